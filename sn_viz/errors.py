@@ -1,0 +1,30 @@
+"""The one exception that carries a message meant for people."""
+
+from __future__ import annotations
+
+
+class UserError(Exception):
+    """Something the user can mend: what happened, why, and how to mend it.
+
+    Parameters
+    ----------
+    what : str
+        What went wrong, naming the file, field or choice.
+    cause : str
+        Why: what arrived, and what is allowed.
+    mend : str
+        What to do about it.
+
+    Examples
+    --------
+    >>> print(UserError("'notes.txt' was not read.", "It is not an image.", "Save it as PNG or JPEG."))
+    'notes.txt' was not read. It is not an image. Save it as PNG or JPEG.
+    """
+
+    def __init__(self, what: str, cause: str = "", mend: str = "") -> None:
+        self.what, self.cause, self.mend = what, cause, mend
+        super().__init__(" ".join(part for part in (what, cause, mend) if part))
+
+
+class Cancelled(Exception):
+    """The user asked a job to stop; nothing is wrong and nothing is lost."""

@@ -1,0 +1,74 @@
+"""A drop-in registry: one file in a folder is one choice in the app.
+
+Takes a package whose modules call ``@registry.register("name")``; returns the named objects in the order of their names'
+registration. It knows nothing about what is registered.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator
+from typing import Generic, TypeVar
+
+from sn_viz.errors import UserError
+
+T = TypeVar("T")
+
+
+class Registry(Generic[T]):
+    """Named choices of one kind, filled by importing every module of ``package`` on first use.
+
+    Parameters
+    ----------
+    kind : str
+        What the choices are, for messages: "threshold rule", "site".
+    package : str
+        Import path of the folder that holds one module per choice.
+
+    Raises
+    ------
+    ValueError
+        When two modules register the same name.
+    UserError
+        When an unknown name is looked up; the message lists what there is.
+    """
+
+    def __init__(self, kind: str, package: str) -> None:
+        self.kind, self.package = kind, package
+        self._entries: dict[str, T] = {}
+        self._loaded = False
+
+    def register(self, name: str) -> Callable[[T], T]:
+        """Return a decorator that files an object under ``name``."""
+
+        def file(entry: T) -> T:
+            if name in self._entries:
+                raise ValueError(f"two {self.kind}s are called {name!r}")
+            self._entries[name] = entry
+            return entry
+
+        return file
+
+    def _load(self) -> None:
+        if not self._loaded:
+            package = importlib.import_module(self.package)
+            for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda m: m.name):
+                importlib.import_module(f"{self.package}.{module.name}")
+            self._loaded = True
+
+    def names(self) -> list[str]:
+        """Return every registered name."""
+        self._load()
+        return list(self._entries)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names())
+
+    def __getitem__(self, name: str) -> T:
+        self._load()
+        if name not in self._entries:
+            raise UserError(
+                f"There is no {self.kind} called {name!r}.", f"There are: {', '.join(self._entries)}.", "Choose one of these."
+            )
+        return self._entries[name]

@@ -1,0 +1,244 @@
+"""The few values that flow through sn_viz, as frozen dataclasses of numpy arrays.
+
+Config -> LabelledImages -> Activations -> Stumps -> Votes -> Run -> figures. This module knows numpy and nothing else of the project.
+
+Axes: example (an image with its question), neuron (one scalar activation), class, stump, layer. Layers count from 1: layer 1 is
+decoder block 0. The neuron axis is always sorted by layer, then site, then unit, so that "everything up to exit layer l" is a prefix.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+
+import numpy as np
+
+Progress = Callable[[float, str], None]
+"""Called as progress(fraction in [0, 1], what is being done). It may raise ``errors.Cancelled``; callers let that through."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Every choice of one run: printed, hashed and saved beside the results."""
+
+    question: str | None = None
+    """Asked of every image; None keeps the questions that came with the data."""
+    model: str = "tiny-llava"
+    sites: tuple[str, ...] = ()
+    """Names of sites; empty means all."""
+    rule: str = "best-split"
+    metric: str = "balanced-accuracy"
+    voters: int = 15
+    weighting: str = "majority"
+    exit_layer: int | None = None
+    """None chooses the layer by cross-validation on the probing split."""
+    test_size: float = 0.5
+    """Fraction of the data kept for testing, when no separate test set is given."""
+    seed: int = 0
+    compare: tuple[str, ...] = ()
+    """Names of baselines to run beside the super neurons; empty means none."""
+
+    def key(self) -> str:
+        """Return a stable hexadecimal digest of every field."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """One decoded image, named by its content."""
+
+    sha256: str
+    """Of the decoded RGB pixels and their shape, hexadecimal."""
+    pixels: np.ndarray
+    """uint8 (height, width, 3)."""
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledImages:
+    """Images with labels and the question each is asked."""
+
+    names: tuple[str, ...]
+    """Display names, one per example; literal text, never a path to open."""
+    pictures: tuple[Picture, ...]
+    labels: np.ndarray
+    """int64 (example,): index into ``classes``; -1 where unknown."""
+    classes: tuple[str, ...]
+    questions: tuple[str, ...]
+    """The question of each example; all equal when the question is fixed."""
+    notes: tuple[str, ...] = ()
+    """Plain warnings found while loading: files left out, duplicates, imbalance."""
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def question(self) -> str:
+        """The question shared by every example, or "" when questions differ."""
+        return self.questions[0] if len(set(self.questions)) == 1 else ""
+
+    def take(self, index: np.ndarray | Sequence[int]) -> LabelledImages:
+        """Return the examples at ``index`` (int (n,)), in that order."""
+        rows = [int(i) for i in index]
+        return replace(
+            self,
+            names=tuple(self.names[i] for i in rows),
+            pictures=tuple(self.pictures[i] for i in rows),
+            labels=self.labels[rows],
+            questions=tuple(self.questions[i] for i in rows),
+        )
+
+    def ask(self, question: str | None) -> LabelledImages:
+        """Return the same images asked ``question``; None changes nothing."""
+        return self if question is None else replace(self, questions=(question,) * len(self))
+
+
+@dataclass(frozen=True, eq=False)
+class Neurons:
+    """Where each scalar activation lives. Sorted by layer, then site, then unit."""
+
+    site: np.ndarray
+    """int8 (neuron,): index into ``site_names``."""
+    layer: np.ndarray
+    """int16 (neuron,): from 1."""
+    unit: np.ndarray
+    """int32 (neuron,): index inside the site's vector."""
+    site_names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.unit)
+
+    @property
+    def n_layers(self) -> int:
+        return int(self.layer.max(initial=0))
+
+    def up_to(self, layer: int) -> int:
+        """Return how many neurons lie in layers <= ``layer``: the length of that prefix."""
+        return int(np.searchsorted(self.layer, layer, side="right"))
+
+    def name(self, index: int) -> str:
+        """Return a readable name such as ``L3 mlp-neuron 117``."""
+        return f"L{self.layer[index]} {self.site_names[self.site[index]]} {self.unit[index]}"
+
+
+@dataclass(frozen=True, eq=False)
+class Activations:
+    """What every neuron said at the last prompt position, for every example."""
+
+    values: np.ndarray
+    """float16 or float32 (example, neuron); may be a read-only memory map."""
+    neurons: Neurons
+    labels: np.ndarray
+    """int64 (example,); -1 where unknown."""
+    key: str = ""
+    """Names model, prompt, preprocessing and sites; equal keys mean comparable columns."""
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+@dataclass(frozen=True, eq=False)
+class Stumps:
+    """Threshold classifiers on single neurons: says ``class_index`` when ``sign * (value - threshold) > 0``."""
+
+    neuron: np.ndarray
+    """int64 (stump,): column of the activations it was found in."""
+    class_index: np.ndarray
+    """int16 (stump,): the class it speaks for; with two classes always 1 (the second)."""
+    threshold: np.ndarray
+    """float32 (stump,)."""
+    sign: np.ndarray
+    """int8 (stump,): +1 or -1."""
+    score: np.ndarray
+    """float32 (stump,): the metric on the selection examples; NaN when undefined (constant or non-finite neuron)."""
+
+    def __len__(self) -> int:
+        return len(self.neuron)
+
+    def take(self, index: np.ndarray | Sequence[int] | slice) -> Stumps:
+        """Return the stumps at ``index``."""
+        return Stumps(self.neuron[index], self.class_index[index], self.threshold[index], self.sign[index], self.score[index])
+
+
+@dataclass(frozen=True, eq=False)
+class Votes:
+    """What the voters up to each exit layer say."""
+
+    tally: np.ndarray
+    """float32 (example, layer, class): share of the vote, sums to 1 over classes; layer index 0 is exit layer 1."""
+    predicted: np.ndarray
+    """int64 (example, layer)."""
+    margin: np.ndarray
+    """float32 (example, layer): the winner's share minus the runner-up's."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A measured fraction with its 95 % interval (Wilson, unless a note says otherwise)."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+    """How many images it was measured on."""
+
+
+@dataclass(frozen=True, eq=False)
+class Baseline:
+    """How one other method did on the very same test images."""
+
+    name: str
+    predicted: np.ndarray
+    """int64 (example,): -1 where the answer did not parse."""
+    accuracy: Interval
+    latency_ms: float
+    """Median milliseconds an image, batch 1, from decoded image to label; NaN when not measured."""
+    note: str = ""
+    answers: tuple[str, ...] = ()
+    """The generated text of each example, when the method generates text."""
+    by_layer: tuple[Interval, ...] = ()
+    """For methods that have an answer at every layer: accuracy by layer, layer 1 first."""
+
+
+@dataclass(frozen=True)
+class LayerAccuracy:
+    """Held-out accuracy when the model stops after ``layer``."""
+
+    layer: int
+    accuracy: Interval
+    cv_accuracy: float
+    """Cross-validated on the probing split; what the automatic choice of the exit layer looks at."""
+    latency_ms: float
+    """Median milliseconds an image, batch 1, from decoded image to label."""
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """Everything one run found; saved as a folder of ``run.json`` and arrays."""
+
+    config: Config
+    train: LabelledImages
+    test: LabelledImages
+    neurons: Neurons
+    train_values: np.ndarray
+    """float16 or float32 (example, neuron) of the probing split."""
+    test_values: np.ndarray
+    """float16 or float32 (example, neuron) of the test split."""
+    stumps: Stumps
+    """The best stump of every neuron (two classes: one each; more: one per neuron and class, neuron-major)."""
+    voters: tuple[Stumps, ...]
+    """The super neurons of each exit layer; index 0 is exit layer 1."""
+    exit_layer: int
+    votes: Votes
+    """On the test split."""
+    by_layer: tuple[LayerAccuracy, ...]
+    baselines: tuple[Baseline, ...]
+    null_scores: np.ndarray
+    """float32 (labelling,): the best score of any neuron for each shuffled labelling."""
+    latency_ms: dict[str, float]
+    """"full_model", "first_token", "early_exit", "early_exit_p95": milliseconds, batch 1."""
+    seconds: dict[str, float]
+    """Wall-clock seconds of each stage."""
+    warnings: tuple[str, ...] = ()
+    versions: dict[str, str] = field(default_factory=dict)
