@@ -1,6 +1,7 @@
 """The few values that flow through sn_viz, as frozen dataclasses of numpy arrays.
 
-Config -> LabelledImages -> Activations -> Stumps -> Votes -> Run -> figures. This module knows numpy and nothing else of the project.
+Config -> LabelledImages -> Activations -> Stumps -> Votes -> Run -> figures. This module knows numpy and nothing else of the project
+(the verbs of ``Run``, save, load, predict, to_json, import what does the work when they are called).
 
 Axes: example (an image with its question), neuron (one scalar activation), class, stump, layer. Layers count from 1: layer 1 is
 decoder block 0. The neuron axis is always sorted by layer, then site, then unit, so that "everything up to exit layer l" is a prefix.
@@ -12,6 +13,8 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -242,3 +245,43 @@ class Run:
     """Wall-clock seconds of each stage."""
     warnings: tuple[str, ...] = ()
     versions: dict[str, str] = field(default_factory=dict)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the run into ``folder`` (made if needed) and return it; see `sn_viz.saving.save_run`."""
+        from sn_viz.saving import save_run
+
+        return save_run(self, folder)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Run:
+        """Read a saved run; see `sn_viz.saving.load_run`. Needs no model."""
+        from sn_viz.saving import load_run
+
+        return load_run(folder)
+
+    def predict(self, images: Any, exit_layer: int | None = None, question: str | None = None) -> list[Prediction]:
+        """Let the super neurons label ``images``, stopping the model early; see `sn_viz.pipeline.predict`."""
+        from sn_viz.pipeline import predict
+
+        return predict(self, images, exit_layer, question)
+
+    def to_json(self) -> str:
+        """Return the summary that ``find --json`` prints, as JSON text; see `sn_viz.saving.summary`."""
+        from sn_viz.saving import summary
+
+        return json.dumps(summary(self), indent=2, allow_nan=False, ensure_ascii=False)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the super neurons say about one image."""
+
+    label: str
+    class_index: int
+    exit_layer: int
+    milliseconds: float
+    """From decoded image to label, batch 1."""
+    tally: tuple[float, ...]
+    """Share of the vote of each class; sums to 1."""
+    margin: float
+    """The winner's share minus the runner-up's."""

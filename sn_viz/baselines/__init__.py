@@ -1,0 +1,79 @@
+"""Other methods, on the very same images as the super neurons: one file each, under the name users see.
+
+Takes a ``Context`` (the model, both splits and their activations); returns a ``Baseline``. Knows nothing about super neurons.
+
+To add one, copy a neighbour: a function ``run(context) -> Baseline`` under ``@BASELINES.register("name")``. Its docstring is shown
+in the app. Everything it fits or chooses comes from ``context.train``; ``context.test`` is only predicted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sn_viz.latency import median_milliseconds
+from sn_viz.registry import Registry
+from sn_viz.statistics import wilson
+from sn_viz.types import Baseline, Interval, LabelledImages, Neurons, Picture, Progress
+
+if TYPE_CHECKING:
+    from sn_viz.models import Vlm
+
+N_TIMED = 5
+"""How many test images the latency of a method is the median of."""
+
+
+def silent(fraction: float, doing: str) -> None:
+    """A progress callable that says nothing."""
+
+
+@dataclass(frozen=True, eq=False)
+class Context:
+    """What a baseline may look at."""
+
+    vlm: Vlm
+    train: LabelledImages
+    test: LabelledImages
+    train_values: np.ndarray
+    """float16 or float32 (example, neuron) of the probing split."""
+    test_values: np.ndarray
+    """float16 or float32 (example, neuron) of the test split."""
+    neurons: Neurons
+    seed: int = 0
+    progress: Progress = silent
+    """Called with fractions of this baseline alone."""
+
+    @property
+    def n_classes(self) -> int:
+        return len(self.train.classes)
+
+    @cached_property
+    def residual(self) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
+        """The residual stream after each layer, layer 1 first: (probing, test), float32 (example, unit) each.
+
+        Read from the run's own activations; extracted afresh only when the run left the residual site out.
+        """
+        train, test, neurons = self.train_values, self.test_values, self.neurons
+        if "residual" not in neurons.site_names:
+            from sn_viz.extract import extract
+
+            read = [extract(self.vlm, split, sites=("residual",)) for split in (self.train, self.test)]
+            train, test, neurons = read[0].values, read[1].values, read[0].neurons
+        layers = range(1, neurons.n_layers + 1)
+        columns = [np.flatnonzero((neurons.layer == l) & (neurons.site == neurons.site_names.index("residual"))) for l in layers]
+        return tuple((train[:, c].astype(np.float32), test[:, c].astype(np.float32)) for c in columns)
+
+    def accuracy(self, predicted: np.ndarray) -> Interval:
+        """Return the share of test images whose label is ``predicted`` (int (example,)), with its interval."""
+        return wilson(int(np.sum(predicted == self.test.labels)), len(self.test))
+
+    def latency_ms(self, label_of: Callable[[tuple[Picture, str]], object]) -> float:
+        """Return the median milliseconds of ``label_of((picture, question))`` over a few test images."""
+        return median_milliseconds(label_of, list(zip(self.test.pictures, self.test.questions, strict=True))[:N_TIMED])
+
+
+BASELINES: Registry[Callable[[Context], Baseline]] = Registry("baseline", "sn_viz.baselines")

@@ -1,0 +1,81 @@
+"""A linear probe: logistic regression on the residual stream of one layer."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sn_viz.baselines import BASELINES, Context
+from sn_viz.baselines.logit_lens import residual_after
+from sn_viz.types import Baseline
+
+STRENGTHS = (0.001, 0.01, 0.1, 1.0)
+"""Inverse regularisation strengths tried."""
+MAX_FOLDS = 4
+
+
+@BASELINES.register("linear-probe")
+def run(context: Context) -> Baseline:
+    """Fit a logistic regression (scikit-learn, standardised units) on the residual stream of one layer. Layer and regularisation are chosen by
+    cross-validation on the probing images."""
+    labels, n_layers = context.train.labels, len(context.residual)
+    fitted, scores, on_test = [], [], []
+    for layer, (seen, unseen) in enumerate(context.residual, start=1):
+        context.progress(layer / (n_layers + 1), f"Linear probe: layer {layer} of {n_layers}")
+        probe, score = fit_probe(seen, labels, context.seed)
+        fitted.append(probe)
+        scores.append(score)
+        on_test.append(probe.predict(np.nan_to_num(unseen)))
+    chosen = int(np.argmax(scores)) + 1
+    probe = fitted[chosen - 1]
+    predicted = on_test[chosen - 1].astype(np.int64)
+    return Baseline(
+        name="linear-probe",
+        predicted=predicted,
+        accuracy=context.accuracy(predicted),
+        latency_ms=context.latency_ms(lambda asked: probe.predict(residual_after(context.vlm, asked, chosen))),
+        note=f"Layer {chosen}, C = {probe[-1].C:g}, both chosen by cross-validation on the probing images.",
+        by_layer=tuple(context.accuracy(said) for said in on_test),
+    )
+
+
+def fit_probe(values: np.ndarray, labels: np.ndarray, seed: int = 0) -> tuple:
+    """Fit a standardised logistic regression whose strength is chosen by cross-validation.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        float32 (example, unit); non-finite entries count as 0.
+    labels : numpy.ndarray
+        int64 (example,), at least two classes.
+    seed : int
+        Of the folds.
+
+    Returns
+    -------
+    tuple
+        The fitted scikit-learn pipeline and its cross-validated balanced accuracy. With a class of one example nothing can be
+        cross-validated: the strongest regularisation is taken and the score is that on the probing examples.
+        On ties the stronger regularisation wins.
+    """
+    values = np.nan_to_num(values)
+    folds = min(MAX_FOLDS, int(np.unique(labels, return_counts=True)[1].min()))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        if folds < 2:
+            probe = _probe(STRENGTHS[0]).fit(values, labels)
+            return probe, probe.score(values, labels)
+        split = StratifiedKFold(folds, shuffle=True, random_state=seed)
+        scores = [cross_val_score(_probe(c), values, labels, cv=split, scoring="balanced_accuracy").mean() for c in STRENGTHS]
+        best = int(np.argmax(scores))
+        return _probe(STRENGTHS[best]).fit(values, labels), float(scores[best])
+
+
+def _probe(strength: float):
+    return make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=300))

@@ -1,0 +1,63 @@
+"""Milliseconds of a few calls, one image at a time. Takes plain callables; knows nothing about models.
+
+Competing methods are timed in turns (first image by every method, second image by every method, ...), so that a busy
+moment of the machine hits all of them alike.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import numpy as np
+
+Item = TypeVar("Item")
+
+
+def milliseconds_in_turns(
+    methods: Sequence[Callable[[Item], object]], items: Sequence[Item], budget: float = 10.0, warm_up: bool = True
+) -> np.ndarray:
+    """Time every method on every item, in turns.
+
+    Parameters
+    ----------
+    methods : sequence of callables
+        Each takes one item, from decoded picture to label.
+    items : sequence
+        The images, at least one.
+    budget : float
+        Seconds after which no further item is begun; the first item is always measured.
+    warm_up : bool
+        Whether every method runs once, unmeasured, first.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64 (item, method), milliseconds; items that the budget did not reach are left out.
+
+    Examples
+    --------
+    >>> milliseconds_in_turns([abs, str], [1, 2, 3]).shape
+    (3, 2)
+    """
+    assert items, "latency needs at least one image"
+    if warm_up:
+        for method in methods:
+            method(items[0])
+    rows, start = [], time.perf_counter()
+    for item in items:
+        row = []
+        for method in methods:
+            before = time.perf_counter()
+            method(item)
+            row.append(1000 * (time.perf_counter() - before))
+        rows.append(row)
+        if time.perf_counter() - start > budget:
+            break
+    return np.array(rows)
+
+
+def median_milliseconds(method: Callable[[Item], object], items: Sequence[Item], budget: float = 5.0) -> float:
+    """Return the median milliseconds of ``method`` over ``items``, after one warm-up call."""
+    return float(np.median(milliseconds_in_turns([method], items, budget)))
