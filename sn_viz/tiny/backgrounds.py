@@ -93,7 +93,8 @@ def _hills(canvas: Canvas, rng: np.random.Generator, level: float, height: float
     """Fill everything below a rolling ridge around ``level``."""
     x = np.linspace(0, 1, 25)
     a, b, first, second = rng.uniform(0, 1, 4).tolist()
-    y = level + height * (0.6 * np.sin(2 * pi * (waves * x * (0.7 + a) + first)) + 0.4 * np.sin(2 * pi * (waves * x * (1.6 + b) + second)))
+    broad, fine = np.sin(2 * pi * (waves * x * (0.7 + a) + first)), np.sin(2 * pi * (waves * x * (1.6 + b) + second))
+    y = level + height * (0.6 * broad + 0.4 * fine)
     canvas.polygon([(0, 1), *zip(x.tolist(), y.tolist(), strict=True), (1, 1)], colour)
 
 
@@ -204,8 +205,8 @@ def _window(canvas: Canvas, x: float, y: float, w: float, h: float, pane: Rgb) -
 def _picture(canvas: Canvas, rng: np.random.Generator, x: float, y: float, w: float, h: float) -> None:
     canvas.box(x - 0.018, y - 0.018, x + w + 0.018, y + h + 0.018, (124, 102, 80))
     canvas.box(x, y, x + w, y + h, (214, 208, 194))
-    canvas.polygon([(x, y + h), (x + w * 0.35, y + h * 0.35), (x + w * 0.6, y + h * 0.75), (x + w * 0.8, y + h * 0.5), (x + w, y + h)],
-                   _near(rng, rng.uniform(0, 1), 0.15, 0.66))  # fmt: skip
+    ridge = ((0, 1), (0.35, 0.35), (0.6, 0.75), (0.8, 0.5), (1, 1))
+    canvas.polygon([(x + w * u, y + h * v) for u, v in ridge], _near(rng, rng.uniform(0, 1), 0.15, 0.66))
 
 
 def room(canvas: Canvas, rng: np.random.Generator) -> None:
@@ -242,8 +243,8 @@ def bedroom(canvas: Canvas, rng: np.random.Generator) -> None:
     canvas.oval(lamp, floor - 0.31, 0.15, 0.15, _times(wall, 1.1))
     canvas.box(lamp - 0.008, floor - 0.27, lamp + 0.008, floor + 0.06, (96, 86, 78))
     canvas.oval(lamp, floor + 0.06, 0.05, 0.014, (96, 86, 78))
-    canvas.polygon([(lamp - 0.045, floor - 0.38), (lamp + 0.045, floor - 0.38), (lamp + 0.09, floor - 0.24), (lamp - 0.09, floor - 0.24)],
-                   (240, 224, 176))  # fmt: skip
+    top, hem = floor - 0.38, floor - 0.24
+    canvas.polygon([(lamp - 0.045, top), (lamp + 0.045, top), (lamp + 0.09, hem), (lamp - 0.09, hem)], (240, 224, 176))
     if rng.random() < 0.6:
         _picture(canvas, rng, rng.uniform(0.3, 0.5), 0.12, 0.22, 0.16)
 
@@ -270,7 +271,8 @@ def snow(canvas: Canvas, rng: np.random.Generator) -> None:
     for x in rng.uniform(0, 1, 3).tolist():
         tall = 0.2 + 0.1 * x
         canvas.polygon([(x - 0.26, horizon + 0.1), (x, horizon - tall), (x + 0.26, horizon + 0.1)], top)
-        canvas.polygon([(x - 0.07, horizon - tall * 0.6), (x, horizon - tall), (x + 0.07, horizon - tall * 0.6), (x, horizon - tall * 0.5)], bottom)
+        line = horizon - tall * 0.6
+        canvas.polygon([(x - 0.07, line), (x, horizon - tall), (x + 0.07, line), (x, line + tall * 0.1)], bottom)
     _hills(canvas, rng, horizon + 0.03, 0.03, _times(ground, 0.95))
     _hills(canvas, rng, horizon + 0.14, 0.03, ground)
     for x, y, r in rng.uniform(0, 1, (int(rng.integers(16, 34)), 3)).tolist():
@@ -292,8 +294,9 @@ def city(canvas: Canvas, rng: np.random.Generator) -> None:
 
 def _pair(rng: np.random.Generator) -> tuple[Rgb, Rgb]:
     """Return two muted colours of clearly different brightness."""
-    hue, value = rng.uniform(0, 1), rng.uniform(0.5, 0.85)
-    return _hsv(hue, rng.uniform(0.04, 0.24), value), _hsv(hue + rng.uniform(-0.1, 0.1), rng.uniform(0.04, 0.24), value - rng.uniform(0.09, 0.2))
+    hue, value, low, high = rng.uniform(0, 1), rng.uniform(0.5, 0.85), 0.04, 0.24
+    first = _hsv(hue, rng.uniform(low, high), value)
+    return first, _hsv(hue + rng.uniform(-0.1, 0.1), rng.uniform(low, high), value - rng.uniform(0.09, 0.2))
 
 
 def stripes(canvas: Canvas, rng: np.random.Generator) -> None:

@@ -1,8 +1,8 @@
 """Pictures drawn by formula: categories on which a vision tower learns shapes before it sees any scene.
 
 Takes a category number, a side in pixels and a random generator; returns a square RGB picture. Each category is a fixed formula
-(point-cloud fractal, closed contour, pen strokes or texture) and each picture of it is a small variation in random colours. It knows
-nothing about scenes, kinds or labels. Formulas are in the unit square, y down.
+(point-cloud fractal, closed contour, pen strokes or texture) and each picture of it is a small variation in random colours. It
+knows nothing about scenes, kinds or labels. Formulas are in the unit square, y down.
 """
 
 from __future__ import annotations
@@ -224,10 +224,10 @@ def _glyph_formulas() -> tuple[np.ndarray, ...]:
     rng, glyphs, seen = np.random.default_rng(_GLYPH), [], []
     while len(glyphs) < N_GLYPHS:
         glyph = _random_glyph(rng)
-        print_ = _footprint(glyph)
-        if np.ptp(glyph, axis=(0, 1)).min() > 0.8 and all(float(print_ @ other) < 0.6 for other in seen):
+        footprint = _footprint(glyph)
+        if np.ptp(glyph, axis=(0, 1)).min() > 0.8 and all(float(footprint @ other) < 0.6 for other in seen):
             glyphs.append(glyph)
-            seen.append(print_)
+            seen.append(footprint)
     return tuple(glyphs)
 
 
@@ -330,9 +330,11 @@ def draw_formula(category: int, size: int, rng: np.random.Generator) -> Image.Im
     (64, 64)
     """
     if not 0 <= category < len(FORMULAS):
-        raise UserError(f"There is no formula number {category}.", f"They count from 0 to {len(FORMULAS) - 1}.", "Choose one of these.")
+        last = len(FORMULAS) - 1
+        raise UserError(f"There is no formula number {category}.", f"They count from 0 to {last}.", "Choose one of these.")
+    first = 0
     for draw, count in _FAMILIES:
-        if category < count:
-            break
-        category -= count
-    return draw(category, size, rng)
+        if category < first + count:
+            return draw(category - first, size, rng)
+        first += count
+    raise AssertionError(f"{first} formulas are drawn, {len(FORMULAS)} are named")

@@ -42,7 +42,7 @@ class Pen:
 
     def __init__(self, side: int, rgb: Rgb, flip: bool) -> None:
         self.side, self.flip = side, flip
-        self.tones = {tone: _shade(rgb, tone) for tone in (1.0, 0.86)}
+        self.tones = {tone: _shade(rgb, tone) for tone in (1.0, 0.88)}
         self.edge = _outline_of(rgb)
         self.image = Image.new("RGBA", (side, side), (*self.edge, 0))
         self._draw = ImageDraw.Draw(self.image)
@@ -134,10 +134,10 @@ def _shade(rgb: Rgb, factor: float) -> Rgb:
 
 
 def _outline_of(rgb: Rgb) -> Rgb:
-    """Return a darker outline; a lighter one for dark colours, which would vanish on a night sky."""
+    """Return a darker outline, softer around white; a lighter one for dark colours, which would vanish on a night sky."""
     if max(rgb) < 80:
         return (118, 118, 130)
-    return _shade(rgb, 0.55)
+    return _shade(rgb, 0.68 if min(rgb) > 200 else 0.55)
 
 
 @lru_cache(maxsize=8)
@@ -187,7 +187,7 @@ def dog(pen: Pen, rng: np.random.Generator) -> None:
     pen.shape([(0.54, 0.46), (0.6, 0.24), (0.8, 0.3), (0.73, 0.56)])
     pen.blob([(0.58, 0.2), (0.7, 0.12), (0.8, 0.19), (0.94, 0.26), (0.95, 0.37), (0.8, 0.41), (0.63, 0.4)])
     pen.ink()
-    pen.blob([(0.58, 0.16), (0.65, 0.15), (0.67, 0.3), (0.63, 0.46 + ear), (0.55, 0.45 + ear), (0.53, 0.3)], tone=0.86)
+    pen.blob([(0.58, 0.16), (0.65, 0.15), (0.67, 0.3), (0.63, 0.46 + ear), (0.55, 0.45 + ear), (0.53, 0.3)], tone=0.88)
     pen.eye(0.755, 0.23, 0.032)
     pen.spot(0.94, 0.275, 0.035, 0.03, INK)
     pen.mark([(0.85, 0.36), (0.94, 0.345)], 0.012)
@@ -198,8 +198,8 @@ def cat(pen: Pen, rng: np.random.Generator) -> None:
     """A cat that sits and looks at you, its tail curled up beside it."""
     ear, fat, tail = rng.uniform(-0.02, 0.04), rng.uniform(-0.02, 0.03), rng.uniform(-0.05, 0.05)
     pen.limb([(0.6, 0.9), (0.8, 0.9), (0.9, 0.8), (0.89, 0.66), (0.82, 0.56 + tail)], 0.085)
-    pen.blob([(0.42, 0.42), (0.58, 0.48), (0.68 + fat, 0.72), (0.66 + fat, 0.95), (0.4, 0.96), (0.14 - fat, 0.95), (0.14 - fat, 0.72),
-              (0.25, 0.48)])  # fmt: skip
+    pen.blob([(0.42, 0.42), (0.58, 0.48), (0.68 + fat, 0.72), (0.66 + fat, 0.95), (0.4, 0.96), (0.14 - fat, 0.95),
+              (0.14 - fat, 0.72), (0.25, 0.48)])  # fmt: skip
     pen.shape([(0.15, 0.3), (0.14, 0.07 - ear), (0.36, 0.18)])
     pen.shape([(0.67, 0.3), (0.68, 0.07 - ear), (0.46, 0.18)])
     pen.oval(0.41, 0.33, 0.275, 0.215)
@@ -219,7 +219,8 @@ def bird(pen: Pen, rng: np.random.Generator) -> None:
     wing, tail = rng.uniform(-0.05, 0.05), rng.uniform(-0.04, 0.04)
     pen.patch([(0.88, 0.47), (0.995, 0.54), (0.87, 0.575)], (244, 158, 32))
     pen.shape([(0.3, 0.6), (0.02, 0.62 + tail), (0.07, 0.74 + tail), (0.01, 0.83 + tail), (0.34, 0.76)])
-    pen.blob([(0.2, 0.67), (0.42, 0.54), (0.68, 0.48), (0.78, 0.4), (0.9, 0.45), (0.91, 0.58), (0.78, 0.72), (0.56, 0.84), (0.34, 0.8)])
+    pen.blob([(0.2, 0.67), (0.42, 0.54), (0.68, 0.48), (0.78, 0.4), (0.9, 0.45), (0.91, 0.58), (0.78, 0.72), (0.56, 0.84),
+              (0.34, 0.8)])  # fmt: skip
     pen.ink()
     pen.blob([(0.64, 0.55), (0.66, 0.3), (0.5 + wing, 0.05), (0.36 + wing, 0.03), (0.38 + wing, 0.12), (0.25 + wing, 0.13),
               (0.29 + wing, 0.23), (0.19 + wing, 0.26), (0.28, 0.44), (0.42, 0.62)])  # fmt: skip
@@ -249,14 +250,14 @@ def snail(pen: Pen, rng: np.random.Generator) -> None:
     for x in (0.76 + lean, 0.93 + lean):
         pen.limb([(0.84, 0.5), (x, 0.26)], 0.035)
         pen.oval(x, 0.26, 0.035, 0.035)
-    pen.blob([(0.01, 0.9), (0.2, 0.76), (0.55, 0.76), (0.7, 0.72), (0.74, 0.52), (0.83, 0.44), (0.93, 0.49), (0.95, 0.62), (0.9, 0.8),
-              (0.8, 0.9), (0.45, 0.92)])  # fmt: skip
+    pen.blob([(0.01, 0.9), (0.2, 0.76), (0.55, 0.76), (0.7, 0.72), (0.74, 0.52), (0.83, 0.44), (0.93, 0.49), (0.95, 0.62),
+              (0.9, 0.8), (0.8, 0.9), (0.45, 0.92)])  # fmt: skip
     pen.ink()
     cx, cy = 0.4, 0.47
-    pen.oval(cx, cy, radius, radius, tone=0.86)
+    pen.oval(cx, cy, radius, radius, tone=0.88)
     turns = [(cx + radius * 0.82 * (1 - t) * cos(13 * t + 1.2), cy + radius * 0.82 * (1 - t) * sin(13 * t + 1.2)) for t in
-             (i / 26 for i in range(26))]  # fmt: skip
-    pen.mark(turns, 0.024)
+             (i / 38 for i in range(38))]  # fmt: skip
+    pen.mark(turns, 0.018)
     pen.spot(0.865, 0.57, 0.026, 0.026, INK if pen.edge[0] != 118 else PAPER)
     pen.mark([(0.86, 0.68), (0.91, 0.66)], 0.014)
 
@@ -264,15 +265,15 @@ def snail(pen: Pen, rng: np.random.Generator) -> None:
 def car(pen: Pen, rng: np.random.Generator) -> None:
     """A car seen from the side."""
     roof, nose = rng.uniform(-0.05, 0.03), rng.uniform(-0.03, 0.03)
-    pen.shape([(0.2, 0.5), (0.32, 0.27 + roof), (0.63, 0.27 + roof), (0.78, 0.5)])
-    pen.shape([(0.02, 0.52), (0.08, 0.46), (0.76, 0.46), (0.94, 0.52 + nose), (0.98, 0.6), (0.98, 0.75), (0.02, 0.75)])
-    pen.patch([(0.29, 0.47), (0.365, 0.33 + roof), (0.46, 0.33 + roof), (0.46, 0.47)], GLASS)
-    pen.patch([(0.51, 0.47), (0.51, 0.33 + roof), (0.6, 0.33 + roof), (0.69, 0.47)], GLASS)
+    pen.shape([(0.2, 0.5), (0.32, 0.24 + roof), (0.63, 0.24 + roof), (0.8, 0.5)])
+    pen.shape([(0.02, 0.52), (0.08, 0.46), (0.76, 0.46), (0.94, 0.52 + nose), (0.98, 0.6), (0.98, 0.77), (0.02, 0.77)])
+    pen.patch([(0.31, 0.45), (0.37, 0.34 + roof), (0.45, 0.34 + roof), (0.45, 0.45)], GLASS)
+    pen.patch([(0.52, 0.45), (0.52, 0.34 + roof), (0.59, 0.34 + roof), (0.67, 0.45)], GLASS)
     pen.mark([(0.485, 0.48), (0.485, 0.73)], 0.01)
     pen.mark([(0.53, 0.55), (0.58, 0.55)], 0.02)
     pen.spot(0.94, 0.6, 0.03, 0.035, (255, 240, 170))
     for x in (0.24, 0.76):
-        _wheel(pen, x, 0.75, 0.1)
+        _wheel(pen, x, 0.76, 0.09)
 
 
 def bus(pen: Pen, rng: np.random.Generator) -> None:
@@ -281,12 +282,12 @@ def bus(pen: Pen, rng: np.random.Generator) -> None:
     pen.shape(_round_box(0.02, 0.15 + low, 0.98, 0.83, 0.07))
     step = 0.68 / count
     for i in range(count):
-        pen.patch(_box(0.08 + i * step, 0.25 + low, 0.08 + i * step + step * 0.74, 0.43 + low), GLASS)
-    pen.patch(_box(0.8, 0.25 + low, 0.93, 0.7), GLASS)
-    pen.mark([(0.865, 0.25 + low), (0.865, 0.7)], 0.012)
-    pen.mark([(0.05, 0.56), (0.76, 0.56)], 0.02)
+        pen.patch(_box(0.08 + i * step, 0.25 + low, 0.08 + i * step + step * 0.66, 0.39 + low), GLASS)
+    pen.patch(_box(0.82, 0.25 + low, 0.92, 0.6), GLASS)
+    pen.mark([(0.87, 0.25 + low), (0.87, 0.6)], 0.012)
+    pen.mark([(0.05, 0.54), (0.76, 0.54)], 0.014)
     for x in (0.22, 0.68):
-        _wheel(pen, x, 0.83, 0.095)
+        _wheel(pen, x, 0.83, 0.085)
 
 
 def boat(pen: Pen, rng: np.random.Generator) -> None:
@@ -294,7 +295,7 @@ def boat(pen: Pen, rng: np.random.Generator) -> None:
     mast, bow = rng.uniform(-0.03, 0.03), rng.uniform(-0.02, 0.03)
     pen.mark([(0.47 + mast, 0.06), (0.47 + mast, 0.74)], 0.032, WOOD)
     pen.shape([(0.51 + mast, 0.06), (0.51 + mast, 0.62), (0.9, 0.62)])
-    pen.shape([(0.43 + mast, 0.16), (0.43 + mast, 0.62), (0.14, 0.62)], tone=0.86)
+    pen.shape([(0.43 + mast, 0.16), (0.43 + mast, 0.62), (0.14, 0.62)], tone=0.88)
     pen.shape([(0.02, 0.7 - bow), (0.98, 0.7 - bow), (0.8, 0.93), (0.2, 0.93)])
     pen.mark([(0.1, 0.775), (0.9, 0.775)], 0.022, PAPER if max(pen.tones[1.0][:2]) < 230 else (70, 90, 130))
     pen.patch([(0.47 + mast, 0.02), (0.47 + mast, 0.09), (0.36 + mast, 0.055)], (214, 60, 60))
@@ -303,10 +304,11 @@ def boat(pen: Pen, rng: np.random.Generator) -> None:
 def rocket(pen: Pen, rng: np.random.Generator) -> None:
     """An upright rocket with two fins and a flame."""
     fin, fat = rng.uniform(-0.03, 0.04), rng.uniform(-0.02, 0.02)
-    pen.patch([(0.42, 0.8), (0.58, 0.8), (0.5, 0.99)], (250, 150, 36))
+    pen.patch([(0.41, 0.8), (0.59, 0.8), (0.5, 1.0)], (250, 150, 36))
     pen.patch([(0.46, 0.8), (0.54, 0.8), (0.5, 0.91)], (255, 226, 110))
     for side in (-1, 1):
-        pen.shape([(0.5 + side * 0.14, 0.5), (0.5 + side * 0.35, 0.7 - fin), (0.5 + side * 0.37, 0.93), (0.5 + side * 0.12, 0.78)], 0.86)
+        half = [(0.14, 0.5), (0.35, 0.7 - fin), (0.37, 0.93), (0.12, 0.78)]
+        pen.shape([(0.5 + side * x, y) for x, y in half], tone=0.88)
     pen.ink()
     pen.blob([(0.5, 0.01), (0.63, 0.15), (0.7 + fat, 0.38), (0.68 + fat, 0.62), (0.6, 0.83), (0.4, 0.83), (0.32 - fat, 0.62),
               (0.3 - fat, 0.38), (0.37, 0.15)])  # fmt: skip
@@ -322,7 +324,7 @@ def house(pen: Pen, rng: np.random.Generator) -> None:
     pen.shape(_box(0.69, 0.1, 0.81, 0.4))
     pen.shape(_box(0.12, 0.42, 0.88, 0.96))
     pen.ink()
-    pen.shape([(0.5, 0.06 - roof * 0.5), (0.99, 0.47), (0.01, 0.47)], tone=0.86)
+    pen.shape([(0.5, 0.06 - roof * 0.5), (0.99, 0.47), (0.01, 0.47)], tone=0.88)
     pen.patch(_box(0.43 + door, 0.66, 0.57 + door, 0.96), WOOD)
     pen.spot(0.54 + door, 0.82, 0.014, 0.014, SUN)
     for x in (0.2, 0.66):
@@ -337,7 +339,8 @@ def tree(pen: Pen, rng: np.random.Generator) -> None:
     pen.patch(_box(0.44, 0.8, 0.56, 0.99), WOOD)
     for i, (top, bottom, half) in enumerate(((0.45, 0.86, 0.46), (0.23, 0.62, 0.36), (0.01, 0.37, 0.25))):
         y, half = bottom + drop, half + wide * (1 - i * 0.2)
-        pen.shape([(0.5, top), (0.5 + half, y), (0.5 + half / 2, y - 0.03), (0.5, y + 0.01), (0.5 - half / 2, y - 0.03), (0.5 - half, y)])
+        hem = [(0.5 + half * x, y + sag) for x, sag in ((1, 0), (0.5, -0.03), (0, 0.01), (-0.5, -0.03), (-1, 0))]
+        pen.shape([(0.5, top), *hem])
         pen.ink()
 
 
@@ -345,29 +348,29 @@ def flower(pen: Pen, rng: np.random.Generator) -> None:
     """A flower with round petals on a leafy stem."""
     count, turn, leaf = int(rng.integers(5, 8)), rng.uniform(0, 2 * pi), rng.uniform(-0.03, 0.03)
     pen.mark([(0.5, 0.5), (0.5, 0.97)], 0.045, STEM)
-    pen.patch(_smooth([(0.5, 0.92), (0.6, 0.78 + leaf), (0.76, 0.74 + leaf), (0.68, 0.87 + leaf)]), STEM)
-    pen.patch(_smooth([(0.5, 0.95), (0.4, 0.83 - leaf), (0.24, 0.79 - leaf), (0.32, 0.91 - leaf)]), STEM)
-    size = 0.165 if count == 5 else 0.15 if count == 6 else 0.135
+    pen.patch(_smooth([(0.5, 0.92), (0.6, 0.78 + leaf), (0.71, 0.75 + leaf), (0.65, 0.86 + leaf)]), STEM)
+    pen.patch(_smooth([(0.5, 0.95), (0.4, 0.83 - leaf), (0.29, 0.8 - leaf), (0.35, 0.9 - leaf)]), STEM)
+    size = {5: 0.17, 6: 0.16, 7: 0.145}[count]
     for i in range(count):
         angle = turn + 2 * pi * i / count
-        pen.oval(0.5 + 0.21 * cos(angle), 0.36 + 0.21 * sin(angle), size, size)
-        if i % 2 == 0:
+        pen.oval(0.5 + 0.22 * cos(angle), 0.39 + 0.22 * sin(angle), size, size)
+        if count == 5 or i % 2 == 0:
             pen.ink()
-    pen.oval(0.5, 0.36, 0.13, 0.13)
+    pen.oval(0.5, 0.39, 0.13, 0.13)
     heart = SUN if pen.tones[1.0][1] < 120 or pen.tones[1.0][2] > 130 else (134, 78, 36)
-    pen.spot(0.5, 0.36, 0.095, 0.095, heart)
+    pen.spot(0.5, 0.39, 0.085, 0.085, heart)
 
 
 def mushroom(pen: Pen, rng: np.random.Generator) -> None:
     """A mushroom with a spotted cap on a stout stalk."""
-    tall, stout = rng.uniform(-0.04, 0.04), rng.uniform(-0.02, 0.02)
-    pen.patch(_smooth([(0.38 - stout, 0.5), (0.62 + stout, 0.5), (0.63 + stout, 0.78), (0.69 + stout, 0.95), (0.5, 0.975),
-                       (0.31 - stout, 0.95), (0.37 - stout, 0.78)]), pen.edge)  # fmt: skip
-    pen.patch(_smooth([(0.4 - stout, 0.5), (0.6 + stout, 0.5), (0.61 + stout, 0.78), (0.665 + stout, 0.94), (0.5, 0.955),
-                       (0.335 - stout, 0.94), (0.39 - stout, 0.78)]), (240, 226, 200))  # fmt: skip
-    pen.shape([*_arc(0.5, 0.58, 0.48, 0.54 + tall, 180, 360, 18), *_arc(0.5, 0.58, 0.48, 0.07, 0, 180, 10)])
+    tall, stout = rng.uniform(-0.04, 0.04), rng.uniform(-0.1, 0.12)
+    stalk = [(0.41, 0.5), (0.59, 0.5), (0.6, 0.78), (0.65, 0.94), (0.5, 0.96), (0.35, 0.94), (0.4, 0.78)]
+    for grown, colour in ((0.016, pen.edge), (0.0, (240, 226, 200))):
+        wide = 1 + stout + grown * 8
+        pen.patch(_smooth([(0.5 + (x - 0.5) * wide, y + grown * (y > 0.9)) for x, y in stalk]), colour)
+    pen.shape([*_arc(0.5, 0.6, 0.48, 0.56 + tall, 180, 360, 18), *_arc(0.5, 0.6, 0.48, 0.07, 0, 180, 10)])
     spot = PAPER if min(pen.tones[1.0]) < 200 else (206, 92, 84)
-    for x, y, r in ((0.3, 0.4, 0.062), (0.53, 0.21, 0.06), (0.72, 0.42, 0.07), (0.49, 0.47, 0.04)):
+    for x, y, r in ((0.28, 0.42, 0.055), (0.52, 0.22, 0.055), (0.73, 0.44, 0.06), (0.49, 0.49, 0.035)):
         pen.spot(x + rng.uniform(-0.03, 0.03), y, r, r * 0.9, spot)
 
 
@@ -377,8 +380,9 @@ def cactus(pen: Pen, rng: np.random.Generator) -> None:
     pen.limb([(0.5, 0.13), (0.5, 0.93)], 0.23)
     pen.limb([(0.45, 0.66 + left), (0.14, 0.66 + left), (0.14, 0.4 + left)], 0.145)
     pen.limb([(0.55, 0.55 + right), (0.86, 0.55 + right), (0.86, 0.26 + right)], 0.145)
-    for x, top, bottom in ((0.455, 0.14, 0.94), (0.545, 0.14, 0.94), (0.14, 0.42 + left, 0.62 + left), (0.86, 0.28 + right, 0.5 + right)):
-        pen.mark([(x, top), (x, bottom)], 0.012)
+    ribs = ((0.455, 0.14, 0.94), (0.545, 0.14, 0.94), (0.14, 0.42 + left, 0.62 + left), (0.86, 0.28 + right, 0.5 + right))
+    for x, top, bottom in ribs:
+        pen.mark([(x, top), (x, bottom)], 0.01)
     pen.spot(0.5, 0.035, 0.05, 0.035, (244, 132, 170))
 
 
@@ -386,18 +390,19 @@ def cup(pen: Pen, rng: np.random.Generator) -> None:
     """A mug with a handle."""
     taper, grip = rng.uniform(0.0, 0.06), rng.uniform(-0.03, 0.03)
     pen.limb(_arc(0.7, 0.5 + grip, 0.22, 0.2, -80, 80, 10), 0.085)
-    pen.shape([(0.04, 0.2), (0.74, 0.2), (0.74 - taper, 0.84), *_arc(0.39, 0.86, 0.33 - taper, 0.07, 0, 180, 8), (0.04 + taper, 0.84)])
+    base = _arc(0.39, 0.86, 0.33 - taper, 0.07, 0, 180, 8)
+    pen.shape([(0.04, 0.2), (0.74, 0.2), (0.74 - taper, 0.84), *base, (0.04 + taper, 0.84)])
     pen.oval(0.39, 0.2, 0.35, 0.085)
     pen.spot(0.39, 0.2, 0.3, 0.06, pen.edge)
     pen.spot(0.39, 0.215, 0.26, 0.043, (98, 60, 36))
-    pen.mark([(0.13 + taper / 2, 0.36), (0.14 + taper, 0.74)], 0.03, _shade(pen.tones[0.86], 1.0))
+    pen.mark([(0.13 + taper / 2, 0.36), (0.14 + taper, 0.74)], 0.03, pen.tones[0.88])
 
 
 def chair(pen: Pen, rng: np.random.Generator) -> None:
     """A wooden chair seen from the side."""
     tall, lean = rng.uniform(-0.02, 0.04), rng.uniform(-0.03, 0.02)
     for x in (0.36, 0.72):
-        pen.limb([(x, 0.6), (x, 0.9)], 0.075, tone=0.86)
+        pen.limb([(x, 0.6), (x, 0.9)], 0.075, tone=0.88)
     pen.ink()
     pen.limb([(0.2, 0.58), (0.2, 0.94)], 0.105)
     pen.limb([(0.86, 0.6), (0.86, 0.94)], 0.105)
@@ -415,10 +420,10 @@ def ball(pen: Pen, rng: np.random.Generator) -> None:
     def turned(points: Points) -> list[tuple[float, float]]:
         return [(0.5 + c * (x - 0.5) - s * (y - 0.5), 0.5 + s * (x - 0.5) + c * (y - 0.5)) for x, y in points]
 
-    pen.mark(turned([(0.05, 0.5), (0.95, 0.5)]), 0.02)
-    pen.mark(turned(_arc(-0.05, 0.5, 0.38, 0.5, -50, 50, 8)), 0.02)
-    pen.mark(turned(_arc(1.05, 0.5, 0.38, 0.5, 130, 230, 8)), 0.02)
-    pen.mark(turned([(0.5, 0.05), (0.5, 0.95)]), 0.02)
+    pen.mark(turned([(0.06, 0.5), (0.94, 0.5)]), 0.02)
+    pen.mark(turned(_arc(-0.05, 0.5, 0.36, 0.42, -55, 55, 8)), 0.02)
+    pen.mark(turned(_arc(1.05, 0.5, 0.36, 0.42, 125, 235, 8)), 0.02)
+    pen.mark(turned([(0.5, 0.06), (0.5, 0.94)]), 0.02)
     pen.spot(0.33, 0.24, 0.07, 0.05, PAPER if min(pen.tones[1.0]) < 200 else (214, 222, 230))
 
 
@@ -437,8 +442,11 @@ def umbrella(pen: Pen, rng: np.random.Generator) -> None:
 
 
 KINDS: dict[str, Callable[[Pen, np.random.Generator], None]] = {
-    draw.__name__: draw
-    for draw in (dog, cat, bird, fish, snail, car, bus, boat, rocket, house, tree, flower, mushroom, cactus, cup, chair, ball, umbrella)
+    kind.__name__: kind
+    for kind in (
+        *(dog, cat, bird, fish, snail, car, bus, boat, rocket),
+        *(house, tree, flower, mushroom, cactus, cup, chair, ball, umbrella),
+    )
 }
 """Every kind by the name that questions and answers use."""
 
@@ -477,7 +485,7 @@ def draw_kind(name: str, size: int, rgb: Rgb, rng: np.random.Generator, flip: bo
     if name not in KINDS:
         raise UserError(f"There is no kind called {name!r}.", f"There are: {', '.join(KINDS)}.", "Choose one of these.")
     factor = 3 if size < 48 else 2
-    pen = Pen(size * factor, _shade(rgb, rng.uniform(0.94, 1.06)), flip)
+    pen = Pen(size * factor, _shade(rgb, rng.uniform(0.95, 1.05)), flip)
     KINDS[name](pen, rng)
     pen.ink()
     return pen.image.reduce(factor)
