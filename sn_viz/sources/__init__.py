@@ -1,0 +1,173 @@
+"""Where labelled images come from: one file per kind of data, and one door for bytes (``ingest``).
+
+Takes a path, a ``pack:`` or ``hub:`` name, or images in memory; returns checked ``LabelledImages``. It knows nothing about models.
+
+A source is a class registered under a name, with ``accepts(data) -> bool`` and ``read(data, budget)`` that yields ``Found`` images;
+its docstring is what users read. To add one, copy ``folder.py``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from sn_viz.errors import UserError
+from sn_viz.registry import Registry
+from sn_viz.sources.budget import DEFAULT, Budget
+from sn_viz.sources.gather import Found, check, gather
+from sn_viz.sources.text import clean_question, display_name, quoted
+from sn_viz.types import LabelledImages
+
+__all__ = ["SOURCES", "Budget", "Source", "check", "joined", "load_images", "save_folders", "split"]
+
+PACK = "pack:"
+ALLOWED = (
+    "Give a folder with one sub-folder of images per class, a zip of it, a CSV or JSONL table (image,label[,question]), "
+    "pack:NAME or hub:OWNER/NAME."
+)
+
+
+class Source(Protocol):
+    """One kind of data."""
+
+    @staticmethod
+    def accepts(data: Any) -> bool:
+        """Return whether this source reads ``data``: an existing Path, a str with a scheme, or an object in memory."""
+        ...
+
+    @staticmethod
+    def read(data: Any, budget: Budget) -> Iterable[Found]:
+        """Yield its images, unopened; raise UserError when the whole is unreadable."""
+        ...
+
+
+SOURCES: Registry[type[Source]] = Registry("source of images", __name__)
+
+from sn_viz.sources.export import save_folders  # noqa: E402  (the modules below register themselves with SOURCES)
+from sn_viz.sources.split import split  # noqa: E402
+
+
+def load_images(
+    data: object, question: str | None = None, *, labels: Sequence[str] | None = None, budget: Budget = DEFAULT
+) -> LabelledImages:
+    """Load labelled images from anything that holds them.
+
+    Parameters
+    ----------
+    data : str, Path, LabelledImages or list
+        A folder with one sub-folder per class, a zip of it, a CSV or JSONL table, ``pack:NAME``, ``hub:OWNER/NAME``; or
+        ``[(class name, [(file name, bytes or path)])]``; or, with ``labels``, a list of paths,
+        PIL images, uint8 arrays or Pictures.
+    question : str or None
+        Asked of every image; None keeps the questions that came with the data, or "" where there are none.
+    labels : sequence of str or None
+        The class name of each image, when ``data`` is a list of images.
+    budget : Budget
+        Limits on what is read.
+
+    Returns
+    -------
+    LabelledImages
+        At least two classes with at least two different images each. Two classes that read as no and yes are numbered 0 and 1.
+        Notes name the files left out, duplicates dropped, and imbalance.
+
+    Raises
+    ------
+    UserError
+        When the data is missing, of another kind, unreadable, too large, or cannot be learnt from.
+
+    Examples
+    --------
+    >>> images = [np.full((8, 8, 3), colour, np.uint8) for colour in ((200, 0, 0), (210, 0, 0), (0, 0, 9), (0, 0, 8))]
+    >>> load_images(images, "Is it red?", labels=["yes", "yes", "no", "no"]).classes
+    ('no', 'yes')
+    """
+    if isinstance(data, LabelledImages):
+        return check(_ask(data, question, budget))
+    if labels is not None:
+        data = _labelled(data, labels)
+    if isinstance(data, str) and data.startswith(PACK):
+        return check(_ask(_whole_pack(data.removeprefix(PACK)), question, budget))
+    if isinstance(data, (str, Path)):
+        data = _existing(data)
+    for name in SOURCES:
+        if SOURCES[name].accepts(data):
+            return gather(SOURCES[name].read(data, budget), question, budget)
+    raise _another_kind(data)
+
+
+def joined(first: LabelledImages, second: LabelledImages) -> LabelledImages:
+    """Return two sets with the same classes as one, ``first`` first.
+
+    Raises
+    ------
+    UserError
+        When their classes differ.
+    """
+    if first.classes != second.classes:
+        cause = f"One has {', '.join(first.classes)}; the other {', '.join(second.classes)}."
+        raise UserError("Two sets of images have different classes.", cause, "Use the same class names in both.")
+    return replace(
+        first,
+        names=first.names + second.names,
+        pictures=first.pictures + second.pictures,
+        labels=np.concatenate([first.labels, second.labels]),
+        questions=first.questions + second.questions,
+        notes=tuple(dict.fromkeys(first.notes + second.notes)),
+    )
+
+
+def _ask(images: LabelledImages, question: str | None, budget: Budget) -> LabelledImages:
+    return images.ask(question if question is None else clean_question(question, characters=budget.question_characters))
+
+
+def _labelled(images: object, labels: Sequence[str]) -> list[tuple[str, list[tuple[str, object]]]]:
+    """Return images and their labels in the form of an upload."""
+    if not isinstance(images, (list, tuple)) or len(images) != len(labels):
+        arrived = f"{len(images)} images" if isinstance(images, (list, tuple)) else f"a {type(images).__name__}"
+        raise UserError(
+            "Images and labels do not match.", f"There are {len(labels)} labels for {arrived}.", "Give one label per image."
+        )
+    return [(str(label), [(_name(image, i), image)]) for i, (image, label) in enumerate(zip(images, labels, strict=True), start=1)]
+
+
+def _name(image: object, number: int) -> str:
+    return display_name(Path(image).name) if isinstance(image, (str, Path)) else f"image {number}"
+
+
+def _whole_pack(name: str) -> LabelledImages:
+    """Return a sample pack's probing and test images as one set."""
+    from sn_viz.sources.pack import load_pack
+
+    return joined(*load_pack(name))
+
+
+def _existing(data: str | Path) -> str | Path:
+    """Return a scheme's name as it is and anything else as the path of something that exists."""
+    text = str(data)
+    if text.startswith("hub:"):
+        return text
+    if "://" in text:
+        raise UserError(f"{quoted(text)} was not read.", "Addresses are not fetched.", ALLOWED)
+    if not text.strip() or not os.path.exists(path := Path(text).expanduser()):
+        raise UserError(f"There is no file or folder {quoted(text)}.", ALLOWED, f"Sample packs: {_packs()}.")
+    return path
+
+
+def _packs() -> str:
+    from sn_viz.sources.pack import pack_names
+
+    return ", ".join(pack.name for pack in pack_names())
+
+
+def _another_kind(data: object) -> UserError:
+    if isinstance(data, Path):
+        return UserError(f"{quoted(data.name)} holds no labelled images.", "It is a file of another kind.", ALLOWED)
+    if isinstance(data, (list, tuple)):
+        return UserError("The images have no labels.", "A list of images was given.", "Pass labels, one class name per image.")
+    return UserError(f"A {type(data).__name__} holds no labelled images.", ALLOWED)

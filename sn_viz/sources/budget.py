@@ -1,0 +1,39 @@
+"""How much of a user's data is looked at, decided before any work is done.
+
+Takes nothing and returns one frozen value that every source is given. It knows nothing about where the data comes from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Upper limits on what a user may hand in; the defaults suit one person on their own machine."""
+
+    file_bytes: int = 32 * MIB
+    """Bytes of one image file, or of one table (CSV, JSONL)."""
+    files: int = 20_000
+    """Images in one data set; also entries of an archive, files of a folder, rows of a table."""
+    pixels: int = 24_000_000
+    """Width times height of one image, read from its header before it is decoded."""
+    memory_bytes: int = 4096 * MIB
+    """Bytes of all distinct decoded pictures of one data set."""
+    zip_bytes: int = 2048 * MIB
+    """Bytes of an archive as it lies on the disk."""
+    inflated_bytes: int = 4096 * MIB
+    """Bytes of all entries of an archive once inflated; counted while inflating, never taken from its headers."""
+    inflated_ratio: int = 200
+    """Inflated bytes for each compressed byte of one entry, looked at beyond the first MiB."""
+    labels: int = 50
+    """Distinct classes."""
+    class_characters: int = 80
+    """Characters of a class name; longer names are cut, with a note."""
+    question_characters: int = 500
+    """Characters of a question; longer ones are refused, for cutting would change what is asked."""
+
+
+DEFAULT = Budget()

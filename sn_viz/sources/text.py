@@ -1,0 +1,131 @@
+"""The one text boundary: what a user typed, or named a file, becomes short, plain, literal text.
+
+Takes any string and returns one that is NFC-normalised, free of control and direction-changing characters, and capped. It knows
+nothing about HTML: whoever draws text still escapes it there.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from sn_viz.errors import UserError
+from sn_viz.sources.budget import DEFAULT
+
+NAME_CHARACTERS = 200
+"""Cap of a display name; the middle of a longer one is left out."""
+LISTED = 5
+"""How many names a message spells out before it only counts."""
+
+_JOINERS = "\u200c\u200d"  # format characters that scripts and emoji need
+_INVISIBLE = {"Cc", "Cf", "Cs", "Co"}
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+
+
+def clean(text: str) -> str:
+    """Return ``text`` NFC-normalised, on one line, without control, bidirectional or other invisible characters.
+
+    Parameters
+    ----------
+    text : str
+        Anything, lone surrogates included.
+
+    Returns
+    -------
+    str
+        May be empty. Line breaks and runs of white space become one space.
+
+    Examples
+    --------
+    >>> clean("  ripe\\u202e\\n  fruit ")
+    'ripe fruit'
+    """
+    spaced = re.sub(r"\s+", " ", text)
+    kept = (c for c in spaced if c in _JOINERS or unicodedata.category(c) not in _INVISIBLE)
+    return re.sub(r" +", " ", unicodedata.normalize("NFC", "".join(kept))).strip()
+
+
+def cut(text: str, characters: int) -> str:
+    """Return ``text``, or its beginning and an ellipsis so that it has at most ``characters`` characters."""
+    return text if len(text) <= characters else text[: characters - 1].rstrip() + "…"
+
+
+def display_name(text: str) -> str:
+    """Return a file's name as literal text to show: cleaned, and the middle left out beyond ``NAME_CHARACTERS``."""
+    plain = clean(text)
+    half = NAME_CHARACTERS // 2
+    return plain if len(plain) <= NAME_CHARACTERS else f"{plain[: half - 1]}…{plain[-half:]}"
+
+
+def quoted(text: str) -> str:
+    """Return a display name in single quotes, for messages."""
+    return f"'{display_name(text)}'"
+
+
+def listed(texts: list[str]) -> str:
+    """Return the first few of ``texts``, separated by commas, and how many more there are."""
+    more = len(texts) - LISTED
+    return ", ".join(texts[:LISTED]) + (f" and {more} more" if more > 0 else "")
+
+
+def clean_question(text: str, where: str = "The question", characters: int = DEFAULT.question_characters) -> str:
+    """Return a question as one plain line.
+
+    Parameters
+    ----------
+    text : str
+        As it was typed or read.
+    where : str
+        What is being read, for the message: "The question", "Row 3: the question".
+    characters : int
+        The longest question that is allowed.
+
+    Raises
+    ------
+    UserError
+        When the cleaned question is longer than that.
+    """
+    plain = clean(text)
+    if len(plain) > characters:
+        raise UserError(f"{where} is too long.", f"It has {len(plain)} characters; {characters} are allowed.", "Shorten it.")
+    return plain
+
+
+def csv_cell(text: str) -> str:
+    """Return ``text`` so that a spreadsheet shows it instead of running it: a leading ``= + - @`` or tab gets a quote.
+
+    ``plain_cell`` is the exact inverse.
+
+    Examples
+    --------
+    >>> csv_cell("=cmd()"), csv_cell("cat")
+    ("'=cmd()", 'cat')
+    """
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def plain_cell(text: str) -> str:
+    """Return what ``csv_cell`` was given."""
+    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
+
+
+def safe_file_name(text: str, fallback: str = "class") -> str:
+    """Return a name that every file system takes: letters, digits, ``_``, ``-``, inner spaces; never reserved, at most 60 long.
+
+    Parameters
+    ----------
+    text : str
+        Any label, hostile ones included.
+    fallback : str
+        Used when nothing of the label is left.
+
+    Examples
+    --------
+    >>> safe_file_name("../../x"), safe_file_name("CON")
+    ('x', '_CON')
+    """
+    plain = re.sub(r"[^\w\- ]+", "_", clean(text)).strip("_ -")
+    while len(plain.encode()) > 60:
+        plain = plain[:-1].rstrip("_ -")
+    return f"_{plain}" if _RESERVED.fullmatch(plain) else plain or fallback

@@ -1,0 +1,46 @@
+"""Images handed over class by class, as the app's upload does.
+
+Takes ``[(class name, [(file name, bytes or path)])]``; returns images to open. File names are only shown, never opened.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+
+from sn_viz.errors import UserError
+from sn_viz.sources import SOURCES
+from sn_viz.sources.budget import Budget
+from sn_viz.sources.gather import Found
+from sn_viz.sources.ingest import as_picture
+from sn_viz.sources.text import quoted
+from sn_viz.types import Picture
+
+
+@SOURCES.register("upload")
+class Upload:
+    """A list of (class name, [(file name, bytes, path or image)])."""
+
+    @staticmethod
+    def accepts(data: object) -> bool:
+        return isinstance(data, (list, tuple)) and all(
+            isinstance(group, (list, tuple))
+            and len(group) == 2
+            and isinstance(group[0], str)
+            and isinstance(group[1], (list, tuple))
+            for group in data
+        )
+
+    @staticmethod
+    def read(data: list, budget: Budget) -> Iterator[Found]:
+        for class_name, files in data:
+            if not class_name.strip():
+                raise UserError("A class has no name.", f"It comes with {len(files)} files.", "Name every class.")
+            if not files:
+                yield Found(class_name, class_name, functools.partial(_nothing, class_name))
+            for name, content in files:
+                yield Found(name, class_name, functools.partial(as_picture, content, name, budget))
+
+
+def _nothing(class_name: str) -> Picture:
+    raise UserError(f"{quoted(class_name)} was not read.", "No file was given for this class.", "Add images to it.")
