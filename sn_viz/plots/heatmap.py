@@ -1,0 +1,182 @@
+"""Where super neurons live: the best neuron of every block and site.
+
+Takes a Run; returns one cell per (site, layer). It knows nothing of single neurons' histograms (see ``histogram``) nor of the other
+units of a block (see ``units``).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import plotly.graph_objects as go
+
+from sn_viz.plots import reference, style
+from sn_viz.types import Run
+
+TITLE = "Where the super neurons live"
+
+
+class Info(NamedTuple):
+    """One cell per site (row) and layer (column)."""
+
+    sites: tuple[str, ...]
+    layers: np.ndarray
+    """int64 (layer,): from 1."""
+    share: np.ndarray
+    """float64 (site, layer): the best score; 0 is chance, 1 is perfect; NaN where no neuron has a score."""
+    neuron: np.ndarray
+    """int64 (site, layer): column of the best neuron, the first of equals; -1 where there is none."""
+    score: np.ndarray
+    """float64 (site, layer): its score in the run's metric."""
+    beyond_luck: np.ndarray
+    """int64 (site, layer): neurons whose score lies above the 95 % line of shuffled labels; -1 when no null was computed."""
+    names: tuple[tuple[str, ...], ...]
+    """(site, layer): the best neuron's readable name, "" where there is none."""
+    luck: float | None
+    """The 95 % line on the same scale as ``share``; None when no null was computed."""
+    metric: str
+
+
+def info(run: Run, site: str | None = None) -> Info:
+    """Return the best score of every (site, layer).
+
+    Parameters
+    ----------
+    run : Run
+        Stumps with undefined (NaN) scores are never the best.
+    site : str, optional
+        Only the row of this site.
+
+    Raises
+    ------
+    ValueError
+        When the run has no site of that name.
+    """
+    neurons, stumps, n_layers = run.neurons, run.stumps, run.neurons.n_layers
+    if site is not None and site not in neurons.site_names:
+        raise ValueError(f"no site {site!r}; there are {neurons.site_names}")
+    shape = (len(neurons.site_names), n_layers)
+    cell = neurons.site[stumps.neuron].astype(np.int64) * n_layers + neurons.layer[stumps.neuron] - 1
+    best = _first_best(cell, reference.above_chance(run, stumps.score, stumps.class_index), shape[0] * n_layers)
+    has_one, line = best >= 0, reference.luck(run)
+    rows = np.arange(shape[0]) if site is None else np.array([neurons.site_names.index(site)])
+
+    def table(values: np.ndarray, missing: float) -> np.ndarray:
+        filled = np.full(len(best), missing, dtype=np.result_type(values.dtype, type(missing)))
+        filled[has_one] = values[best[has_one]]
+        return filled.reshape(shape)[rows]
+
+    neuron = table(stumps.neuron, -1)
+    return Info(
+        tuple(neurons.site_names[row] for row in rows),
+        np.arange(1, n_layers + 1),
+        table(reference.above_chance(run, stumps.score, stumps.class_index), np.nan),
+        neuron,
+        table(stumps.score.astype(np.float64), np.nan),
+        _count_above(run, cell, line, len(best)).reshape(shape)[rows],
+        tuple(tuple(neurons.name(column) if column >= 0 else "" for column in row) for row in neuron),
+        None if line is None else float(reference.above_chance(run, np.array(line), np.array(len(run.train.classes) - 1))),
+        run.config.metric,
+    )
+
+
+def _first_best(cell: np.ndarray, value: np.ndarray, n_cells: int) -> np.ndarray:
+    """Return the index of the largest finite ``value`` of each cell, the first of equals, -1 where a cell has none."""
+    defined = np.flatnonzero(np.isfinite(value))
+    top = np.full(n_cells, -np.inf)
+    np.maximum.at(top, cell[defined], value[defined])
+    winners = defined[value[defined] == top[cell[defined]]]
+    best = np.full(n_cells, -1, dtype=np.int64)
+    best[cell[winners[::-1]]] = winners[::-1]  # the last assignment wins, so walk backwards to keep the first
+    return best
+
+
+def _count_above(run: Run, cell: np.ndarray, line: float | None, n_cells: int) -> np.ndarray:
+    if line is None:
+        return np.full(n_cells, -1, dtype=np.int64)
+    above = np.flatnonzero(run.stumps.score > line)
+    _, first = np.unique(run.stumps.neuron[above], return_index=True)  # several classes: count a neuron once
+    return np.bincount(cell[above[first]], minlength=n_cells)
+
+
+def figure(info: Info, dark: bool = False) -> go.Figure:
+    """Draw the heatmap; a cell's ``customdata`` is [layer, site, neuron column]."""
+    if not info.share.size or not np.isfinite(info.share).any():
+        return style.empty(TITLE, "No neuron has a score yet.", dark)
+    look = style.theme(dark)
+    result = style.canvas(TITLE, dark, height=210 + 46 * len(info.sites))
+    result.add_heatmap(
+        z=style.numbers(np.clip(info.share, 0, 1), 3),
+        x=info.layers.tolist(),
+        y=list(range(len(info.sites))),
+        customdata=_customdata(info),
+        hovertext=[[_hover(info, row, column) for column in range(len(info.layers))] for row in range(len(info.sites))],
+        hoverinfo="text",
+        colorscale=[list(stop) for stop in look.scale],
+        zmin=0,
+        zmax=1,
+        xgap=2,
+        ygap=2,
+        colorbar=_colour_bar(info, look),
+    )
+    row, column = np.unravel_index(np.nanargmax(info.share), info.share.shape)
+    centre, half = int(info.layers[column]), 0.5
+    box = {"x0": centre - half, "x1": centre + half, "y0": int(row) - half, "y1": int(row) + half}
+    result.add_shape(type="rect", line={"color": look.rival, "width": 3}, **box)
+    result.update_xaxes(title_text="Layer (decoder block)", showgrid=False, zeroline=False, **_layer_ticks(len(info.layers)))
+    result.update_yaxes(
+        tickvals=list(range(len(info.sites))),
+        ticktext=[style.wrapped(site, 10) for site in info.sites],
+        autorange="reversed",
+        showgrid=False,
+        zeroline=False,
+    )
+    return result.update_layout(margin_b=110)
+
+
+def _layer_ticks(n_layers: int) -> dict:
+    """Whole layers only, few enough for a telephone."""
+    step = max(1, int(np.ceil(n_layers / 12)))
+    return {"tickvals": list(range(1, n_layers + 1, step)), "range": [0.5, n_layers + 0.5]}
+
+
+def _customdata(info: Info) -> list:
+    return [
+        [[int(layer), site, int(info.neuron[row, column])] for column, layer in enumerate(info.layers)]
+        for row, site in enumerate(info.sites)
+    ]
+
+
+def _hover(info: Info, row: int, column: int) -> str:
+    if info.neuron[row, column] < 0:
+        return f"L{info.layers[column]} {style.literal(info.sites[row])}<br>no neuron with a score"
+    lines = [
+        f"<b>{style.literal(info.names[row][column])}</b>",
+        f"{style.literal(info.metric)}: {info.score[row, column]:.3f}",
+        f"{style.percent(info.share[row, column])} of the way from chance to perfect",
+    ]
+    if info.beyond_luck[row, column] >= 0:
+        lines.append(f"{info.beyond_luck[row, column]:,} neurons here beyond luck")
+    return "<br>".join(lines)
+
+
+def _colour_bar(info: Info, look: style.Theme) -> dict:
+    ticks = {0.0: "chance", 1.0: "perfect"}
+    if info.luck is not None and 0.2 < info.luck < 0.8:
+        ticks[round(info.luck, 3)] = "luck"
+    return {
+        "orientation": "h",
+        "thickness": 12,
+        "len": 1.0,
+        "x": 0.5,
+        "y": 0,
+        "yref": "container",
+        "yanchor": "bottom",
+        "tickvals": list(ticks),
+        "ticktext": list(ticks.values()),
+        "tickfont": {"size": 13},
+        "outlinewidth": 0,
+        "ticks": "outside",
+        "tickcolor": look.faint,
+    }

@@ -1,0 +1,259 @@
+"""One neuron: its activations per class, its threshold, and every image as a tick.
+
+Takes a Run and a neuron's column; returns binned and single values. It knows nothing of other neurons.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import plotly.graph_objects as go
+
+from sn_viz.plots import reference, style
+from sn_viz.types import Run
+
+BINS = 24
+MOST_CLASSES = 5
+"""With more classes than this, the stump's class is shown against all others together."""
+EMPTY_TITLE = "One neuron, image by image"
+
+
+class Group(NamedTuple):
+    """The images of one class (or of all other classes together)."""
+
+    name: str
+    colour: int
+    """Class index that lends its colour."""
+    train_share: np.ndarray
+    test_share: np.ndarray
+    """float64 (bin,): share of the group's images of that split in each bin; all zero when the group has none."""
+    train_values: np.ndarray
+    test_values: np.ndarray
+    """float64 (image,): finite activations."""
+    train_index: np.ndarray
+    test_index: np.ndarray
+    """int64 (image,): which example of the split each value belongs to."""
+
+
+class Info(NamedTuple):
+    """One neuron's activations and what its stump does with them."""
+
+    neuron: int
+    name: str
+    edges: np.ndarray
+    """float64 (bin + 1,): empty when there is nothing finite to show."""
+    groups: tuple[Group, ...]
+    threshold: float
+    """NaN when the neuron has no defined stump."""
+    sign: int
+    says: str
+    """The class it speaks for on its side of the threshold."""
+    says_colour: int
+    score: float
+    metric: str
+    left_out: int
+    """Images whose activation is not finite."""
+    train_names: tuple[str, ...]
+    test_names: tuple[str, ...]
+
+
+def info(run: Run, neuron: int, class_index: int | None = None) -> Info:
+    """Return everything to draw about one neuron.
+
+    Parameters
+    ----------
+    run : Run
+    neuron : int
+        Column of the activations.
+    class_index : int, optional
+        Show the stump for this class; by default the class the neuron is best at.
+
+    Raises
+    ------
+    ValueError
+        When there is no such neuron.
+    """
+    if not 0 <= neuron < len(run.neurons):
+        raise ValueError(f"no neuron {neuron}; there are {len(run.neurons)}")
+    stump = _stump(run, neuron, class_index)
+    speaks_for = min(1, len(run.train.classes) - 1) if stump is None else int(run.stumps.class_index[stump])
+    values = [np.asarray(run.train_values[:, neuron], dtype=np.float64), np.asarray(run.test_values[:, neuron], dtype=np.float64)]
+    finite = np.concatenate(values)
+    finite = finite[np.isfinite(finite)]
+    edges = np.histogram_bin_edges(finite, bins=BINS) if len(finite) else np.empty(0)
+    return Info(
+        neuron,
+        run.neurons.name(neuron),
+        edges,
+        _groups(run, values, edges, speaks_for) if len(finite) else (),
+        float("nan") if stump is None else float(run.stumps.threshold[stump]),
+        1 if stump is None else int(run.stumps.sign[stump]),
+        run.train.classes[speaks_for] if run.train.classes else "",
+        speaks_for,
+        float("nan") if stump is None else float(run.stumps.score[stump]),
+        run.config.metric,
+        sum(len(split) for split in values) - len(finite),
+        run.train.names,
+        run.test.names,
+    )
+
+
+def _stump(run: Run, neuron: int, class_index: int | None) -> int | None:
+    """Return the neuron's best defined stump (for ``class_index``, when given), or None."""
+    stumps = run.stumps
+    usable = (stumps.neuron == neuron) & np.isfinite(stumps.score) & np.isfinite(stumps.threshold)
+    if class_index is not None:
+        usable &= stumps.class_index == class_index
+    rows = np.flatnonzero(usable)
+    if not len(rows):
+        return None
+    return int(rows[np.argmax(reference.above_chance(run, stumps.score[rows], stumps.class_index[rows]))])
+
+
+def _groups(run: Run, values: list[np.ndarray], edges: np.ndarray, speaks_for: int) -> tuple[Group, ...]:
+    classes = run.train.classes
+    if len(classes) <= MOST_CLASSES:
+        members = [(name, index, (index,)) for index, name in enumerate(classes)]
+    else:
+        others = tuple(index for index in range(len(classes)) if index != speaks_for)
+        members = [("all other classes", 6 if speaks_for % 8 != 6 else 0, others), (classes[speaks_for], speaks_for, (speaks_for,))]
+    return tuple(_group(run, values, edges, name, colour, wanted) for name, colour, wanted in members)
+
+
+def _group(run: Run, values: list[np.ndarray], edges: np.ndarray, name: str, colour: int, wanted: tuple[int, ...]) -> Group:
+    index = [
+        np.flatnonzero(np.isin(split.labels, wanted) & np.isfinite(column))
+        for split, column in zip((run.train, run.test), values, strict=True)
+    ]
+    picked = [column[rows] for column, rows in zip(values, index, strict=True)]
+    shares = [np.histogram(part, bins=edges)[0] / max(1, len(part)) for part in picked]
+    return Group(name, colour, shares[0], shares[1], picked[0], picked[1], index[0], index[1])
+
+
+def figure(info: Info, dark: bool = False) -> go.Figure:
+    """Draw the histograms above and one tick per image below; a tick's ``customdata`` is [example index, "train" or "test"]."""
+    if not info.groups:
+        return style.empty(EMPTY_TITLE, "This neuron has no finite activation to show.", dark)
+    result = style.canvas(style.literal(info.name), dark, height=430 + 22 * len(info.groups))
+    for row, group in enumerate(info.groups):
+        _add_group(result, info, group, row, dark)
+    _add_threshold(result, info, dark)
+    rows = len(info.groups)
+    split = min(0.45, 0.12 * rows)
+    result.update_layout(
+        barmode="overlay",
+        bargap=0,
+        yaxis={"domain": [split + 0.06, 1], "title": {"text": "Share of images"}, "tickformat": ".0%", "rangemode": "tozero"},
+        xaxis={"anchor": "y2", "title": {"text": "Activation"}, "zeroline": False, "range": _span(info)},
+        yaxis2={
+            "domain": [0, split],
+            "range": [-0.6, rows - 0.4],
+            "showgrid": False,
+            "zeroline": False,
+            "showticklabels": False,
+            "fixedrange": True,
+        },
+    )
+    return style.below_title(result, 1 + len(info.groups))
+
+
+def _span(info: Info) -> list[float]:
+    low, high = float(info.edges[0]), float(info.edges[-1])
+    if np.isfinite(info.threshold):
+        low, high = min(low, info.threshold), max(high, info.threshold)
+    margin = 0.03 * (high - low)
+    return style.numbers([low - margin, high + margin], 6)
+
+
+def _add_group(result: go.Figure, info: Info, group: Group, row: int, dark: bool) -> None:
+    colour, name = style.class_colour(group.colour, dark), style.literal(group.name)
+    centres, width = style.numbers((info.edges[:-1] + info.edges[1:]) / 2, 5), float(f"{info.edges[1] - info.edges[0]:.5g}")
+    counts = f"{len(group.train_values)} probing, {len(group.test_values)} test"
+    result.add_bar(
+        x=centres,
+        y=style.numbers(group.test_share),
+        width=width,
+        name=f"{name} ({counts})",
+        legendgroup=str(row),
+        marker={"color": style.faded(colour, 0.62), "line": {"width": 0}},
+        hovertext=[f"{name}, test<br>{style.percent(share)} of its images" for share in group.test_share],
+        hoverinfo="text",
+    )
+    outline = np.concatenate([[0.0], group.train_share, [0.0]])
+    result.add_scatter(
+        x=style.numbers(np.concatenate([info.edges[:1], (info.edges[:-1] + info.edges[1:]) / 2, info.edges[-1:]]), 5),
+        y=style.numbers(outline),
+        mode="lines",
+        line={"color": colour, "width": 1.5, "shape": "hvh"},
+        fill="tozeroy",
+        fillcolor=style.faded(colour, 0.08),
+        opacity=0.8,
+        legendgroup=str(row),
+        showlegend=False,
+        hoverinfo="skip",
+    )
+    splits = (
+        ("train", group.train_values, group.train_index, info.train_names),
+        ("test", group.test_values, group.test_index, info.test_names),
+    )
+    for split, values, index, names in splits:
+        _add_ticks(result, split, values, index, names, row, colour, name)
+
+
+def _add_ticks(
+    result: go.Figure,
+    split: str,
+    values: np.ndarray,
+    index: np.ndarray,
+    names: tuple[str, ...],
+    row: int,
+    colour: str,
+    class_name: str,
+) -> None:
+    told = "probing" if split == "train" else "test"
+    result.add_scatter(
+        x=style.numbers(values, 5),
+        y=[row + (0.2 if split == "train" else -0.2)] * len(values),
+        yaxis="y2",
+        mode="markers",
+        marker={
+            "symbol": "line-ns",
+            "size": 11,
+            "opacity": 0.45 if split == "train" else 1.0,
+            "line": {"color": colour, "width": 1.5},
+        },
+        legendgroup=str(row),
+        showlegend=False,
+        customdata=[[int(example), split] for example in index],
+        hovertext=[
+            f"<b>{style.literal(names[example])}</b><br>{class_name}, {told} image<br>{value:.4g}"
+            for example, value in zip(index, values, strict=True)
+        ],
+        hoverinfo="text",
+    )
+
+
+def _add_threshold(result: go.Figure, info: Info, dark: bool) -> None:
+    if not np.isfinite(info.threshold):
+        return
+    look, (low, high) = style.theme(dark), _span(info)
+    threshold = float(f"{info.threshold:.5g}")
+    yes = (threshold, high) if info.sign > 0 else (low, threshold)
+    colour = style.class_colour(info.says_colour, dark)
+    shade = {"xref": "x", "yref": "paper", "y0": 0, "y1": 1, "layer": "below"}
+    result.add_shape(type="rect", x0=yes[0], x1=yes[1], fillcolor=style.faded(colour, 0.11), line={"width": 0}, **shade)
+    result.add_shape(type="line", x0=threshold, x1=threshold, line={"color": look.ink, "width": 2, "dash": "dash"}, **shade)
+    # Written inwards from the roomier end of the shaded side, so that it never leaves the plot.
+    right = info.sign > 0
+    result.add_annotation(
+        x=1 if right else 0,
+        xref="paper",
+        xanchor="right" if right else "left",
+        y=1,
+        yref="paper",
+        yanchor="bottom",
+        text=f"says {style.literal(info.says, 24)} {'above' if right else 'below'} {threshold:.4g}",
+        showarrow=False,
+        font={"size": 13, "color": colour},
+    )

@@ -1,0 +1,191 @@
+"""The space of activations, flattened to two dimensions: similar images lie close together.
+
+Takes a Run; returns one point per image. UMAP is imported only when it is needed (15 images or more); it compiles on first use.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Literal, NamedTuple
+
+import numpy as np
+import plotly.graph_objects as go
+
+from sn_viz.plots import style
+from sn_viz.types import Run
+
+FEWEST_FOR_UMAP = 15
+COMPONENTS = 50
+"""Principal components handed to UMAP: bounds its work whatever the number of neurons."""
+TITLE = "Map of the activations"
+
+ColouredBy = Literal["class", "correct", "split"]
+
+
+class Info(NamedTuple):
+    """One point per image: the probing split first, then the test split."""
+
+    x: np.ndarray
+    y: np.ndarray
+    """float64 (image,)."""
+    group: np.ndarray
+    """int64 (image,): index into ``group_names``."""
+    group_names: tuple[str, ...]
+    group_colours: tuple[int | None, ...]
+    """Class index that lends each group its colour; None is grey."""
+    example: np.ndarray
+    """int64 (image,): index inside its split."""
+    split: tuple[str, ...]
+    """(image,): "train" or "test"."""
+    hover: tuple[str, ...]
+    """(image,): name and class, not yet made literal; lines are split by a newline."""
+    method: str
+    """"UMAP" or "PCA"."""
+    n_neurons: int
+    what: str
+    """Which neurons: "all layers", "layer 3", "super neurons"."""
+
+
+def info(run: Run, layer: int | Literal["all", "super"] = "all", coloured_by: ColouredBy = "class", seed: int = 0) -> Info:
+    """Return a two-dimensional map of all images.
+
+    Neurons are centred and scaled to unit variance (constant ones drop out, non-finite activations count as the mean), reduced to
+    at most 50 principal components, then laid out by UMAP; below 15 images by the first two components.
+
+    Parameters
+    ----------
+    run : Run
+    layer : int, "all" or "super"
+        Neurons of one layer (from 1), of all layers, or only the voters of the run's exit layer.
+    coloured_by : "class", "correct" or "split"
+        "correct" asks whether the super neurons were right; probing images have no such answer and stay grey.
+    seed : int
+        Of UMAP; the same seed gives the same map.
+
+    Raises
+    ------
+    ValueError
+        When there is no such layer or colouring.
+    """
+    columns, what = _columns(run, layer)
+    group, names, colours = _grouping(run, coloured_by)
+    scores = _principal(_standardised(run, columns))
+    method = "PCA" if len(scores) < FEWEST_FOR_UMAP or not np.any(scores) else "UMAP"
+    flat = scores[:, :2] if method == "PCA" else _umap(scores, seed)
+    example = np.concatenate([np.arange(len(run.train)), np.arange(len(run.test))])
+    hover = tuple(
+        f"{name}\n{part.classes[label] if label >= 0 else 'unlabelled'}"
+        for part in (run.train, run.test)
+        for name, label in zip(part.names, part.labels, strict=True)
+    )
+    split = ("train",) * len(run.train) + ("test",) * len(run.test)
+    return Info(flat[:, 0], flat[:, 1], group, names, colours, example, split, hover, method, len(columns), what)
+
+
+def recoloured(info: Info, run: Run, coloured_by: ColouredBy) -> Info:
+    """Return the same map of the same run with other colours: nothing is laid out again."""
+    group, names, colours = _grouping(run, coloured_by)
+    return info._replace(group=group, group_names=names, group_colours=colours)
+
+
+def _columns(run: Run, layer: int | str) -> tuple[np.ndarray, str]:
+    if layer == "all":
+        return np.arange(len(run.neurons)), "all layers"
+    if layer == "super":
+        return np.unique(run.voters[run.exit_layer - 1].neuron), "super neurons"
+    if isinstance(layer, str) or not 1 <= layer <= run.neurons.n_layers:
+        raise ValueError(f"no layer {layer!r}; there are 'all', 'super' and 1 to {run.neurons.n_layers}")
+    return np.flatnonzero(run.neurons.layer == layer), f"layer {layer}"
+
+
+def _grouping(run: Run, coloured_by: str) -> tuple[np.ndarray, tuple[str, ...], tuple[int | None, ...]]:
+    n_train, n_test = len(run.train), len(run.test)
+    if coloured_by == "split":
+        return np.repeat([0, 1], [n_train, n_test]), ("probing", "test"), (0, 1)
+    if coloured_by == "class":
+        labels = np.concatenate([run.train.labels, run.test.labels])
+        count = len(run.train.classes)
+        return np.where(labels < 0, count, labels), (*run.train.classes, "unlabelled"), (*range(count), None)
+    if coloured_by == "correct":
+        right = run.votes.predicted[:, run.exit_layer - 1] == run.test.labels if n_test else np.empty(0, dtype=bool)
+        return np.concatenate([np.full(n_train, 2), np.where(right, 1, 0)]), ("wrong", "right", "probing"), (0, 1, None)
+    raise ValueError(f"cannot colour by {coloured_by!r}; there are 'class', 'correct' and 'split'")
+
+
+def _standardised(run: Run, columns: np.ndarray) -> np.ndarray:
+    """Return float32 (image, neuron) of zero mean and unit variance."""
+    values = np.concatenate([np.asarray(part, dtype=np.float32)[:, columns] for part in (run.train_values, run.test_values)])
+    values[~np.isfinite(values)] = np.nan
+    if not values.size:
+        return values
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a neuron that is never finite: its mean is NaN and it drops out below
+        values -= np.nanmean(values, axis=0)
+    np.nan_to_num(values, copy=False)
+    spread = values.std(axis=0)
+    return values / np.where(spread > 1e-6, spread, np.inf)
+
+
+def _principal(values: np.ndarray) -> np.ndarray:
+    """Return principal component scores float64 (image, at most 50), at least two columns, signs fixed.
+
+    Works on the (image, image) Gram matrix: images are few, neurons many.
+    """
+    n_images = len(values)
+    if not values.size:
+        return np.zeros((n_images, 2))
+    strength, direction = np.linalg.eigh((values @ values.T).astype(np.float64))
+    order = np.argsort(strength)[::-1][:COMPONENTS]
+    kept = order[strength[order] > 1e-9 * max(strength[order[0]], 1e-12)]
+    scores = direction[:, kept] * np.sqrt(strength[kept])
+    if scores.shape[1]:
+        scores *= np.where(scores[np.abs(scores).argmax(axis=0), np.arange(scores.shape[1])] < 0, -1, 1)
+    return np.pad(scores, ((0, 0), (0, max(0, 2 - scores.shape[1]))))
+
+
+def _umap(scores: np.ndarray, seed: int) -> np.ndarray:
+    import umap
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # says that a seed means one thread, which is what we ask for
+        layout = umap.UMAP(n_neighbors=min(15, len(scores) - 1), min_dist=0.15, random_state=seed, n_jobs=1)
+        return np.asarray(layout.fit_transform(scores.astype(np.float32)), dtype=np.float64)
+
+
+def figure(info: Info, dark: bool = False) -> go.Figure:
+    """Draw the map; a point's ``customdata`` is [example index, "train" or "test"]; probing images are hollow."""
+    title = f"{TITLE}: {style.literal(info.what)}"
+    if not len(info.x):
+        return style.empty(title, "There are no images to map.", dark)
+    look = style.theme(dark)
+    result = style.canvas(title, dark, height=460)
+    order = sorted(range(len(info.group_names)), key=lambda group: info.group_colours[group] is not None)  # grey goes underneath
+    for group in order:
+        rows = np.flatnonzero(info.group == group)
+        if len(rows):
+            result.add_trace(_points(info, rows, group, look, dark))
+    hidden = {"showticklabels": False, "zeroline": False, "showgrid": True}
+    note = f"{info.method} of {info.n_neurons:,} neurons; hollow: probing images"
+    result.update_xaxes(title_text=note, title_font_size=13, **hidden).update_yaxes(**hidden)
+    return style.below_title(result, 1 + len(order) // 3)
+
+
+def _points(info: Info, rows: np.ndarray, group: int, look: style.Theme, dark: bool) -> go.Scatter:
+    lent = info.group_colours[group]
+    colour = look.faint if lent is None else style.class_colour(lent, dark)
+    symbol = "circle" if lent is None else style.class_symbol(lent)
+    return go.Scatter(
+        x=style.numbers(info.x[rows]),
+        y=style.numbers(info.y[rows]),
+        mode="markers",
+        name=f"{style.literal(info.group_names[group], 30)} ({len(rows)})",
+        marker={
+            "color": colour,
+            "symbol": [symbol if info.split[row] == "test" else f"{symbol}-open" for row in rows],
+            "size": 9,
+            "opacity": 0.9,
+        },
+        customdata=[[int(info.example[row]), info.split[row]] for row in rows],
+        hovertext=["<br>".join(style.literal(line) for line in info.hover[row].split("\n")) for row in rows],
+        hoverinfo="text",
+    )

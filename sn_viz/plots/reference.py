@@ -1,0 +1,74 @@
+"""What a score is to be compared with: chance, and luck.
+
+Takes a Run, returns plain numbers. It draws nothing.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sn_viz.types import Baseline, Run
+
+LUCK_PERCENTILE = 95
+
+
+def luck(run: Run) -> float | None:
+    """Return the score that the best neuron of 95 % of shuffled labellings stays below; None when no null was computed."""
+    scores = run.null_scores[np.isfinite(run.null_scores)]
+    return float(np.percentile(scores, LUCK_PERCENTILE)) if len(scores) else None
+
+
+def commonest_answer(run: Run) -> float:
+    """Return the held-out accuracy of always giving the commonest label of the test split; NaN without labels."""
+    known = run.test.labels[run.test.labels >= 0]
+    return float(np.bincount(known).max() / len(known)) if len(known) else float("nan")
+
+
+def chance(run: Run, class_index: np.ndarray | int) -> np.ndarray:
+    """Return the score a stump for each class gets without looking at the image.
+
+    Parameters
+    ----------
+    run : Run
+        Its metric decides: one half for balanced accuracy and ROC AUC; the larger of both shares for accuracy; always saying
+        "yes" for F1.
+    class_index : int array, any shape
+        The class each stump speaks for.
+
+    Returns
+    -------
+    float64 array of the same shape.
+    """
+    index = np.asarray(class_index, dtype=np.int64)
+    known = run.train.labels[run.train.labels >= 0]
+    if run.config.metric not in ("accuracy", "f1") or not len(known):
+        return np.full(index.shape, 0.5)
+    share = (np.bincount(known, minlength=len(run.train.classes)) / len(known))[index]
+    return np.maximum(share, 1 - share) if run.config.metric == "accuracy" else 2 * share / (1 + share)
+
+
+def above_chance(run: Run, score: np.ndarray, class_index: np.ndarray) -> np.ndarray:
+    """Return ``score`` rescaled so that 0 is chance and 1 is perfect; NaN where the score is NaN or chance is already perfect."""
+    floor = chance(run, class_index)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(floor < 1, (np.asarray(score, dtype=np.float64) - floor) / (1 - floor), np.nan)
+
+
+def baseline(run: Run, name: str) -> Baseline | None:
+    """Return the baseline called ``name``, or None when it was not run."""
+    return next((method for method in run.baselines if method.name == name), None)
+
+
+METHOD_NAMES = {
+    "full-model": "Full model",
+    "full-model-calibrated": "Full model, calibrated",
+    "sav": "Attention vectors (SAV)",
+    "logit-lens": "Logit lens",
+    "linear-probe": "Linear probe",
+    "lora": "LoRA fine-tune",
+}
+
+
+def method_name(name: str) -> str:
+    """Return the readable name of a baseline; unknown names are returned as they are (still to be made literal)."""
+    return METHOD_NAMES.get(name, name)

@@ -1,0 +1,399 @@
+"""One run as one self-contained page that opens offline.
+
+Takes a Run and a path; writes HTML with plotly.js, every figure (light and dark), tables and thumbnails inside. It knows nothing of
+models, and everything that came from outside is escaped here or by ``style.literal``.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import struct
+import tempfile
+import zlib
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from html import escape
+from importlib import resources
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import plotly.graph_objects as go
+
+from sn_viz.errors import UserError
+from sn_viz.plots import compare, heatmap, histogram, layers, map, null, style, tradeoff, units
+from sn_viz.types import LabelledImages, Run
+
+THUMBNAIL = 96
+"""Longest side of an example in pixels."""
+MOST_EXAMPLES = 8
+"""Examples shown of each kind."""
+CLIPPED = 300
+"""Characters of a user's text shown on the page."""
+
+
+class Section(NamedTuple):
+    """One figure of the page."""
+
+    key: str
+    heading: str
+    sentence: str
+    """What it shows and how to read it."""
+    light: go.Figure
+    dark: go.Figure
+
+
+def write_report(run: Run, path: str | Path) -> Path:
+    """Write ``run`` as one HTML page and return its path.
+
+    The page needs no network. It appears at ``path`` all at once: on failure what was there before stays.
+
+    Parameters
+    ----------
+    run : Run
+    path : str or Path
+        Where to write; an existing file is replaced.
+
+    Raises
+    ------
+    UserError
+        When the folder does not exist or cannot be written to.
+    """
+    target = Path(path)
+    if not target.parent.is_dir():
+        raise UserError(f"The report {str(path)!r} was not written.", "Its folder does not exist.", "Make the folder first.")
+    if target.is_dir():
+        raise UserError(f"The report {str(path)!r} was not written.", "That is a folder.", "Give a file name such as report.html.")
+    try:
+        _write_at_once(target, page(run).encode("utf-8"))
+    except OSError as error:
+        mend = "Choose a folder you may write to, with room on its disk."
+        raise UserError(f"The report {str(path)!r} was not written.", f"{error.strerror or error}.", mend) from error
+    return target
+
+
+def _write_at_once(target: Path, content: bytes) -> None:
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:40]}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(name, 0o666 & ~umask)
+        os.replace(name, target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def page(run: Run) -> str:
+    """Return the whole page as HTML."""
+    shown = sections(run)
+    script = (
+        resources.files("plotly").joinpath("package_data", "plotly.min.js").read_text("utf-8").replace("</script", "<\\/script")
+    )
+    figures = {section.key: [_payload(section, section.light), _payload(section, section.dark)] for section in shown}
+    body = [
+        "<header><h1>Super neurons</h1>",
+        f'<p class="question">{_text(run.test.question or run.config.question or "Each image has its own question")}</p>',
+        f"<p>{summary(run)}</p></header>",
+        _warnings(run),
+        *(_section(section) for section in shown[:2]),
+        "<section><h2>The methods in figures</h2>" + _methods_table(run) + "</section>",
+        *(_section(section) for section in shown[2:]),
+        "<section><h2>The super neurons that vote</h2>" + _voters_table(run) + "</section>",
+        _examples(run),
+        "<section><h2>How it was made</h2>" + _settings_table(run) + "</section>",
+    ]
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="color-scheme" content="light dark">\n'
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; script-src 'unsafe-inline'; "
+        "style-src 'unsafe-inline'; img-src data: blob:\">\n"
+        f"<title>Super neurons: {_text(run.test.question or run.config.model)}</title>\n<style>{_STYLE}</style>\n</head>\n"
+        f"<body><main>\n{chr(10).join(body)}\n</main>\n<script>{script}</script>\n"
+        f'<script type="application/json" id="figures">{_json(figures)}</script>\n'
+        f"<script>{_DRAW.replace('CONFIG', json.dumps(style.CONFIG))}</script>\n</body>\n</html>\n"
+    )
+
+
+def sections(run: Run) -> list[Section]:
+    """Return every figure of the page, the comparison and the layers first."""
+    best = heatmap.info(run)
+    cells = np.where(np.isfinite(best.share), best.share, -np.inf)
+    row, column = np.unravel_index(int(np.argmax(cells)), cells.shape) if cells.size else (0, 0)
+    neuron = int(best.neuron[row, column]) if cells.size else -1
+    made = [
+        _drawn("compare", compare.TITLE, _SENTENCES["compare"], compare.figure, compare.info(run)),
+        _drawn("layers", layers.TITLE, _SENTENCES["layers"], layers.figure, layers.info(run)),
+        _drawn("tradeoff", tradeoff.TITLE, _SENTENCES["tradeoff"], tradeoff.figure, tradeoff.info(run)),
+        _drawn("heatmap", heatmap.TITLE, _SENTENCES["heatmap"], heatmap.figure, best),
+        _drawn("null", null.TITLE, _SENTENCES["null"], null.figure, null.info(run)),
+    ]
+    if neuron >= 0:
+        block = units.info(run, int(best.layers[column]), best.sites[row])
+        one = histogram.info(run, neuron)
+        made.append(_drawn("units", "Inside the best block", _SENTENCES["units"], units.figure, block))
+        made.append(_drawn("histogram", "The best neuron, image by image", _SENTENCES["histogram"], histogram.figure, one))
+    by_class = map.info(run)
+    by_answer = map.recoloured(by_class, run, "correct")
+    made.append(_drawn("map", "The space of activations", _SENTENCES["map"], map.figure, by_class))
+    made.append(_drawn("map-correct", "Where the super neurons are wrong", _SENTENCES["map-correct"], map.figure, by_answer))
+    return made
+
+
+_SENTENCES = {
+    "compare": "Accuracy of each method on images that were never used for choosing neurons; the bars are 95 % intervals, and methods "
+    "whose bars overlap much cannot be told apart.",
+    "layers": "Accuracy if the model stops after each layer; a curve that reaches the full model's line early means the later layers "
+    "were not needed.",
+    "tradeoff": "Each mark is a method or an exit layer; up is more accurate, left is faster, and the dotted line joins what nothing "
+    "else beats on both.",
+    "heatmap": "The best single neuron of every layer and place in the block; the outlined cell holds the best of all.",
+    "null": "The best neuron under shuffled, meaningless labels; the true labels' line should stand clear of the bars, otherwise the "
+    "neuron may be a lucky find.",
+    "units": "The best units of the outlined block; diamonds are super neurons that vote, and marks above the dotted line beat luck.",
+    "histogram": "How strongly this neuron responds to each class: bars are test images, outlines probing images, ticks single images; "
+    "in the shaded part it says yes.",
+    "map": "Every image placed by its activations, so that similar ones lie together; well separated colours are easy for the model "
+    "to tell apart.",
+    "map-correct": "The same map, coloured by whether the super neurons answered right; wrong answers that lie together may share "
+    "a cause.",
+}
+
+
+def _drawn(key: str, heading: str, sentence: str, figure: Callable[..., go.Figure], info: NamedTuple) -> Section:
+    return Section(key, heading, sentence, figure(info), figure(info, dark=True))
+
+
+def _payload(section: Section, figure: go.Figure) -> dict:
+    """Return what plotly.js needs; a title that only repeats the page's heading is left out."""
+    if figure.layout.title.text == section.heading:
+        figure.update_layout(title=None, margin_t=16)
+    return figure.to_plotly_json()
+
+
+def _json(value: object) -> str:
+    """Return JSON that cannot end the script element it stands in."""
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _text(value: object) -> str:
+    """Return anything from outside as HTML text, direction isolated."""
+    shown = str(value)
+    shown = shown if len(shown) <= CLIPPED else shown[: CLIPPED - 1] + "…"
+    return f"<bdi>{escape(shown)}</bdi>" if not shown.isascii() else escape(shown)
+
+
+def summary(run: Run) -> str:
+    """Return the outcome in a sentence or two of HTML."""
+    methods = compare.info(run)
+    row = {key: index for index, key in reversed(list(enumerate(methods.key)))}
+    if "super-neurons" not in row:
+        return "No exit layer has been measured yet."
+    ours = row["super-neurons"]
+    voters = len(run.voters[run.exit_layer - 1])
+    text = (
+        f"Stopping after layer {run.exit_layer} of {run.neurons.n_layers}, {voters} super neurons answer "
+        f"<b>{style.percent(methods.accuracy[ours])}</b> of {methods.n} held-out images correctly "
+        f"({style.percent(methods.low[ours])} to {style.percent(methods.high[ours])})."
+    )
+    if "full-model" in row:
+        full = row["full-model"]
+        text += (
+            f" The full model answers <b>{style.percent(methods.accuracy[full])}</b> "
+            f"({style.percent(methods.low[full])} to {style.percent(methods.high[full])})."
+        )
+    early, whole = run.latency_ms.get("early_exit", float("nan")), run.latency_ms.get("full_model", float("nan"))
+    if np.isfinite(early) and np.isfinite(whole) and early > 0:
+        text += f" An answer takes {early:.0f} ms instead of {whole:.0f} ms: {whole / early:.1f} times as fast."
+    return text
+
+
+def _section(section: Section) -> str:
+    height = int(section.light.layout.height)
+    named = escape(section.heading)
+    return (
+        f"<section><h2>{named}</h2>\n<p>{escape(section.sentence)}</p>\n"
+        f'<div class="figure" id="figure-{section.key}" role="img" aria-label="{named}" style="min-height:{height}px"></div></section>'
+    )
+
+
+def _warnings(run: Run) -> str:
+    told = [*run.warnings, *(note for note in (*run.train.notes, *run.test.notes) if note not in run.warnings)]
+    told = list(dict.fromkeys(told))
+    if not told:
+        return ""
+    items = "".join(f"<li>{_text(line)}</li>" for line in told)
+    return f'<section class="warnings"><h2>Before you trust this</h2><ul>{items}</ul></section>'
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Return a table; heads are ours, cells are HTML already."""
+    top = "".join(f"<th>{escape(name)}</th>" for name in head)
+    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
+    return f'<div class="scroll" tabindex="0"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _methods_table(run: Run) -> str:
+    info = compare.info(run)
+    rows = (
+        (
+            _text(name) + (f"<br><small>{_text(note)}</small>" if note else ""),
+            style.percent(value),
+            f"{style.percent(low)} to {style.percent(high)}",
+            f"{latency:.1f}" if np.isfinite(latency) else "not timed",
+        )
+        for name, value, low, high, latency, note in zip(
+            info.name, info.accuracy, info.low, info.high, info.latency_ms, info.note, strict=True
+        )
+    )
+    return _table(("Method", "Accuracy", "95 % interval", "ms an image"), rows)
+
+
+def _voters_table(run: Run) -> str:
+    voters = run.voters[run.exit_layer - 1] if run.voters else run.stumps.take(slice(0, 0))
+    rows = []
+    for position in range(len(voters)):
+        sign, threshold = int(voters.sign[position]), float(voters.threshold[position])
+        name = run.train.classes[int(voters.class_index[position])]
+        held_out = _held_out(run, int(voters.neuron[position]), sign, threshold, int(voters.class_index[position]))
+        rows.append(
+            (
+                _text(run.neurons.name(int(voters.neuron[position]))),
+                _text(name),
+                f"{'above' if sign > 0 else 'below'} {threshold:.4g}",
+                f"{voters.score[position]:.3f}",
+                f"{held_out:.3f}" if np.isfinite(held_out) else "undefined",
+            )
+        )
+    score = f"Probing {run.config.metric.replace('-', ' ')}"
+    return _table(("Neuron", "Says", "When its activation is", score, "Held-out balanced accuracy"), rows)
+
+
+def _held_out(run: Run, neuron: int, sign: int, threshold: float, class_index: int) -> float:
+    """Return one stump's balanced accuracy on the test split; NaN when a side has no image."""
+    known = run.test.labels >= 0
+    says = sign * (np.asarray(run.test_values[known, neuron], dtype=np.float32) - np.float32(threshold)) > 0
+    true = run.test.labels[known] == class_index
+    if true.all() or not true.any():
+        return float("nan")
+    return float((says[true].mean() + (~says[~true]).mean()) / 2)
+
+
+def _settings_table(run: Run) -> str:
+    rows = [(_text(name.replace("_", " ")), _setting(value)) for name, value in asdict(run.config).items()]
+    rows += [("probing images", str(len(run.train))), ("test images", str(len(run.test))), ("neurons", f"{len(run.neurons):,}")]
+    rows += [(f"seconds: {_text(stage)}", f"{seconds:.2f}") for stage, seconds in run.seconds.items()]
+    rows += [(f"milliseconds: {_text(name.replace('_', ' '))}", f"{value:.1f}") for name, value in run.latency_ms.items()]
+    rows += [(f"version: {_text(name)}", _text(version)) for name, version in run.versions.items()]
+    return _table(("Setting", "Value"), rows)
+
+
+def _setting(value: object) -> str:
+    if value is None:
+        return "chosen automatically"
+    if isinstance(value, (tuple, list)):
+        return ", ".join(_text(part) for part in value) or "all or none given"
+    return _text(value)
+
+
+def _examples(run: Run) -> str:
+    probing = [_card(run.train, index, "") for index in _spread(run.train.labels, MOST_EXAMPLES)]
+    parts = [("Probing images, from which the neurons were chosen", probing)]
+    if len(run.test) and run.votes.predicted.shape[1] >= run.exit_layer >= 1:
+        said = run.votes.predicted[:, run.exit_layer - 1]
+        wrong = np.flatnonzero((said != run.test.labels) & (run.test.labels >= 0))[:MOST_EXAMPLES]
+        right = np.flatnonzero(said == run.test.labels)
+        right = right[_spread(run.test.labels[right], MOST_EXAMPLES)]
+        for heading, index in (("Test images answered right", right), ("Test images answered wrong", wrong)):
+            parts.append((heading, [_card(run.test, int(i), run.test.classes[int(said[i])]) for i in index]))
+    shown = "".join(f'<h3>{heading}</h3><div class="cards">{"".join(cards)}</div>' for heading, cards in parts if cards)
+    return f"<section><h2>Examples</h2>{shown}</section>" if shown else ""
+
+
+def _spread(labels: np.ndarray, most: int) -> np.ndarray:
+    """Return up to ``most`` indices that take turns over the classes, in order of class."""
+    turns = np.zeros(len(labels), dtype=np.int64)
+    for label in np.unique(labels):
+        mine = labels == label
+        turns[mine] = np.arange(mine.sum())
+    chosen = np.lexsort((labels, turns))[:most]
+    return chosen[np.lexsort((chosen, labels[chosen]))]
+
+
+def _card(images: LabelledImages, index: int, said: str) -> str:
+    label = int(images.labels[index])
+    truth = images.classes[label] if label >= 0 else "unlabelled"
+    told = f"<br>said {_text(said)}" if said else ""
+    name = escape(images.names[index][:CLIPPED], quote=True)
+    return (
+        f'<figure><img alt="{name}" title="{name}" src="{thumbnail(images.pictures[index].pixels)}">'
+        f"<figcaption>{_text(truth)}{told}</figcaption></figure>"
+    )
+
+
+def thumbnail(pixels: np.ndarray, longest: int = THUMBNAIL) -> str:
+    """Return uint8 (height, width, 3) as a PNG data URI whose longest side is at most ``longest`` pixels (block means)."""
+    height, width = pixels.shape[:2]
+    step = max(1, -(-max(height, width) // longest))
+    rows, columns = np.arange(0, height, step), np.arange(0, width, step)
+    summed = np.add.reduceat(np.add.reduceat(pixels.astype(np.uint32), rows, axis=0), columns, axis=1)
+    counts = np.diff(np.append(rows, height))[:, None] * np.diff(np.append(columns, width))
+    return "data:image/png;base64," + base64.b64encode(_png((summed // counts[..., None]).astype(np.uint8))).decode()
+
+
+def _png(pixels: np.ndarray) -> bytes:
+    """Return uint8 (height, width, 3) as PNG bytes: 8-bit RGB, every row unfiltered."""
+    height, width = pixels.shape[:2]
+    rows = np.pad(pixels.reshape(height, width * 3), ((0, 0), (1, 0))).tobytes()
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows, 9)) + chunk(b"IEND", b"")
+
+
+_STYLE = """
+:root { color-scheme: light dark; --page: #ffffff; --ink: #1d2733; --faint: #5d6875; --line: #dfe4ea; --card: #f5f7fa;
+  --warn: #fff4e5; --warn-line: #c24f00; }
+@media (prefers-color-scheme: dark) { :root { --page: #0f1420; --ink: #e9eef5; --faint: #a6b1bf; --line: #2e3746; --card: #182030;
+  --warn: #2c2115; --warn-line: #ff9248; } }
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--page); color: var(--ink);
+  font: 16px/1.55 system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif; }
+main { max-width: 900px; margin: 0 auto; padding: 24px 16px 64px; overflow-wrap: anywhere; }
+h1 { font-size: 1.8rem; line-height: 1.2; margin: 0 0 8px; } h2 { font-size: 1.25rem; margin: 0 0 4px; } h3 { font-size: 1rem; }
+p { margin: 0 0 12px; } section > p { color: var(--faint); }
+.question { font-size: 1.2rem; } section { margin-top: 40px; }
+.warnings { background: var(--warn); border-left: 4px solid var(--warn-line); padding: 12px 16px; border-radius: 4px; }
+.warnings ul { margin: 0; padding-left: 20px; }
+.figure { width: 100%; } .scroll { overflow-x: auto; }
+table { border-collapse: collapse; font-size: .92rem; width: 100%; }
+th, td { text-align: left; padding: 6px 12px 6px 0; border-bottom: 1px solid var(--line); vertical-align: top;
+  overflow-wrap: normal; }
+th { color: var(--faint); font-weight: 600; } small { color: var(--faint); }
+td { font-variant-numeric: tabular-nums; }
+.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(96px, 1fr)); gap: 12px; }
+.cards figure { margin: 0; background: var(--card); border-radius: 6px; padding: 6px; font-size: .85rem; line-height: 1.35; }
+.cards img { width: 100%; border-radius: 4px; display: block; margin-bottom: 4px; }
+@media print { section { break-inside: avoid; } }
+"""
+
+_DRAW = """
+const figures = JSON.parse(document.getElementById('figures').textContent);
+const dark = window.matchMedia('(prefers-color-scheme: dark)');
+const draw = () => { for (const key in figures) {
+  const figure = figures[key][dark.matches ? 1 : 0];
+  Plotly.react('figure-' + key, figure.data, figure.layout, CONFIG);
+} };
+draw();
+dark.addEventListener('change', draw);
+"""

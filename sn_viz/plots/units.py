@@ -1,0 +1,117 @@
+"""Inside one block: its best units, one mark each.
+
+Takes a Run, a layer and a site; returns the top units. It knows nothing of other blocks (see ``heatmap``).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import plotly.graph_objects as go
+
+from sn_viz.plots import reference, style
+from sn_viz.types import Run
+
+
+class Info(NamedTuple):
+    """The best units of one block and site, best first; equals in order of unit."""
+
+    layer: int
+    site: str
+    neuron: np.ndarray
+    """int64 (unit,): column of the activations."""
+    unit: np.ndarray
+    """int64 (unit,): index inside the site's vector."""
+    score: np.ndarray
+    """float64 (unit,)."""
+    is_voter: np.ndarray
+    """bool (unit,): whether it votes at the run's exit layer."""
+    says: tuple[str, ...]
+    """(unit,): the class its best stump speaks for."""
+    n_units: int
+    """How many units the block has at this site."""
+    luck: float | None
+    metric: str
+
+
+def info(run: Run, layer: int, site: str, top: int = 60) -> Info:
+    """Return the ``top`` best units of ``site`` in ``layer`` (from 1).
+
+    Units without a defined score are left out. With several classes a unit stands for its best class.
+
+    Raises
+    ------
+    ValueError
+        When the run has no such layer or site.
+    """
+    neurons, stumps = run.neurons, run.stumps
+    if site not in neurons.site_names or not 1 <= layer <= neurons.n_layers:
+        raise ValueError(f"no site {site!r} in layer {layer}; sites {neurons.site_names}, layers 1 to {neurons.n_layers}")
+    here = (neurons.layer == layer) & (neurons.site == neurons.site_names.index(site))
+    mine = np.flatnonzero(here[stumps.neuron] & np.isfinite(stumps.score))
+    share = reference.above_chance(run, stumps.score[mine], stumps.class_index[mine])
+    mine = mine[np.lexsort((stumps.neuron[mine], -share))]
+    _, first = np.unique(stumps.neuron[mine], return_index=True)
+    mine = mine[np.sort(first)][:top]
+    voters = run.voters[run.exit_layer - 1].neuron if run.voters else np.empty(0, dtype=np.int64)
+    return Info(
+        layer,
+        site,
+        stumps.neuron[mine],
+        neurons.unit[stumps.neuron[mine]].astype(np.int64),
+        stumps.score[mine].astype(np.float64),
+        np.isin(stumps.neuron[mine], voters),
+        tuple(run.train.classes[index] for index in stumps.class_index[mine]),
+        int(here.sum()),
+        reference.luck(run),
+        run.config.metric,
+    )
+
+
+def figure(info: Info, dark: bool = False) -> go.Figure:
+    """Draw unit against score; a point's ``customdata`` is [layer, site, neuron column]."""
+    title = f"Units of layer {info.layer}, {style.literal(info.site)}"
+    if not len(info.neuron):
+        return style.empty(title, "No unit of this block has a score.", dark)
+    look = style.theme(dark)
+    result = style.canvas(title, dark, height=340)
+    for chosen, name, colour, symbol in (
+        (False, "other top units", look.faint, "circle"),
+        (True, "super neurons", look.accent, "diamond"),
+    ):
+        rows = np.flatnonzero(info.is_voter == chosen)
+        if not len(rows):
+            continue
+        result.add_scatter(
+            x=info.unit[rows].tolist(),
+            y=style.numbers(info.score[rows]),
+            mode="markers",
+            name=name,
+            marker={"color": colour, "symbol": symbol, "size": 11, "line": {"color": look.page, "width": 1}},
+            customdata=[[info.layer, info.site, int(info.neuron[row])] for row in rows],
+            hovertext=[_hover(info, int(row)) for row in rows],
+            hoverinfo="text",
+            showlegend=True,
+        )
+    if info.luck is not None:
+        edges = [-0.02 * info.n_units, 1.02 * info.n_units]
+        result.add_scatter(
+            x=edges,
+            y=style.numbers([info.luck] * 2),
+            mode="lines",
+            name="best under shuffled labels (95 %)",
+            line={"color": look.luck, "dash": "dot", "width": 2},
+            hoverinfo="skip",
+        )
+    result.update_xaxes(title_text=f"Unit (of {info.n_units:,})", range=[-0.02 * info.n_units, 1.02 * info.n_units], zeroline=False)
+    result.update_yaxes(title_text=style.literal(info.metric).replace("-", " "), zeroline=False, tickformat=".2f")
+    return style.below_title(result, 2)
+
+
+def _hover(info: Info, row: int) -> str:
+    role = "<br>a super neuron" if info.is_voter[row] else ""
+    return (
+        f"<b>L{info.layer} {style.literal(info.site)} {info.unit[row]}</b><br>{style.literal(info.metric)}: "
+        f"{info.score[row]:.3f}<br>speaks for {style.literal(info.says[row])}{role}"
+    )
