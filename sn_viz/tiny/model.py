@@ -1,0 +1,165 @@
+"""The embedded model: a LLaVA of the real transformers classes, small enough to ship with the code.
+
+Takes sizes and a text corpus; returns a ``LlavaForConditionalGeneration`` and its ``LlavaProcessor``. It knows nothing of training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import (
+    LlamaConfig,
+    LlavaConfig,
+    LlavaForConditionalGeneration,
+    LlavaProcessor,
+    PreTrainedTokenizerFast,
+    SiglipImageProcessor,
+    SiglipVisionConfig,
+)
+
+CHAT_TEMPLATE = (
+    "{{ bos_token }}{% for message in messages %}{% if message['role'] == 'user' %}"
+    "{% for part in message['content'] if part['type'] == 'image' %}<image>{% endfor %}<|user|>"
+    "{% if message['content'] is string %}{{ message['content'] }}{% else %}"
+    "{% for part in message['content'] if part['type'] == 'text' %}{{ part['text'] }}{% endfor %}{% endif %}"
+    "{% else %}<|assistant|>{% if message['content'] is string %}{{ message['content'] }}{% else %}"
+    "{% for part in message['content'] %}{{ part['text'] }}{% endfor %}{% endif %}{{ eos_token }}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+"""The image, then the question, then a mark after which the answer begins: the mark is the last prompt position."""
+
+SPECIALS = ("<pad>", "<s>", "</s>", "<image>", "<|user|>", "<|assistant|>")
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """The dimensions of the embedded model."""
+
+    image: int = 64
+    patch: int = 8
+    vision_width: int = 128
+    vision_blocks: int = 4
+    width: int = 128
+    blocks: int = 12
+    heads: int = 4
+    mlp: int = 384
+    vocabulary: int = 720
+
+
+def make_tokenizer(corpus: Iterable[str], vocabulary: int) -> PreTrainedTokenizerFast:
+    """Return a byte-level BPE tokenizer trained on ``corpus``; any text can be encoded."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=list(SPECIALS),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(corpus, trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="<pad>",
+        bos_token="<s>",
+        eos_token="</s>",
+        extra_special_tokens={"image_token": "<image>", "user_token": "<|user|>", "assistant_token": "<|assistant|>"},
+        padding_side="left",
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def make_processor(tokenizer: PreTrainedTokenizerFast, sizes: Sizes) -> LlavaProcessor:
+    """Return the processor: bicubic resize to the tower's square, scaled to [-1, 1], and one <image> token a patch."""
+    return LlavaProcessor(
+        image_processor=SiglipImageProcessor(
+            size={"height": sizes.image, "width": sizes.image}, image_mean=[0.5] * 3, image_std=[0.5] * 3
+        ),
+        tokenizer=tokenizer,
+        patch_size=sizes.patch,
+        vision_feature_select_strategy="full",
+        num_additional_image_tokens=0,
+        chat_template=CHAT_TEMPLATE,
+    )
+
+
+def make_model(tokenizer: PreTrainedTokenizerFast, sizes: Sizes, seed: int = 0) -> LlavaForConditionalGeneration:
+    """Return a freshly initialised model, float32."""
+    torch.manual_seed(seed)
+    vision = SiglipVisionConfig(
+        hidden_size=sizes.vision_width,
+        intermediate_size=3 * sizes.vision_width,
+        num_hidden_layers=sizes.vision_blocks,
+        num_attention_heads=sizes.heads,
+        image_size=sizes.image,
+        patch_size=sizes.patch,
+        vision_use_head=False,
+    )
+    text = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=sizes.width,
+        intermediate_size=sizes.mlp,
+        num_hidden_layers=sizes.blocks,
+        num_attention_heads=sizes.heads,
+        num_key_value_heads=sizes.heads,
+        max_position_embeddings=512,
+        rms_norm_eps=1e-5,
+        tie_word_embeddings=True,
+        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    config = LlavaConfig(
+        vision_config=vision,
+        text_config=text,
+        image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
+        vision_feature_layer=-1,
+        vision_feature_select_strategy="full",
+        image_seq_length=(sizes.image // sizes.patch) ** 2,
+        tie_word_embeddings=True,
+        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    model = LlavaForConditionalGeneration(config)
+    model.generation_config.eos_token_id = tokenizer.eos_token_id
+    model.generation_config.pad_token_id = tokenizer.pad_token_id
+    return model
+
+
+def grow(model: LlavaForConditionalGeneration, blocks: int) -> LlavaForConditionalGeneration:
+    """Return a deeper copy of ``model`` that computes the same function.
+
+    The new blocks are appended as copies of the last ones with their output projections at zero, so that training starts from where
+    the shallow model stood.
+    """
+    config = type(model.config).from_dict(model.config.to_dict())
+    old = model.config.text_config.num_hidden_layers
+    config.text_config.num_hidden_layers = blocks
+    if getattr(config.text_config, "layer_types", None):
+        config.text_config.layer_types = ["full_attention"] * blocks
+    deeper = LlavaForConditionalGeneration(config)
+    weights = model.state_dict()
+    prefix = "model.language_model.layers."
+    for name in list(deeper.state_dict()):
+        if name.startswith(prefix):
+            index, rest = name.removeprefix(prefix).split(".", 1)
+            if int(index) >= old:
+                source = weights[f"{prefix}{max(0, 2 * old - 1 - int(index)) if blocks <= 2 * old else old - 1}.{rest}"]
+                zero = rest in ("self_attn.o_proj.weight", "mlp.down_proj.weight")
+                weights[name] = torch.zeros_like(source) if zero else source.clone()
+    deeper.load_state_dict(weights)
+    deeper.tie_weights()
+    deeper.generation_config = model.generation_config
+    return deeper
+
+
+def save_model(model: LlavaForConditionalGeneration, processor: LlavaProcessor, folder: str | Path) -> None:
+    """Write the model as fp16 safetensors in shards below 9 MB, with its processor, so that ``Auto`` classes read it back."""
+    weights = {name: tensor.to(torch.float16) for name, tensor in model.state_dict().items()}
+    model.save_pretrained(folder, state_dict=weights, max_shard_size="9MB")
+    processor.save_pretrained(folder)
