@@ -1,0 +1,106 @@
+"""Finds the parts of any decoder by looking at it: blocks, attention, MLP, final norm.
+
+Takes torch modules; returns torch modules. It knows nothing about images, prompts or neurons, and has no table of families: it goes by
+what the modules are and by the few names that transformers uses throughout.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sn_viz.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+NOT_TEXT = ("vision", "visual", "image", "audio", "speech", "video", "qformer", "perceiver", "resampler", "projector", "expert")
+ATTENTION_NAMES = ("self_attn", "self_attention", "attention", "attn", "linear_attn", "mixer", "cross_attn", "mamba", "conv")
+MLP_NAMES = ("mlp", "feed_forward", "ffn", "block_sparse_moe", "moe")
+DOWN_NAMES = ("down_proj", "fc2", "c_proj", "w2", "dense_4h_to_h", "fc_out", "wo", "output")
+ATTENTION_OUTPUT_NAMES = ("o_proj", "out_proj", "c_proj", "dense", "wo", "output")
+NORM_NAMES = ("norm", "final_layernorm", "final_layer_norm", "ln_f", "final_norm")
+
+
+def decoder_blocks(module: nn.Module) -> nn.ModuleList:
+    """Return the decoder blocks of the language model, in order.
+
+    Parameters
+    ----------
+    module : nn.Module
+        A transformers model that turns images and text into text.
+
+    Returns
+    -------
+    nn.ModuleList
+        The list of blocks with the most parameters inside the language model, never the vision tower's. A list as long as the text
+        configuration says wins over any other.
+
+    Raises
+    ------
+    UserError
+        When there is none: the model has no decoder-only language model.
+    """
+    n_layers = getattr(module.config.get_text_config(), "num_hidden_layers", None)
+    found = [
+        (len(child) == n_layers, sum(p.numel() for p in child.parameters()), child)
+        for path, child in module.named_modules()
+        if _is_block_list(child) and not any(word in path.lower() for word in NOT_TEXT)
+    ]
+    if not found:
+        raise UserError(
+            f"{type(module).__name__} cannot be used.",
+            "No list of decoder blocks was found in its language model.",
+            "Choose a model whose answers come from a decoder-only language model.",
+        )
+    return max(found, key=lambda entry: entry[:2])[2]
+
+
+def _is_block_list(module: nn.Module) -> bool:
+    if type(module).__name__ != "ModuleList" or len(list(module.children())) == 0:
+        return False
+    return all(_child(block, ATTENTION_NAMES, "attention") is not None for block in module.children())
+
+
+def attention_of(block: nn.Module) -> nn.Module | None:
+    """Return the block's attention (or what it has in its place), or None."""
+    return _child(block, ATTENTION_NAMES, "attention")
+
+
+def mlp_of(block: nn.Module) -> nn.Module | None:
+    """Return the block's MLP, or None when the block holds its parts without a module of their own."""
+    return _child(block, MLP_NAMES, "mlp")
+
+
+def down_projection_of(block: nn.Module) -> nn.Module | None:
+    """Return the last linear layer of the block's MLP, whose input are the MLP's neurons, or None."""
+    mlp = mlp_of(block)
+    if mlp is None:
+        return None
+    named = _child(mlp, DOWN_NAMES, None)
+    if named is not None and getattr(named, "weight", None) is not None:
+        return named
+    linear = [child for child in mlp.modules() if type(child).__name__ == "Linear"]
+    return linear[-1] if len(linear) in (2, 3) else None
+
+
+def attention_output_of(block: nn.Module) -> nn.Module | None:
+    """Return the linear layer that closes the block's attention, or None."""
+    attention = attention_of(block)
+    return None if attention is None else _child(attention, ATTENTION_OUTPUT_NAMES, None)
+
+
+def final_norm(module: nn.Module, blocks: nn.ModuleList) -> nn.Module | None:
+    """Return the norm that follows the last block, or None when the model has none."""
+    parent = next(parent for parent in module.modules() if any(child is blocks for child in parent.children()))
+    return _child(parent, NORM_NAMES, "norm")
+
+
+def _child(module: nn.Module, names: tuple[str, ...], class_word: str | None) -> nn.Module | None:
+    """Return the child with one of ``names``, in that order, else the first whose class name contains ``class_word``."""
+    children = dict(module.named_children())
+    for name in names:
+        if name in children:
+            return children[name]
+    if class_word is None:
+        return None
+    return next((child for child in children.values() if class_word in type(child).__name__.lower()), None)

@@ -1,0 +1,120 @@
+"""Loads a model by name or from a folder.
+
+Takes a name or path; returns a ``Vlm``. Only safetensors weights are read, no code that comes with a model is ever run, and a model
+comes from the hub only at a pinned commit.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import torch
+
+from sn_viz.errors import UserError
+from sn_viz.models.catalog import locate
+from sn_viz.models.torchvision_guard import hide_broken_torchvision
+from sn_viz.models.vlm import Vlm
+from sn_viz.models.weights import weights_key
+
+hide_broken_torchvision()
+
+from transformers import AutoConfig, AutoImageProcessor, AutoModelForImageTextToText, AutoProcessor, AutoTokenizer  # noqa: E402
+
+
+class _NoVideo(dict[str, Any]):
+    """Stands where a processor wants its video part, which needs torchvision: only pictures are shown, so it is never called.
+
+    An empty dictionary, because a processor prints its parts as JSON.
+    """
+
+
+class _PicturesOnly:
+    """Mixed into a processor class, lets it be built around ``_NoVideo``."""
+
+    def check_argument_for_proper_class(self, argument_name: str, argument: object) -> object:
+        if isinstance(argument, _NoVideo):
+            return _NoVideo
+        return super().check_argument_for_proper_class(argument_name, argument)  # type: ignore[misc]
+
+
+def load_model(
+    name_or_path: str | os.PathLike[str], device: str | torch.device | None = None, dtype: torch.dtype | None = None
+) -> Vlm:
+    """Load a frozen vision-language model.
+
+    Parameters
+    ----------
+    name_or_path : str or path
+        A name of ``models.catalog`` or a local folder saved by transformers.
+    device : str or torch.device, optional
+        Default: the GPU if there is one, else the CPU.
+    dtype : torch.dtype, optional
+        Default: float32 on the CPU, bfloat16 on a GPU.
+
+    Returns
+    -------
+    Vlm
+        In evaluation mode, with left padding.
+
+    Raises
+    ------
+    UserError
+        When there is no such model, its files are missing or damaged, it needs code of its own, or it is no decoder-only model.
+
+    Examples
+    --------
+    >>> vlm = load_model("tiny-llava")  # doctest: +SKIP
+    >>> vlm.n_layers  # doctest: +SKIP
+    12
+    """
+    source, revision, name = locate(name_or_path)
+    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    dtype = dtype or (torch.float32 if device.type == "cpu" else torch.bfloat16)
+    options: dict[str, Any] = {"revision": revision, "trust_remote_code": False, "local_files_only": revision is None}
+    try:
+        config = AutoConfig.from_pretrained(source, **options)
+        processor = _load_processor(source, config, options)
+        module = AutoModelForImageTextToText.from_pretrained(source, config=config, dtype=dtype, use_safetensors=True, **options)
+    except (OSError, ValueError, ImportError, KeyError, RuntimeError, TypeError) as error:
+        raise UserError(
+            f"The model {name!r} could not be loaded.",
+            f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no details'}",
+            "Check that it is a complete image-text-to-text model with safetensors weights; for a hub model, that the network works.",
+        ) from error
+    if getattr(config, "is_encoder_decoder", False):
+        raise UserError(
+            f"The model {name!r} cannot be used.",
+            "It has an encoder and a decoder; super neurons are read from a decoder-only language model.",
+            "Choose a model such as LLaVA, Qwen3-VL, Idefics3 or Gemma 3.",
+        )
+    key = weights_key(name, source, revision, str(dtype).removeprefix("torch."), processor)
+    return Vlm(name, module.eval().requires_grad_(False).to(device), processor, key)
+
+
+def _load_processor(source: str, config: Any, options: dict[str, Any]) -> Any:
+    """Load the whole processor, or all of it but the video part where torchvision is absent."""
+    try:
+        return AutoProcessor.from_pretrained(source, **options)
+    except ImportError as error:
+        if "torchvision" not in str(error).lower():
+            raise
+        return _pictures_only_processor(source, config, options)
+
+
+def _pictures_only_processor(source: str, config: Any, options: dict[str, Any]) -> Any:
+    import transformers
+    from transformers.models.auto.processing_auto import PROCESSOR_MAPPING_NAMES
+
+    whole = getattr(transformers, PROCESSOR_MAPPING_NAMES[config.model_type])
+    kind: Any = type(whole.__name__, (_PicturesOnly, whole), {})
+    parts: list[Any] = []
+    for attribute in kind.get_attributes():
+        if "video" in attribute:
+            parts.append(_NoVideo())
+        elif "tokenizer" in attribute:
+            parts.append(AutoTokenizer.from_pretrained(source, **options))
+        else:
+            parts.append(AutoImageProcessor.from_pretrained(source, backend="pil", **options))
+    settings, _ = kind.get_processor_dict(source, **options)
+    return kind.from_args_and_dict(parts, settings)

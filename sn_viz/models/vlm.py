@@ -1,0 +1,271 @@
+"""One loaded vision-language model: prompt it, generate with it, reach its decoder blocks.
+
+Takes pictures and questions; returns tensors, texts or logits. It knows nothing about neurons, labels or thresholds.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+
+from sn_viz.errors import UserError
+from sn_viz.models.blocks import decoder_blocks, final_norm
+from sn_viz.models.families import FAMILIES
+from sn_viz.types import Picture
+
+Inputs = dict[str, Any]
+"""What a model's forward takes: tensors by argument name, the prompt's last token in the last column of ``input_ids``."""
+
+PROBE_SIZES = ((48, 48), (200, 90), (640, 480))
+"""Widths and heights of the blank pictures that show whether a picture's size changes the length of the prompt."""
+
+
+class Vlm:
+    """A frozen vision-language model.
+
+    Parameters
+    ----------
+    name : str
+        What people call it.
+    module : nn.Module
+        A transformers image-text-to-text model in evaluation mode.
+    processor : object
+        Its transformers processor; its tokenizer is set to pad on the left.
+    key : str
+        Names model, weights, number format and preprocessing: equal keys mean equal activations.
+
+    Notes
+    -----
+    Hooks sit on shared modules, so every forward pass of this class, of ``extract`` and of ``exits`` holds ``lock``: several threads may
+    share one model and take turns.
+    """
+
+    def __init__(self, name: str, module: nn.Module, processor: Any, key: str) -> None:
+        self.name, self.module, self.processor, self.key = name, module, processor, key
+        self.blocks: nn.ModuleList = decoder_blocks(module)
+        self.norm: nn.Module | None = final_norm(module, self.blocks)
+        self.lm_head: nn.Module = module.get_output_embeddings()
+        self.tokenizer: Any = getattr(processor, "tokenizer", processor)
+        self.tokenizer.padding_side = "left"
+        if self.tokenizer.pad_token is None:
+            self.tokenizer.pad_token = self.tokenizer.eos_token
+        self.lock = threading.RLock()
+        self.layout: dict[str, np.ndarray] = {}
+        """Width of each site by layer, int64 (layer,), filled by ``exits.site_widths`` on first use."""
+        self.tail_slicing: str | None = None
+        """What of the exit block runs on the last position only, found by ``exits`` on first use."""
+        self._size_matters: bool | None = None
+
+    def __repr__(self) -> str:
+        return f"Vlm({self.key!r}, {type(self.module).__name__}, {self.n_layers} layers, {self.dtype} on {self.device})"
+
+    @property
+    def n_layers(self) -> int:
+        """How many decoder blocks there are."""
+        return len(self.blocks)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model's inputs go."""
+        return self.module.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The number format of the weights."""
+        return self.module.dtype
+
+    def prepare(self, pictures: Sequence[Picture], questions: Sequence[str]) -> Inputs:
+        """Turn pictures and questions into one batch of model inputs.
+
+        Parameters
+        ----------
+        pictures : sequence of Picture
+            One per example.
+        questions : sequence of str
+            One per example; the chat template of the model is put around each.
+
+        Returns
+        -------
+        dict
+            Tensors on the model's device. Shorter prompts are padded on the left, so index -1 is the last prompt position in every row:
+            the position that produces the first generated token.
+
+        Raises
+        ------
+        UserError
+            When there are no pictures, when counts differ, or when a question holds one of the model's control tokens.
+        """
+        if len(pictures) != len(questions) or not pictures:
+            raise UserError(
+                "Nothing to ask.", f"{len(pictures)} images and {len(questions)} questions arrived.", "Give one question an image."
+            )
+        for question in questions:
+            self._refuse_control_tokens(question)
+        images = [[Image.fromarray(np.ascontiguousarray(picture.pixels))] for picture in pictures]
+        batch = self.processor(images=images, text=self.prompts(questions), **self._text_options(questions))
+        return {
+            name: value.to(self.device, self.dtype if value.is_floating_point() else None) if torch.is_tensor(value) else value
+            for name, value in batch.items()
+        }
+
+    def prompts(self, questions: Sequence[str]) -> list[str]:
+        """Return the text put before the model for each question, with one placeholder for the picture."""
+        model_type = self.module.config.model_type
+        if model_type in FAMILIES:
+            return FAMILIES[model_type](self.processor, questions)
+        if not getattr(self.processor, "chat_template", None):
+            return [f"{getattr(self.processor, 'image_token', '')}{question}" for question in questions]
+        turns = [[{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": question}]}] for question in questions]
+        return self.processor.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
+
+    def _text_options(self, questions: Sequence[str]) -> dict[str, Any]:
+        bos = self.tokenizer.bos_token
+        written = bos is not None and self.prompts(questions[:1])[0].startswith(bos)
+        options: dict[str, Any] = {"padding": True, "return_tensors": "pt"}
+        return options | {"add_special_tokens": False} if written else options
+
+    def _refuse_control_tokens(self, question: str) -> None:
+        tokens = {*self.tokenizer.all_special_tokens, getattr(self.processor, "image_token", None)}
+        tokens |= {
+            str(token) for token in self.tokenizer.get_added_vocab() if str(token).startswith("<") and str(token).endswith(">")
+        }
+        clash = next((token for token in sorted(filter(None, tokens)) if token in question), None)
+        if clash is not None:
+            raise UserError(
+                "This question cannot be asked.",
+                f"It contains {clash!r}, which steers the model.",
+                "Leave that out of the question.",
+            )
+
+    def prompt_groups(self, pictures: Sequence[Picture], questions: Sequence[str]) -> list[tuple[int, ...]]:
+        """Return a key per example; examples with equal keys have prompts of equal length.
+
+        Parameters
+        ----------
+        pictures : sequence of Picture
+        questions : sequence of str
+
+        Returns
+        -------
+        list of tuple of int
+            Sortable: tokens of the question, then height and width of the picture where those change how many tokens it takes.
+        """
+        lengths = {question: len(self.tokenizer(question, add_special_tokens=False)["input_ids"]) for question in set(questions)}
+        sizes = [picture.pixels.shape[:2] if self.size_matters else () for picture in pictures]
+        return [(lengths[question], *size) for question, size in zip(questions, sizes, strict=True)]
+
+    @property
+    def size_matters(self) -> bool:
+        """Whether a picture's size changes how many prompt tokens it takes; tried out once with blank pictures."""
+        if self._size_matters is None:
+            blank = [Picture("", np.full((height, width, 3), 127, np.uint8)) for width, height in PROBE_SIZES]
+            shapes = [{k: v.shape for k, v in self.prepare([picture], ["?"]).items() if torch.is_tensor(v)} for picture in blank]
+            self._size_matters = any(shape != shapes[0] for shape in shapes)
+        return self._size_matters
+
+    def forward_options(self) -> dict[str, Any]:
+        """Return the options of a forward pass that keeps no cache and computes logits at the last position only."""
+        return {"use_cache": False, "logits_to_keep": 1, "return_dict": True}
+
+    @torch.inference_mode()
+    def generate(
+        self, pictures: Sequence[Picture], questions: Sequence[str], max_new_tokens: int = 8, batch_size: int = 8
+    ) -> list[str]:
+        """Answer each question about its picture, greedily.
+
+        Parameters
+        ----------
+        pictures : sequence of Picture
+        questions : sequence of str
+        max_new_tokens : int
+            The longest answer, in tokens.
+        batch_size : int
+            Examples generated together.
+
+        Returns
+        -------
+        list of str
+            The answers, without the prompt, control tokens and surrounding space.
+        """
+        answers: list[str] = []
+        for start in range(0, len(pictures), batch_size):
+            inputs = self.prepare(pictures[start : start + batch_size], questions[start : start + batch_size])
+            options = {"max_new_tokens": max_new_tokens, "do_sample": False, "pad_token_id": self.tokenizer.pad_token_id}
+            with self.lock:
+                tokens = self.module.generate(**inputs, **options)
+            new = tokens[:, inputs["input_ids"].shape[1] :]
+            answers += [text.strip() for text in self.tokenizer.batch_decode(new, skip_special_tokens=True)]
+        return answers
+
+    @torch.inference_mode()
+    def first_token_logits(self, pictures: Sequence[Picture], questions: Sequence[str], batch_size: int = 8) -> np.ndarray:
+        """Return the logits of the first generated token.
+
+        Parameters
+        ----------
+        pictures : sequence of Picture
+        questions : sequence of str
+        batch_size : int
+            Examples computed together.
+
+        Returns
+        -------
+        np.ndarray
+            float32 (example, vocabulary).
+        """
+        rows = []
+        for start in range(0, len(pictures), batch_size):
+            inputs = self.prepare(pictures[start : start + batch_size], questions[start : start + batch_size])
+            with self.lock:
+                rows.append(self.module(**inputs, **self.forward_options()).logits[:, -1].float().cpu().numpy())
+        return np.concatenate(rows)
+
+    @torch.inference_mode()
+    def unembed(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Read residual vectors as if the model ended there: final norm, LM head, and the scaling this family gives its logits.
+
+        Parameters
+        ----------
+        hidden : torch.Tensor
+            (n, width): residual stream after any block.
+
+        Returns
+        -------
+        torch.Tensor
+            float32 (n, vocabulary); for the last block these are the first token's own logits.
+        """
+        hidden = hidden.to(self.device, self.dtype)
+        logits = self.lm_head(hidden if self.norm is None else self.norm(hidden)).float()
+        text = self.module.config.get_text_config()
+        logits = logits * getattr(text, "logit_scale", 1.0) / getattr(text, "logits_scaling", 1.0)
+        cap = getattr(text, "final_logit_softcapping", None)
+        return logits if cap is None else torch.tanh(logits / cap) * cap
+
+    def answer_token_ids(self, text: str) -> list[int]:
+        """Return the ids of the tokens an answer may start with.
+
+        Parameters
+        ----------
+        text : str
+            An answer such as "yes".
+
+        Returns
+        -------
+        list of int
+            First tokens of the text as given, in lower case and capitalised, with and without a leading space; each once, and none that
+            is only space or unknown.
+        """
+        spellings = dict.fromkeys((text, text.lower(), text.capitalize()))
+        found: dict[int, None] = {}
+        for spelling in [lead + word for word in spellings for lead in ("", " ")]:
+            tokens = self.tokenizer(spelling, add_special_tokens=False)["input_ids"]
+            first = next((token for token in tokens if self.tokenizer.decode([token]).strip()), None)
+            if first is not None and first != self.tokenizer.unk_token_id:
+                found[first] = None
+        return list(found)

@@ -1,0 +1,236 @@
+"""Shared fixtures: tiny random checkpoints of several architectures, made on the spot, and the embedded model where it exists."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+SPECIALS = [
+    "<s>", "</s>", "<pad>", "<unk>", "<image>", "<|user|>", "<|assistant|>", "<fake_token_around_image>", "<global-img>",
+    "<end_of_utterance>", "<|image_pad|>", "<|video_pad|>", "<|vision_start|>", "<|vision_end|>", "<start_of_image>",
+    "<end_of_image>", "<image_soft_token>", "<video>",
+]  # fmt: skip
+CORPUS = ["Is there a dog in this picture? Answer yes or no.", "What colour is the car?", "yes no maybe", "How many? 1 2 3 4 5"]
+SIZES = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 2}
+TOWER = {
+    "hidden_size": 16,
+    "intermediate_size": 24,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "image_size": 32,
+    "patch_size": 8,
+}
+
+
+@pytest.fixture(scope="session")
+def noise_pictures() -> Callable[..., list[Any]]:
+    """Return ``make(n, height, width, seed)``: pictures of noise."""
+    return make_pictures
+
+
+def make_pictures(n: int, height: int = 40, width: int = 56, seed: int = 0) -> list[Any]:
+    import hashlib
+
+    from sn_viz.types import Picture
+
+    pixels = np.random.default_rng(seed).integers(0, 256, (n, height, width, 3), dtype=np.uint8)
+    return [Picture(hashlib.sha256(one.tobytes()).hexdigest(), one) for one in pixels]
+
+
+def _tokenizer(**named: str) -> Any:
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    raw = Tokenizer(models.BPE(unk_token=None))
+    raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    raw.decoder = decoders.ByteLevel()
+    raw.train_from_iterator(
+        CORPUS * 3,
+        trainers.BpeTrainer(
+            vocab_size=360, special_tokens=SPECIALS, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+        ),
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=raw, bos_token="<s>", eos_token="</s>", pad_token="<pad>", unk_token="<unk>", extra_special_tokens=named
+    )
+
+
+def _template(image: str) -> str:
+    return (
+        "{{ bos_token }}{% for m in messages %}{% for c in m['content'] %}{% if c['type'] == 'image' %}"
+        + image
+        + "{% endif %}{% endfor %}"
+        "<|user|>{% for c in m['content'] %}{% if c['type'] == 'text' %}{{ c['text'] }}{% endif %}{% endfor %}{% endfor %}"
+        "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+    )
+
+
+def _text(tokenizer: Any, **more: Any) -> dict[str, Any]:
+    ids = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
+    return SIZES | ids | {"vocab_size": len(tokenizer), "max_position_embeddings": 512} | more
+
+
+def _llava() -> tuple[Any, Any]:
+    from transformers import LlamaConfig, LlavaConfig, LlavaForConditionalGeneration, LlavaProcessor, SiglipVisionConfig
+    from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
+
+    tokenizer = _tokenizer(image_token="<image>")
+    images = SiglipImageProcessorPil(size={"height": 32, "width": 32})
+    processor = LlavaProcessor(
+        images,
+        tokenizer,
+        patch_size=8,
+        vision_feature_select_strategy="full",
+        num_additional_image_tokens=0,
+        chat_template=_template("<image>"),
+    )
+    config = LlavaConfig(
+        text_config=LlamaConfig(**_text(tokenizer)),
+        vision_config=SiglipVisionConfig(**TOWER, vision_use_head=False),
+        image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
+        vision_feature_select_strategy="full",
+        vision_feature_layer=-1,
+    )
+    return LlavaForConditionalGeneration(config), processor
+
+
+def _idefics3() -> tuple[Any, Any]:
+    from transformers import Idefics3Config, Idefics3ForConditionalGeneration, Idefics3Processor, LlamaConfig
+    from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
+
+    tokenizer = _tokenizer(image_token="<image>")
+    images = Idefics3ImageProcessorPil(size={"longest_edge": 64}, max_image_size={"longest_edge": 32})
+    processor = Idefics3Processor(images, tokenizer, image_seq_len=4, chat_template=_template("<image>"))
+    config = Idefics3Config(
+        text_config=LlamaConfig(**_text(tokenizer)).to_dict(),
+        vision_config={**TOWER, "model_type": "idefics3_vision"},
+        image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
+        pad_token_id=tokenizer.pad_token_id,
+        scale_factor=2,
+    )
+    return Idefics3ForConditionalGeneration(config), processor
+
+
+def _gemma3() -> tuple[Any, Any]:
+    from transformers import Gemma3Config, Gemma3ForConditionalGeneration, Gemma3Processor, Gemma3TextConfig, SiglipVisionConfig
+    from transformers.models.gemma3.image_processing_pil_gemma3 import Gemma3ImageProcessorPil
+
+    tokenizer = _tokenizer(image_token="<image_soft_token>", boi_token="<start_of_image>", eoi_token="<end_of_image>")
+    images = Gemma3ImageProcessorPil(size={"height": 32, "width": 32})
+    processor = Gemma3Processor(images, tokenizer, image_seq_length=4, chat_template=_template("<start_of_image>"))
+    config = Gemma3Config(
+        text_config=Gemma3TextConfig(**_text(tokenizer, head_dim=8, sliding_window=16)),
+        vision_config=SiglipVisionConfig(**TOWER, vision_use_head=False),
+        mm_tokens_per_image=4,
+        image_token_index=tokenizer.convert_tokens_to_ids("<image_soft_token>"),
+        boi_token_index=tokenizer.convert_tokens_to_ids("<start_of_image>"),
+        eoi_token_index=tokenizer.convert_tokens_to_ids("<end_of_image>"),
+    )
+    return Gemma3ForConditionalGeneration(config), processor
+
+
+def _qwen3_vl() -> tuple[Any, Any]:
+    """Its processor has a video part that needs torchvision, so its other parts are saved one by one, as on the hub."""
+    from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration
+    from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+
+    tokenizer = _tokenizer(
+        image_token="<|image_pad|>",
+        video_token="<|video_pad|>",
+        vision_start_token="<|vision_start|>",
+        vision_end_token="<|vision_end|>",
+    )
+    images = Qwen2VLImageProcessorPil(
+        patch_size=8, merge_size=2, temporal_patch_size=2, size={"shortest_edge": 1024, "longest_edge": 4096}
+    )
+    tokenizer.chat_template = _template("<|vision_start|><|image_pad|><|vision_end|>")
+    token = tokenizer.convert_tokens_to_ids
+    config = Qwen3VLConfig(
+        text_config=_text(tokenizer, head_dim=8, rope_parameters={"rope_type": "default", "mrope_section": [2, 1, 1], "rope_theta": 1e4}),
+        vision_config={
+            "depth": 2, "hidden_size": 16, "intermediate_size": 24, "num_heads": 2, "patch_size": 8, "spatial_merge_size": 2,
+            "temporal_patch_size": 2, "out_hidden_size": 32, "num_position_embeddings": 16, "deepstack_visual_indexes": [0],
+        },
+        image_token_id=token("<|image_pad|>"),
+        video_token_id=token("<|video_pad|>"),
+        vision_start_token_id=token("<|vision_start|>"),
+        vision_end_token_id=token("<|vision_end|>"),
+    )  # fmt: skip
+    return Qwen3VLForConditionalGeneration(config), (images, tokenizer)
+
+
+ARCHITECTURES = {"llava": _llava, "idefics3": _idefics3, "gemma3": _gemma3, "qwen3_vl": _qwen3_vl}
+
+
+def save_checkpoint(architecture: str, folder: Path) -> Path:
+    """Write a small random model with its processor, float32."""
+    import torch
+
+    torch.manual_seed(0)
+    module, processor = ARCHITECTURES[architecture]()
+    module.save_pretrained(folder)
+    for part in processor if isinstance(processor, tuple) else (processor,):
+        part.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Return ``checkpoint(architecture)``: the folder of a tiny random model, made once a session."""
+    made: dict[str, Path] = {}
+
+    def make(architecture: str) -> Path:
+        if architecture not in made:
+            made[architecture] = save_checkpoint(architecture, tmp_path_factory.mktemp("models") / f"random-{architecture}")
+        return made[architecture]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def random_vlm(checkpoint: Callable[[str], Path]) -> Callable[[str], Any]:
+    """Return ``random_vlm(architecture)``: a tiny random model, loaded once a session; do not change it."""
+    loaded: dict[str, Any] = {}
+
+    def load(architecture: str) -> Any:
+        from sn_viz.models import load_model
+
+        if architecture not in loaded:
+            loaded[architecture] = load_model(checkpoint(architecture), device="cpu")
+        return loaded[architecture]
+
+    return load
+
+
+@pytest.fixture(scope="session", params=list(ARCHITECTURES))
+def any_vlm(request: pytest.FixtureRequest, random_vlm: Callable[[str], Any]) -> Any:
+    """Each tiny random model in turn."""
+    return random_vlm(request.param)
+
+
+@pytest.fixture(scope="session")
+def llava(random_vlm: Callable[[str], Any]) -> Any:
+    """A tiny random LLaVA."""
+    return random_vlm("llava")
+
+
+@pytest.fixture(scope="session")
+def tiny_llava() -> Any:
+    """The embedded model; tests that need it are left out while it is not there."""
+    from sn_viz.models import load_model
+    from sn_viz.models.catalog import locate
+
+    folder = Path(__file__).resolve().parents[1] / "assets" / "tiny-llava"
+    if not (folder / "config.json").is_file():
+        pytest.skip("assets/tiny-llava is not there")
+    return partial(load_model, device="cpu")(locate("tiny-llava")[2])
