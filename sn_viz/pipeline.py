@@ -1,6 +1,7 @@
 """The whole product, in order: labelled images and a model in, a ``Run`` out.
 
-`find` loads and splits; `run` reads activations, searches, votes, compares and measures; `predict` labels new images with a finished run.
+`find` loads and splits; `run` reads activations, searches, votes, compares and measures; `predict` labels new images with a
+finished run.
 This module knows nothing about the browser, the command line or figures.
 """
 
@@ -26,7 +27,7 @@ from sn_viz.exits import truncated_forward
 from sn_viz.extract import extract
 from sn_viz.latency import milliseconds_in_turns
 from sn_viz.search import best_scores_under_null, find_stumps
-from sn_viz.sites import SITES
+from sn_viz.sites import site_names
 from sn_viz.splits import align_classes, asked, split_images, usable, without_seen
 from sn_viz.statistics import wilson
 from sn_viz.types import (
@@ -186,7 +187,7 @@ def find(
     """
     stage = Stages(progress or silent)
     names = baseline_names(compare)
-    site_names = names_of(SITES, sites)
+    chosen_sites = () if sites == "all" else site_names(sites.split(",") if isinstance(sites, str) else sites)
     check_choices(rule, metric, voters, weighting, test_size)
     with stage("load", 0.10, "Loading images and model") as report:
         train, held_out = load_splits(data, question, test, test_size, seed)
@@ -195,7 +196,7 @@ def find(
     config = Config(
         question=question,
         model=model if isinstance(model, str) else vlm.name,
-        sites=site_names,
+        sites=chosen_sites,
         rule=rule,
         metric=metric,
         voters=voters,
@@ -209,7 +210,9 @@ def find(
     return replace(found, seconds={**stage.seconds, **found.seconds})
 
 
-def predict(run: Run, images: Any, exit_layer: int | None = None, question: str | None = None, vlm: Vlm | None = None) -> list[Prediction]:
+def predict(
+    run: Run, images: Any, exit_layer: int | None = None, question: str | None = None, vlm: Vlm | None = None
+) -> list[Prediction]:
     """Let the super neurons of a run label new images; the model stops at the exit layer.
 
     Parameters
@@ -238,7 +241,9 @@ def predict(run: Run, images: Any, exit_layer: int | None = None, question: str 
     layer = checked_layer(exit_layer, run.neurons.n_layers) or run.exit_layer
     pictures, questions = pictures_and_questions(run, images, question)
     vlm = vlm or model_named(run.config.model)
-    decide = Decision(vlm, run.neurons, run.voters[layer - 1], layer, len(run.train.classes), run.config.weighting, run.train_values.dtype)
+    decide = Decision(
+        vlm, run.neurons, run.voters[layer - 1], layer, len(run.train.classes), run.config.weighting, run.train_values.dtype
+    )
     predictions = []
     if pictures:
         decide((pictures[0], questions[0]))  # the first call of a process pays for warming up; it is not what is measured
@@ -252,6 +257,27 @@ def predict(run: Run, images: Any, exit_layer: int | None = None, question: str 
             Prediction(run.train.classes[winner], winner, layer, milliseconds, tuple(map(float, tally)), float(first - second))
         )
     return predictions
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the full model wrote about one image."""
+
+    text: str
+    milliseconds: float
+    """From decoded image to text, batch 1."""
+
+
+def full_answers(vlm: Vlm, pictures: Sequence[Picture], questions: Sequence[str]) -> list[Answer]:
+    """Let the full model answer each question about its picture, one at a time."""
+    answers = []
+    if pictures:
+        vlm.generate(pictures[:1], questions[:1])  # warming up, as in `predict`
+    for picture, question in zip(pictures, questions, strict=True):
+        start = time.perf_counter()
+        text = vlm.generate([picture], [question])[0]
+        answers.append(Answer(text, 1000 * (time.perf_counter() - start)))
+    return answers
 
 
 @dataclass(frozen=True, eq=False)
@@ -281,7 +307,9 @@ def voters_by_layer(stumps: Stumps, neurons: Neurons, k: int, n_classes: int) ->
     return tuple(select_voters(stumps.take(slice(0, end)), k, n_classes) for end in ends)
 
 
-def cross_validate(values: np.ndarray, labels: np.ndarray, neurons: Neurons, config: Config, progress: Progress = silent) -> np.ndarray:
+def cross_validate(
+    values: np.ndarray, labels: np.ndarray, neurons: Neurons, config: Config, progress: Progress = silent
+) -> np.ndarray:
     """Return whether each probing example, left out of the search, is voted right at every exit layer.
 
     Parameters
@@ -312,7 +340,9 @@ def cross_validate(values: np.ndarray, labels: np.ndarray, neurons: Neurons, con
         progress(number / n_folds, "Choosing the exit layer on the probing images")
         stumps = find_stumps(values[fit], labels[fit], config.rule, config.metric)
         voters = voters_by_layer(stumps, neurons, config.voters, n_classes)
-        correct[held_out] = votes_by_layer(values[held_out], voters, n_classes, config.weighting).predicted == labels[held_out, None]
+        correct[held_out] = (
+            votes_by_layer(values[held_out], voters, n_classes, config.weighting).predicted == labels[held_out, None]
+        )
     return correct
 
 
@@ -355,14 +385,21 @@ def compare(names: Sequence[str], context: Context) -> tuple[Baseline, ...]:
     """Run the named baselines one after the other."""
     share = 1 / max(len(names), 1)
     return tuple(
-        BASELINES[name](replace(context, progress=part(context.progress, i * share, (i + 1) * share))) for i, name in enumerate(names)
+        BASELINES[name](replace(context, progress=part(context.progress, i * share, (i + 1) * share)))
+        for i, name in enumerate(names)
     )
 
 
 def measure_latency(
-    config: Config, vlm: Vlm, test: LabelledImages, seen: Any, voters: tuple[Stumps, ...], exit_layer: int, progress: Progress = silent
+    config: Config,
+    vlm: Vlm,
+    test: LabelledImages,
+    seen: Any,
+    voters: tuple[Stumps, ...],
+    exit_layer: int,
+    progress: Progress = silent,
 ) -> tuple[dict[str, float], np.ndarray]:
-    """Time the full answer, its first token and the early exit in turns, then every exit layer; batch 1, from decoded image to label.
+    """Time the full answer, its first token and the early exit in turns, then every exit layer: batch 1, decoded image to label.
 
     Returns
     -------
@@ -386,7 +423,12 @@ def measure_latency(
     medians = np.median(times, axis=0)
     progress(0.5, "Timing every exit layer")
     layer_ms = np.median(milliseconds_in_turns(exits, examples[:5], budget=4.0, warm_up=False), axis=0)
-    named = {"full_model": medians[0], "first_token": medians[1], "early_exit": medians[2], "early_exit_p95": np.percentile(times[:, 2], 95)}
+    named = {
+        "full_model": medians[0],
+        "first_token": medians[1],
+        "early_exit": medians[2],
+        "early_exit_p95": np.percentile(times[:, 2], 95),
+    }
     return {name: float(ms) for name, ms in named.items()}, layer_ms
 
 
@@ -417,7 +459,10 @@ def plain_warnings(
     majority = np.bincount(test.labels, minlength=len(test.classes)).max() / len(test)
     right = float(np.mean(votes.predicted[:, exit_layer - 1] == test.labels))
     if right <= majority:
-        notes.append(f"Always saying the commonest class would be right on {majority:.0%} of the test images, the super neurons on {right:.0%}.")
+        notes.append(
+            f"Always saying the commonest class would be right on {majority:.0%} of the test images, "
+            f"the super neurons are right on {right:.0%}."
+        )
     notes += [baseline.note for baseline in baselines if baseline.name == "full-model" and np.any(baseline.predicted == -1)]
     return tuple(dict.fromkeys(notes))
 
@@ -477,24 +522,21 @@ def pictures_and_questions(run: Run, images: Any, question: str | None) -> tuple
     asked_of_all = question or run.config.question or run.train.question
     if not asked_of_all:
         raise UserError(
-            "There is no question to ask.", "This run asked every image something else.", "Give one, for example --question 'Is there a dog?'."
+            "There is no question to ask.",
+            "This run asked every image something else.",
+            "Give one, for example --question 'Is there a dog?'.",
         )
     pictures = [as_picture(image) for image in images]
     return pictures, [asked_of_all] * len(pictures)
 
 
-def names_of(registry: Any, wanted: str | Sequence[str]) -> tuple[str, ...]:
-    """Return the names behind "all", "none", "a,b" or a sequence; unknown names raise a UserError that lists what there is."""
-    if isinstance(wanted, str):
-        wanted = {"all": registry.names(), "none": []}.get(wanted, [name.strip() for name in wanted.split(",") if name.strip()])
-    for name in wanted:
-        registry[name]
-    return tuple(dict.fromkeys(wanted))
-
-
 def baseline_names(compare: str | Sequence[str]) -> tuple[str, ...]:
-    """Return the baselines behind ``compare``."""
-    return names_of(BASELINES, compare)
+    """Return the baselines behind "all", "none", "a,b" or a sequence; an unknown name raises a UserError that lists them."""
+    if isinstance(compare, str):
+        compare = {"all": BASELINES.names(), "none": []}.get(compare, [name.strip() for name in compare.split(",") if name.strip()])
+    for name in compare:
+        BASELINES[name]
+    return tuple(dict.fromkeys(compare))
 
 
 def check_choices(rule: str, metric: str, voters: int, weighting: str, test_size: float) -> None:
@@ -510,7 +552,9 @@ def check_choices(rule: str, metric: str, voters: int, weighting: str, test_size
     if voters < 1:
         raise UserError(f"{voters} voters cannot decide.", "At least one super neuron must vote.", "Use 15.")
     if not 0 < test_size < 1:
-        raise UserError(f"The test size {test_size:g} is not possible.", "It is the fraction of images kept for testing.", "Use 0.5.")
+        raise UserError(
+            f"The test size {test_size:g} is not possible.", "It is the fraction of images kept for testing.", "Use 0.5."
+        )
 
 
 def checked_layer(exit_layer: int | str | None, n_layers: int) -> int | None:
@@ -522,7 +566,9 @@ def checked_layer(exit_layer: int | str | None, n_layers: int) -> int | None:
     except ValueError:
         layer = 0
     if not 1 <= layer <= n_layers:
-        raise UserError(f"There is no exit layer {exit_layer!r}.", f"This model has layers 1 to {n_layers}.", "Use one of them, or auto.")
+        raise UserError(
+            f"There is no exit layer {exit_layer!r}.", f"This model has layers 1 to {n_layers}.", "Use one of them, or auto."
+        )
     return layer
 
 

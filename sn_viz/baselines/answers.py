@@ -19,8 +19,8 @@ _NEGATED = r"(?:(?:no|not|without|isn't|non)[\s_-]+(?:(?:a|an|any|the)[\s_-]+)?)
 def positive_class(classes: Sequence[str], question: str = "") -> int:
     """Return which of two classes "yes" stands for.
 
-    A class called yes (or true, present, ...) or whose partner is called no (or "no dog", "not ripe", "unripe") is the positive one;
-    else the only class that the question names ("Is it night?"); else the second.
+    A class called yes (or true, present, ...), or whose partner is called no (or "no dog", "not ripe", "unripe"), is the positive
+    one; else the only class that the question names ("Is it night?"); else the second.
 
     Parameters
     ----------
@@ -53,8 +53,8 @@ def positive_class(classes: Sequence[str], question: str = "") -> int:
 def parse_answer(text: str, classes: Sequence[str], question: str = "") -> int:
     """Return the class that an answer names, or -1.
 
-    With two classes, an answer that begins with yes or no is read through `positive_class`. Otherwise the classes whose names occur as
-    whole words count; a name inside a longer one ("dog" in "no dog") does not, and with two classes "not a dog" speaks
+    With two classes, an answer that begins with yes or no is read through `positive_class`. Otherwise the classes whose names occur
+    as whole words count; a name inside a longer one ("dog" in "no dog") does not, and with two classes "not a dog" speaks
     for the other class. Single letters must be capitals, so that the article in "a dog" is no answer A.
 
     Parameters

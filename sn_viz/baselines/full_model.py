@@ -8,7 +8,7 @@ from sn_viz.baselines import BASELINES, Context
 from sn_viz.baselines.answers import parse_answer
 from sn_viz.types import Baseline, LabelledImages
 
-BATCH = 16
+BATCH = 8
 
 
 @BASELINES.register("full-model")

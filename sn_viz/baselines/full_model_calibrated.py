@@ -8,13 +8,13 @@ from sn_viz.baselines import BASELINES, Context
 from sn_viz.baselines.answers import answer_words, class_logits
 from sn_viz.types import Baseline, LabelledImages
 
-BATCH = 16
+BATCH = 8
 
 
 @BASELINES.register("full-model-calibrated")
 def run(context: Context) -> Baseline:
-    """Compare the full model's logits of the answers, moved by offsets that are fitted on the probing images. With two classes that is
-    one threshold on yes minus no, in either direction, so that a model that answers the wrong way round is put right."""
+    """Compare the full model's logits of the answers, moved by offsets that are fitted on the probing images. With two classes that
+    is one threshold on yes minus no, in either direction, so that a model that answers the wrong way round is put right."""
     vlm, train, test = context.vlm, context.train, context.test
     seen = _first_token_logits(context, train, 0.0)
     words = answer_words(vlm, seen, train.classes, train.question)
@@ -57,8 +57,8 @@ class Offsets:
 def fit_offsets(logits: np.ndarray, labels: np.ndarray, sweeps: int = 5) -> Offsets:
     """Fit the offsets that maximise balanced accuracy.
 
-    Two classes: every cut between neighbouring differences is tried, in both directions. More: one class at a time is moved to its best
-    place, from no offsets at all, until nothing improves.
+    Two classes: every cut between neighbouring differences is tried, in both directions. More: one class at a time is moved to its
+    best place, from no offsets at all, until nothing improves.
 
     Parameters
     ----------

@@ -14,8 +14,8 @@ BATCH = 64
 
 @BASELINES.register("logit-lens")
 def run(context: Context) -> Baseline:
-    """Apply the final norm and the LM head to the residual stream after every layer and compare the logits of the answers. Nothing is trained;
-    the layer is the most accurate one on the probing images."""
+    """Apply the final norm and the LM head to the residual stream after every layer and compare the logits of the answers. Nothing
+    is trained; the layer is the most accurate one on the probing images."""
     vlm, train, test = context.vlm, context.train, context.test
     n_layers = len(context.residual)
     last = _spoken(vlm, context.residual[-1][0])

@@ -18,14 +18,14 @@ from sn_viz.types import Baseline, LabelledImages
 
 N_HEADS = 20
 """How many heads vote, as in the paper."""
-BATCH = 16
+BATCH = 8
 _PROJECTIONS = ("o_proj", "out_proj", "wo", "c_proj", "dense")
 
 
 @BASELINES.register("sav")
 def run(context: Context) -> Baseline:
-    """Sparse Attention Vectors: keep the 20 attention heads whose nearest-class-mean rule (cosine) is most accurate on the probing images,
-    and let them vote."""
+    """Sparse Attention Vectors: keep the 20 attention heads whose nearest-class-mean rule (cosine) is most accurate on the probing
+    images, and let them vote."""
     vlm, train, test = context.vlm, context.train, context.test
     seen = _head_vectors(context, train, 0.0)
     voter = HeadVote(seen, train.labels, context.n_classes, N_HEADS)
@@ -112,10 +112,11 @@ def read_heads(vlm, pictures, questions) -> np.ndarray:
         last = hidden.reshape(len(pictures), -1, hidden.shape[-1])[:, -1]
         read.append(last.reshape(len(pictures), n_heads, -1).float().cpu())
 
-    with ExitStack() as hooks:
+    inputs = vlm.prepare(pictures, questions)
+    with vlm.lock, torch.inference_mode(), ExitStack() as hooks:
         for projection in output_projections(vlm.blocks):
             hooks.callback(projection.register_forward_pre_hook(keep, with_kwargs=True).remove)
-        vlm.first_token_logits(pictures, questions)
+        vlm.module(**inputs, **vlm.forward_options())
     widest = max(vector.shape[-1] for vector in read)
     return torch.cat([nn.functional.pad(vector, (0, widest - vector.shape[-1])) for vector in read], dim=1).numpy()
 

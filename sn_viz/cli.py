@@ -1,0 +1,425 @@
+"""The command line: ``python -m sn_viz find pack:presence-dog``.
+
+Turns arguments into calls of the package and results into tables or JSON. Exit status 0 on success, 2 with one sentence on stderr
+for a user's mistake, 1 for a fault of ours. Everything heavy is imported by the command that needs it, so that the light ones
+answer at once.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sn_viz.errors import Cancelled, UserError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from sn_viz.types import LabelledImages, Progress
+
+app = typer.Typer(
+    name="sn_viz",
+    help="Find super neurons in a vision-language model, and stop it early.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+cache_app = typer.Typer(help="Activations kept on disk.")
+bench_app = typer.Typer(help="Measure this machine; prints tables or JSON.")
+app.add_typer(cache_app, name="cache")
+app.add_typer(bench_app, name="bench")
+
+# Typer brings its own copy of click or uses the installed one, depending on its version; this is the root of the usage errors of both.
+UsageError = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+
+JsonOption = Annotated[str | None, typer.Option("--json", metavar="FILE", help="Write JSON to this file; - prints only JSON.")]
+ModelOption = Annotated[str | None, typer.Option(help="Name, or folder of a model. [default: SN_VIZ_MODEL, else tiny-llava]")]
+DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda, ... [default: the fastest there is]")]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status; never raises for a user's mistake."""
+    arguments = bare_json(list(sys.argv[1:] if argv is None else argv))
+    try:
+        return int(app(arguments or ["--help"], standalone_mode=False) or 0)
+    except UserError as error:
+        return _complain(str(error), 2)
+    except UsageError as error:
+        return _complain(error.format_message(), 2)  # type: ignore[attr-defined]
+    except (KeyboardInterrupt, typer.Abort, Cancelled):
+        return _complain("Stopped.", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read us has gone; say nothing more on exit
+        return 0
+    except Exception:
+        incident = uuid.uuid4().hex[:8]
+        logging.getLogger("sn_viz").exception("incident %s", incident)
+        return _complain(f"Something went wrong in sn_viz itself (incident {incident}); the log above says where.", 1)
+
+
+def bare_json(arguments: list[str]) -> list[str]:
+    """Give ``-`` to every ``--json`` that comes without a value: at the end, or before another option."""
+    full: list[str] = []
+    for argument, following in zip(arguments, [*arguments[1:], None], strict=False):
+        full.append(argument)
+        if argument == "--json" and (following is None or (following.startswith("-") and following != "-")):
+            full.append("-")
+    return full
+
+
+@app.command()
+def find(
+    data: Annotated[
+        str, typer.Argument(help="Folder with one sub-folder per class, zip of it, CSV, JSONL, pack:NAME or hub:DATASET.")
+    ],
+    question: Annotated[str | None, typer.Option(help="Asked of every image. [default: what comes with the data]")] = None,
+    model: ModelOption = None,
+    sites: Annotated[str, typer.Option(help="all, or names with commas between.")] = "all",
+    rule: Annotated[str, typer.Option(help="Threshold rule: zero, midpoint, best-split.")] = "best-split",
+    metric: Annotated[str, typer.Option(help="balanced-accuracy, accuracy, roc-auc, f1.")] = "balanced-accuracy",
+    voters: Annotated[int, typer.Option(help="How many super neurons vote.")] = 15,
+    weighting: Annotated[str, typer.Option(help="majority or log-odds.")] = "majority",
+    exit_layer: Annotated[str, typer.Option(help="auto, or a layer from 1.")] = "auto",
+    test: Annotated[str | None, typer.Option(help="Separate test images, in any form that DATA may have.")] = None,
+    test_size: Annotated[float, typer.Option(help="Fraction of DATA kept for testing.")] = 0.5,
+    seed: Annotated[int, typer.Option(help="Of the split, the folds and the null.")] = 0,
+    compare: Annotated[str, typer.Option(help="all, none, or names of methods with commas between.")] = "all",
+    device: DeviceOption = None,
+    json_file: JsonOption = None,
+    out: Annotated[Path | None, typer.Option(help="Save the run in this folder.")] = None,
+) -> None:
+    """Find the super neurons that answer a question, and compare them with the model itself."""
+    _check_json_target(json_file)
+    with _quiet(json_file) as console:
+        from sn_viz import pipeline
+        from sn_viz.tables import print_run
+
+        with _progress() as progress:
+            found = pipeline.find(
+                data,
+                question,
+                model,
+                compare,
+                test=test,
+                test_size=test_size,
+                sites=sites,
+                rule=rule,
+                metric=metric,
+                voters=voters,
+                weighting=weighting,
+                exit_layer=exit_layer,
+                seed=seed,
+                progress=progress,
+                device=device,
+            )
+        if out is not None:
+            found.save(out)
+        if json_file != "-":
+            print_run(found, console)
+    _write_json(json_file, found.to_json())
+
+
+@app.command()
+def predict(
+    run: Annotated[Path, typer.Argument(help="Folder of a saved run.")],
+    images: Annotated[list[str], typer.Argument(metavar="IMAGE...", help="Images to label.")],
+    exit_layer: Annotated[str, typer.Option(help="auto (the run's own), or a layer from 1.")] = "auto",
+    question: Annotated[str | None, typer.Option(help="Asked of every image. [default: the run's own]")] = None,
+    compare: Annotated[bool, typer.Option("--compare", help="Let the full model answer too.")] = False,
+    model: ModelOption = None,
+    device: DeviceOption = None,
+    json_file: JsonOption = None,
+) -> None:
+    """Label images with the super neurons of a saved run."""
+    _check_json_target(json_file)
+    with _quiet(json_file) as console:
+        from sn_viz import pipeline
+        from sn_viz.tables import predictions_table
+        from sn_viz.types import Run
+
+        reopened = Run.load(run)
+        layer = pipeline.checked_layer(exit_layer, reopened.neurons.n_layers)
+        pictures, questions = pipeline.pictures_and_questions(reopened, images, question)
+        vlm = pipeline.model_named(model or reopened.config.model, device)
+        predictions = pipeline.predict(reopened, pictures, layer, questions[0], vlm)
+        answers = pipeline.full_answers(vlm, pictures, questions) if compare else []
+        names = [Path(image).name for image in images]
+        if json_file != "-":
+            console.print(predictions_table(names, predictions, [f"{a.text} ({a.milliseconds:.1f} ms)" for a in answers]))
+    rows = []
+    for i, (name, said) in enumerate(zip(images, predictions, strict=True)):
+        row: dict[str, Any] = {
+            "image": name,
+            "label": said.label,
+            "exit_layer": said.exit_layer,
+            "milliseconds": said.milliseconds,
+            "margin": said.margin,
+            "tally": dict(zip(reopened.train.classes, said.tally, strict=True)),
+        }
+        if compare:
+            row["full_model"] = {"answer": answers[i].text, "milliseconds": answers[i].milliseconds}
+        rows.append(json.dumps(row, ensure_ascii=False))
+    _write_json(json_file, "\n".join(rows))
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="Folder of a saved run.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The HTML file to write.")] = Path("report.html"),
+) -> None:
+    """Write a run as one page with all figures; it opens offline."""
+    from sn_viz.plots.report import write_report
+    from sn_viz.types import Run
+
+    write_report(Run.load(run), out)
+    _console().print(f"Wrote {out}", markup=False, highlight=False)
+
+
+@app.command()
+def world(
+    task: Annotated[str, typer.Argument(help="Name of a task; an unknown one lists them.")],
+    n: Annotated[int, typer.Option("-n", "--number", min=1, max=100_000, help="How many scenes.")] = 20,
+    seed: Annotated[int, typer.Option(help="The same seed draws the same scenes.")] = 0,
+    out: Annotated[Path, typer.Option(help="Folder to write; one sub-folder per class.")] = Path("world"),
+) -> None:
+    """Draw labelled scenes of the embedded model's world."""
+    from sn_viz.tiny.world import draw_task  # type: ignore[attr-defined]
+
+    images = draw_task(task, n, seed)
+    write_folder(images, out)
+    _console().print(f"Wrote {len(images)} images of {', '.join(images.classes)} in {out}", markup=False, highlight=False)
+    if images.question:
+        _console().print(f"Question: {images.question}", markup=False, highlight=False)
+
+
+@app.command()
+def packs(json_file: JsonOption = None) -> None:
+    """List the sample packs."""
+    from sn_viz.sources.pack import pack_names
+
+    rows = [{"name": p.name, "question": p.question, "classes": list(p.classes), "about": p.about} for p in pack_names()]
+    _list(("pack", "question", "classes", "about"), rows, json_file)
+
+
+@app.command()
+def models(json_file: JsonOption = None) -> None:
+    """List the models known by name."""
+    from sn_viz.models.catalog import CATALOG
+
+    rows = [
+        {"name": m.name, "megabytes": m.n_bytes // 10**6, "usable_by_name": m.available, "hub_id": m.hub_id, "note": m.note}
+        for m in CATALOG
+    ]
+    _list(("model", "MB", "usable by name", "hub", "note"), rows, json_file)
+
+
+@app.command()
+def train(
+    minutes: Annotated[float | None, typer.Option(min=0.01, help="Time to train. [default: the recipe's own]")] = None,
+    out: Annotated[Path, typer.Option(help="Where the finished model goes.")] = Path("tiny-llava"),
+    work: Annotated[Path, typer.Option(help="Where pictures, checkpoints and the log are kept.")] = Path("cache/train"),
+    resume: Annotated[bool, typer.Option("--resume", help="Go on after the last finished stage.")] = False,
+    device: DeviceOption = None,
+) -> None:
+    """Train the embedded model from scratch."""
+    from dataclasses import replace
+
+    from sn_viz.tiny.train import Recipe
+    from sn_viz.tiny.train import train as train_model
+
+    recipe = Recipe()
+    if minutes is not None:
+        recipe = replace(recipe, minutes=tuple(minutes * share / sum(recipe.minutes) for share in recipe.minutes))
+    done = train_model(out, recipe, folder=work, device=device, resume=resume)
+    _console().print(f"The model is in {done}", markup=False, highlight=False)
+
+
+@cache_app.command("show")
+def cache_show() -> None:
+    """Say where the cache is and how large."""
+    store = _store()
+    _console().print(f"{store.root}: {store.size() / 2**20:.1f} MB", markup=False, highlight=False)
+
+
+@cache_app.command("verify")
+def cache_verify() -> None:
+    """Check every entry; damaged ones are put aside and will be computed again."""
+    damaged = _store().verify()
+    _console().print(f"{len(damaged)} damaged entries were put aside." if damaged else "Every entry is sound.", markup=False)
+
+
+@cache_app.command("clear")
+def cache_clear() -> None:
+    """Remove every entry."""
+    _store().clear()
+    _console().print("The cache is empty.", markup=False)
+
+
+@app.command()
+def serve(
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="[default: SN_VIZ_PORT, else a free one]")] = None,
+) -> None:
+    """Start the app in the browser."""
+    from sn_viz.ui.launch import launch
+    from sn_viz.ui.page import build
+
+    launch(build(), port or _port_of_environment())
+
+
+@bench_app.command("speed")
+def bench_speed(model: ModelOption = None, device: DeviceOption = None, json_file: JsonOption = None) -> None:
+    """Time every exit layer against the first token and the full answer."""
+    with _quiet(json_file):
+        from sn_viz.bench.speed import measure
+
+        rows = measure(model or os.environ.get("SN_VIZ_MODEL") or "tiny-llava", device)
+    _list(tuple(rows[0]), rows, json_file)
+
+
+@bench_app.command("search")
+def bench_search(json_file: JsonOption = None) -> None:
+    """Time the search for super neurons against simpler ways."""
+    from sn_viz.bench.search import measure
+
+    rows = measure()
+    _list(tuple(rows[0]), rows, json_file)
+
+
+@bench_app.command("extract")
+def bench_extract(model: ModelOption = None, device: DeviceOption = None, json_file: JsonOption = None) -> None:
+    """Time reading activations at several batch sizes."""
+    with _quiet(json_file):
+        from sn_viz.bench.extract import measure
+
+        rows = measure(model or os.environ.get("SN_VIZ_MODEL") or "tiny-llava", device)
+    _list(tuple(rows[0]), rows, json_file)
+
+
+def write_folder(images: LabelledImages, folder: Path) -> None:
+    """Write images as PNG files, one sub-folder per class; where questions differ, also as ``labels.csv`` with a question a row.
+
+    Raises
+    ------
+    UserError
+        When the folder is not empty or cannot be written.
+    """
+    import csv
+
+    from PIL import Image
+
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"{str(folder)!r} is not an empty folder.", "It holds other files.", "Name a new or empty folder.")
+    try:
+        rows = []
+        for i, (picture, label) in enumerate(zip(images.pictures, images.labels.tolist(), strict=True)):
+            place = Path(images.classes[label].replace("/", "-"), f"{i:05d}.png")
+            (folder / place).parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(picture.pixels).save(folder / place)
+            rows.append((place.as_posix(), images.classes[label], images.questions[i]))
+        if not images.question:
+            with (folder / "labels.csv").open("w", newline="", encoding="utf-8") as file:
+                csv.writer(file).writerows([("image", "label", "question"), *rows])
+    except OSError as error:
+        raise UserError(
+            f"{str(folder)!r} was not written.", f"{error.strerror or error}.", "Name a folder you may write."
+        ) from error
+
+
+def _store() -> Any:
+    from sn_viz.store import Store
+
+    return Store()
+
+
+def _port_of_environment() -> int | None:
+    text = os.environ.get("SN_VIZ_PORT")
+    if text is None:
+        return None
+    if not (text.isdigit() and 1 <= int(text) <= 65535):
+        raise UserError(f"SN_VIZ_PORT is {text!r}.", "A port is a number from 1 to 65535.", "Set it to 7860.")
+    return int(text)
+
+
+def _console(stderr: bool = False) -> Console:
+    from rich.console import Console
+
+    return Console(stderr=stderr, soft_wrap=not sys.stdout.isatty())
+
+
+def _list(headings: tuple[str, ...], rows: list[dict[str, Any]], json_file: str | None) -> None:
+    _check_json_target(json_file)
+    if json_file != "-":
+        from sn_viz.tables import plain_table
+
+        def cell(value: Any) -> str:
+            if isinstance(value, list):
+                return ", ".join(map(str, value))
+            return {None: "", True: "yes", False: "no"}.get(value, f"{value:.3g}" if isinstance(value, float) else str(value))
+
+        _console().print(plain_table(headings, [[cell(value) for value in row.values()] for row in rows]))
+    _write_json(json_file, json.dumps(rows, indent=2, ensure_ascii=False))
+
+
+def _write_json(target: str | None, text: str) -> None:
+    if target == "-":
+        sys.stdout.write(text + "\n")
+    elif target is not None:
+        try:
+            Path(target).write_text(text + "\n", encoding="utf-8")
+        except OSError as error:
+            raise UserError(f"{target!r} was not written.", f"{error.strerror or error}.", "Name a file you may write.") from error
+
+
+def _check_json_target(target: str | None) -> None:
+    """Refuse, before anything slow begins, a JSON file that cannot be or that would replace a file of another kind."""
+    if target is None or target == "-":
+        return
+    path = Path(target)
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise UserError(
+            f"{target!r} cannot be written.", "It is a folder, or its folder does not exist.", "Name a file such as result.json."
+        )
+    if path.exists() and path.suffix.lower() not in (".json", ".jsonl", ".txt"):
+        raise UserError(f"{target!r} would be overwritten.", "It is no JSON file.", "Name a file such as result.json after --json.")
+
+
+@contextmanager
+def _quiet(json_file: str | None) -> Iterator[Console]:
+    """Silence libraries; while JSON goes to standard output, anything else that is printed goes to standard error."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    console = _console()
+    if json_file == "-":
+        with redirect_stdout(sys.stderr):
+            yield console
+    else:
+        yield console
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """Show a progress bar on standard error when someone is looking at it."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    console = Console(stderr=True)
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(), console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        task = bar.add_task("Starting", total=1.0)
+        yield lambda fraction, doing: bar.update(task, completed=fraction, description=doing)
+
+
+def _complain(sentence: str, status: int) -> int:
+    print(f"sn_viz: {' '.join(sentence.split())}", file=sys.stderr)
+    return status

@@ -1,0 +1,120 @@
+"""A ``Run`` as tables for a terminal. Takes finished values, prints them with rich; knows nothing about models or files."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from sn_viz.types import Interval, Prediction, Run
+
+TITLES = {
+    "full-model": "full model, its own answer",
+    "full-model-calibrated": "full model, calibrated",
+    "sav": "sparse attention vectors",
+    "logit-lens": "logit lens",
+    "linear-probe": "linear probe",
+    "lora": "LoRA fine-tune",
+}
+
+
+def print_run(run: Run, console: Console) -> None:
+    """Print what a run found: methods side by side, every exit layer, the super neurons, warnings."""
+    question = run.config.question or run.train.question or "(each image has its own question)"
+    console.print(f"[bold]{escape(question)}[/]  {escape(' / '.join(run.train.classes))}", highlight=False)
+    console.print(
+        f"{escape(run.config.model)}: {run.neurons.n_layers} layers, {len(run.neurons):,} neurons. "
+        f"{len(run.train)} images to find neurons, {len(run.test)} others to test them.",
+        highlight=False,
+    )
+    console.print(methods_table(run))
+    console.print(layers_table(run))
+    console.print(neurons_table(run))
+    null = [score for score in run.null_scores.tolist() if math.isfinite(score)]
+    if null:
+        low, high = min(null), max(null)
+        console.print(f"With shuffled labels the best neuron scores {low:.2f} to {high:.2f}.", highlight=False)
+    console.print("Seconds: " + ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in run.seconds.items()), highlight=False)
+    for warning in run.warnings:
+        console.print(f"[yellow]Note:[/] {escape(warning)}", highlight=False)
+
+
+def methods_table(run: Run) -> Table:
+    """Return accuracy and latency of every method."""
+    table = Table(title="On the test images", title_justify="left")
+    for heading, justify in (("method", "left"), ("accuracy", "right"), ("95 % interval", "right"), ("ms an image", "right")):
+        table.add_column(heading, justify=justify)  # type: ignore[arg-type]
+    at_exit = run.by_layer[run.exit_layer - 1]
+    rows = [(TITLES.get(b.name, b.name), b.accuracy, b.latency_ms) for b in run.baselines]
+    rows.append((f"super neurons, exit at layer {run.exit_layer}", at_exit.accuracy, run.latency_ms["early_exit"]))
+    for name, accuracy, latency in rows:
+        style = "bold green" if name.startswith("super neurons") else ""
+        table.add_row(escape(name), *_interval(accuracy), _ms(latency), style=style)
+    slow, first, fast = (run.latency_ms[name] for name in ("full_model", "first_token", "early_exit"))
+    table.caption = (
+        f"Early exit is {slow / fast:.1f} times as fast as the full answer, {first / fast:.1f} times as its first token."
+    )
+    table.caption_justify = "left"
+    return table
+
+
+def layers_table(run: Run) -> Table:
+    """Return accuracy and latency by exit layer."""
+    table = Table(title="Super neurons by exit layer", title_justify="left")
+    for heading in ("layer", "accuracy", "95 % interval", "on probing images", "ms an image"):
+        table.add_column(heading, justify="right")
+    for row in run.by_layer:
+        chosen = row.layer == run.exit_layer
+        cv = "" if math.isnan(row.cv_accuracy) else f"{row.cv_accuracy:.1%}"
+        label = f"-> {row.layer}" if chosen else str(row.layer)
+        table.add_row(label, *_interval(row.accuracy), cv, _ms(row.latency_ms), style="bold green" if chosen else "")
+    return table
+
+
+def neurons_table(run: Run) -> Table:
+    """Return the super neurons of the exit layer."""
+    voters = run.voters[run.exit_layer - 1]
+    table = Table(title="The super neurons", title_justify="left")
+    for heading, justify in (("neuron", "left"), ("says", "left"), ("when", "right"), ("score", "right")):
+        table.add_column(heading, justify=justify)  # type: ignore[arg-type]
+    for i in range(len(voters)):
+        side = ">" if voters.sign[i] > 0 else "<"
+        table.add_row(
+            run.neurons.name(int(voters.neuron[i])),
+            escape(run.train.classes[voters.class_index[i]]),
+            f"{side} {voters.threshold[i]:.4g}",
+            f"{voters.score[i]:.3f}",
+        )
+    return table
+
+
+def predictions_table(names: Sequence[str], predictions: Iterable[Prediction], answers: Sequence[str] = ()) -> Table:
+    """Return one row per image; ``answers`` adds what the full model said."""
+    table = Table()
+    for heading, justify in (("image", "left"), ("label", "left"), ("margin", "right"), ("exit layer", "right"), ("ms", "right")):
+        table.add_column(heading, justify=justify)  # type: ignore[arg-type]
+    if answers:
+        table.add_column("full model")
+    for i, (name, said) in enumerate(zip(names, predictions, strict=True)):
+        row = [escape(name), escape(said.label), f"{said.margin:.2f}", str(said.exit_layer), f"{said.milliseconds:.1f}"]
+        table.add_row(*row, *([escape(answers[i])] if answers else []))
+    return table
+
+
+def plain_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
+    """Return a table of literal text."""
+    table = Table(*headings)
+    for row in rows:
+        table.add_row(*(escape(str(cell)) for cell in row))
+    return table
+
+
+def _interval(interval: Interval) -> tuple[str, str]:
+    return f"{interval.value:.1%}", f"{interval.low:.1%} to {interval.high:.1%}"
+
+
+def _ms(milliseconds: float) -> str:
+    return "" if math.isnan(milliseconds) else f"{milliseconds:.1f}"
