@@ -1,0 +1,260 @@
+"""Super neurons as a scikit-learn classifier: choose the best stumps, let them vote.
+
+Takes values (example, neuron) and labels; returns predictions, and the vote itself for whoever draws it. It knows nothing about
+models, images or where a neuron lives: layers enter ``votes_by_layer`` only as a list of voters per layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from sn_viz.errors import UserError
+from sn_viz.search import find_stumps
+from sn_viz.types import Stumps, Votes
+
+WEIGHTINGS = ("majority", "log-odds")
+"""How much a voter counts: one vote each, or the log-odds of its score."""
+
+SURE = 0.99
+"""Scores are clipped to [1 - SURE, SURE] before taking log-odds, so that no voter is infinitely sure."""
+
+
+class SuperNeuronClassifier(ClassifierMixin, BaseEstimator):
+    """A vote among the neurons that each, alone and with one threshold, separate the classes best.
+
+    Parameters
+    ----------
+    rule : str
+        Threshold rule: "best-split", "midpoint" or "zero".
+    metric : str
+        What a stump is scored by: "balanced-accuracy", "accuracy", "roc-auc" or "f1".
+    voters : int
+        Super neurons (two classes), or super neurons of each class (more).
+    weighting : str
+        "majority" or "log-odds".
+
+    Attributes
+    ----------
+    stumps_ : Stumps
+        The voters, best first.
+    classes_ : array (class,)
+    n_features_in_ : int
+
+    Notes
+    -----
+    Values are compared as float32. Neurons that are constant or not finite never vote. Equal shares, as an even number of voters
+    can give, go to the first class in ``classes_``. Inputs that scikit-learn itself would refuse raise ValueError as it does,
+    a single class among them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> values = np.array([[0.0, 5.0], [1.0, 4.0], [2.0, 5.0], [3.0, 4.0]])
+    >>> SuperNeuronClassifier(voters=1).fit(values, ["no", "no", "yes", "yes"]).predict([[2.5, 4.0]]).tolist()
+    ['yes']
+    """
+
+    def __init__(
+        self, rule: str = "best-split", metric: str = "balanced-accuracy", voters: int = 15, weighting: str = "majority"
+    ) -> None:
+        self.rule = rule
+        self.metric = metric
+        self.voters = voters
+        self.weighting = weighting
+
+    def fit(self, X: np.ndarray, y: np.ndarray) -> SuperNeuronClassifier:
+        """Search every column of X and keep the best stumps.
+
+        Parameters
+        ----------
+        X : float (example, neuron)
+            float16 and float32 are searched as they are.
+        y : (example,)
+            Class labels of any kind.
+
+        Returns
+        -------
+        SuperNeuronClassifier
+            This object.
+
+        Raises
+        ------
+        UserError
+            For unknown choices, or when no neuron separates anything (all are constant).
+        """
+        X, y = validate_data(self, X, y, dtype=[np.float32, np.float16])
+        check_classification_targets(y)
+        self.classes_, labels = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(f"SuperNeuronClassifier needs at least two classes; the data holds 1 class, {self.classes_[0]!r}.")
+        stumps = find_stumps(X, labels, self.rule, self.metric, len(self.classes_))
+        self.stumps_ = select_voters(stumps, self.voters, len(self.classes_))
+        return self
+
+    def tally(self, X: np.ndarray) -> np.ndarray:
+        """Return the share of the vote of each class, float32 (example, class), rows sum to 1."""
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False, dtype=[np.float32, np.float16])
+        return vote(X, self.stumps_, len(self.classes_), self.weighting)
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """Return the class with the largest share of the vote, (example,)."""
+        winner = winners(self.tally(X))
+        return self.classes_[winner]
+
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        """Return the share of the vote of each class, float64 (example, class): a degree of agreement, not a calibrated chance."""
+        share = self.tally(X).astype(np.float64)
+        return share / share.sum(axis=1, keepdims=True)
+
+    def decision_function(self, X: np.ndarray) -> np.ndarray:
+        """Return float64 (example,), positive for the second class, with two classes; (example, class) shares with more."""
+        share = self.tally(X).astype(np.float64)
+        return share[:, 1] - share[:, 0] if len(self.classes_) == 2 else share
+
+
+def select_voters(stumps: Stumps, k: int, n_classes: int) -> Stumps:
+    """Return the super neurons: the k best stumps, or with more than two classes the k best of each class.
+
+    Parameters
+    ----------
+    stumps : Stumps
+        Candidates, any order.
+    k : int
+        At least 1. Fewer are returned when fewer are defined.
+    n_classes : int
+
+    Returns
+    -------
+    Stumps
+        Higher score first; among equal scores the lower neuron, which is the shallower one. Classes one after the other.
+
+    Raises
+    ------
+    UserError
+        When k is below 1, or no stump is defined for a class that could be spoken for.
+    """
+    if k < 1:
+        raise UserError(f"{k} voters cannot vote.", "At least one is needed.", "Choose 1 or more voters.")
+    spoken = [1] if n_classes == 2 else range(n_classes)
+    best = [_best_of_class(stumps, c, k) for c in spoken]
+    if not sum(len(one) for one in best):
+        raise UserError(
+            "No super neuron was found.",
+            "Every neuron says the same for all images, or something that is no number.",
+            "Use images that differ, with at least two classes, and check that the model computes real numbers.",
+        )
+    return stumps.take(np.concatenate(best))
+
+
+def _best_of_class(stumps: Stumps, c: int, k: int) -> np.ndarray:
+    """Return the positions of the k best defined stumps of class c, best first."""
+    candidates = np.flatnonzero((stumps.class_index == c) & ~np.isnan(stumps.score))
+    score = stumps.score[candidates]
+    if len(candidates) > k:
+        bar = np.partition(score, len(score) - k)[len(score) - k]
+        candidates = candidates[score >= bar]
+    order = np.lexsort((stumps.neuron[candidates], -stumps.score[candidates]))
+    return candidates[order[:k]]
+
+
+def vote(values: np.ndarray, voters: Stumps, n_classes: int, weighting: str = "majority") -> np.ndarray:
+    """Let the voters speak on every example.
+
+    Parameters
+    ----------
+    values : float16 or float32 (example, neuron)
+        Must hold every column the voters name; nothing beyond the deepest of them is read.
+    voters : Stumps
+    n_classes : int
+    weighting : str
+        "majority": each voter counts one. "log-odds": log(score / (1 - score)), clipped at a score of 0.99 and never below zero;
+        when that leaves no voter any weight each counts one.
+
+    Returns
+    -------
+    float32 (example, class)
+        Shares that sum to 1. Two classes: the weight of voters that say class 1, and of those that do not. More: each class's
+        share of its own voters that say it, divided by the sum over classes; equal shares where no voter speaks. No voters:
+        equal shares.
+
+    Raises
+    ------
+    UserError
+        For an unknown weighting.
+
+    Notes
+    -----
+    A value equal to the threshold, or NaN, does not say the class.
+    """
+    weight = _weights(voters, weighting)
+    columns = np.asarray(values[:, voters.neuron], dtype=np.float32)
+    says = np.where(voters.sign > 0, columns > voters.threshold, columns < voters.threshold)
+    tally = np.zeros((len(values), n_classes))
+    if n_classes == 2:
+        total = weight.sum()
+        tally[:, 1] = (says * weight).sum(axis=1)
+        tally[:, 0] = total - tally[:, 1]
+    else:
+        for c in range(n_classes):
+            mine = voters.class_index == c
+            if mine.any():
+                tally[:, c] = (says[:, mine] * weight[mine]).sum(axis=1) / weight[mine].sum()
+    total = tally.sum(axis=1, keepdims=True)
+    return np.where(total > 0, tally / np.where(total > 0, total, 1), 1 / n_classes).astype(np.float32)
+
+
+def _weights(voters: Stumps, weighting: str) -> np.ndarray:
+    """Return how much each voter counts, float64 (stump,)."""
+    if weighting not in WEIGHTINGS:
+        raise UserError(
+            f"There is no weighting called {weighting!r}.", f"There are: {', '.join(WEIGHTINGS)}.", "Choose one of these."
+        )
+    if weighting == "majority":
+        return np.ones(len(voters))
+    score = np.clip(voters.score.astype(np.float64), 0.5, SURE)
+    odds = np.log(score / (1 - score))
+    return odds if odds.sum() > 0 else np.ones(len(voters))
+
+
+def winners(tally: np.ndarray) -> np.ndarray:
+    """Return the class with the largest share, int64; equal shares go to the lower class.
+
+    Parameters
+    ----------
+    tally : float32 (..., class)
+        Shares closer than 1e-6 count as equal.
+
+    Returns
+    -------
+    int64 (...,)
+    """
+    return (tally >= tally.max(axis=-1, keepdims=True) - 1e-6).argmax(axis=-1)
+
+
+def votes_by_layer(values: np.ndarray, voters_by_layer: Sequence[Stumps], n_classes: int, weighting: str = "majority") -> Votes:
+    """Return what the voters of each exit layer say.
+
+    Parameters
+    ----------
+    values : float16 or float32 (example, neuron)
+    voters_by_layer : sequence of Stumps
+        Index 0 is exit layer 1.
+    n_classes : int
+    weighting : str
+
+    Returns
+    -------
+    Votes
+        Margins are between the two largest shares.
+    """
+    shape = (len(values), 0, n_classes)
+    tallies = [vote(values, voters, n_classes, weighting) for voters in voters_by_layer]
+    tally = np.stack(tallies, axis=1) if tallies else np.zeros(shape, np.float32)
+    ranked = np.sort(tally, axis=2)
+    return Votes(tally=tally, predicted=winners(tally), margin=ranked[:, :, -1] - ranked[:, :, -2])

@@ -1,0 +1,27 @@
+"""Half-way between the class means: takes values and class membership, returns thresholds."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sn_viz.rules import RULES
+
+
+@RULES.register("midpoint")
+def midpoint(values: np.ndarray, is_class: np.ndarray) -> np.ndarray:
+    """Cut half-way between the mean inside the class and the mean outside it.
+
+    Parameters
+    ----------
+    values : float32 (example, neuron)
+    is_class : bool (example,)
+        With at least one example on either side.
+
+    Returns
+    -------
+    float32 (neuron,)
+        Means are taken in float64. A neuron with a non-finite value gets a non-finite threshold.
+    """
+    inside = values[is_class].mean(axis=0, dtype=np.float64)
+    outside = values[~is_class].mean(axis=0, dtype=np.float64)
+    return ((inside + outside) / 2).astype(np.float32)

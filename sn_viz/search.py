@@ -1,0 +1,310 @@
+"""Finds the best threshold of every neuron: the search for super neurons.
+
+Takes values (example, neuron) and integer labels, returns ``Stumps``; or, for meaningless labels, the scores of the best. It knows
+nothing about models, images or layers. The compiled kernels are loaded on the first search; call ``warm_up`` at start to have
+that, and the one compilation a new machine needs, out of the way.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from types import ModuleType
+
+import numpy as np
+
+from sn_viz.errors import UserError
+from sn_viz.rules import RULES, Rule
+from sn_viz.types import Stumps
+
+METRICS = ("balanced-accuracy", "accuracy", "roc-auc", "f1")
+"""What a stump can be scored by, on one class against the rest."""
+
+MAX_EXAMPLES = 60_000
+"""Counts of pairs must fit 32 bits."""
+SLAB_BYTES = 128 * 2**20
+"""How much of an array on disk is copied into memory at a time."""
+STRIP_VALUES = 2**21
+"""Values a thread works on between two looks at the queue."""
+
+
+def find_stumps(
+    values: np.ndarray,
+    labels: np.ndarray,
+    rule: str = "best-split",
+    metric: str = "balanced-accuracy",
+    classes: int | Sequence[str] | None = None,
+) -> Stumps:
+    """Return the best stump of every neuron (two classes), or of every neuron and class (more).
+
+    Parameters
+    ----------
+    values : float16 or float32 (example, neuron)
+        May be a read-only memory map: it is then read a slab of neurons at a time. Other float types are searched as float32.
+    labels : int (example,)
+        From 0; -1 (unknown) is refused.
+    rule : str
+        "best-split" tries every cut between two distinct values; "midpoint" and "zero" fix the threshold beforehand.
+    metric : str
+        "balanced-accuracy", "accuracy", "roc-auc" or "f1", of one class against the rest.
+    classes : int or sequence of str, optional
+        How many classes there are, or their names; by default the highest label plus one, and at least two.
+
+    Returns
+    -------
+    Stumps
+        Two classes: one stump per neuron, in the order of the columns, speaking for class 1. More: one per neuron and class,
+        neuron-major. Scores are exact counts, rounded once to float32.
+
+    Raises
+    ------
+    UserError
+        For unknown rules or metrics, unknown labels, shapes that do not match, fewer than two examples or too many.
+
+    Notes
+    -----
+    A value equal to the threshold is on neither side. Equal values are never separated, and minus zero equals zero. With
+    "best-split" the threshold is the midpoint between the two neighbouring distinct values, rounded to float32; where float32
+    has none between them it is the neighbour that is not to be included. Among cuts of equal score the one with the wider gap
+    wins, then the lower cut, then sign +1. For "roc-auc" the area decides score and sign, and the cut is the one of highest
+    balanced accuracy with that sign. Undefined, with score NaN: neurons with a NaN or infinite value, constant neurons, and
+    classes that hold no example or all of them.
+    """
+    values, labels, n_classes = _checked(values, labels, classes)
+    code, chosen = _metric_code(metric), RULES[rule]
+    spoken = np.array([1] if n_classes == 2 else range(n_classes), np.int64)
+    shape = (values.shape[1], len(spoken))
+    threshold, sign, score = np.zeros(shape, np.float32), np.ones(shape, np.int8), np.full(shape, np.nan, np.float32)
+    search = _strip_searcher(labels, n_classes, spoken, chosen, code)
+
+    def work(strip: np.ndarray, start: int) -> None:
+        part = slice(start, start + strip.shape[1])
+        search(strip, threshold[part], sign[part], score[part])
+
+    _in_strips(values, work)
+    return Stumps(
+        neuron=np.repeat(np.arange(shape[0], dtype=np.int64), len(spoken)),
+        class_index=np.tile(spoken.astype(np.int16), shape[0]),
+        threshold=threshold.ravel(),
+        sign=sign.ravel(),
+        score=score.ravel(),
+    )
+
+
+def best_scores_under_null(
+    values: np.ndarray,
+    labels: np.ndarray,
+    metric: str = "balanced-accuracy",
+    rule: str = "best-split",
+    n_labellings: int = 100,
+    seed: int = 0,
+) -> np.ndarray:
+    """Return how well the best neuron does when the labels are shuffled and mean nothing.
+
+    Parameters
+    ----------
+    values : float16 or float32 (example, neuron)
+    labels : int (example,)
+        Shuffled ``n_labellings`` times, so that class sizes stay.
+    metric, rule : str
+        As in ``find_stumps``.
+    n_labellings : int
+    seed : int
+
+    Returns
+    -------
+    float32 (labelling,)
+        The highest score over neurons and classes; NaN when no neuron is defined.
+
+    Notes
+    -----
+    Each neuron is sorted once and all labellings are read off together. Fixed-threshold rules are searched once a labelling.
+    """
+    values, labels, n_classes = _checked(values, labels, None)
+    code = _metric_code(metric)
+    rng = np.random.default_rng(seed)
+    shuffled = np.stack([rng.permutation(labels) for _ in range(n_labellings)], axis=1) if n_labellings else labels[:, :0]
+    if RULES[rule](np.zeros((2, 1), np.float32), np.array([True, False])) is not None:
+        scores = [find_stumps(values, column, rule, metric, n_classes).score for column in shuffled.T]
+        return np.array([np.nan if np.isnan(one).all() else np.nanmax(one) for one in scores], np.float32)
+    spoken = [1] if n_classes == 2 else range(n_classes)
+    per_class = [_null_of_class(values, shuffled == c, code) for c in spoken]
+    with np.errstate(invalid="ignore"):
+        return np.fmax.reduce(per_class).astype(np.float32)
+
+
+def warm_up() -> None:
+    """Load the compiled kernels, compiling them if this machine has not yet; the app calls it at start."""
+    values = np.arange(8, dtype=np.float16).reshape(4, 2)
+    labels = np.array([0, 1, 0, 1])
+    for dtype in (np.float16, np.float32):
+        find_stumps(values.astype(dtype), labels)
+        best_scores_under_null(values.astype(dtype), labels, n_labellings=2)
+
+
+def _checked(values: np.ndarray, labels: np.ndarray, classes: int | Sequence[str] | None) -> tuple[np.ndarray, np.ndarray, int]:
+    """Return values, int64 labels and the number of classes, or say what is wrong with them."""
+    values, labels = values if isinstance(values, np.ndarray) else np.asarray(values), np.asarray(labels)
+    if values.ndim != 2 or labels.shape != values.shape[:1]:
+        raise UserError(
+            "The search cannot start.",
+            f"Values have shape {values.shape} and labels {labels.shape}; (example, neuron) and (example,) are needed.",
+            "Give one label per row of values.",
+        )
+    if not 2 <= len(labels) <= MAX_EXAMPLES:
+        raise UserError(
+            "The search cannot start.",
+            f"There are {len(labels)} examples; 2 to {MAX_EXAMPLES:,} are allowed.",
+            "Label more images." if len(labels) < 2 else "Search a sample of them.",
+        )
+    if not np.issubdtype(labels.dtype, np.integer) or labels.min() < 0:
+        raise UserError(
+            "The search cannot start.",
+            "Some labels are unknown (-1) or not whole numbers from 0.",
+            "Label every image of the probing set, or leave the others out.",
+        )
+    n_classes = max(2, int(labels.max()) + 1)
+    if classes is not None:
+        given = int(classes) if isinstance(classes, int | np.integer) else len(classes)
+        if given < n_classes and given < int(labels.max()) + 1:
+            raise UserError(
+                "The search cannot start.",
+                f"A label is {int(labels.max())}, but there are {given} classes.",
+                "Number the labels from 0 to the number of classes less one.",
+            )
+        n_classes = max(2, given)
+    return values, labels.astype(np.int64), n_classes
+
+
+def _metric_code(metric: str) -> int:
+    """Return the number the kernels know a metric by."""
+    if metric not in METRICS:
+        raise UserError(f"There is no metric called {metric!r}.", f"There are: {', '.join(METRICS)}.", "Choose one of these.")
+    return METRICS.index(metric)
+
+
+def _kernels() -> ModuleType:
+    """Import the compiled kernels; on a new machine this compiles them."""
+    from sn_viz import search_kernels
+
+    return search_kernels
+
+
+def _in_strips(values: np.ndarray, work: Callable[[np.ndarray, int], None]) -> None:
+    """Call ``work(strip, first column)`` on every strip of neurons, on all cores; strips are C-contiguous."""
+    _kernels()
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        for slab, offset in _slabs(values):
+            width = max(64, STRIP_VALUES // len(slab) // 64 * 64)
+            starts = range(0, slab.shape[1], width)
+            done = pool.map(lambda start: work(slab[:, start : start + width], offset + start), starts)  # noqa: B023
+            for _ in done:
+                pass
+
+
+def _slabs(values: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
+    """Yield (float16 or float32 array, first column); arrays on disk are copied piece by piece and their pages given back."""
+    native = values.dtype in (np.float16, np.float32) and values.dtype.isnative
+    mapped = None if values.flags.writeable else getattr(values, "_mmap", None)
+    if native and mapped is None:
+        yield values, 0
+        return
+    dtype = values.dtype if native else np.float32
+    width = max(64, SLAB_BYTES // (np.dtype(dtype).itemsize * len(values)))
+    for start in range(0, values.shape[1], width):
+        with np.errstate(over="ignore"):
+            yield np.array(values[:, start : start + width], dtype=dtype, order="C"), start
+        if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
+            mapped.madvise(mmap.MADV_DONTNEED)
+
+
+def _bits(strip: np.ndarray) -> np.ndarray:
+    """Return the bit patterns of a strip, uint16 or uint32 (example, neuron), C-contiguous."""
+    return np.ascontiguousarray(strip).view(np.uint16 if strip.dtype == np.float16 else np.uint32)
+
+
+def _work_space(strip: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return keys, values and their bit patterns for one block of neurons."""
+    shape = (len(strip), _kernels().LANES)
+    values = np.empty(shape, np.float32)
+    return np.empty(shape, np.uint32 if strip.dtype == np.float16 else np.uint64), values, values.view(np.uint32)
+
+
+def _strip_searcher(labels: np.ndarray, n_classes: int, spoken: np.ndarray, rule: Rule, code: int) -> Callable[..., None]:
+    """Return search(strip, threshold, sign, score), which fills its last three arguments (neuron, output)."""
+    counts = np.bincount(labels, minlength=n_classes)
+    low = labels.astype(np.uint16)
+
+    def every_cut(strip: np.ndarray, threshold: np.ndarray, sign: np.ndarray, score: np.ndarray) -> None:
+        _kernels().search(_bits(strip), low, counts, spoken, code, *_work_space(strip), threshold, sign, score)
+
+    def fixed_cut(strip: np.ndarray, threshold: np.ndarray, sign: np.ndarray, score: np.ndarray) -> None:
+        block = strip.astype(np.float32)
+        if METRICS[code] == "roc-auc":
+            every_cut(strip, threshold, sign, score)
+        with np.errstate(invalid="ignore", over="ignore"):
+            defined = np.isfinite(block).all(axis=0) & (block.min(axis=0) < block.max(axis=0))
+        for output, c in enumerate(spoken):
+            if 0 < counts[c] < len(labels):
+                with np.errstate(invalid="ignore", over="ignore"):
+                    cut = rule(block, labels == c)
+                threshold[:, output] = np.where(defined, cut, 0)
+                if METRICS[code] != "roc-auc":
+                    sign[:, output], score[:, output] = _scores_at(block, labels == c, cut, code)
+        score[~defined], sign[~defined] = np.nan, 1
+
+    trial = rule(np.zeros((2, 1), np.float32), np.array([True, False]))
+    return every_cut if trial is None else fixed_cut
+
+
+def _scores_at(block: np.ndarray, is_class: np.ndarray, threshold: np.ndarray, code: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return sign int8 and score float64 (neuron,) of given thresholds; equal scores take sign +1."""
+    groups = np.stack([is_class, ~is_class]).astype(np.float32)
+    hits_up, false_up = (groups @ (block > threshold)).astype(np.float64)
+    hits_down, false_down = (groups @ (block < threshold)).astype(np.float64)
+    n_inside, n_outside = float(is_class.sum()), float((~is_class).sum())
+    up = _score(hits_up, false_up, n_inside, n_outside, code)
+    down = _score(hits_down, false_down, n_inside, n_outside, code)
+    return np.where(down > up, -1, 1).astype(np.int8), np.maximum(up, down)
+
+
+def _score(hits: np.ndarray, false: np.ndarray, n_inside: float, n_outside: float, code: int) -> np.ndarray:
+    """Return the metric from the members (hits) and others (false) that a stump says the class of."""
+    if METRICS[code] == "accuracy":
+        return (hits + n_outside - false) / (n_inside + n_outside)
+    if METRICS[code] == "f1":
+        return 2 * hits / (n_inside + hits + false)
+    return 0.5 + (hits * n_outside - false * n_inside) / (2 * n_inside * n_outside)
+
+
+def _null_of_class(values: np.ndarray, is_class: np.ndarray, code: int) -> np.ndarray:
+    """Return the best score over neurons for each labelling: is_class bool (example, labelling) -> float64 (labelling,)."""
+    n_examples, n_labellings = is_class.shape
+    n_inside = int(is_class[:, 0].sum()) if n_labellings else 0
+    n_outside = n_examples - n_inside
+    if not n_labellings or not n_inside or not n_outside:
+        return np.full(n_labellings, np.nan)
+    name = METRICS[code]
+    ones = is_class.astype(np.int32)
+    weights, below, above = {
+        "balanced-accuracy": (np.where(is_class, n_outside, -n_inside).astype(np.int32), 0, 0),
+        "accuracy": (2 * ones - 1, n_outside, n_inside),
+        "roc-auc": (ones, 0, 0),
+        "f1": (ones, n_inside, 0),
+    }[name]
+    offsets = np.full(n_labellings, below, np.int32), np.full(n_labellings, above, np.int32)
+    rows = np.arange(n_examples, dtype=np.uint16)
+    found = []
+
+    def work(strip: np.ndarray, start: int) -> None:
+        best = np.full(n_labellings, -np.inf)
+        _kernels().null(_bits(strip), rows, weights, *offsets, code, *_work_space(strip), best)
+        found.append(best)
+
+    _in_strips(values, work)
+    best = np.max(found, axis=0) if found else np.full(n_labellings, -np.inf)
+    best[best <= -(2**31)] = np.nan
+    scale = {"balanced-accuracy": 2 * n_inside * n_outside, "roc-auc": 2 * n_inside * n_outside, "accuracy": n_examples, "f1": 1}
+    return best / scale[name] + (0.5 if name in ("balanced-accuracy", "roc-auc") else 0.0)

@@ -1,0 +1,108 @@
+"""The vote of the super neurons: planted neurons are found, the estimator keeps scikit-learn's promises."""
+
+import numpy as np
+import pytest
+from sklearn.utils.estimator_checks import check_estimator
+
+from sn_viz.classifier import SuperNeuronClassifier, select_voters, vote, votes_by_layer, winners
+from sn_viz.errors import UserError
+from sn_viz.search import find_stumps
+from sn_viz.types import Stumps
+
+
+def stumps_of(rows):
+    neuron, class_index, threshold, sign, score = zip(*rows, strict=True)
+    return Stumps(
+        np.array(neuron), np.array(class_index, np.int16), np.array(threshold, np.float32),
+        np.array(sign, np.int8), np.array(score, np.float32),
+    )  # fmt: skip
+
+
+def planted(rng, n, n_classes, m=300, strength=3.0):
+    labels = rng.permutation(np.arange(n) % n_classes)
+    values = rng.normal(size=(n, m)).astype(np.float16)
+    for i in range(12):
+        values[:, 20 * i] += strength * (labels == i % n_classes)
+    return values, labels
+
+
+def test_scikit_learn_finds_no_fault():
+    check_estimator(SuperNeuronClassifier())
+    check_estimator(SuperNeuronClassifier(rule="midpoint", metric="roc-auc", voters=3, weighting="log-odds"))
+
+
+@pytest.mark.parametrize("weighting", ["majority", "log-odds"])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_planted_neurons_are_chosen_and_decide(n_classes, weighting):
+    rng = np.random.default_rng(0)
+    values, labels = planted(rng, 240, n_classes)
+    names = np.array(["ape", "bee", "cow"])[labels]
+    model = SuperNeuronClassifier(voters=4, weighting=weighting).fit(values[:120], names[:120])
+    assert set(model.stumps_.neuron % 20) == {0}
+    assert len(model.stumps_) == (4 if n_classes == 2 else 12)
+    assert model.score(values[120:], names[120:]) > 0.9
+    np.testing.assert_allclose(model.predict_proba(values).sum(axis=1), 1)
+
+
+def test_a_vote_is_the_share_of_voters_that_say_the_class():
+    voters = stumps_of([(0, 1, 0.5, 1, 0.9), (1, 1, 0.5, -1, 0.9), (2, 1, 0.5, 1, 0.9)])
+    tally = vote(np.array([[1, 0, 0], [0.5, 0.5, 0.5], [1, 0, 1]], np.float16), voters, 2)
+    np.testing.assert_allclose(tally[:, 1], [2 / 3, 0, 1], rtol=1e-6)
+    assert winners(tally).tolist() == [1, 0, 1]
+
+
+def test_log_odds_let_one_good_voter_outweigh_two_poor_ones():
+    voters = stumps_of([(0, 1, 0, 1, 0.99), (1, 1, 0, 1, 0.6), (2, 1, 0, 1, 0.6)])
+    values = np.array([[1, -1, -1]], np.float32)
+    assert winners(vote(values, voters, 2, "majority")).tolist() == [0]
+    assert winners(vote(values, voters, 2, "log-odds")).tolist() == [1]
+
+
+def test_useless_voters_count_equally_under_log_odds():
+    voters = stumps_of([(0, 1, 0, 1, 0.5), (1, 1, 0, 1, 0.5)])
+    np.testing.assert_allclose(vote(np.array([[1, -1]], np.float32), voters, 2, "log-odds"), [[0.5, 0.5]])
+
+
+def test_silence_and_ties_go_to_the_first_class():
+    voters = stumps_of([(0, 0, 0, 1, 0.9), (0, 1, 0, 1, 0.9), (0, 2, 0, 1, 0.9)])
+    tally = vote(np.array([[-1], [1]], np.float32), voters, 3)
+    np.testing.assert_allclose(tally, 1 / 3)
+    assert winners(tally).tolist() == [0, 0]
+
+
+def test_a_class_with_more_voters_gains_nothing_by_it():
+    voters = stumps_of([(0, 0, 0, 1, 0.9), (1, 1, 0, 1, 0.9), (2, 1, 0, 1, 0.9), (1, 2, 9, 1, 0.9)])
+    tally = vote(np.array([[1, 1, -1]], np.float32), voters, 3)
+    np.testing.assert_allclose(tally, [[2 / 3, 1 / 3, 0]], rtol=1e-6)
+
+
+def test_equal_scores_go_to_the_shallower_neuron_and_undefined_ones_never_vote():
+    stumps = stumps_of([(4, 1, 0, 1, 0.8), (3, 1, 0, 1, np.nan), (2, 1, 0, 1, 0.8), (1, 1, 0, 1, 0.7), (0, 1, 0, 1, 0.9)])
+    assert select_voters(stumps, 2, 2).neuron.tolist() == [0, 2]
+    assert select_voters(stumps, 99, 2).neuron.tolist() == [0, 2, 4, 1]
+
+
+@pytest.mark.parametrize("k", [0, -1])
+def test_too_few_voters_get_a_sentence(k):
+    with pytest.raises(UserError, match="voters"):
+        select_voters(stumps_of([(0, 1, 0, 1, 0.9)]), k, 2)
+
+
+def test_nothing_defined_gets_a_sentence():
+    with pytest.raises(UserError, match="No super neuron"):
+        select_voters(find_stumps(np.ones((6, 4), np.float16), np.arange(6) % 3), 5, 3)
+    with pytest.raises(UserError, match="log-odds"):
+        vote(np.zeros((1, 1)), stumps_of([(0, 1, 0, 1, 0.9)]), 2, "loud")
+
+
+def test_layers_hear_only_their_own_voters():
+    rng = np.random.default_rng(1)
+    values, labels = planted(rng, 60, 2)
+    stumps = find_stumps(values, labels)
+    by_layer = [select_voters(stumps.take(slice(0, end)), 5, 2) for end in (100, 200, 300)]
+    votes = votes_by_layer(values, by_layer, 2)
+    assert votes.tally.shape == (60, 3, 2) and votes.predicted.shape == votes.margin.shape == (60, 3)
+    changed = values.copy()
+    changed[:, 100:] = 0
+    np.testing.assert_array_equal(votes_by_layer(changed[:, :100], by_layer[:1], 2).tally[:, 0], votes.tally[:, 0])
+    np.testing.assert_allclose(votes.margin, abs(votes.tally[..., 1] - votes.tally[..., 0]))
