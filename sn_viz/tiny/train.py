@@ -361,7 +361,10 @@ class Training:
         place = self.folder / stage
         processor = make_processor(self.tokenizer, self.recipe.sizes)
         save_model(self.model, processor, place)
-        save_file({k: v.contiguous().cpu() for k, v in self.model.state_dict().items() if k != "lm_head.weight"}, place / "exact.safetensors")
+        save_file(
+            {k: v.contiguous().cpu() for k, v in self.model.state_dict().items() if k != "lm_head.weight"},
+            place / "exact.safetensors",
+        )
         save_file({k: v.contiguous().cpu() for k, v in self.heads.state_dict().items()}, place / "heads.safetensors")
         (place / "recipe.json").write_text(json.dumps(asdict(self.recipe), indent=1))
 
@@ -459,9 +462,7 @@ def accuracy(training: Training, packer: Packer, n: int = 240) -> dict[str, floa
         rows = packer.pack([ask_some(held_out, int(i), rng, WEIGHTS) for i in index])
         rows = Rows(*(t.to(training.device) for t in (rows.tokens, rows.positions, rows.block, rows.targets)), rows.families)
         with torch.autocast(training.device.type, torch.bfloat16):
-            pictured = training.model.model.multi_modal_projector(
-                see(training.model, pixels_of(held_out, index, training.device))
-            )
+            pictured = training.model.model.multi_modal_projector(see(training.model, pixels_of(held_out, index, training.device)))
             hidden = read(training.model, rows, pictured)
         said = F.linear(hidden.float(), training.model.lm_head.weight).argmax(-1)
         for row, at, family in rows.families:

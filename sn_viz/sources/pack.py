@@ -1,0 +1,136 @@
+"""Sample packs: labelled images that are drawn, or cut from what the dependencies carry, on demand and by seed.
+
+Takes a pack's name; returns probing and test images that never overlap. It knows nothing of models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+from sklearn.datasets import load_digits, load_sample_images
+
+from sn_viz.errors import UserError
+from sn_viz.sources import SOURCES
+from sn_viz.sources.budget import Budget
+from sn_viz.sources.gather import Found
+from sn_viz.sources.ingest import picture_from_pixels
+from sn_viz.tiny.tasks import TASKS, YES_NO, draw_task
+from sn_viz.types import LabelledImages
+
+N_TRAIN, N_TEST = 60, 200
+"""How many probing and test images a pack has unless asked otherwise."""
+SIDE = 224
+"""Pixels a side of digits and crops."""
+
+
+@dataclass(frozen=True)
+class Pack:
+    """What there is to choose."""
+
+    name: str
+    title: str
+    question: str
+    """"" when it changes with the image."""
+    classes: tuple[str, ...]
+    trained: bool
+    """Whether the embedded model was trained on questions of this kind."""
+    origin: str
+
+
+def pack_names() -> list[Pack]:
+    """Return every pack, in the order people see them."""
+    scenes = [Pack(n, t.title, t.question, t.classes, t.trained, "drawn scenes") for n, t in TASKS.items()]
+    return scenes + [
+        Pack("digits-three", "Is it a three?", DIGIT_QUESTION, YES_NO, False, "scikit-learn's handwritten digits"),
+        Pack("photos", "Flower or temple?", PHOTO_QUESTION, YES_NO, False, "crops of scikit-learn's two photographs"),
+    ]
+
+
+DIGIT_QUESTION = "Is it a three?"
+PHOTO_QUESTION = "Is this a photograph of a flower?"
+
+
+def load_pack(name: str, n_train: int = N_TRAIN, n_test: int = N_TEST, seed: int = 0) -> tuple[LabelledImages, LabelledImages]:
+    """Return the probing and the test images of a pack.
+
+    Parameters
+    ----------
+    name : str
+        A name of ``pack_names``.
+    n_train, n_test : int
+        How many of each; the digits have at most 183 threes.
+    seed : int
+        Draws other probing and other test images.
+
+    Raises
+    ------
+    UserError
+        For an unknown name, or for more images than there are.
+    """
+    if name == "digits-three":
+        return _digits(n_train, n_test, seed)
+    if name == "photos":
+        return _photos(n_train, n_test, seed)
+    if name not in TASKS:
+        there = ", ".join(pack.name for pack in pack_names())
+        raise UserError(f"There is no sample pack called {name!r}.", f"There are: {there}.", "Choose one of these.")
+    return draw_task(name, n_train, 2 * seed), draw_task(name, n_test, 2 * seed + 1)
+
+
+def _digits(n_train: int, n_test: int, seed: int) -> tuple[LabelledImages, LabelledImages]:
+    """Return threes against other digits, half and half, enlarged from 8 x 8 pixels."""
+    digits = load_digits()
+    rng = np.random.default_rng((3, seed))
+    threes, others = (rng.permutation(np.flatnonzero((digits.target == 3) == truth)) for truth in (True, False))
+    half = (n_train + n_test + 1) // 2
+    if half > len(threes):
+        raise UserError(
+            "The pack 'digits-three' has too few images.",
+            f"{n_train + n_test} were asked for; it has {len(threes)} threes, so at most {2 * len(threes)} images.",
+            "Ask for fewer images.",
+        )
+    order = np.stack([others[:half], threes[:half]], 1).ravel()
+    pictures = []
+    for index in order:
+        small = Image.fromarray((255 - digits.images[index] * 15.9).astype(np.uint8))
+        pictures.append(picture_from_pixels(np.asarray(small.resize((SIDE, SIDE), Image.Resampling.BICUBIC).convert("RGB"))))
+    labels = (digits.target[order] == 3).astype(np.int64)
+    names = tuple(f"digit {index:04d}" for index in order)
+    whole = LabelledImages(names, tuple(pictures), labels, YES_NO, (DIGIT_QUESTION,) * len(order))
+    return whole.take(range(n_train)), whole.take(range(n_train, n_train + n_test))
+
+
+def _photos(n_train: int, n_test: int, seed: int) -> tuple[LabelledImages, LabelledImages]:
+    """Return crops of a photograph of a temple (no) and of a flower (yes); probing and test crops come from disjoint halves."""
+    temple, flower = load_sample_images().images
+    halves = []
+    for part, n in enumerate((n_train, n_test)):
+        rng, pictures = np.random.default_rng((4, seed, part)), []
+        labels = np.arange(n) % 2
+        for label in labels:
+            photo = (temple, flower)[label]
+            middle = photo.shape[1] // 2
+            half = photo[:, :middle] if part == 0 else photo[:, middle:]
+            side = int(rng.integers(110, 260))
+            top, left = (int(rng.integers(0, extent - side + 1)) for extent in half.shape[:2])
+            crop = Image.fromarray(half[top : top + side, left : left + side]).resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+            pictures.append(picture_from_pixels(np.asarray(crop)))
+        names = tuple(f"crop {index + 1:04d}" for index in range(n))
+        halves.append(LabelledImages(names, tuple(pictures), labels.astype(np.int64), YES_NO, (PHOTO_QUESTION,) * n))
+    return halves[0], halves[1]
+
+
+@SOURCES.register("pack")
+class PackSource:
+    """A sample pack, drawn on demand: ``pack:NAME``."""
+
+    @staticmethod
+    def accepts(data: object) -> bool:
+        return isinstance(data, str) and data.startswith("pack:")
+
+    @staticmethod
+    def read(data: str, budget: Budget) -> Iterable[Found]:
+        raise UserError(f"{data!r} is read whole.", "Packs bring their own split.", "Use load_pack.")
