@@ -1,13 +1,13 @@
 """Runs a model block by block, and really stops it.
 
-Takes a ``Vlm``, prepared inputs and names of sites; returns the values of the neurons at the last prompt position, in the project's order
-(layer, then site, then unit). It knows nothing about labels or thresholds, beyond the two policies that say where to stop.
+Takes a ``Vlm``, prepared inputs and names of sites; returns the values of the neurons at the last prompt position, in the project's
+order (layer, then site, then unit). It knows nothing about labels or thresholds, beyond the two policies that say where to stop.
 
-How the stop works: a hook on the exit block raises a private exception once the last site needed there has been read, so later blocks,
-the final norm and the LM head never run, in any family. Inside the exit block only the last position matters behind attention, so the
-inputs of the attention's closing linear layer and of the MLP are cut down to it. Everything behind them treats positions separately
-(norms, scalings, residual sums), so the sum "whole prompt plus one position" is still right at that position, the only one read. Whether this
-holds for a model is tried out once, against a pass without cuts.
+How the stop works: a hook on the exit block raises a private exception once the last site needed there has been read, so later
+blocks, the final norm and the LM head never run, in any family. Inside the exit block only the last position matters behind
+attention, so the inputs of the attention's closing linear layer and of the MLP are cut down to it. Everything behind them treats
+positions separately (norms, scalings, residual sums), so the sum "whole prompt plus one position" is still right at that position,
+the only one read. Whether this holds for a model is tried out once, against a pass without cuts.
 """
 
 from __future__ import annotations
@@ -96,8 +96,8 @@ class MarginPolicy:
         Returns
         -------
         np.ndarray
-            int64 (example,), from 1: the first layer with a margin of at least ``threshold``, or the last layer when there is none. A NaN
-            margin never stops.
+            int64 (example,), from 1: the first layer with a margin of at least ``threshold``, or the last layer when there is none.
+            A NaN margin never stops.
         """
         clear = votes.margin >= self.threshold
         return np.where(clear.any(axis=1), clear.argmax(axis=1) + 1, votes.margin.shape[1]).astype(np.int64)
@@ -141,8 +141,8 @@ def truncated_forward(
     sites : str or sequence of str
         Names of sites; "all" means all that the model has.
     dtype : type
-        ``np.float16`` or ``np.float32``. In float16, values beyond its range are cut to its largest number, so infinities become finite
-        too; NaN stays NaN.
+        ``np.float16`` or ``np.float32``. In float16, values beyond its range are cut to its largest number, so infinities become
+        finite too; NaN stays NaN.
 
     Returns
     -------
@@ -175,8 +175,8 @@ def stream_layers(
     sites : str or sequence of str
         Names of sites; "all" means all that the model has.
     on_block : callable, optional
-        Called as soon as a block has finished, while the later ones have not begun; when it returns True the pass really stops there. Its
-        own time counts.
+        Called as soon as a block has finished, while the later ones have not begun; when it returns True the pass really stops
+        there. Its own time counts.
 
     Returns
     -------
@@ -257,8 +257,8 @@ def site_widths(vlm: Vlm, sites: Sequence[str]) -> np.ndarray:
 def tail_cut(vlm: Vlm) -> str:
     """Return which part of the exit block may run on the last position only: an entry of ``CUTS``.
 
-    Tried out on first use, on two small noise pictures and on one block of every kind the model has: the boldest cut whose values equal
-    those of the whole block, up to rounding, is taken and remembered on the ``Vlm``.
+    Tried out on first use, on two small noise pictures and on one block of every kind the model has: the boldest cut whose values
+    equal those of the whole block, up to rounding, is taken and remembered on the ``Vlm``.
     """
     if vlm.tail_slicing is None:
         vlm.tail_slicing = next(cut for cut in CUTS if cut == "none" or _cut_is_exact(vlm, cut))

@@ -1,7 +1,7 @@
 """Labelled images and a model in, activations out.
 
-One forward pass per batch; of every site only the last prompt position is kept, and no logits are computed. It knows nothing about labels
-beyond passing them on.
+One forward pass per batch; of every site only the last prompt position is kept, and no logits are computed. It knows nothing about
+labels beyond passing them on.
 """
 
 from __future__ import annotations

@@ -156,8 +156,8 @@ def _qwen3_vl() -> tuple[Any, Any]:
     tokenizer.chat_template = _template("<|vision_start|><|image_pad|><|vision_end|>")
     token = tokenizer.convert_tokens_to_ids
     config = Qwen3VLConfig(
-        text_config=_text(tokenizer, head_dim=8, rope_parameters={"rope_type": "default", "mrope_section": [2, 1, 1], "rope_theta": 1e4}),
-        vision_config={
+        text_config=_text(tokenizer, head_dim=8, rope_parameters={"rope_type": "default", "mrope_section": [2, 1, 1], "rope_theta":
+        1e4}), vision_config={
             "depth": 2, "hidden_size": 16, "intermediate_size": 24, "num_heads": 2, "patch_size": 8, "spatial_merge_size": 2,
             "temporal_patch_size": 2, "out_hidden_size": 32, "num_position_embeddings": 16, "deepstack_visual_indexes": [0],
         },

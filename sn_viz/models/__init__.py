@@ -1,7 +1,7 @@
 """A vision-language model seen one way, whichever family it is of.
 
-Takes the name of a known model or a local folder; returns a ``Vlm``. It knows nothing about neurons or labels. Importing this package
-loads neither torch nor transformers: that happens when ``load_model`` or ``Vlm`` is first asked for.
+Takes the name of a known model or a local folder; returns a ``Vlm``. It knows nothing about neurons or labels. Importing this
+package loads neither torch nor transformers: that happens when ``load_model`` or ``Vlm`` is first asked for.
 """
 
 from __future__ import annotations

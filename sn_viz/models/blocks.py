@@ -1,7 +1,7 @@
 """Finds the parts of any decoder by looking at it: blocks, attention, MLP, final norm.
 
-Takes torch modules; returns torch modules. It knows nothing about images, prompts or neurons, and has no table of families: it goes by
-what the modules are and by the few names that transformers uses throughout.
+Takes torch modules; returns torch modules. It knows nothing about images, prompts or neurons, and has no table of families: it goes
+by what the modules are and by the few names that transformers uses throughout.
 """
 
 from __future__ import annotations

@@ -7,9 +7,12 @@ comes from the hub only at a pinned commit.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
 from sn_viz.errors import UserError
 from sn_viz.models.catalog import locate
@@ -20,6 +23,7 @@ from sn_viz.models.weights import weights_key
 hide_broken_torchvision()
 
 from transformers import AutoConfig, AutoImageProcessor, AutoModelForImageTextToText, AutoProcessor, AutoTokenizer  # noqa: E402
+from transformers.utils import logging  # noqa: E402
 
 
 class _NoVideo(dict[str, Any]):
@@ -73,15 +77,24 @@ def load_model(
     dtype = dtype or (torch.float32 if device.type == "cpu" else torch.bfloat16)
     options: dict[str, Any] = {"revision": revision, "trust_remote_code": False, "local_files_only": revision is None}
     try:
-        config = AutoConfig.from_pretrained(source, **options)
-        processor = _load_processor(source, config, options)
-        module = AutoModelForImageTextToText.from_pretrained(source, config=config, dtype=dtype, use_safetensors=True, **options)
-    except (OSError, ValueError, ImportError, KeyError, RuntimeError, TypeError) as error:
+        with _quiet(local=revision is None):
+            config = AutoConfig.from_pretrained(source, **options)
+            processor = _load_processor(source, config, options)
+            module, report = AutoModelForImageTextToText.from_pretrained(
+                source, config=config, dtype=dtype, use_safetensors=True, output_loading_info=True, **options
+            )
+    except (OSError, ValueError, ImportError, KeyError, RuntimeError, TypeError, SafetensorError) as error:
         raise UserError(
             f"The model {name!r} could not be loaded.",
-            f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no details'}",
-            "Check that it is a complete image-text-to-text model with safetensors weights; for a hub model, that the network works.",
+            f"{type(error).__name__}: {next(iter(str(error).strip().splitlines()), 'no details')}",
+            "It must be a complete image-text-to-text model with safetensors weights; from the hub, the network must work.",
         ) from error
+    if report["missing_keys"]:
+        raise UserError(
+            f"The model {name!r} could not be loaded.",
+            f"{len(report['missing_keys'])} of its weights are missing, such as {min(report['missing_keys'])}.",
+            "Restore its files: all shards must be there.",
+        )
     if getattr(config, "is_encoder_decoder", False):
         raise UserError(
             f"The model {name!r} cannot be used.",
@@ -90,6 +103,21 @@ def load_model(
         )
     key = weights_key(name, source, revision, str(dtype).removeprefix("torch."), processor)
     return Vlm(name, module.eval().requires_grad_(False).to(device), processor, key)
+
+
+@contextmanager
+def _quiet(local: bool) -> Iterator[None]:
+    """Keep transformers' warnings off the screen, and its progress bars where nothing is downloaded."""
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    if local:
+        logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
 
 
 def _load_processor(source: str, config: Any, options: dict[str, Any]) -> Any:

@@ -1,7 +1,7 @@
 """Keeps a half-installed torchvision from taking the app down.
 
-transformers asks only whether a package named torchvision exists and then imports it; a build made for another torch fails there and
-takes every image processor with it. Called once, before transformers is imported; knows nothing about models.
+transformers asks only whether a package named torchvision exists and then imports it; a build made for another torch fails there
+and takes every image processor with it. Called once, before transformers is imported; knows nothing about models.
 """
 
 from __future__ import annotations

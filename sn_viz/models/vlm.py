@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -42,8 +43,8 @@ class Vlm:
 
     Notes
     -----
-    Hooks sit on shared modules, so every forward pass of this class, of ``extract`` and of ``exits`` holds ``lock``: several threads may
-    share one model and take turns.
+    Hooks sit on shared modules, so every forward pass of this class, of ``extract`` and of ``exits`` holds ``lock``: several
+    threads may share one model and take turns.
     """
 
     def __init__(self, name: str, module: nn.Module, processor: Any, key: str) -> None:
@@ -56,6 +57,7 @@ class Vlm:
         if self.tokenizer.pad_token is None:
             self.tokenizer.pad_token = self.tokenizer.eos_token
         self.lock = threading.RLock()
+        self._text_lock = threading.RLock()
         self.layout: dict[str, np.ndarray] = {}
         """Width of each site by layer, int64 (layer,), filled by ``exits.site_widths`` on first use."""
         self.tail_slicing: str | None = None
@@ -93,8 +95,8 @@ class Vlm:
         Returns
         -------
         dict
-            Tensors on the model's device. Shorter prompts are padded on the left, so index -1 is the last prompt position in every row:
-            the position that produces the first generated token.
+            Tensors on the model's device. Shorter prompts are padded on the left, so index -1 is the last prompt position in every
+            row: the position that produces the first generated token.
 
         Raises
         ------
@@ -108,7 +110,8 @@ class Vlm:
         for question in questions:
             self._refuse_control_tokens(question)
         images = [[Image.fromarray(np.ascontiguousarray(picture.pixels))] for picture in pictures]
-        batch = self.processor(images=images, text=self.prompts(questions), **self._text_options(questions))
+        with self._text_lock:
+            batch = self.processor(images=images, text=self.prompts(questions), **self._text_options(questions))
         return {
             name: value.to(self.device, self.dtype if value.is_floating_point() else None) if torch.is_tensor(value) else value
             for name, value in batch.items()
@@ -131,17 +134,20 @@ class Vlm:
         return options | {"add_special_tokens": False} if written else options
 
     def _refuse_control_tokens(self, question: str) -> None:
-        tokens = {*self.tokenizer.all_special_tokens, getattr(self.processor, "image_token", None)}
-        tokens |= {
-            str(token) for token in self.tokenizer.get_added_vocab() if str(token).startswith("<") and str(token).endswith(">")
-        }
-        clash = next((token for token in sorted(filter(None, tokens)) if token in question), None)
+        clash = next((token for token in self.control_tokens if token in question), None)
         if clash is not None:
             raise UserError(
                 "This question cannot be asked.",
                 f"It contains {clash!r}, which steers the model.",
                 "Leave that out of the question.",
             )
+
+    @cached_property
+    def control_tokens(self) -> tuple[str, ...]:
+        """What a question must not contain: the tokenizer's special tokens and the picture's placeholder."""
+        special = {str(token) for token in self.tokenizer.added_tokens_decoder.values() if token.special}
+        placeholder = getattr(self.processor, "image_token", None)
+        return tuple(sorted(filter(None, {*special, *self.tokenizer.all_special_tokens, placeholder})))
 
     def prompt_groups(self, pictures: Sequence[Picture], questions: Sequence[str]) -> list[tuple[int, ...]]:
         """Return a key per example; examples with equal keys have prompts of equal length.
@@ -156,7 +162,10 @@ class Vlm:
         list of tuple of int
             Sortable: tokens of the question, then height and width of the picture where those change how many tokens it takes.
         """
-        lengths = {question: len(self.tokenizer(question, add_special_tokens=False)["input_ids"]) for question in set(questions)}
+        with self._text_lock:
+            lengths = {
+                question: len(self.tokenizer(question, add_special_tokens=False)["input_ids"]) for question in set(questions)
+            }
         sizes = [picture.pixels.shape[:2] if self.size_matters else () for picture in pictures]
         return [(lengths[question], *size) for question, size in zip(questions, sizes, strict=True)]
 
@@ -200,7 +209,8 @@ class Vlm:
             with self.lock:
                 tokens = self.module.generate(**inputs, **options)
             new = tokens[:, inputs["input_ids"].shape[1] :]
-            answers += [text.strip() for text in self.tokenizer.batch_decode(new, skip_special_tokens=True)]
+            with self._text_lock:
+                answers += [text.strip() for text in self.tokenizer.batch_decode(new, skip_special_tokens=True)]
         return answers
 
     @torch.inference_mode()
@@ -258,14 +268,15 @@ class Vlm:
         Returns
         -------
         list of int
-            First tokens of the text as given, in lower case and capitalised, with and without a leading space; each once, and none that
-            is only space or unknown.
+            First tokens of the text as given, in lower case and capitalised, with and without a leading space; each once, and none
+            that is only space or unknown.
         """
         spellings = dict.fromkeys((text, text.lower(), text.capitalize()))
         found: dict[int, None] = {}
-        for spelling in [lead + word for word in spellings for lead in ("", " ")]:
-            tokens = self.tokenizer(spelling, add_special_tokens=False)["input_ids"]
-            first = next((token for token in tokens if self.tokenizer.decode([token]).strip()), None)
-            if first is not None and first != self.tokenizer.unk_token_id:
-                found[first] = None
+        with self._text_lock:
+            for spelling in [lead + word for word in spellings for lead in ("", " ")]:
+                tokens = self.tokenizer(spelling, add_special_tokens=False)["input_ids"]
+                first = next((token for token in tokens if self.tokenizer.decode([token]).strip()), None)
+                if first is not None and first != self.tokenizer.unk_token_id:
+                    found[first] = None
         return list(found)
