@@ -1,0 +1,167 @@
+// Draws what the server sends: figures, picture grids, cards and the status line.
+// Every text goes in through textContent, so a label or file name is never read as HTML.
+(() => {
+  "use strict";
+  const dark = () => document.body.classList.contains("dark");
+  const redraws = new Set();
+  new MutationObserver(() => redraws.forEach((draw) => draw()))
+    .observe(document.documentElement, { attributes: true, attributeFilter: ["class"], subtree: false });
+  const watchBody = () => new MutationObserver(() => redraws.forEach((draw) => draw()))
+    .observe(document.body, { attributes: true, attributeFilter: ["class"] });
+  if (document.body) watchBody(); else document.addEventListener("DOMContentLoaded", watchBody);
+
+  const make = (tag, className, text) => {
+    const node = document.createElement(tag);
+    if (className) node.className = className;
+    if (text !== undefined && text !== null) node.textContent = text;
+    return node;
+  };
+
+  const button = (className, label, act) => {
+    const node = make("button", className);
+    node.type = "button";
+    node.setAttribute("aria-label", label);
+    node.addEventListener("click", act);
+    return node;
+  };
+
+  // A figure: value is JSON text {light, dark, empty, label}.
+  function plot(element, props, watch, pick) {
+    const box = element.querySelector(".sn-plot");
+    let bound = false, lastWidth = 0;
+    const draw = () => {
+      if (!box.isConnected) { redraws.delete(draw); return; }
+      const value = props.value ? JSON.parse(props.value) : null;
+      box.classList.toggle("sn-plot-waiting", !value);
+      if (!value || !box.offsetWidth || !window.Plotly) return;
+      lastWidth = box.offsetWidth;
+      const figure = (dark() && value.dark) || value.light;
+      const clear = "rgba(0,0,0,0)";
+      const layout = { ...figure.layout, autosize: true, paper_bgcolor: clear };
+      delete layout.width;
+      box.style.height = `${layout.height || 360}px`;
+      box.setAttribute("role", "img");
+      box.setAttribute("aria-label", value.label || "figure");
+      Plotly.react(box, figure.data, layout, { displayModeBar: false, responsive: true, scrollZoom: false }).then(() => {
+        if (bound) return;
+        bound = true;
+        box.on("plotly_click", (event) => {
+          const p = event.points[0];
+          pick({ x: p.x, y: p.y, curve: p.curveNumber, point: p.pointNumber ?? p.pointIndex, custom: p.customdata ?? null });
+        });
+      });
+    };
+    redraws.add(draw);
+    new ResizeObserver(() => { if (box.offsetWidth && box.offsetWidth !== lastWidth) draw(); }).observe(box);
+    watch("value", draw);
+    const wait = () => (window.Plotly ? draw() : setTimeout(wait, 60));
+    wait();
+  }
+
+  // Pictures: value is {groups: [{title, note, tone, more, items: [{src, caption, mark}]}], empty}.
+  function pictures(element, props, watch, pick) {
+    const box = element.querySelector(".sn-pictures");
+    const draw = () => {
+      const value = props.value || {};
+      const groups = value.groups || [];
+      box.replaceChildren();
+      if (!groups.length) { box.append(make("p", "sn-empty", value.empty || "")); return; }
+      groups.forEach((group, g) => {
+        const section = make("section", `sn-group sn-tone-${group.tone ?? "none"}`);
+        const head = make("header", "sn-group-head");
+        head.append(make("h4", "", group.title), make("span", "sn-note", group.note || ""));
+        const grid = make("div", "sn-grid");
+        group.items.forEach((item, i) => {
+          const tile = button(`sn-tile sn-mark-${item.mark || "none"}`, item.caption || "image", () => pick({ group: g, item: i }));
+          tile.title = item.caption || "";
+          const image = make("img");
+          image.src = item.src; image.alt = item.caption || ""; image.loading = "lazy";
+          tile.append(image);
+          if (item.badge) tile.append(make("span", "sn-badge", item.badge));
+          grid.append(tile);
+        });
+        if (group.more) grid.append(make("span", "sn-more", `+${group.more}`));
+        section.append(head, grid);
+        box.append(section);
+      });
+    };
+    watch("value", draw);
+    draw();
+  }
+
+  // Cards: value is {cards: [{name, title, question, images: [src], chosen}]}.
+  function cards(element, props, watch, pick) {
+    const box = element.querySelector(".sn-cards");
+    const draw = () => {
+      box.replaceChildren();
+      ((props.value || {}).cards || []).forEach((card) => {
+        const node = button(`sn-card${card.chosen ? " sn-chosen" : ""}`, card.title, () => {
+          box.querySelectorAll(".sn-card").forEach((other) => other.classList.toggle("sn-chosen", other === node));
+          pick({ name: card.name });
+        });
+        node.dataset.name = card.name;
+        const strip = make("div", "sn-strip");
+        card.images.forEach((src) => { const image = make("img"); image.src = src; image.alt = ""; strip.append(image); });
+        node.append(strip, make("strong", "", card.title), make("span", "", card.question));
+        box.append(node);
+      });
+    };
+    watch("value", draw);
+    draw();
+  }
+
+  // The status line: value is {text, detail, fraction, tone}.
+  function status(element, props, watch) {
+    const box = element.querySelector(".sn-status");
+    const draw = () => {
+      const value = props.value || {};
+      box.dataset.tone = value.tone || "idle";
+      box.setAttribute("role", "status");
+      const line = make("div", "sn-status-line");
+      line.append(make("span", "sn-dot"), make("strong", "", value.text || ""), make("span", "sn-note", value.detail || ""));
+      box.replaceChildren(line);
+      if (value.fraction !== undefined && value.fraction !== null) {
+        const bar = make("div", "sn-bar"), fill = make("i");
+        fill.style.width = `${Math.round(100 * value.fraction)}%`;
+        bar.append(fill);
+        box.append(bar);
+      }
+    };
+    watch("value", draw);
+    draw();
+  }
+
+  // Facts: value is {title, note, facts: [{label, value, note, tone}], warnings: [text]}.
+  function facts(element, props, watch) {
+    const box = element.querySelector(".sn-facts");
+    const draw = () => {
+      const value = props.value || {};
+      box.replaceChildren();
+      if (value.title) box.append(make("h3", "sn-facts-title", value.title));
+      if (value.note) box.append(make("p", "sn-note", value.note));
+      if ((value.facts || []).length) {
+        const row = make("div", "sn-fact-row");
+        value.facts.forEach((fact) => {
+          const node = make("div", `sn-fact sn-tone-${fact.tone ?? "none"}`);
+          node.append(make("span", "sn-fact-label", fact.label), make("b", "", fact.value), make("span", "sn-note", fact.note || ""));
+          row.append(node);
+        });
+        box.append(row);
+      }
+      (value.warnings || []).forEach((text) => box.append(make("p", "sn-warning", text)));
+    };
+    watch("value", draw);
+    draw();
+  }
+
+  async function copy(text) {
+    const link = new URL(text, document.baseURI.split(/[?#]/)[0]).href;
+    try { await navigator.clipboard.writeText(link); } catch (refused) {
+      const field = make("textarea"); field.value = link; document.body.append(field); field.select();
+      document.execCommand("copy"); field.remove();
+    }
+    return link;
+  }
+
+  window.snViz = { plot, pictures, cards, status, facts, copy };
+})();

@@ -1,0 +1,170 @@
+"""The public endpoints, for Python and other clients: packs, find, predict, neuron, exit_race.
+
+Takes plain values and files; returns JSON. A run is named by the key that ``find`` returns; keys of one's own images cannot be
+guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+
+from sn_viz.errors import UserError
+from sn_viz.pipeline import find as find_neurons
+from sn_viz.pipeline import model_named
+from sn_viz.pipeline import predict as predict_with
+from sn_viz.saving import summary
+from sn_viz.sources.ingest import read_picture
+from sn_viz.types import LabelledImages, Run
+from sn_viz.ui import examples_tab, neuron, packs
+from sn_viz.ui.arguments import Arguments, checked
+from sn_viz.ui.exit_tab import checked_layer
+from sn_viz.ui.guard import guarded
+from sn_viz.ui.jobs import MODEL_LOCK, STOPS, Done, steps
+from sn_viz.ui.racing import race
+from sn_viz.ui.session import RUNS
+
+
+def publish(models: tuple[str, ...], default_model: str) -> None:
+    """Add the endpoints to the page being built; their widgets are never shown."""
+    with gr.Row(visible=False):
+        pack, data = gr.Textbox(label="pack"), gr.File(label="data", file_types=[".zip"])
+        question, model = gr.Textbox(label="question"), gr.Textbox(default_model, label="model")
+        voters, seed = gr.Number(15, precision=0, label="voters"), gr.Number(0, precision=0, label="seed")
+        run, image, layer = (
+            gr.Textbox(label="run"),
+            gr.Image(type="filepath", label="image"),
+            gr.Number(0, precision=0, label="exit_layer"),
+        )
+        index, result = gr.Number(0, precision=0, label="neuron"), gr.JSON(label="result")
+        buttons = [gr.Button(name) for name in ("packs", "find", "predict", "neuron", "exit_race")]
+    alone: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
+    buttons[0].click(list_packs, None, result, api_name="packs")
+    buttons[1].click(_find(models), [pack, data, question, model, voters, seed], result, api_name="find", **alone)
+    buttons[2].click(predict, [run, image, question, layer], result, api_name="predict", **alone)
+    buttons[3].click(describe_neuron, [run, index], result, api_name="neuron")
+    buttons[4].click(exit_race, [run, image, question, layer], result, api_name="exit_race", **alone)
+
+
+@guarded
+def list_packs() -> list[dict[str, Any]]:
+    """List the sample packs: name and question."""
+    return [{"name": pack.name, "question": packs.question_of(pack)} for pack in packs.packs().values()]
+
+
+def _find(models: tuple[str, ...]) -> Callable[..., dict[str, Any]]:
+    @guarded
+    def find(pack: str, data: str | None, question: str, model: str, voters: float, seed: float) -> dict[str, Any]:
+        """Find super neurons in a sample pack, or in a zip with one folder of images per class.
+
+        Give `pack` (a name from /packs) or `data` (a zip). Returns the figures of the run, and `run`: its key for the other endpoints.
+        """
+        blank = Arguments(model or models[0])
+        arguments = checked(
+            models,
+            question,
+            model or models[0],
+            [],
+            blank.rule,
+            blank.metric,
+            voters,
+            blank.weighting,
+            0,
+            blank.test_size,
+            seed,
+            ["all"],
+        )
+        arguments = Arguments(**{**asdict(arguments), "compare": ("all",)})
+        key = _result(lambda progress: _key_of(pack, data, arguments, progress))
+        return {"run": key, **summary(RUNS.get(key))}
+
+    return find
+
+
+def _key_of(pack: str, data: str | None, arguments: Arguments, progress: Any) -> str:
+    if data:
+        images = examples_tab.from_files([data], arguments.question)
+        return RUNS.put(find_neurons(images, progress=progress, **arguments.keywords()))
+    if pack not in packs.packs():
+        raise UserError(
+            f"There is no pack called {pack[:60]!r}.",
+            f"There are: {', '.join(packs.packs())}.",
+            "Choose one, or send a zip as data.",
+        )
+    return packs.run_pack(pack, packs.with_own_question(pack, arguments), progress)
+
+
+def _result(work: Callable[[Any], Any]) -> Any:
+    for step in steps(work, STOPS.flag(STOPS.new())):
+        if isinstance(step, Done):
+            return step.value
+    raise AssertionError("a job ends with its result or an exception")
+
+
+@guarded
+def predict(run: str, image: str | None, question: str, exit_layer: float) -> dict[str, Any]:
+    """Let the super neurons of a finished run label one image; the model stops at the exit layer.
+
+    `run` is a key from /find; `exit_layer` counts from 1, 0 takes the run's own; an empty `question` asks the run's.
+    """
+    found, images, layer = _asked(run, image, question, exit_layer)
+    with MODEL_LOCK:
+        answer = predict_with(found, images, layer, vlm=model_named(found.config.model))[0]
+    return {**asdict(answer), "tally": dict(zip(found.train.classes, answer.tally, strict=True))}
+
+
+@guarded
+def describe_neuron(run: str, neuron_index: float) -> dict[str, Any]:
+    """Describe one neuron of a finished run: where it lives, its threshold, and the test images it fires for most and least."""
+    found = RUNS.get(run)
+    column = neuron.checked_neuron(found, neuron_index)
+    cut, (most, least) = neuron.cut(found, column), neuron.extreme_examples(found, column)
+    row = neuron.stump_of(found, column)
+    return {
+        "neuron": column,
+        "name": found.neurons.name(column),
+        "layer": int(found.neurons.layer[column]),
+        "site": found.neurons.site_names[found.neurons.site[column]],
+        "unit": int(found.neurons.unit[column]),
+        "class": found.train.classes[cut.class_index],
+        "threshold": cut.threshold,
+        "sign": cut.sign,
+        "score": None if row is None else float(found.stumps.score[row]),
+        "probing_accuracy": cut.train,
+        "test_accuracy": cut.test,
+        "most_active": [found.test.names[i] for i in most],
+        "least_active": [found.test.names[i] for i in least],
+    }
+
+
+@guarded
+def exit_race(run: str, image: str | None, question: str, exit_layer: float) -> dict[str, Any]:
+    """Race the early exit against the full model on one image: the vote after every block, and milliseconds."""
+    found, images, layer = _asked(run, image, question, exit_layer)
+    with MODEL_LOCK:
+        result = race(found, model_named(found.config.model), images.pictures[0], images.questions[0], layer)
+    by_layer = [
+        {"layer": i + 1, "milliseconds": float(ms), "tally": dict(zip(found.train.classes, map(float, share), strict=True))}
+        for i, (ms, share) in enumerate(zip(result.milliseconds, result.tally, strict=True))
+    ]
+    return {
+        "exit_layer": layer,
+        "early_exit": {"answer": result.exit_answer, "milliseconds": result.exit_ms},
+        "full_model": {"answer": result.full_answer, "milliseconds": result.full_ms},
+        "by_layer": by_layer,
+    }
+
+
+def _asked(run: str, image: str | None, question: str, exit_layer: float) -> tuple[Run, LabelledImages, int]:
+    found = RUNS.get(run)
+    if image is None:
+        raise UserError("There is no image.", "The image is empty.", "Send a PNG or JPEG.")
+    asked = " ".join((question or "").split())[:300] or found.config.question or found.test.question or found.test.questions[0]
+    layer = checked_layer(found, int(exit_layer)) if exit_layer else found.exit_layer
+    picture = read_picture(Path(image), "your image")
+    return found, LabelledImages(("image",), (picture,), np.array([-1]), found.train.classes, (asked,)), layer

@@ -1,0 +1,118 @@
+"""What the widgets of the run panel say, as the keywords of ``pipeline.find``.
+
+Takes raw widget values, which the browser may forge; returns checked ``Arguments``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sn_viz.baselines import BASELINES
+from sn_viz.classifier import WEIGHTINGS
+from sn_viz.errors import UserError
+from sn_viz.rules import RULES
+from sn_viz.search import METRICS
+from sn_viz.sites import SITES
+
+MAX_QUESTION = 300
+MAX_VOTERS = 101
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """One run's choices, hashable."""
+
+    model: str
+    question: str | None = None
+    """None keeps the questions of the data."""
+    sites: tuple[str, ...] = ()
+    """Empty means all."""
+    rule: str = "best-split"
+    metric: str = "balanced-accuracy"
+    voters: int = 15
+    weighting: str = "majority"
+    exit_layer: int | None = None
+    """None chooses it on the probing images."""
+    test_size: float = 0.5
+    seed: int = 0
+    compare: tuple[str, ...] = ("all",)
+
+    def keywords(self) -> dict[str, Any]:
+        """Return the keywords of ``pipeline.find``."""
+        compare = "all" if self.compare == ("all",) else list(self.compare)
+        return {**asdict(self), "sites": list(self.sites) or "all", "compare": compare, "exit_layer": self.exit_layer or "auto"}
+
+
+def checked(
+    models: tuple[str, ...],
+    question: str | None,
+    model: str,
+    sites: list[str],
+    rule: str,
+    metric: str,
+    voters: float,
+    weighting: str,
+    exit_layer: float,
+    test_size: float,
+    seed: float,
+    compare: list[str],
+) -> Arguments:
+    """Return checked arguments.
+
+    Raises
+    ------
+    UserError
+        For a choice that does not exist, a number out of range or a question that is too long.
+    """
+    if model not in models:
+        raise UserError(
+            f"The model {str(model)[:60]!r} is not offered here.", f"There are: {', '.join(models)}.", "Choose one of these."
+        )
+    question = " ".join((question or "").split())
+    if len(question) > MAX_QUESTION:
+        raise UserError(
+            "The question is too long.", f"It has {len(question)} characters; at most {MAX_QUESTION} are asked.", "Shorten it."
+        )
+    sites, compare = list(sites or []), list(compare or [])
+    for registry, names in ((SITES, sites), (RULES, [rule]), (BASELINES, [name for name in compare if name != "all"])):
+        for name in names:
+            registry[str(name)]
+    for kind, name, known in (("metric", metric, METRICS), ("weighting", weighting, WEIGHTINGS)):
+        if name not in known:
+            raise UserError(
+                f"There is no {kind} called {str(name)[:40]!r}.", f"There are: {', '.join(known)}.", "Choose one of these."
+            )
+    return Arguments(
+        model=model,
+        question=question or None,
+        sites=tuple(name for name in SITES.names() if name in sites) if len(sites) < len(SITES.names()) else (),
+        rule=rule,
+        metric=metric,
+        voters=_whole("voters", voters, 1, MAX_VOTERS),
+        weighting=weighting,
+        exit_layer=_whole("exit layer", exit_layer, 0, 1000) or None,
+        test_size=_between("test share", test_size, 0.1, 0.9),
+        seed=_whole("seed", seed, 0, 2**31 - 1),
+        compare=("all",)
+        if set(compare) >= set(BASELINES.names())
+        else tuple(name for name in BASELINES.names() if name in compare),
+    )
+
+
+def _whole(what: str, value: Any, low: int, high: int) -> int:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or value != value
+        or not low <= value <= high
+        or value != int(value)
+    ):
+        raise UserError(f"The {what} must be a whole number.", f"{str(value)[:30]!r} arrived.", f"Use {low} to {high}.")
+    return int(value)
+
+
+def _between(what: str, value: Any, low: float, high: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise UserError(f"The {what} must be a number.", f"{str(value)[:30]!r} arrived.", f"Use {low} to {high}.")
+    return float(value)

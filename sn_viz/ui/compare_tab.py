@@ -1,0 +1,77 @@
+"""The Compare tab: every method on the same images, with intervals, time and what luck alone would find.
+
+Takes the key of a run; returns figures and a table.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import gradio as gr
+
+from sn_viz.plots import compare
+from sn_viz.types import Run
+from sn_viz.ui import figures, views
+from sn_viz.ui.exit_tab import milliseconds
+from sn_viz.ui.guard import guarded
+from sn_viz.ui.plotly_view import plotly_view
+from sn_viz.ui.session import RUNS
+
+HEADERS = ["method", "accuracy", "95 % interval", "time per image", "note"]
+
+
+class Compare(NamedTuple):
+    """The widgets of the tab."""
+
+    methods: gr.HTML
+    tradeoff: gr.HTML
+    null: gr.HTML
+    warnings: gr.HTML
+    table: gr.Dataframe
+
+
+def layout() -> Compare:
+    """Place the widgets."""
+    warnings = views.facts_view("compare-warnings")
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=5, min_width=320, elem_classes="sn-panel"):
+            methods = plotly_view("fig-compare")
+        with gr.Column(scale=5, min_width=320, elem_classes="sn-panel"):
+            tradeoff = plotly_view("fig-tradeoff")
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=5, min_width=320, elem_classes="sn-panel"):
+            null = plotly_view("fig-null")
+            gr.HTML(
+                '<p class="sn-hint">With this many neurons, some fit any labelling. A find counts when it beats shuffled labels.</p>'
+            )
+        with gr.Column(scale=5, min_width=320, elem_classes="sn-panel"):
+            table = gr.Dataframe(
+                headers=HEADERS, datatype="str", interactive=False, label="The same in numbers", elem_id="compare-table", wrap=True
+            )
+    return Compare(methods, tradeoff, null, warnings, table)
+
+
+def connect(tab: Compare, run_key: gr.State) -> None:
+    """Wire the tab to ``run_key``."""
+    run_key.change(show, [run_key], list(tab), api_visibility="private", show_progress="hidden")
+
+
+@guarded
+def show(run_key: str) -> tuple:
+    """Return the whole tab for a new run."""
+    if not run_key:
+        return (gr.skip(),) * 5
+    run = RUNS.get(run_key)
+    warnings = {"warnings": list(run.warnings)}
+    return figures.draw_compare(run), figures.draw_tradeoff(run), figures.draw_null(run), warnings, rows(run)
+
+
+def rows(run: Run) -> list[list[Any]]:
+    """Return one row of text per method."""
+    info = compare.info(run)
+    return [
+        [name, f"{100 * value:.1f} %", f"{100 * low:.0f} to {100 * high:.0f} %", milliseconds(ms), note]
+        for name, value, low, high, ms, note in zip(
+            info.name, info.accuracy, info.low, info.high, info.latency_ms, info.note, strict=True
+        )
+    ]

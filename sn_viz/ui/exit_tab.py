@@ -1,0 +1,240 @@
+"""The Early exit tab: how deep the model must go, and the live race on one image.
+
+Takes the key of a run; streams the race block by block, slowed down so that eyes can follow, with the real times written on it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import gradio as gr
+import numpy as np
+
+from sn_viz.errors import UserError
+from sn_viz.pipeline import model_named
+from sn_viz.sources.ingest import read_picture
+from sn_viz.types import Picture, Run
+from sn_viz.ui import figures, neuron, views
+from sn_viz.ui.guard import guarded
+from sn_viz.ui.jobs import MODEL_LOCK
+from sn_viz.ui.plotly_view import Pick, plotly_view
+from sn_viz.ui.racing import Race, race
+from sn_viz.ui.session import RUNS
+
+CHOICES = 14
+"""Test images offered for the race."""
+SHOW_SECONDS = 2.4
+"""How long the race is shown for; the times written on it are the real ones."""
+
+
+class Exit(NamedTuple):
+    """The widgets of the tab."""
+
+    layers: gr.HTML
+    layer: gr.Slider
+    facts: gr.HTML
+    images: gr.HTML
+    upload: gr.Image
+    chosen: gr.HTML
+    button: gr.Button
+    figure: gr.HTML
+    result: gr.HTML
+
+
+def layout() -> Exit:
+    """Place the widgets."""
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=6, min_width=320, elem_classes="sn-panel"):
+            layers = plotly_view("fig-layers")
+        with gr.Column(scale=4, min_width=300, elem_classes="sn-panel"):
+            layer = gr.Slider(1, 12, value=1, step=1, label="Stop after layer", elem_id="exit-layer", show_reset_button=False)
+            facts = views.facts_view("exit-facts")
+    gr.HTML(
+        '<h3 class="sn-h3">The live race</h3><p class="sn-hint">One image. The super neurons answer at the exit, the full model at the end.</p>'
+    )
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=4, min_width=300, elem_classes="sn-panel"):
+            images = views.pictures_view("race-images", "Run something first.")
+            upload = gr.Image(
+                label="or your own image",
+                type="filepath",
+                sources=["upload", "webcam", "clipboard"],
+                height=170,
+                elem_id="race-upload",
+            )
+            chosen = views.pictures_view("race-chosen", "Choose an image above.")
+            button = gr.Button("Race", variant="primary", elem_id="btn-race")
+        with gr.Column(scale=6, min_width=320, elem_classes="sn-panel"):
+            result = views.facts_view("race-result")
+            figure = plotly_view("fig-race")
+    return Exit(layers, layer, facts, images, upload, chosen, button, figure, result)
+
+
+def connect(tab: Exit, run_key: gr.State, link: gr.State) -> None:
+    """Wire the tab to ``run_key``."""
+    private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+    example = gr.State(0)
+    outputs = [tab.layers, tab.layer, tab.facts, tab.images, example, tab.chosen, tab.figure, tab.result]
+    run_key.change(show, [run_key, link], outputs, **private)
+    tab.layers.pick(pick_layer, [run_key], [tab.layer, tab.facts], **private)
+    tab.layer.input(show_layer, [run_key, tab.layer], tab.facts, trigger_mode="always_last", **private)
+    tab.images.pick(pick_image, [run_key], [example, tab.chosen, tab.upload], **private)
+    tab.upload.upload(lambda: {"groups": [], "empty": "Your own image races."}, None, tab.chosen, **private)
+    tab.button.click(
+        show_race,
+        [run_key, example, tab.upload, tab.layer],
+        [tab.figure, tab.result],
+        concurrency_id="model",
+        concurrency_limit=1,
+        **private,
+    )
+
+
+@guarded
+def show(run_key: str, link: Any) -> tuple:
+    """Return the whole tab for a new run."""
+    if not run_key:
+        return (gr.skip(),) * 8
+    run = RUNS.get(run_key)
+    n_layers = run.neurons.n_layers
+    layer = link.layer if link and link.layer and link.layer <= n_layers else run.exit_layer
+    images = {"groups": [views.group("Test images", [neuron.test_tile(run, i) for i in race_examples(run)])]}
+    empty = figures.draw_race(np.empty((0, len(run.train.classes))), np.empty(0), run.train.classes, layer)
+    slider = gr.Slider(maximum=max(2, n_layers), value=layer)
+    first = race_examples(run)[0]
+    return figures.draw_layers(run), slider, layer_facts(run, layer), images, first, _chosen(run, first), empty, {}
+
+
+def race_examples(run: Run) -> list[int]:
+    """Return a few test examples, classes in turns."""
+    by_class = [np.flatnonzero(run.test.labels == label).tolist() for label in range(len(run.test.classes))]
+    turns = [members[i] for i in range(CHOICES) for members in by_class if i < len(members)]
+    return turns[:CHOICES] or [0]
+
+
+def _chosen(run: Run, example: int) -> dict:
+    tile = {**neuron.test_tile(run, example), "src": views.thumbnail(run.test.pictures[example], 224)}
+    return {"groups": [views.group(run.test.questions[example], [tile], neuron.class_of(run.test, example))]}
+
+
+def layer_facts(run: Run, layer: int) -> dict[str, Any]:
+    """Return accuracy, time and speed-up when the model stops after ``layer``."""
+    row = next(row for row in run.by_layer if row.layer == layer)
+    full = run.latency_ms.get("full_model", float("nan"))
+    speedup = full / row.latency_ms if row.latency_ms > 0 else float("nan")
+    chosen = " (chosen on the probing images)" if layer == run.exit_layer else ""
+    return {
+        "title": f"Stop after layer {layer} of {run.neurons.n_layers}{chosen}",
+        "facts": [
+            views.fact(
+                "accuracy",
+                f"{100 * row.accuracy.value:.1f} %",
+                f"{100 * row.accuracy.low:.0f} to {100 * row.accuracy.high:.0f} %, {row.accuracy.n} images",
+                "accent",
+            ),
+            views.fact("time per image", milliseconds(row.latency_ms), f"full model {milliseconds(full)}"),
+            views.fact("faster than the full answer", f"{speedup:.1f}×" if np.isfinite(speedup) else "not measured", ""),
+        ],
+    }
+
+
+def milliseconds(value: float) -> str:
+    """Return readable milliseconds."""
+    return f"{value:.1f} ms" if np.isfinite(value) else "not measured"
+
+
+@guarded
+def pick_layer(run_key: str, event: gr.EventData) -> tuple:
+    """Move the exit to the clicked layer."""
+    run, layer = RUNS.get(run_key), Pick.read(event).x
+    layer = checked_layer(run, layer)
+    return layer, layer_facts(run, layer)
+
+
+def checked_layer(run: Run, layer: Any) -> int:
+    """Return ``layer`` when the run has it, else raise a ``UserError``."""
+    if isinstance(layer, bool) or layer not in range(1, run.neurons.n_layers + 1):
+        raise UserError(
+            f"There is no layer {str(layer)[:10]}.", f"This model has layers 1 to {run.neurons.n_layers}.", "Choose one of them."
+        )
+    return int(layer)
+
+
+@guarded
+def show_layer(run_key: str, layer: float) -> dict:
+    """Return the facts of the exit layer on the slider."""
+    run = RUNS.get(run_key)
+    return layer_facts(run, checked_layer(run, min(int(layer), run.neurons.n_layers)))
+
+
+@guarded
+def pick_image(run_key: str, event: gr.EventData) -> tuple:
+    """Choose a test image for the race."""
+    run = RUNS.get(run_key)
+    example = views.tile_of(event, [race_examples(run)])
+    return example, _chosen(run, example), None
+
+
+@guarded
+def show_race(run_key: str, example: int, upload: str | None, layer: float) -> Iterator[tuple]:
+    """Run the race and show it block by block."""
+    if not run_key:
+        raise UserError("There is nothing to race yet.", "No result is open.", "Run a pack or your own images first.")
+    run = RUNS.get(run_key)
+    layer = checked_layer(run, int(layer))
+    picture, question, truth = _contestant(run, example, upload)
+    with MODEL_LOCK:
+        finished = race(run, model_named(run.config.model), picture, question, layer)
+    pause = SHOW_SECONDS / len(finished.milliseconds)
+    for n_layers in range(1, len(finished.milliseconds) + 1):
+        yield _frame(run, finished, n_layers, truth), race_facts(run, finished, n_layers, truth)
+        time.sleep(pause)
+    yield _frame(run, finished, n_layers, truth, done=True), race_facts(run, finished, n_layers, truth, done=True)
+
+
+def _contestant(run: Run, example: int, upload: str | None) -> tuple[Picture, str, str]:
+    if upload is None:
+        if example not in range(len(run.test)):
+            raise UserError("This image is not in the list.", "The page is older than the result.", "Choose an image again.")
+        return run.test.pictures[example], run.test.questions[example], neuron.class_of(run.test, example)
+    question = run.config.question or run.test.question or run.test.questions[0]
+    return read_picture(upload, "your image"), question, ""
+
+
+def _frame(run: Run, finished: Race, n_layers: int, truth: str, done: bool = False) -> str:
+    more = {"full_ms": finished.full_ms, "full_answer": finished.full_answer} if done else {}
+    return figures.draw_race(
+        finished.tally[:n_layers],
+        finished.milliseconds[:n_layers],
+        run.train.classes,
+        finished.exit_layer,
+        exit_ms=finished.exit_ms,
+        truth=truth,
+        **more,
+    )
+
+
+def race_facts(run: Run, finished: Race, n_layers: int, truth: str, done: bool = False) -> dict[str, Any]:
+    """Return who has said what so far."""
+    early = n_layers >= finished.exit_layer
+    facts = [
+        views.fact(
+            "super neurons",
+            finished.exit_answer if early else "…",
+            f"{milliseconds(finished.exit_ms)}, layer {finished.exit_layer}" if early else f"layer {n_layers}",
+            "accent",
+        ),
+        views.fact(
+            "full model",
+            (finished.full_answer or "no answer") if done else "…",
+            milliseconds(finished.full_ms) if done else "still computing",
+            "rival",
+        ),
+    ]
+    if truth:
+        facts.append(views.fact("label", truth, ""))
+    if done and finished.exit_ms > 0:
+        facts.append(views.fact("ahead by", f"{finished.full_ms / finished.exit_ms:.1f}×", "on this image"))
+    return {"facts": facts}

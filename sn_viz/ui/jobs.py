@@ -1,0 +1,136 @@
+"""Long work as a generator that can be stopped.
+
+Takes a function that reports progress; yields what it reports, then its result. The work runs in its own thread and hears of a
+stop at its next report, so within a batch. It knows nothing about what the work is.
+"""
+
+from __future__ import annotations
+
+import queue
+import secrets
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sn_viz.errors import Cancelled
+from sn_viz.types import Progress
+
+ABANDONED_AFTER_SECONDS = 30.0
+"""A job whose page stopped listening for this long is stopped too."""
+
+MODEL_LOCK = threading.Lock()
+"""Held by whoever uses the model: one job at a time, whatever started it."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One report of a running job."""
+
+    fraction: float
+    text: str
+    seconds: float
+    """Since the job started."""
+
+
+@dataclass(frozen=True, eq=False)
+class Done:
+    """The last thing a job yields."""
+
+    value: Any
+    seconds: float
+
+
+class Stops:
+    """Stop flags by job key; a bounded number, oldest forgotten first."""
+
+    def __init__(self, capacity: int = 1000) -> None:
+        self.capacity = capacity
+        self._flags: OrderedDict[str, threading.Event] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def new(self) -> str:
+        """Return the key of a new flag."""
+        key = secrets.token_urlsafe(12)
+        with self._lock:
+            self._flags[key] = threading.Event()
+            while len(self._flags) > self.capacity:
+                self._flags.popitem(last=False)
+        return key
+
+    def flag(self, key: str) -> threading.Event:
+        """Return the flag of ``key``; an unknown key gets a flag that is already up."""
+        with self._lock:
+            if key in self._flags:
+                return self._flags[key]
+        gone = threading.Event()
+        gone.set()
+        return gone
+
+    def stop(self, key: str) -> None:
+        """Ask the job of ``key`` to stop; unknown keys change nothing."""
+        self.flag(key).set()
+
+
+STOPS = Stops()
+
+
+def steps(work: Callable[[Progress], Any], stop: threading.Event, poll_seconds: float = 0.1) -> Iterator[Step | Done]:
+    """Run ``work`` in a thread while holding the model; yield a ``Step`` per report and a ``Done`` at the end.
+
+    Parameters
+    ----------
+    work : callable
+        Takes a progress callback, returns the result. Whatever it raises is raised here.
+    stop : threading.Event
+        When set, the callback raises ``Cancelled`` inside ``work``.
+    poll_seconds : float
+        How often a report is looked for.
+
+    Raises
+    ------
+    Cancelled
+        When stopped, also while still waiting for the model.
+    """
+    started = time.monotonic()
+    reports: queue.Queue[tuple[str, Any]] = queue.Queue()
+    heard = [time.monotonic()]
+
+    def progress(fraction: float, text: str) -> None:
+        if stop.is_set() or time.monotonic() - heard[0] > ABANDONED_AFTER_SECONDS:
+            raise Cancelled
+        reports.put(("step", (float(fraction), text)))
+
+    def run() -> None:
+        try:
+            while not MODEL_LOCK.acquire(timeout=0.2):
+                progress(0.0, "Waiting for the model: someone else is using it")
+            try:
+                progress(0.0, "Starting")
+                reports.put(("done", work(progress)))
+            finally:
+                MODEL_LOCK.release()
+        except BaseException as error:  # handed over and raised by the caller, none is swallowed
+            reports.put(("error", error))
+
+    threading.Thread(target=run, name="job", daemon=True).start()
+    try:
+        while True:
+            heard[0] = time.monotonic()
+            try:
+                kind, value = reports.get(timeout=poll_seconds)
+            except queue.Empty:
+                continue
+            while kind == "step" and not reports.empty():
+                kind, value = reports.get_nowait()
+            seconds = time.monotonic() - started
+            if kind == "error":
+                raise value
+            if kind == "done":
+                yield Done(value, seconds)
+                return
+            yield Step(*value, seconds)
+    finally:
+        stop.set()

@@ -1,0 +1,182 @@
+"""The one place that serves the page, with every safety flag set.
+
+Takes a Gradio page; returns when the server stops. It knows nothing about what is on the page.
+"""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import os
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import plotly
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from sn_viz.ui.theme import theme
+
+ASSETS = Path(__file__).resolve().parents[2] / "assets"
+MAX_FILE_BYTES = 64 * 2**20
+MAX_BODY_BYTES = 96 * 2**20
+QUEUE_SIZE = 64
+TEMPORARY_FILES_SECONDS = 3600
+"""Uploads that Gradio keeps on disk are deleted when this old."""
+CLOSED_ROUTES = (
+    "/monitoring",
+    "/gradio_api/proxy=",
+    "/gradio_api/vibe-",
+    "/gradio_api/undo-vibe",
+    "/gradio_api/dev/",
+    "/gradio_api/profiling",
+)
+
+HEADERS = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "permissions-policy": "camera=(self), microphone=(), geolocation=()",
+    "content-security-policy": (
+        "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+        "img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' data: blob:; "
+        "worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'"
+    ),
+}
+"""The browser itself refuses to send anything to another host."""
+
+HEAD = (
+    '<meta name="viewport" content="width=device-width, initial-scale=1">'
+    f'<script defer src="sn-viz/plotly.js?v={plotly.__version__}"></script>'
+    '<script defer src="sn-viz/page.js"></script>'
+)
+
+
+@functools.cache
+def _compressed(path: Path) -> bytes:
+    return gzip.compress(path.read_bytes(), compresslevel=6)
+
+
+def _script(path: Path, seconds: int) -> Any:
+    async def serve(request: Request) -> Response:
+        if "gzip" not in request.headers.get("accept-encoding", ""):
+            return Response(path.read_bytes(), media_type="text/javascript")
+        headers = {"content-encoding": "gzip", "cache-control": f"public, max-age={seconds}", "vary": "accept-encoding"}
+        return Response(_compressed(path), media_type="text/javascript", headers=headers)
+
+    return serve
+
+
+def routes() -> list[Route]:
+    """Return the two scripts the page needs, served from this machine."""
+    plotly_js = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+    return [
+        Route("/sn-viz/plotly.js", _script(plotly_js, 30 * 86400)),
+        Route("/sn-viz/page.js", _script(ASSETS / "page.js", 300)),
+    ]
+
+
+class SafeRequests:
+    """ASGI middleware: caps the body, closes routes the page does not use, adds safety headers."""
+
+    def __init__(self, app: ASGIApp, max_bytes: int = MAX_BODY_BYTES) -> None:
+        self.app, self.max_bytes = app, max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        if any(scope["path"].startswith(closed) for closed in CLOSED_ROUTES):
+            await PlainTextResponse("Not found.", 404)(scope, receive, send)
+            return
+        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        if not declared.isdigit() or int(declared) > self.max_bytes:
+            await self._refuse(scope, receive, send)
+            return
+        await self._pass_on(scope, receive, send)
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        text = f"At most {self.max_bytes // 2**20} MB in one upload. Send fewer or smaller images."
+        await PlainTextResponse(text, 413)(scope, receive, send)
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        seen, started = 0, False
+
+        async def counted() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > self.max_bytes:
+                raise _TooLarge
+            return message
+
+        async def with_headers(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                present = {name for name, _ in message["headers"]}
+                extra = [(k.encode(), v.encode()) for k, v in HEADERS.items() if k.encode() not in present]
+                message = {**message, "headers": [*message["headers"], *extra]}
+            await send(message)
+
+        try:
+            await self.app(scope, counted, with_headers)
+        except _TooLarge:
+            if not started:
+                await self._refuse(scope, receive, send)
+
+
+class _TooLarge(Exception):
+    """More bytes arrived than were declared or allowed."""
+
+
+def launch_flags(port: int | None = None) -> dict[str, Any]:
+    """Return every argument given to Gradio's ``launch``; a test holds them in place.
+
+    Parameters
+    ----------
+    port : int, optional
+        TCP port; Gradio chooses a free one from 7860 when None.
+    """
+    return {
+        "server_name": "0.0.0.0" if os.environ.get("SPACE_ID") else "127.0.0.1",
+        "server_port": port,
+        "share": False,
+        "show_error": False,
+        "allowed_paths": [],
+        "max_file_size": MAX_FILE_BYTES,
+        "ssr_mode": False,
+        "enable_monitoring": False,
+        "run_history": False,
+        "strict_cors": True,
+        "state_session_capacity": 500,
+        "max_threads": 40,
+        "footer_links": ["api"],
+        "pwa": False,
+        "mcp_server": False,
+        "theme": theme(),
+        "css_paths": [ASSETS / "style.css"],
+        "head": HEAD,
+        "app_kwargs": {"middleware": [Middleware(SafeRequests)], "routes": routes(), "docs_url": None, "redoc_url": None},
+    }
+
+
+def launch(page: gr.Blocks, port: int | None = None, **more: Any) -> Any:
+    """Serve ``page``; returns what Gradio's ``launch`` returns.
+
+    Parameters
+    ----------
+    page : gradio.Blocks
+        The built page.
+    port : int, optional
+        TCP port; a free one when None.
+    **more
+        ``prevent_thread_lock``, ``quiet`` and ``inbrowser`` only.
+    """
+    unknown = set(more) - {"prevent_thread_lock", "quiet", "inbrowser"}
+    assert not unknown, unknown
+    page.queue(max_size=QUEUE_SIZE, default_concurrency_limit=8, api_open=False)
+    return page.launch(**launch_flags(port), **more)

@@ -1,0 +1,158 @@
+"""Sample packs for the page: their cards, and runs of them that are ready before anyone asks.
+
+Takes pack names; returns cards and run keys. A pack holds no one's data, so its run may be shared between visitors: its key is
+made of its configuration. Runs of people's own images never come through here.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import logging
+import os
+import queue
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from sn_viz.errors import UserError
+from sn_viz.pipeline import find, model_named
+from sn_viz.saving import load_run, save_run
+from sn_viz.sources.pack import Pack, load_pack, pack_names
+from sn_viz.types import Progress, Run
+from sn_viz.ui import views
+from sn_viz.ui.arguments import Arguments
+from sn_viz.ui.guard import message
+from sn_viz.ui.jobs import Done, steps
+from sn_viz.ui.session import RUNS
+
+log = logging.getLogger("sn_viz.ui")
+FIRST_PACK = "presence-dog"
+CARD_IMAGES = 3
+
+
+@functools.cache
+def packs() -> dict[str, Pack]:
+    """Return every sample pack by name."""
+    return {pack.name: pack for pack in pack_names()}
+
+
+@functools.cache
+def cards(chosen: str) -> dict[str, Any]:
+    """Return a card per pack, with three of its images."""
+    return {"cards": [_card(pack, pack.name == chosen) for pack in packs().values()]}
+
+
+def _card(pack: Pack, chosen: bool) -> dict[str, Any]:
+    question = question_of(pack) or "The question changes with the image"
+    return {"name": pack.name, "title": pack.title, "question": question, "images": _samples(pack.name), "chosen": chosen}
+
+
+@functools.cache
+def _samples(name: str) -> list[str]:
+    images, _ = load_pack(name, n_train=12, n_test=4, seed=1)
+    of_class = [next(i for i in range(len(images)) if images.labels[i] == label) for label in sorted(set(images.labels.tolist()))]
+    rest = [i for i in range(len(images)) if i not in of_class]
+    return [views.thumbnail(images.pictures[i]) for i in [*of_class, *rest][:CARD_IMAGES]]
+
+
+def question_of(pack: Pack) -> str:
+    """Return the pack's own question, or "" when it changes with the image."""
+    return pack.question
+
+
+def with_own_question(name: str, arguments: Arguments) -> Arguments:
+    """Return ``arguments`` with the pack's own question left to the pack, so that asking it and asking nothing are one run."""
+    return replace(arguments, question=None) if arguments.question == question_of(packs()[name]) else arguments
+
+
+def run_key(name: str, arguments: Arguments) -> str:
+    """Return the shelf key of a run of pack ``name``: the same for everyone who asks for the same."""
+    return f"pack.{name}.{hashlib.sha256(repr(arguments).encode()).hexdigest()[:16]}"
+
+
+def run_pack(name: str, arguments: Arguments, progress: Progress) -> str:
+    """Return the key of the finished run of pack ``name``: from the shelf, from disk, or computed now."""
+    key = run_key(name, arguments)
+    if RUNS.find(key) is None:
+        folder = _folder(key, arguments)
+        RUNS.put(_saved(folder) or _computed(name, arguments, folder, progress), key)
+    return key
+
+
+def _folder(key: str, arguments: Arguments) -> Path:
+    weights = hashlib.sha256(model_named(arguments.model).key.encode()).hexdigest()[:16]
+    return Path(os.environ.get("SN_VIZ_CACHE") or "cache") / "pack-runs" / f"{key}.{weights}"
+
+
+def _saved(folder: Path) -> Run | None:
+    if not (folder / "run.json").is_file():
+        return None
+    try:
+        return load_run(folder)
+    except UserError as error:
+        log.warning("a saved run is computed again: %s", error)
+        return None
+
+
+def _computed(name: str, arguments: Arguments, folder: Path, progress: Progress) -> Run:
+    run = find(f"pack:{name}", progress=progress, **arguments.keywords())
+    try:
+        save_run(run, folder)
+    except (OSError, UserError) as error:  # a full or read-only disk costs speed next time, nothing else
+        log.warning("the run of %s was not saved: %s", name, error)
+    return run
+
+
+class Ahead:
+    """Runs packs in the background, one after the other, each only once; a bounded number may wait."""
+
+    def __init__(self, capacity: int = 8) -> None:
+        self._wanted: queue.Queue[tuple[str, Arguments]] = queue.Queue(capacity)
+        self._said: dict[str, dict[str, Any]] = {}
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def want(self, name: str, arguments: Arguments) -> str:
+        """Ask for a run of pack ``name``; returns its key at once."""
+        key = run_key(name, arguments)
+        with self._lock:
+            if RUNS.find(key) is not None or self._said.get(key, {}).get("tone") == "busy":
+                return key
+            try:
+                self._wanted.put_nowait((name, arguments))
+            except queue.Full:
+                self._said[key] = views.status("Many packs are being run.", "Choose this pack and press Find.", tone="error")
+                return key
+            self._said[key] = views.status("Running the sample pack", name, 0.0, "busy")
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._work, name="packs", daemon=True)
+                self._thread.start()
+        return key
+
+    def said(self, key: str) -> dict[str, Any]:
+        """Return the status of the run under ``key``."""
+        with self._lock:
+            return self._said.get(key, views.status("Not running", tone="idle"))
+
+    def _say(self, key: str, value: dict[str, Any]) -> None:
+        with self._lock:
+            self._said[key] = value
+            while len(self._said) > 200:
+                self._said.pop(next(iter(self._said)))
+
+    def _work(self) -> None:
+        while True:
+            name, arguments = self._wanted.get()
+            key = run_key(name, arguments)
+            try:
+                for step in steps(functools.partial(run_pack, name, arguments), threading.Event()):
+                    if not isinstance(step, Done):
+                        self._say(key, views.status("Running the sample pack", step.text, step.fraction, "busy"))
+                self._say(key, views.status("Ready", tone="done"))
+            except Exception as error:  # told to whoever waits; this thread serves the next one
+                self._say(key, views.status("The sample pack could not be run.", message(error), tone="error"))
+
+
+AHEAD = Ahead()

@@ -1,0 +1,227 @@
+"""The page: tabs, the strip with the current result, deep links and export.
+
+Takes the name of the default model; returns a Gradio page. It knows no figure and no model.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, NamedTuple
+
+import gradio as gr
+import numpy as np
+
+from sn_viz.pipeline import DEFAULT_MODEL
+from sn_viz.types import Run
+from sn_viz.ui import api, compare_tab, examples_tab, exit_tab, export, neurons_tab, packs, run_panel, views
+from sn_viz.ui.arguments import Arguments
+from sn_viz.ui.exit_tab import milliseconds
+from sn_viz.ui.guard import guarded
+from sn_viz.ui.launch import TEMPORARY_FILES_SECONDS
+from sn_viz.ui.link import Link, read_link, write_link
+from sn_viz.ui.session import RUNS
+
+TITLE = "Super neurons"
+INTRO = (
+    '<header class="sn-header"><h1>Super neurons</h1>'
+    "<p>Single activations inside a vision-language model already know the answer. Find them, look at them, and stop the model early.</p></header>"
+)
+DOWNLOAD = "() => setTimeout(() => document.querySelector('#export-file a, a#export-file, #export-file')?.click(), 200)"
+COPY_LINK = "(query) => { window.snViz.copy(query); return query; }"
+
+
+class States(NamedTuple):
+    """What a session remembers: keys and small choices, never arrays."""
+
+    run: gr.State
+    """Key of the run that is shown."""
+    shown_pack: gr.State
+    """Name of its pack; None for people's own images."""
+    shown_model: gr.State
+    neuron: gr.State
+    job: gr.State
+    """Key of the running job's stop flag."""
+    source: gr.State
+    """"pack", "own" or "file"."""
+    pack: gr.State
+    link: gr.State
+    """What the address asked for."""
+
+
+def build(model: str | None = None) -> gr.Blocks:
+    """Build the page.
+
+    Parameters
+    ----------
+    model : str, optional
+        Name or folder of the default model; by default the embedded one.
+    """
+    default = model or os.environ.get("SN_VIZ_MODEL") or DEFAULT_MODEL
+    models = tuple(value for _, value in run_panel.model_choices(default))
+    first = Arguments(default)
+    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(600, TEMPORARY_FILES_SECONDS), fill_width=True) as page:
+        states = _states()
+        gr.HTML(INTRO)
+        strip, copy, export_button, bundle = _strip()
+        with gr.Tabs(selected="examples", elem_id="tabs") as tabs:
+            with gr.Tab("Examples", id="examples", elem_id="tab-examples"), gr.Row(equal_height=False, elem_classes="sn-page"):
+                with gr.Column(scale=7, min_width=320):
+                    examples = examples_tab.layout()
+                with gr.Column(scale=4, min_width=300, elem_classes="sn-panel sn-side"):
+                    panel = run_panel.layout(default, packs.question_of(packs.packs()[packs.FIRST_PACK]))
+            with gr.Tab("Neurons", id="neurons", elem_id="tab-neurons"):
+                neurons = neurons_tab.layout()
+            with gr.Tab("Early exit", id="exit", elem_id="tab-exit"):
+                leave = exit_tab.layout()
+            with gr.Tab("Compare", id="compare", elem_id="tab-compare"):
+                methods = compare_tab.layout()
+        n_classes = examples_tab.connect(examples, states.source, states.pack, panel.question)
+        run_panel.connect(panel, examples, states, n_classes, models)
+        neurons_tab.connect(neurons, states.run, states.neuron, states.link)
+        exit_tab.connect(leave, states.run, states.link)
+        compare_tab.connect(methods, states.run)
+        states.run.change(show_strip, [states.run, states.shown_pack], strip, api_visibility="private", show_progress="hidden")
+        _connect_opening(page, states, tabs, examples, panel, first, models)
+        _connect_sharing(states, tabs, neurons, leave, copy, export_button, bundle)
+        api.publish(models, default)
+    packs.AHEAD.want(packs.FIRST_PACK, first)
+    return page
+
+
+def _states() -> States:
+    return States(
+        gr.State(""),
+        gr.State(None),
+        gr.State(None),
+        gr.State(0),
+        gr.State(""),
+        gr.State("pack"),
+        gr.State(packs.FIRST_PACK),
+        gr.State(None),
+    )
+
+
+def _strip() -> tuple[gr.HTML, gr.Button, gr.Button, gr.DownloadButton]:
+    with gr.Row(equal_height=True, elem_classes="sn-strip-row"):
+        strip = views.facts_view(
+            "run-facts", {"title": "Opening the first sample pack", "note": "The first result appears here."}, scale=8
+        )
+        with gr.Column(scale=1, min_width=150, elem_classes="sn-strip-buttons"):
+            copy = gr.Button("Copy link", size="sm", elem_id="btn-copy-link")
+            export_button = gr.Button("Export", size="sm", elem_id="btn-export")
+            bundle = gr.DownloadButton("Download", visible="hidden", elem_id="export-file")
+    return strip, copy, export_button, bundle
+
+
+def _connect_opening(
+    page: gr.Blocks, states: States, tabs: gr.Tabs, examples: Any, panel: Any, first: Arguments, models: tuple[str, ...]
+) -> None:
+    private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+    waiting_for = gr.State("")
+    timer = gr.Timer(1.0, active=False)
+
+    @guarded
+    def open_page(request: gr.Request) -> tuple:
+        """Open what the link asks for: a sample pack, at its layer, neuron, threshold and tab."""
+        link = read_link(dict(request.query_params), tuple(packs.packs()), models)
+        name = link.pack or packs.FIRST_PACK
+        arguments = Arguments(link.model) if link.model else first
+        key = packs.AHEAD.want(name, arguments)
+        opened = (link, name, packs.cards(name), packs.question_of(packs.packs()[name]), arguments.model, name, arguments.model)
+        return *opened, gr.Tabs(selected=link.tab or "examples"), key, *_arrived(key)
+
+    def poll(key: str) -> tuple:
+        """Look whether the awaited run is there."""
+        return _arrived(key)
+
+    outputs = [
+        states.link,
+        states.pack,
+        examples.cards,
+        panel.question,
+        panel.choices[0],
+        states.shown_pack,
+        states.shown_model,
+        tabs,
+        waiting_for,
+    ]
+    arriving = [states.run, panel.status, timer]
+    page.load(open_page, None, [*outputs, *arriving], **private).then(
+        examples_tab.preview_pack, states.pack, examples.preview, **private
+    )
+    timer.tick(poll, waiting_for, arriving, **private)
+
+
+def _arrived(key: str) -> tuple:
+    """Return (run key, status, timer): the run when it is there, else how far it is."""
+    if RUNS.find(key) is not None:
+        return key, run_panel.IDLE, gr.Timer(active=False)
+    said = packs.AHEAD.said(key)
+    return gr.skip(), said, gr.Timer(active=said["tone"] == "busy")
+
+
+def _connect_sharing(
+    states: States, tabs: gr.Tabs, neurons: Any, leave: Any, copy: gr.Button, export_button: gr.Button, bundle: gr.DownloadButton
+) -> None:
+    tab_now = gr.State("examples")
+    private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+    tabs.select(_tab_name, None, tab_now, **private)
+    link_text = gr.Textbox(visible=False)
+    asked = [states.run, states.shown_pack, states.shown_model, states.neuron, leave.layer, neurons.threshold, tab_now]
+    copy.click(link_to, asked, link_text, **private).success(None, link_text, link_text, js=COPY_LINK, **private)
+    export_button.click(export.bundle, [states.run], bundle, **private).success(None, None, None, js=DOWNLOAD, **private)
+
+
+def _tab_name(event: gr.SelectData) -> str:
+    names = {"Examples": "examples", "Neurons": "neurons", "Early exit": "exit", "Compare": "compare"}
+    return names.get(event.value, "examples")
+
+
+@guarded
+def link_to(run_key: str, pack: str | None, model: str | None, neuron: int, layer: float, threshold: float, tab: str) -> str:
+    """Return the query of a link to what is shown; people's own images are never linked, only where to look."""
+    RUNS.get(run_key)
+    gr.Info("Link copied." if pack else "Link copied. It opens the app, not your images: those stay with you.", duration=4)
+    known_model = model if model in {value for _, value in run_panel.model_choices(DEFAULT_MODEL)} else None
+    return write_link(Link(pack, known_model, int(layer), int(neuron), float(threshold), tab) if pack else Link(tab=tab))
+
+
+@guarded
+def show_strip(run_key: str, pack: str | None) -> dict:
+    """Return the current result in one line of figures."""
+    if not run_key:
+        return gr.skip()
+    run = RUNS.get(run_key)
+    where = f"Sample pack “{pack}”" if pack and run_key.startswith("pack.") else "Your images"
+    question = run.config.question or run.test.question or "a question per image"
+    return {
+        "title": question,
+        "note": f"{where} · {len(run.train)} probing and {len(run.test)} test images · {run.config.model.rsplit('/', 1)[-1]}",
+        "facts": strip_facts(run),
+    }
+
+
+def strip_facts(run: Run) -> list[dict]:
+    """Return the headline figures."""
+    chosen = run.by_layer[run.exit_layer - 1]
+    early = chosen.accuracy
+    full = next((method.accuracy for method in run.baselines if method.name == "full-model"), None)
+    full_ms, exit_ms = run.latency_ms.get("full_model", np.nan), run.latency_ms.get("early_exit", np.nan)
+    facts = [
+        views.fact(
+            "super neurons",
+            f"{100 * early.value:.1f} %",
+            f"± {50 * (early.high - early.low):.0f}, stop at layer {run.exit_layer} of {run.neurons.n_layers}",
+            "accent",
+        ),
+        views.fact(
+            "full model",
+            f"{100 * full.value:.1f} %" if full else "not run",
+            f"± {50 * (full.high - full.low):.0f}, all layers" if full else "",
+            "rival",
+        ),
+    ]
+    if np.isfinite(full_ms) and exit_ms > 0:
+        facts.append(views.fact("faster", f"{full_ms / exit_ms:.1f}×", f"{milliseconds(exit_ms)} against {milliseconds(full_ms)}"))
+    facts.append(views.fact("searched", f"{len(run.neurons):,}", "neurons"))
+    return facts

@@ -1,0 +1,181 @@
+"""The run panel: the question, the model, the choices, and the two buttons that start and stop a run.
+
+Takes widget values; streams progress and ends with the key of a finished run. It knows nothing about figures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import gradio as gr
+
+from sn_viz.baselines import BASELINES
+from sn_viz.classifier import WEIGHTINGS
+from sn_viz.errors import UserError
+from sn_viz.models.catalog import CATALOG
+from sn_viz.pipeline import find
+from sn_viz.plots.reference import method_name
+from sn_viz.rules import RULES
+from sn_viz.search import METRICS
+from sn_viz.sites import SITES
+from sn_viz.types import Progress
+from sn_viz.ui import examples_tab, packs, views
+from sn_viz.ui.arguments import MAX_QUESTION, Arguments, checked
+from sn_viz.ui.guard import guarded, message
+from sn_viz.ui.jobs import STOPS, Done, steps
+from sn_viz.ui.session import RUNS
+
+IDLE = views.status("Choose examples, ask, and find.", tone="idle")
+
+
+class Panel(NamedTuple):
+    """The widgets of the panel; ``choices`` in the order of ``arguments.checked``."""
+
+    question: gr.Textbox
+    choices: list[Any]
+    find: gr.Button
+    cancel: gr.Button
+    status: gr.HTML
+
+
+def model_choices(default: str) -> list[tuple[str, str]]:
+    """Return the models that can be loaded here, the default first, as (label, value)."""
+    rows = [(f"{row.name}: {row.note}", row.name) for row in CATALOG if row.available]
+    own = [] if any(value == default for _, value in rows) else [(default.rstrip("/").rsplit("/", 1)[-1], default)]
+    return own + sorted(rows, key=lambda row: row[1] != default)
+
+
+def _described(registry: Any) -> list[tuple[str, str]]:
+    return [(name.replace("-", " "), name) for name in registry.names()]
+
+
+def layout(default_model: str, question: str) -> Panel:
+    """Place the widgets."""
+    text = gr.Textbox(
+        question,
+        label="Question",
+        placeholder="Is there a dog in the picture?",
+        lines=2,
+        max_length=MAX_QUESTION,
+        elem_id="question",
+    )
+    with gr.Row(elem_classes="sn-tight"):
+        find_button = gr.Button("Find super neurons", variant="primary", elem_id="btn-find", scale=3, min_width=170)
+        cancel = gr.Button("Cancel", elem_id="btn-cancel", interactive=False, scale=1, min_width=90)
+    status = views.status_view("status", IDLE)
+    model = gr.Dropdown(model_choices(default_model), value=default_model, label="Model", elem_id="model")
+    with gr.Accordion("Advanced", open=False, elem_id="advanced"):
+        sites = gr.CheckboxGroup(
+            _described(SITES), value=SITES.names(), label="Sites: which activations are searched", elem_id="sites"
+        )
+        rule = gr.Dropdown(_described(RULES), value="best-split", label="Threshold rule", elem_id="rule")
+        metric = gr.Dropdown(
+            [(name.replace("-", " "), name) for name in METRICS], value="balanced-accuracy", label="Score", elem_id="metric"
+        )
+        voters = gr.Slider(1, 101, value=15, step=2, label="Super neurons that vote", elem_id="voters", show_reset_button=False)
+        weighting = gr.Radio(
+            [(name.replace("-", " "), name) for name in WEIGHTINGS], value="majority", label="Vote", elem_id="weighting"
+        )
+        exit_layer = gr.Number(0, label="Exit layer (0 chooses it)", precision=0, minimum=0, elem_id="exit-choice")
+        test_size = gr.Slider(
+            0.2,
+            0.8,
+            value=0.5,
+            step=0.1,
+            label="Share of your images kept for testing",
+            elem_id="test-size",
+            show_reset_button=False,
+        )
+        seed = gr.Number(0, label="Seed", precision=0, minimum=0, elem_id="seed")
+        compare = gr.CheckboxGroup(
+            [(method_name(name), name) for name in BASELINES.names()],
+            value=BASELINES.names(),
+            label="Compare with",
+            elem_id="compare-with",
+        )
+    choices = [model, sites, rule, metric, voters, weighting, exit_layer, test_size, seed, compare]
+    return Panel(text, choices, find_button, cancel, status)
+
+
+def connect(panel: Panel, tab: examples_tab.Examples, states: Any, n_classes: gr.State, models: tuple[str, ...]) -> None:
+    """Wire Find and Cancel; a finished run's key goes into ``states.run``."""
+    private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+    buttons = [panel.find, panel.cancel]
+    started = panel.find.click(begin, None, [states.job, panel.status, *buttons], queue=False, **private)
+    started.then(
+        _bound(models),
+        [states.job, states.source, states.pack, n_classes, tab.file, panel.question, *panel.choices, *tab.names, *tab.galleries],
+        [panel.status, states.run, states.shown_pack, states.shown_model, *buttons],
+        concurrency_id="model",
+        concurrency_limit=1,
+        **private,
+    )
+    panel.cancel.click(cancel, states.job, panel.status, queue=False, **private)
+
+
+def _bound(models: tuple[str, ...]) -> Any:
+    @guarded
+    def run(*values: Any) -> Iterator[tuple]:
+        """Run and report."""
+        yield from stream(models, *values)
+
+    return run
+
+
+def begin() -> tuple:
+    """Return a new job key, and the buttons of a running job."""
+    return STOPS.new(), views.status("Queued", tone="busy", fraction=0.0), gr.Button(interactive=False), gr.Button(interactive=True)
+
+
+def cancel(job: str) -> dict:
+    """Ask the job to stop; it does within a batch."""
+    STOPS.stop(job)
+    return views.status("Stopping", "after this batch", tone="busy")
+
+
+def stream(
+    models: tuple[str, ...], job: str, source: str, pack: str, count: int, files: Any, question: str, *rest: Any
+) -> Iterator[tuple]:
+    """Run what the widgets say; yields (status, run key, pack, model, find button, cancel button)."""
+    keep = (gr.skip(),) * 5
+    try:
+        arguments = checked(models, question, *rest[:10])
+        names, galleries = list(rest[10 : 10 + examples_tab.MAX_CLASSES]), list(rest[10 + examples_tab.MAX_CLASSES :])
+        work = _work(source, pack, count, files, names, galleries, arguments)
+        for step in steps(work, STOPS.flag(job)):
+            if isinstance(step, Done):
+                shown = pack if source == "pack" else None
+                yield (
+                    views.status("Done", f"in {step.seconds:.1f} s", tone="done"),
+                    step.value,
+                    shown,
+                    arguments.model,
+                    *_idle_buttons(),
+                )
+            else:
+                yield views.status(step.text, f"{step.seconds:.0f} s", step.fraction, "busy"), *keep
+    except Exception as error:  # put into words on the page; faults of ours are logged by ``message``
+        yield views.status(message(error), tone="error"), gr.skip(), gr.skip(), gr.skip(), *_idle_buttons()
+
+
+def _idle_buttons() -> tuple[gr.Button, gr.Button]:
+    return gr.Button(interactive=True), gr.Button(interactive=False)
+
+
+def _work(source: str, pack: str, count: int, files: Any, names: list, galleries: list, arguments: Arguments) -> Any:
+    def work(progress: Progress) -> str:
+        """Return the key of the finished run."""
+        if source == "pack":
+            if pack not in packs.packs():
+                raise UserError("This pack does not exist.", f"There are: {', '.join(packs.packs())}.", "Choose one of these.")
+            asked = packs.with_own_question(pack, arguments)
+            return packs.run_pack(pack, asked, progress)
+        progress(0.0, "Reading your images")
+        if source == "own":
+            images = examples_tab.from_galleries(count, names, galleries, arguments.question)
+        else:
+            images = examples_tab.from_files(files, arguments.question)
+        return RUNS.put(find(images, progress=progress, **arguments.keywords()))
+
+    return work
