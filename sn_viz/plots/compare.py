@@ -95,7 +95,9 @@ def figure(info: Info, dark: bool = False) -> go.Figure:
             name=f"always the commonest answer: {style.percent(info.chance)}",
             showlegend=True,
         )
-    result.update_xaxes(title_text=f"Accuracy, {info.n} held-out images", tickformat=".0%", zeroline=False, nticks=6)
+    result.update_xaxes(
+        title_text=f"Accuracy, {info.n} held-out images", tickformat=".0%", zeroline=False, nticks=6, range=_range(info)
+    )
     result.update_yaxes(
         tickvals=list(range(len(info.name))),
         ticktext=[style.wrapped(name, 14) for name in info.name],
@@ -103,6 +105,12 @@ def figure(info: Info, dark: bool = False) -> go.Figure:
         zeroline=False,
     )
     return style.below_title(result, 1)
+
+
+def _range(info: Info) -> list[float]:
+    """Room on both sides of everything drawn, without pretending that more than 100 % can be reached."""
+    lowest = float(np.nanmin([*info.low, *info.accuracy, info.chance]))
+    return [max(-0.02, round(lowest - 0.05, 3)), min(1.02, round(float(np.nanmax([*info.high, *info.accuracy])) + 0.05, 3))]
 
 
 def _hover(info: Info, row: int) -> str:

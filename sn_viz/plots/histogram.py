@@ -14,7 +14,7 @@ from sn_viz.plots import reference, style
 from sn_viz.types import Run
 
 BINS = 24
-MOST_CLASSES = 5
+MOST_CLASSES = 3
 """With more classes than this, the stump's class is shown against all others together."""
 EMPTY_TITLE = "One neuron, image by image"
 
@@ -155,7 +155,7 @@ def figure(info: Info, dark: bool = False) -> go.Figure:
             "fixedrange": True,
         },
     )
-    return style.below_title(result, 1 + len(info.groups))
+    return style.below_title(result, 1 + len(info.groups)).update_layout(margin_t=64)
 
 
 def _span(info: Info) -> list[float]:
@@ -174,7 +174,7 @@ def _add_group(result: go.Figure, info: Info, group: Group, row: int, dark: bool
         x=centres,
         y=style.numbers(group.test_share),
         width=width,
-        name=f"{name} ({counts})",
+        name=f"{style.literal(group.name, 18)} ({counts})",
         legendgroup=str(row),
         marker={"color": style.faded(colour, 0.62), "line": {"width": 0}},
         hovertext=[f"{name}, test<br>{style.percent(share)} of its images" for share in group.test_share],
@@ -253,7 +253,7 @@ def _add_threshold(result: go.Figure, info: Info, dark: bool) -> None:
         y=1,
         yref="paper",
         yanchor="bottom",
-        text=f"says {style.literal(info.says, 24)} {'above' if right else 'below'} {threshold:.4g}",
+        text=f"says {style.literal(info.says, 18)} {'above' if right else 'below'} {threshold:.4g}",
         showarrow=False,
         font={"size": 13, "color": colour},
     )

@@ -155,7 +155,7 @@ def _add_references(result: go.Figure, info: Info, look: style.Theme) -> None:
         )
     lines = (
         (None if info.full_model is None else info.full_model.value, "full model", look.rival, "solid"),
-        (info.luck, "luck: best under shuffled labels, probing", look.luck, "dot"),
+        (info.luck, "shuffled labels, best 5 %", look.luck, "dot"),
         (info.chance if np.isfinite(info.chance) else None, "always the commonest answer", look.faint, "dashdot"),
     )
     for value, name, colour, dash in lines:

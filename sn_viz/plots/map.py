@@ -159,7 +159,8 @@ def figure(info: Info, dark: bool = False) -> go.Figure:
         return style.empty(title, "There are no images to map.", dark)
     look = style.theme(dark)
     result = style.canvas(title, dark, height=460)
-    order = sorted(range(len(info.group_names)), key=lambda group: info.group_colours[group] is not None)  # grey goes underneath
+    # Grey goes underneath and the first group on top: wrong answers must not hide behind right ones.
+    order = sorted(range(len(info.group_names)), key=lambda group: (info.group_colours[group] is not None, -group))
     for group in order:
         rows = np.flatnonzero(info.group == group)
         if len(rows):
@@ -167,10 +168,11 @@ def figure(info: Info, dark: bool = False) -> go.Figure:
     hidden = {"showticklabels": False, "zeroline": False, "showgrid": True}
     note = f"{info.method} of {info.n_neurons:,} neurons; hollow: probing images"
     result.update_xaxes(title_text=note, title_font_size=13, **hidden).update_yaxes(**hidden)
-    return style.below_title(result, 1 + len(order) // 3)
+    return style.below_title(result, 1 + len(order) // 3).update_layout(legend_traceorder="reversed")
 
 
 def _points(info: Info, rows: np.ndarray, group: int, look: style.Theme, dark: bool) -> go.Scatter:
+    rows = rows[np.argsort([info.split[row] == "train" for row in rows], kind="stable")]  # the legend shows the first: a filled one
     lent = info.group_colours[group]
     colour = look.faint if lent is None else style.class_colour(lent, dark)
     symbol = "circle" if lent is None else style.class_symbol(lent)

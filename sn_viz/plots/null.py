@@ -51,6 +51,12 @@ def info(run: Run) -> Info:
     return Info(edges, count, reference.luck(run), best, int((scores >= best).sum()), len(scores), run.config.metric)
 
 
+def _range(info: Info) -> list[float]:
+    low, high = float(info.edges[0]), float(np.nanmax([info.edges[-1], info.best]))
+    margin = 0.04 * (high - low)
+    return style.numbers([low - margin, high + margin], 6)
+
+
 def figure(info: Info, dark: bool = False) -> go.Figure:
     """Draw the null's histogram, its 95 % line and the best score found."""
     if not info.n:
@@ -81,6 +87,8 @@ def figure(info: Info, dark: bool = False) -> go.Figure:
                 line={"color": colour, "width": 3, "dash": dash},
                 hoverinfo="name",
             )
-    result.update_xaxes(title_text=f"Best neuron's {style.literal(info.metric).replace('-', ' ')}", zeroline=False, nticks=6)
+    result.update_xaxes(
+        title_text=f"Best neuron's {style.literal(info.metric).replace('-', ' ')}", zeroline=False, nticks=6, range=_range(info)
+    )
     result.update_yaxes(title_text="Labellings", range=[0, top], nticks=5)
     return style.below_title(result, 2)

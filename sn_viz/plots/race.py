@@ -92,7 +92,7 @@ def info(
 
 
 def figure(info: Info, dark: bool = False) -> go.Figure:
-    """Draw votes by layer above and elapsed time by layer below, on one layer axis."""
+    """Draw votes by layer above and elapsed time by layer below, on one layer axis; class colours appear above only."""
     if not len(info.milliseconds):
         return style.empty(TITLE, "Choose an image and start the race.", dark)
     result = style.canvas(TITLE, dark, height=520)
@@ -108,7 +108,7 @@ def figure(info: Info, dark: bool = False) -> go.Figure:
         yaxis2={
             **result.layout.yaxis.to_plotly_json(),
             "domain": CLOCK,
-            "title": {"text": "Elapsed ms", "standoff": 8},
+            "title": {"text": "Elapsed ms", "standoff": 8, "font": {"size": 14}},
             "tickformat": None,
             "tickvals": None,
             "range": [0, 1.12 * float(np.nanmax([*info.milliseconds, info.full_ms, info.exit_ms]))],
@@ -157,7 +157,7 @@ def _add_clock(result: go.Figure, info: Info, layers: list[int], dark: bool) -> 
             yaxis="y2",
             mode="markers",
             name=f"exit: {_said(info.exit_answer)} at {info.exit_ms:.0f} ms",
-            marker={"size": 14, "symbol": "diamond", "color": look.accent},
+            marker={"size": 14, "symbol": "diamond", "color": look.ink},
             hoverinfo="name",
         )
     if np.isfinite(info.full_ms):
@@ -167,10 +167,10 @@ def _add_clock(result: go.Figure, info: Info, layers: list[int], dark: bool) -> 
             yaxis="y2",
             mode="lines",
             name=f"full model: {_said(info.full_answer)} at {info.full_ms:.0f} ms",
-            line={"color": look.rival, "width": 3},
+            line={"color": look.ink, "width": 3, "dash": "dash"},
             hoverinfo="name",
         )
 
 
 def _said(answer: str) -> str:
-    return style.literal(answer, 24) if answer else "no answer"
+    return style.literal(answer, 14) if answer else "no answer"

@@ -148,22 +148,23 @@ def sections(run: Run) -> list[Section]:
 
 
 _SENTENCES = {
-    "compare": "Accuracy of each method on images that were never used for choosing neurons; the bars are 95 % intervals, and methods "
-    "whose bars overlap much cannot be told apart.",
-    "layers": "Accuracy if the model stops after each layer; a curve that reaches the full model's line early means the later layers "
-    "were not needed.",
-    "tradeoff": "Each mark is a method or an exit layer; up is more accurate, left is faster, and the dotted line joins what nothing "
-    "else beats on both.",
+    "compare": "Accuracy of each method on images that were never used for choosing neurons; the bars are 95 % intervals, and "
+    "methods whose bars overlap much cannot be told apart.",
+    "layers": "Accuracy if the model stops after each layer; a curve that reaches the full model's line early means the later "
+    "layers were not needed.",
+    "tradeoff": "Each mark is a method or an exit layer; up is more accurate, left is faster, and the dotted line joins what "
+    "nothing else beats on both.",
     "heatmap": "The best single neuron of every layer and place in the block; the outlined cell holds the best of all.",
-    "null": "The best neuron under shuffled, meaningless labels; the true labels' line should stand clear of the bars, otherwise the "
-    "neuron may be a lucky find.",
-    "units": "The best units of the outlined block; diamonds are super neurons that vote, and marks above the dotted line beat luck.",
-    "histogram": "How strongly this neuron responds to each class: bars are test images, outlines probing images, ticks single images; "
-    "in the shaded part it says yes.",
-    "map": "Every image placed by its activations, so that similar ones lie together; well separated colours are easy for the model "
-    "to tell apart.",
-    "map-correct": "The same map, coloured by whether the super neurons answered right; wrong answers that lie together may share "
-    "a cause.",
+    "null": "The best neuron under shuffled, meaningless labels; the true labels' line should stand clear of the bars, "
+    "otherwise the neuron may be a lucky find.",
+    "units": "The best units of the outlined block; diamonds are super neurons that vote, and marks above the dotted line beat "
+    "luck.",
+    "histogram": "How strongly this neuron responds to each class: bars are test images, outlines probing images, ticks single "
+    "images; in the shaded part it says yes.",
+    "map": "Every image placed by its activations, so that similar ones lie together; well separated colours are easy for "
+    "the model to tell apart.",
+    "map-correct": "The same map, coloured by whether the super neurons answered right; wrong answers that lie together may "
+    "share a cause.",
 }
 
 
@@ -221,7 +222,8 @@ def _section(section: Section) -> str:
     named = escape(section.heading)
     return (
         f"<section><h2>{named}</h2>\n<p>{escape(section.sentence)}</p>\n"
-        f'<div class="figure" id="figure-{section.key}" role="img" aria-label="{named}" style="min-height:{height}px"></div></section>'
+        f'<div class="figure" id="figure-{section.key}" role="img" aria-label="{named}" style="min-height:{height}px"></div>'
+        "</section>"
     )
 
 
@@ -273,8 +275,12 @@ def _voters_table(run: Run) -> str:
                 f"{held_out:.3f}" if np.isfinite(held_out) else "undefined",
             )
         )
-    score = f"Probing {run.config.metric.replace('-', ' ')}"
-    return _table(("Neuron", "Says", "When its activation is", score, "Held-out balanced accuracy"), rows)
+    told = (
+        "<p>Each says its class when its activation lies on that side of the threshold. Probing: its "
+        f"{_text(run.config.metric.replace('-', ' '))} on the images it was chosen on; held out: its balanced accuracy on the test "
+        "images.</p>"
+    )
+    return told + _table(("Neuron", "Says", "When", "Probing", "Held out"), rows)
 
 
 def _held_out(run: Run, neuron: int, sign: int, threshold: float, class_index: int) -> float:
@@ -288,7 +294,7 @@ def _held_out(run: Run, neuron: int, sign: int, threshold: float, class_index: i
 
 
 def _settings_table(run: Run) -> str:
-    rows = [(_text(name.replace("_", " ")), _setting(value)) for name, value in asdict(run.config).items()]
+    rows = [(_text(name.replace("_", " ")), _setting(name, value)) for name, value in asdict(run.config).items()]
     rows += [("probing images", str(len(run.train))), ("test images", str(len(run.test))), ("neurons", f"{len(run.neurons):,}")]
     rows += [(f"seconds: {_text(stage)}", f"{seconds:.2f}") for stage, seconds in run.seconds.items()]
     rows += [(f"milliseconds: {_text(name.replace('_', ' '))}", f"{value:.1f}") for name, value in run.latency_ms.items()]
@@ -296,12 +302,13 @@ def _settings_table(run: Run) -> str:
     return _table(("Setting", "Value"), rows)
 
 
-def _setting(value: object) -> str:
-    if value is None:
-        return "chosen automatically"
-    if isinstance(value, (tuple, list)):
-        return ", ".join(_text(part) for part in value) or "all or none given"
-    return _text(value)
+_UNSET = {"question": "as it came with each image", "exit_layer": "chosen by cross-validation", "sites": "all", "compare": "none"}
+
+
+def _setting(name: str, value: object) -> str:
+    if value is None or value == ():
+        return _UNSET.get(name, "not set")
+    return ", ".join(_text(part) for part in value) if isinstance(value, tuple) else _text(value)
 
 
 def _examples(run: Run) -> str:
@@ -378,7 +385,7 @@ p { margin: 0 0 12px; } section > p { color: var(--faint); }
 .figure { width: 100%; } .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .92rem; width: 100%; }
 th, td { text-align: left; padding: 6px 12px 6px 0; border-bottom: 1px solid var(--line); vertical-align: top;
-  overflow-wrap: normal; }
+  overflow-wrap: anywhere; min-width: 4.4em; }
 th { color: var(--faint); font-weight: 600; } small { color: var(--faint); }
 td { font-variant-numeric: tabular-nums; }
 .cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(96px, 1fr)); gap: 12px; }

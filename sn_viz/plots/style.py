@@ -154,8 +154,8 @@ def numbers(values: np.ndarray | Iterable[float], digits: int = 4) -> list:
 
 
 def percent(value: float) -> str:
-    """Return a fraction as readable text such as ``87.5 %``."""
-    return f"{100 * value:.1f} %" if np.isfinite(value) else "not measured"
+    """Return a fraction as readable text such as ``87.5 %`` (unbreakable)."""
+    return f"{100 * value:.1f}\u00a0%" if np.isfinite(value) else "not measured"
 
 
 def canvas(title: str, dark: bool = False, height: int = 380) -> go.Figure:
@@ -184,9 +184,9 @@ def canvas(title: str, dark: bool = False, height: int = 380) -> go.Figure:
     figure = go.Figure()
     figure.update_layout(
         template=go.layout.Template(),
-        title={"text": title, "x": 0.0, "xref": "paper", "xanchor": "left", "y": 1, "yref": "container", "yanchor": "top"},
+        title={"text": title, "x": 0.0, "xref": "container", "xanchor": "left", "y": 1, "yref": "container", "yanchor": "top"},
         title_font={"size": 17, "color": look.ink},
-        title_pad={"t": 12, "b": 8},
+        title_pad={"t": 12, "b": 8, "l": 8},
         font={"family": FONT, "size": 14, "color": look.ink},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
