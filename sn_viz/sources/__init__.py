@@ -23,9 +23,9 @@ from sn_viz.sources.gather import Found, check, gather
 from sn_viz.sources.text import clean_question, display_name, quoted
 from sn_viz.types import LabelledImages
 
-__all__ = ["SOURCES", "Budget", "Source", "check", "joined", "load_images", "save_folders", "split"]
+__all__ = ["SOURCES", "Budget", "Source", "check", "load_images", "save_folders", "split"]
 
-PACK = "pack:"
+PACK, HUB = "pack:", "hub:"
 ALLOWED = (
     "Give a folder with one sub-folder of images per class, a zip of it, a CSV or JSONL table (image,label[,question]), "
     "pack:NAME or hub:OWNER/NAME."
@@ -101,27 +101,6 @@ def load_images(
     raise _another_kind(data)
 
 
-def joined(first: LabelledImages, second: LabelledImages) -> LabelledImages:
-    """Return two sets with the same classes as one, ``first`` first.
-
-    Raises
-    ------
-    UserError
-        When their classes differ.
-    """
-    if first.classes != second.classes:
-        cause = f"One has {', '.join(first.classes)}; the other {', '.join(second.classes)}."
-        raise UserError("Two sets of images have different classes.", cause, "Use the same class names in both.")
-    return replace(
-        first,
-        names=first.names + second.names,
-        pictures=first.pictures + second.pictures,
-        labels=np.concatenate([first.labels, second.labels]),
-        questions=first.questions + second.questions,
-        notes=tuple(dict.fromkeys(first.notes + second.notes)),
-    )
-
-
 def _ask(images: LabelledImages, question: str | None, budget: Budget) -> LabelledImages:
     return images.ask(question if question is None else clean_question(question, characters=budget.question_characters))
 
@@ -141,16 +120,23 @@ def _name(image: object, number: int) -> str:
 
 
 def _whole_pack(name: str) -> LabelledImages:
-    """Return a sample pack's probing and test images as one set."""
+    """Return a sample pack's probing images followed by its test images; the pipeline keeps the two apart."""
     from sn_viz.sources.pack import load_pack
 
-    return joined(*load_pack(name))
+    train, test = load_pack(name)
+    return replace(
+        train,
+        names=train.names + test.names,
+        pictures=train.pictures + test.pictures,
+        labels=np.concatenate([train.labels, test.labels]),
+        questions=train.questions + test.questions,
+    )
 
 
 def _existing(data: str | Path) -> str | Path:
-    """Return a scheme's name as it is and anything else as the path of something that exists."""
+    """Return a name with a scheme as it is, and anything else as the path of something that exists."""
     text = str(data)
-    if text.startswith("hub:"):
+    if text.startswith(HUB):
         return text
     if "://" in text:
         raise UserError(f"{quoted(text)} was not read.", "Addresses are not fetched.", ALLOWED)

@@ -27,7 +27,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 ALLOWED = "JPEG, PNG, WebP, GIF and BMP images are read."
 KEEP_SIDE = 1024
 """Pixels kept on the longer side: no model here looks at more, and a data set's memory stays bounded (3 MiB an image)."""
-MIN_SIDE = 8
+MIN_SIDE = 4
 """A shorter side than this shows nothing, and image processors mistake a side of 1 or 3 for the colour channels."""
 MAX_ASPECT = 100
 """Longer side over shorter side; several image processors refuse 200 and more."""

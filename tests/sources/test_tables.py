@@ -1,0 +1,160 @@
+"""CSV and JSONL tables, with the row number in every complaint."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+from image_files import png
+
+from sn_viz.errors import UserError
+from sn_viz.sources import Budget, load_images
+
+ROWS = ["a.png,no", "b.png,yes", "c.png,no", "d.png,yes"]
+
+
+@pytest.fixture
+def home(tmp_path):
+    (tmp_path / "data").mkdir()
+    for seed, name in enumerate("abcd"):
+        (tmp_path / "data" / f"{name}.png").write_bytes(png(seed))
+    (tmp_path / "outside.png").write_bytes(png(40))
+    return tmp_path / "data"
+
+
+def load(home, text: str | bytes, name: str = "t.csv", **options):
+    (home / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+    return load_images(home / name, **options)
+
+
+def refusal(home, text: str | bytes, name: str = "t.csv", **options) -> str:
+    with pytest.raises(UserError) as caught:
+        load(home, text, name, **options)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
+def test_separators_and_encodings(home, separator: str, encoding: str) -> None:
+    lines = ["image,label", "a.png,unreif", "b.png,früh", "c.png,unreif", "d.png,früh"]
+    images = load(home, "\r\n".join(lines).replace(",", separator).encode(encoding))
+    assert images.classes == ("früh", "unreif") and images.labels.tolist() == [1, 0, 1, 0]
+
+
+def test_questions_quotes_and_other_columns(home) -> None:
+    rows = [
+        "id,Label,Image,Question",
+        '1,no,a.png,"Red, or not?"',
+        '2,yes,b.png,"Is it\nred?"',
+        "3,no,c.png,x",
+        "",
+        "4,yes,d.png,x",
+    ]
+    images = load(home, "\n".join(rows))
+    assert images.questions == ("Red, or not?", "Is it red?", "x", "x")
+    assert images.question == "" and load_images(home / "t.csv", "Same?").question == "Same?"
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ([*ROWS, "b.png"], "Row 6 of 't.csv'.*missing cells: 1 where the header has 2"),
+        (["a.png,no,extra", *ROWS], "Row 2 of 't.csv'.*extra cells: 3"),
+        ([*ROWS, "a.png,no"], "Row 6.*repeats row 2"),
+        ([*ROWS, "a.png,yes"], "Row 6.*repeats row 2 with another label.*a.png"),
+        (["a.png,no", ",yes"], "Row 3.*no image"),
+        (["a.png, "], "Row 2.*no label"),
+        (["a.png,no", "b.p\0ng,yes"], "Row 3.*NUL"),
+        (['a.png,"no'], "Row 2.*not well-formed CSV"),
+        (["../outside.png,no"], "Row 2.*outside the table's folder"),
+        (["x/../../outside.png,no"], "Row 2.*outside"),
+        (["..\\outside.png,no"], "Row 2.*outside"),
+        (["/etc/passwd,no"], "Row 2.*outside"),
+        (["C:\\x.png,no"], "Row 2.*outside"),
+        (["http://127.0.0.1/x.png,no"], "Row 2.*address.*files only"),
+        (["a.png,\u202e"], "class of 'a.png' has no name"),
+    ],
+)
+def test_bad_rows_are_named(home, rows: list[str], words: str) -> None:
+    import re
+
+    assert re.search(words, refusal(home, "\n".join(["image,label", *rows])))
+
+
+def test_a_link_out_of_the_folder_is_refused(home) -> None:
+    os.symlink(home.parent / "outside.png", home / "link.png")
+    assert "outside the table's folder" in refusal(home, "image,label\nlink.png,no")
+
+
+def test_a_missing_image_is_named_and_the_rest_loads(home) -> None:
+    images = load(home, "\n".join(["image,label", *ROWS, "gone.png,yes", f"{'x' * 400}.png,no"]))
+    assert len(images) == 4 and "gone.png (row 6)" in images.notes[0] and "no such file" in images.notes[0]
+
+
+def test_headers_without_the_needed_columns_are_refused(home) -> None:
+    assert "Row 1 of 't.csv' has no column 'image'" in refusal(home, "a,b\n1,2")
+    assert "no column 'label'" in refusal(home, "image,kind\na.png,2") and "'kind'" in refusal(home, "image,kind\na.png,2")
+    assert "no rows" in refusal(home, "image,label\n")
+    assert refusal(home, b"")
+    assert "encoding" in refusal(home, b"image,label\n\x81\x8d,\xff")
+    assert "too many rows" in refusal(home, "\n".join(["image,label", *ROWS]), budget=Budget(files=3))
+    assert "question" in refusal(home, "image,label,question\na.png,no," + "x" * 600)
+
+
+def test_long_labels_are_cut_with_a_note_unless_they_collide(home) -> None:
+    long = "x" * 10_000
+    images = load(home, f"image,label\na.png,{long}\nb.png,no\nc.png,{long}\nd.png,no")
+    assert max(map(len, images.classes)) == 80 and "cut to 80 characters" in images.notes[0]
+    assert "look alike" in refusal(home, f"image,label\na.png,{long}1\nb.png,{long}2\nc.png,no")
+
+
+def test_quoted_formulas_come_back_as_they_were(home) -> None:
+    images = load(home, "image,label\na.png,'=cmd()\nb.png,no\nc.png,'=cmd()\nd.png,no")
+    assert images.classes == ("=cmd()", "no")
+
+
+def test_one_image_may_be_asked_two_questions_with_two_answers(home) -> None:
+    rows = ["a.png,yes,Dog?", "a.png,no,Cat?", "b.png,yes,Dog?", "b.png,no,Cat?"]
+    images = load(home, "\n".join(["image,label,question", *rows]))
+    assert len(images) == 4 and images.pictures[0] is images.pictures[1]
+    with pytest.raises(UserError, match="same image is in two classes"):
+        load_images(home / "t.csv", "One question?")
+
+
+def test_popes_own_file_is_understood(home) -> None:
+    (home / "images").mkdir()
+    for seed in range(2):
+        (home / "images" / f"COCO_{seed}.png").write_bytes(png(seed))
+    entries = [
+        {"question_id": i, "image": f"COCO_{i // 2}.png", "text": f"Is there a thing {i % 2}?", "label": ("yes", "no")[i % 2]}
+        for i in range(4)
+    ]
+    for name in ("coco_pope_random.json", "x.jsonl"):
+        images = load(home, "\n".join(json.dumps(entry) for entry in entries), name)
+        assert images.classes == ("no", "yes") and images.labels.tolist() == [1, 0, 1, 0]
+        assert images.questions[1] == "Is there a thing 1?"
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("{", "Row 2 of 't.jsonl'.*not JSON"),
+        ("[" * 100_000, "Row 2.*not JSON"),
+        ("[1]", "Row 2.*not a JSON object"),
+        ('{"image": "b.png"}', "Row 2.*no 'label'"),
+        ('{"image": ["b.png"], "label": 1}', "Row 2.*'image' is not a text"),
+        ('{"image": "a.png", "label": "no"}', "Row 2.*repeats row 1"),
+        ('{"image": "../outside.png", "label": "no"}', "Row 2.*outside"),
+        ('{"image": "a\\u0000.png", "label": "no"}', "a.png"),
+    ],
+)
+def test_bad_lines_are_named(home, line: str, words: str) -> None:
+    import re
+
+    assert re.search(words, refusal(home, '{"image": "a.png", "label": "no"}\n' + line, "t.jsonl"))
+
+
+def test_labels_may_be_numbers_or_truth_values(home) -> None:
+    lines = [{"image": f"{name}.png", "label": value} for name, value in zip("abcd", (True, False, True, False), strict=True)]
+    assert load(home, "\n".join(map(json.dumps, lines)), "t.jsonl").classes == ("false", "true")
