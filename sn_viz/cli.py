@@ -24,7 +24,7 @@ from sn_viz.errors import Cancelled, UserError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from sn_viz.types import LabelledImages, Progress
+    from sn_viz.types import Progress
 
 app = typer.Typer(
     name="sn_viz",
@@ -38,7 +38,7 @@ bench_app = typer.Typer(help="Measure this machine; prints tables or JSON.")
 app.add_typer(cache_app, name="cache")
 app.add_typer(bench_app, name="bench")
 
-# Typer brings its own copy of click or uses the installed one, depending on its version; this is the root of the usage errors of both.
+# Typer brings its own copy of click or uses the installed one, depending on its version: the root of its usage errors, either way.
 UsageError = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 
 JsonOption = Annotated[str | None, typer.Option("--json", metavar="FILE", help="Write JSON to this file; - prints only JSON.")]
@@ -192,10 +192,11 @@ def world(
     out: Annotated[Path, typer.Option(help="Folder to write; one sub-folder per class.")] = Path("world"),
 ) -> None:
     """Draw labelled scenes of the embedded model's world."""
+    from sn_viz.sources.export import save_folders
     from sn_viz.tiny.world import draw_task  # type: ignore[attr-defined]
 
     images = draw_task(task, n, seed)
-    write_folder(images, out)
+    save_folders(images, out)
     _console().print(f"Wrote {len(images)} images of {', '.join(images.classes)} in {out}", markup=False, highlight=False)
     if images.question:
         _console().print(f"Question: {images.question}", markup=False, highlight=False)
@@ -304,36 +305,6 @@ def bench_extract(model: ModelOption = None, device: DeviceOption = None, json_f
     _list(tuple(rows[0]), rows, json_file)
 
 
-def write_folder(images: LabelledImages, folder: Path) -> None:
-    """Write images as PNG files, one sub-folder per class; where questions differ, also as ``labels.csv`` with a question a row.
-
-    Raises
-    ------
-    UserError
-        When the folder is not empty or cannot be written.
-    """
-    import csv
-
-    from PIL import Image
-
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(f"{str(folder)!r} is not an empty folder.", "It holds other files.", "Name a new or empty folder.")
-    try:
-        rows = []
-        for i, (picture, label) in enumerate(zip(images.pictures, images.labels.tolist(), strict=True)):
-            place = Path(images.classes[label].replace("/", "-"), f"{i:05d}.png")
-            (folder / place).parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(picture.pixels).save(folder / place)
-            rows.append((place.as_posix(), images.classes[label], images.questions[i]))
-        if not images.question:
-            with (folder / "labels.csv").open("w", newline="", encoding="utf-8") as file:
-                csv.writer(file).writerows([("image", "label", "question"), *rows])
-    except OSError as error:
-        raise UserError(
-            f"{str(folder)!r} was not written.", f"{error.strerror or error}.", "Name a folder you may write."
-        ) from error
-
-
 def _store() -> Any:
     from sn_viz.store import Store
 
@@ -397,7 +368,7 @@ def _quiet(json_file: str | None) -> Iterator[Console]:
     """Silence libraries; while JSON goes to standard output, anything else that is printed goes to standard error."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TQDM_DISABLE", "1")
     console = _console()
     if json_file == "-":
         with redirect_stdout(sys.stderr):

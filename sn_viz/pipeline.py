@@ -21,15 +21,16 @@ import numpy as np
 
 from sn_viz.baselines import BASELINES, Context, silent
 from sn_viz.baselines.answers import parse_answer
-from sn_viz.classifier import select_voters, vote, votes_by_layer
+from sn_viz.classifier import select_voters, vote, votes_by_layer, winners
 from sn_viz.errors import UserError
 from sn_viz.exits import truncated_forward
 from sn_viz.extract import extract
+from sn_viz.held_out import align_classes, asked, usable, without_seen
 from sn_viz.latency import milliseconds_in_turns
 from sn_viz.search import best_scores_under_null, find_stumps
 from sn_viz.sites import site_names
-from sn_viz.splits import align_classes, asked, split_images, usable, without_seen
 from sn_viz.statistics import wilson
+from sn_viz.store import Store
 from sn_viz.types import (
     Baseline,
     Config,
@@ -57,7 +58,14 @@ NULL_BUDGET = 4e8
 """At most this many values are searched for the null, but never fewer than 20 labellings."""
 
 
-def run(config: Config, train: LabelledImages, test: LabelledImages, vlm: Vlm, progress: Progress = silent) -> Run:
+def run(
+    config: Config,
+    train: LabelledImages,
+    test: LabelledImages,
+    vlm: Vlm,
+    progress: Progress = silent,
+    cache: Store | None = None,
+) -> Run:
     """Find super neurons on ``train`` and judge them, and every baseline, on ``test``.
 
     Parameters
@@ -70,6 +78,8 @@ def run(config: Config, train: LabelledImages, test: LabelledImages, vlm: Vlm, p
         The frozen model.
     progress : callable
         Told the fraction done and what is going on; may raise ``Cancelled``.
+    cache : Store, optional
+        Where activations are kept; by default the cache folder.
 
     Returns
     -------
@@ -77,13 +87,13 @@ def run(config: Config, train: LabelledImages, test: LabelledImages, vlm: Vlm, p
         Nothing in it was chosen by looking at ``test``.
     """
     assert not asked(train) & asked(test), "selection and test examples must differ"
-    stage, n_classes = Stages(progress), len(train.classes)
+    stage, n_classes, cache = Stages(progress), len(train.classes), cache or Store()
     with stage("extract", 0.30, "Reading activations") as report:
         sites = config.sites or "all"
-        seen = extract(vlm, train, sites=sites, progress=part(report, 0, len(train) / (len(train) + len(test))))
-        unseen = extract(vlm, test, sites=sites, progress=part(report, len(train) / (len(train) + len(test)), 1))
+        seen = extract(vlm, train, sites=sites, cache=cache, progress=part(report, 0, len(train) / (len(train) + len(test))))
+        unseen = extract(vlm, test, sites=sites, cache=cache, progress=part(report, len(train) / (len(train) + len(test)), 1))
     with stage("search", 0.35, "Looking for super neurons"):
-        stumps = find_stumps(seen.values, train.labels, config.rule, config.metric)
+        stumps = find_stumps(seen.values, train.labels, config.rule, config.metric, n_classes)
         voters = voters_by_layer(stumps, seen.neurons, config.voters, n_classes)
     with stage("choose", 0.45, "Choosing the exit layer on the probing images") as report:
         correct = cross_validate(seen.values, train.labels, seen.neurons, config, report)
@@ -252,7 +262,7 @@ def predict(
         tally = decide(example)
         milliseconds = 1000 * (time.perf_counter() - start)
         first, second = np.sort(tally)[::-1][:2]
-        winner = int(tally.argmax())
+        winner = int(winners(tally))
         predictions.append(
             Prediction(run.train.classes[winner], winner, layer, milliseconds, tuple(map(float, tally)), float(first - second))
         )
@@ -338,7 +348,7 @@ def cross_validate(
     folds = StratifiedKFold(n_folds, shuffle=True, random_state=config.seed).split(labels[:, None], labels)
     for number, (fit, held_out) in enumerate(folds):
         progress(number / n_folds, "Choosing the exit layer on the probing images")
-        stumps = find_stumps(values[fit], labels[fit], config.rule, config.metric)
+        stumps = find_stumps(values[fit], labels[fit], config.rule, config.metric, n_classes)
         voters = voters_by_layer(stumps, neurons, config.voters, n_classes)
         correct[held_out] = (
             votes_by_layer(values[held_out], voters, n_classes, config.weighting).predicted == labels[held_out, None]
@@ -478,6 +488,7 @@ def versions() -> dict[str, str]:
 def load_splits(data: Any, question: str | None, test: Any, test_size: float, seed: int) -> tuple[LabelledImages, LabelledImages]:
     """Load ``data`` (and ``test``) and return the probing and test split, checked and disjoint."""
     from sn_viz.sources import load_images
+    from sn_viz.sources.split import split
 
     packed = _load_pack(data, seed)
     if packed is not None and test is None:
@@ -486,7 +497,7 @@ def load_splits(data: Any, question: str | None, test: Any, test_size: float, se
         return train, without_seen(align_classes(held_out, train), train)
     images = usable((packed[0] if packed else load_images(data, question)).ask(question))
     if test is None:
-        return split_images(images, test_size, seed)
+        return split(images, test_size, seed)
     packed_test = _load_pack(test, seed)
     held_out = usable((packed_test[1] if packed_test else load_images(test, question)).ask(question), "test set")
     return images, without_seen(align_classes(held_out, images), images)

@@ -6,9 +6,10 @@ import numpy as np
 
 from sn_viz.baselines import BASELINES, Context
 from sn_viz.baselines.answers import answer_words, class_logits
-from sn_viz.types import Baseline, LabelledImages
+from sn_viz.baselines.logit_lens import spoken
+from sn_viz.types import Baseline
 
-BATCH = 8
+HALF_MAX = float(np.finfo(np.float16).max)
 
 
 @BASELINES.register("full-model-calibrated")
@@ -16,10 +17,10 @@ def run(context: Context) -> Baseline:
     """Compare the full model's logits of the answers, moved by offsets that are fitted on the probing images. With two classes that
     is one threshold on yes minus no, in either direction, so that a model that answers the wrong way round is put right."""
     vlm, train, test = context.vlm, context.train, context.test
-    seen = _first_token_logits(context, train, 0.0)
+    seen, unseen = _first_token_logits(context)
     words = answer_words(vlm, seen, train.classes, train.question)
     fitted = fit_offsets(class_logits(vlm, seen, train.classes, words=words), train.labels)
-    predicted = fitted.predict(class_logits(vlm, _first_token_logits(context, test, 0.3), test.classes, words=words))
+    predicted = fitted.predict(class_logits(vlm, unseen, test.classes, words=words))
 
     def label_of(asked: tuple) -> int:
         logits = vlm.first_token_logits([asked[0]], [asked[1]])
@@ -113,10 +114,12 @@ def _balanced_accuracy(labels: np.ndarray, predicted: np.ndarray, n_classes: int
     return float(np.mean([np.mean(predicted[labels == c] == c) for c in present]))
 
 
-def _first_token_logits(context: Context, images: LabelledImages, done: float) -> np.ndarray:
-    rows = []
-    for start in range(0, len(images), BATCH):
-        context.progress(min(done + 0.7 * start / len(images), 1.0), "Reading the full model's first token")
-        batch = slice(start, start + BATCH)
-        rows.append(context.vlm.first_token_logits(images.pictures[batch], images.questions[batch]))
-    return np.concatenate(rows)
+def _first_token_logits(context: Context) -> list[np.ndarray]:
+    """Return float32 (example, vocabulary) of the probing and the test split.
+
+    They are read off the residual stream behind the last layer, which the run has already, unless that was cut to float16's range.
+    """
+    if all(np.abs(values).max(initial=0) < HALF_MAX for values in context.residual[-1]):
+        return [spoken(context.vlm, values) for values in context.residual[-1]]
+    context.progress(0.1, "Reading the full model's first token")
+    return [context.vlm.first_token_logits(split.pictures, split.questions) for split in (context.train, context.test)]

@@ -18,19 +18,19 @@ def run(context: Context) -> Baseline:
     is trained; the layer is the most accurate one on the probing images."""
     vlm, train, test = context.vlm, context.train, context.test
     n_layers = len(context.residual)
-    last = _spoken(vlm, context.residual[-1][0])
+    last = spoken(vlm, context.residual[-1][0])
     words = answer_words(vlm, last, train.classes, train.question)
     on_train, on_test = [], []
     for layer, (seen, unseen) in enumerate(context.residual, start=1):
         context.progress(layer / (n_layers + 1), f"Logit lens: layer {layer} of {n_layers}")
-        on_train.append(class_logits(vlm, _spoken(vlm, seen), train.classes, words=words).argmax(axis=1))
-        on_test.append(class_logits(vlm, _spoken(vlm, unseen), test.classes, words=words).argmax(axis=1))
+        on_train.append(class_logits(vlm, spoken(vlm, seen), train.classes, words=words).argmax(axis=1))
+        on_test.append(class_logits(vlm, spoken(vlm, unseen), test.classes, words=words).argmax(axis=1))
     chosen = int(np.argmax([np.mean(said == train.labels) for said in on_train])) + 1
     predicted = on_test[chosen - 1].astype(np.int64)
 
     def label_of(asked: tuple) -> int:
         hidden = residual_after(vlm, asked, chosen)
-        return int(class_logits(vlm, _spoken(vlm, hidden), test.classes, words=words).argmax())
+        return int(class_logits(vlm, spoken(vlm, hidden), test.classes, words=words).argmax())
 
     return Baseline(
         name="logit-lens",
@@ -51,7 +51,7 @@ def residual_after(vlm, asked: tuple, layer: int) -> np.ndarray:
     return values[:, neurons_of(vlm, ("residual",), layer).layer == layer].astype(np.float32)
 
 
-def _spoken(vlm, hidden: np.ndarray) -> np.ndarray:
+def spoken(vlm, hidden: np.ndarray) -> np.ndarray:
     """Return the vocabulary logits, float32 (example, vocabulary), of residual vectors float32 (example, unit)."""
     rows = []
     with torch.inference_mode():
