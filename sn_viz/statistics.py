@@ -1,0 +1,237 @@
+"""How far to trust a number: intervals, paired comparison, cross-validation over exit layers, the permutation p-value.
+
+Takes counts, correctness per example, or values with labels; returns intervals, fractions and choices. Every function is total:
+what cannot be computed is NaN or an empty result with a documented meaning, never an exception for odd data. It knows nothing about
+models or images.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtri
+
+from sn_viz.classifier import select_voters, votes_by_layer
+from sn_viz.search import find_stumps
+from sn_viz.types import Interval, Neurons, Progress, Stumps
+
+MAX_FOLDS = 5
+
+
+def wilson(correct: int, n: int, confidence: float = 0.95) -> Interval:
+    """Return a fraction with its Wilson score interval.
+
+    Parameters
+    ----------
+    correct, n : int
+        ``correct`` out of ``n``.
+    confidence : float
+        In (0, 1).
+
+    Returns
+    -------
+    Interval
+        For n = 0: value NaN, from 0 to 1.
+
+    Notes
+    -----
+    E. B. Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22 (1927). Without continuity
+    correction; the bounds never leave [0, 1] and never shrink to a point.
+
+    Examples
+    --------
+    >>> wilson(9, 10)
+    Interval(value=0.9, low=0.5958..., high=0.9821..., n=10)
+    """
+    if n <= 0:
+        return Interval(np.nan, 0.0, 1.0, 0)
+    z2 = float(ndtri(0.5 + confidence / 2)) ** 2
+    p = correct / n
+    centre = (p + z2 / (2 * n)) / (1 + z2 / n)
+    half = np.sqrt(z2 * (p * (1 - p) / n + z2 / (4 * n * n))) / (1 + z2 / n)
+    return Interval(p, 0.0 if correct == 0 else float(centre - half), 1.0 if correct == n else float(centre + half), n)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How much more often one method is right than another, on the same images."""
+
+    value: float
+    """Fraction of images, first method minus second; NaN without images."""
+    low: float
+    high: float
+    p_value: float
+    """Exact two-sided McNemar test of no difference; 1 when they never disagree or there are no images."""
+    n: int
+
+
+def paired_difference(
+    first: np.ndarray, second: np.ndarray, confidence: float = 0.95, n_resamples: int = 2000, seed: int = 0
+) -> Difference:
+    """Compare two methods on the very same examples.
+
+    Parameters
+    ----------
+    first, second : bool (example,)
+        Whether each method was right.
+    confidence : float
+    n_resamples : int
+        Bootstrap samples of the examples behind the interval.
+    seed : int
+
+    Returns
+    -------
+    Difference
+        With a percentile bootstrap interval; NaN and [-1, 1] without examples.
+    """
+    first, second = np.asarray(first, bool), np.asarray(second, bool)
+    n = len(first)
+    if n == 0:
+        return Difference(np.nan, -1.0, 1.0, 1.0, 0)
+    wins, losses = int((first & ~second).sum()), int((second & ~first).sum())
+    rng = np.random.default_rng(seed)
+    # only how many wins and losses a resample holds matters
+    counts = rng.multinomial(n, [wins / n, losses / n, (n - wins - losses) / n], n_resamples)
+    tail = (1 - confidence) / 2
+    low, high = np.quantile((counts[:, 0] - counts[:, 1]) / n, [tail, 1 - tail])
+    return Difference((wins - losses) / n, float(low), float(high), _mcnemar(wins, losses), n)
+
+
+def _mcnemar(wins: int, losses: int) -> float:
+    """Return the exact two-sided p-value that wins and losses are equally likely."""
+    from scipy.stats import binomtest
+
+    return float(binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0
+
+
+def permutation_p_value(observed: float, null: np.ndarray) -> float:
+    """Return how often meaningless labels do at least as well.
+
+    Parameters
+    ----------
+    observed : float
+        The best score with the true labels.
+    null : float (labelling,)
+        The best score with each shuffled labelling.
+
+    Returns
+    -------
+    float
+        (1 + number of null scores >= observed) / (1 + number of null scores), NaN scores left out: never 0. NaN when the observed
+        score is, or no null score is defined.
+    """
+    null = np.asarray(null, np.float64)
+    null = null[~np.isnan(null)]
+    if np.isnan(observed) or not len(null):
+        return np.nan
+    return (1 + int((null >= np.float64(observed) - 1e-6).sum())) / (1 + len(null))
+
+
+def cross_validated_layers(
+    values: np.ndarray,
+    labels: np.ndarray,
+    neurons: Neurons,
+    rule: str = "best-split",
+    metric: str = "balanced-accuracy",
+    voters: int = 15,
+    weighting: str = "majority",
+    n_classes: int | None = None,
+    n_folds: int = MAX_FOLDS,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> np.ndarray:
+    """Return whether each example, left out of the search, is voted right at every exit layer.
+
+    Parameters
+    ----------
+    values : float16 or float32 (example, neuron)
+        The probing split.
+    labels : int (example,)
+    neurons : Neurons
+        Sorted by layer.
+    rule, metric, voters, weighting
+        As for ``SuperNeuronClassifier``.
+    n_classes : int, optional
+    n_folds : int
+        At most; fewer when a class has fewer examples. Stratified and shuffled.
+    seed : int
+    progress : callable, optional
+
+    Returns
+    -------
+    bool (example, layer)
+        One search a fold; a layer's voters come from the neurons up to it. A layer where no neuron is defined is right about
+        nothing. Shape (0, layer) when fewer than two classes are present or some class has a single example, so that nothing
+        can be left out.
+    """
+    labels = np.asarray(labels)
+    sizes = np.unique(labels, return_counts=True)[1]
+    folds = min(n_folds, int(sizes.min())) if len(sizes) > 1 else 0
+    if folds < 2:
+        return np.zeros((0, neurons.n_layers), bool)
+    n_classes = max(2, n_classes or int(labels.max()) + 1)
+    fold = _stratified(labels, folds, seed)
+    right = np.zeros((len(labels), neurons.n_layers), bool)
+    for number in range(folds):
+        if progress is not None:
+            progress(number / folds, "Choosing the exit layer on the probing images")
+        held_out = fold == number
+        stumps = find_stumps(values[~held_out], labels[~held_out], rule, metric, n_classes)
+        by_layer = [_voters_or_none(stumps, neurons, layer, voters, n_classes) for layer in range(1, neurons.n_layers + 1)]
+        votes = votes_by_layer(values[held_out], by_layer, n_classes, weighting)
+        spoken = np.array([len(one) > 0 for one in by_layer])
+        right[held_out] = (votes.predicted == labels[held_out, None]) & spoken
+    return right
+
+
+def choose_exit_layer(right: np.ndarray, se: float = 1.0) -> int:
+    """Return the earliest layer within ``se`` standard errors of the best one.
+
+    Parameters
+    ----------
+    right : bool (example, layer)
+        Cross-validated, from ``cross_validated_layers``.
+    se : float
+        How many standard errors of the paired difference from the best layer are forgiven.
+
+    Returns
+    -------
+    int
+        From 1; the last layer when there are no examples to go by, and 1 when there are no layers.
+
+    Notes
+    -----
+    The one-standard-error rule of Breiman et al., "Classification and Regression Trees" (1984), with the error of the paired
+    difference, which is smaller than that of either accuracy because the layers see the same examples. The best layer is the
+    earliest of the most accurate.
+
+    Examples
+    --------
+    >>> choose_exit_layer(np.array([[0, 1, 1], [0, 1, 1], [1, 1, 1], [0, 1, 1]], bool))
+    2
+    """
+    right = np.asarray(right, bool)
+    if not right.size:
+        return max(1, right.shape[1])
+    best = right[:, int(right.mean(axis=0).argmax())]
+    lost = best[:, None].astype(np.float64) - right
+    forgiven = se * lost.std(axis=0) / np.sqrt(len(right))
+    return int(np.argmax(lost.mean(axis=0) <= forgiven)) + 1
+
+
+def _stratified(labels: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
+    """Return the fold of each example, int (example,): classes and folds are spread as evenly as can be."""
+    order = np.random.default_rng(seed).permutation(len(labels))
+    order = order[np.argsort(labels[order], kind="stable")]
+    fold = np.empty(len(labels), int)
+    fold[order] = np.arange(len(labels)) % n_folds
+    return fold
+
+
+def _voters_or_none(stumps: Stumps, neurons: Neurons, layer: int, k: int, n_classes: int) -> Stumps:
+    """Return the voters up to a layer; none when no neuron there is defined."""
+    known = stumps.take(slice(0, neurons.up_to(layer) * (1 if n_classes == 2 else n_classes)))
+    if k >= 1 and np.isnan(known.score).all():
+        return known.take(slice(0, 0))
+    return select_voters(known, k, n_classes)

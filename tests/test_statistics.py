@@ -1,0 +1,102 @@
+"""Numbers about numbers: against scipy, against planted answers, and on data where nothing can be said."""
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+from sn_viz.statistics import (
+    choose_exit_layer,
+    cross_validated_layers,
+    paired_difference,
+    permutation_p_value,
+    wilson,
+)
+from sn_viz.types import Neurons
+
+
+@pytest.mark.parametrize(("correct", "n"), [(0, 5), (5, 5), (7, 10), (1, 200), (199, 200), (1, 1)])
+def test_wilson_equals_scipy(correct, n):
+    ours, theirs = wilson(correct, n), binomtest(correct, n).proportion_ci(method="wilson")
+    assert (ours.value, ours.n) == (correct / n, n)
+    assert ours.low == pytest.approx(theirs.low, abs=1e-12) and ours.high == pytest.approx(theirs.high, abs=1e-12)
+
+
+def test_wilson_of_nothing_is_undefined_and_says_so():
+    nothing = wilson(0, 0)
+    assert np.isnan(nothing.value) and (nothing.low, nothing.high, nothing.n) == (0, 1, 0)
+
+
+def test_wilson_covers_the_truth_about_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    inside = [one.low <= 0.8 <= one.high for one in (wilson(int(k), 40) for k in rng.binomial(40, 0.8, 2000))]
+    assert 0.92 <= np.mean(inside) <= 0.98
+
+
+def test_a_paired_difference_sees_what_two_intervals_cannot():
+    first = np.r_[np.ones(85, bool), np.zeros(15, bool)]
+    second = first.copy()
+    second[:10] = False
+    found = paired_difference(first, second)
+    assert found.value == pytest.approx(0.1) and 0 < found.low < 0.1 < found.high
+    assert found.p_value == pytest.approx(2 * 0.5**10)
+    mirrored = paired_difference(second, first)
+    assert mirrored.value == -found.value and mirrored.p_value == found.p_value
+
+
+def test_equal_methods_and_no_examples_do_not_differ():
+    same = paired_difference([True, False], [True, False])
+    assert (same.value, same.low, same.high, same.p_value) == (0, 0, 0, 1)
+    assert np.isnan(paired_difference([], []).value)
+
+
+def test_the_p_value_is_never_zero_and_nan_stays_nan():
+    assert permutation_p_value(0.9, np.array([0.5, 0.6, 0.7])) == 0.25
+    assert permutation_p_value(0.6, np.array([0.5, 0.6, 0.7, np.nan])) == 0.75
+    assert permutation_p_value(np.float32(0.7), np.array([0.7], np.float32)) == 1
+    assert np.isnan(permutation_p_value(np.nan, np.array([0.5]))) and np.isnan(permutation_p_value(0.5, np.array([np.nan])))
+
+
+def neurons_of(n_layers, width):
+    layer = np.repeat(np.arange(1, n_layers + 1), width).astype(np.int16)
+    return Neurons(np.zeros(len(layer), np.int8), layer, np.tile(np.arange(width, dtype=np.int32), n_layers), ("residual",))
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_the_layer_that_first_knows_is_chosen(n_classes):
+    rng = np.random.default_rng(1)
+    labels = rng.permutation(np.arange(90) % n_classes)
+    values = rng.normal(size=(90, 4 * 60)).astype(np.float16)
+    values[:, 120:150] += 4 * (labels[:, None] == np.arange(30) % n_classes)
+    right = cross_validated_layers(values, labels, neurons_of(4, 60), voters=5)
+    assert right.shape == (90, 4)
+    assert right[:, :2].mean() < 0.7 and right[:, 2:].mean() > 0.9
+    assert choose_exit_layer(right) == 3
+
+
+def test_cross_validation_is_not_fooled_by_noise():
+    rng = np.random.default_rng(2)
+    right = cross_validated_layers(rng.normal(size=(60, 3000)).astype(np.float16), np.arange(60) % 2, neurons_of(3, 1000))
+    assert abs(right.mean() - 0.5) < 0.2
+
+
+def test_odd_data_gives_an_empty_answer_not_an_error():
+    neurons, values = neurons_of(2, 3), np.random.default_rng(3).normal(size=(5, 6)).astype(np.float32)
+    assert cross_validated_layers(values, np.zeros(5, int), neurons).shape == (0, 2)
+    assert cross_validated_layers(values, np.array([0, 0, 0, 0, 1]), neurons).shape == (0, 2)
+    assert choose_exit_layer(np.zeros((0, 2), bool)) == 2 and choose_exit_layer(np.zeros((0, 0), bool)) == 1
+
+
+def test_a_layer_without_defined_neurons_is_right_about_nothing():
+    values = np.random.default_rng(4).normal(size=(20, 6)).astype(np.float32)
+    values[:, :3] = np.nan
+    right = cross_validated_layers(values, np.arange(20) % 2, neurons_of(2, 3), voters=1)
+    assert not right[:, 0].any()
+
+
+def test_every_fold_holds_every_class():
+    from sn_viz.statistics import _stratified
+
+    labels = np.array([0] * 7 + [1] * 20 + [2] * 5)
+    fold = _stratified(labels, 5, seed=0)
+    assert all(set(labels[fold == number]) == {0, 1, 2} for number in range(5))
+    assert max(np.bincount(fold)) - min(np.bincount(fold)) <= 1
