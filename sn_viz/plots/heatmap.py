@@ -34,7 +34,7 @@ class Info(NamedTuple):
     names: tuple[tuple[str, ...], ...]
     """(site, layer): the best neuron's readable name, "" where there is none."""
     luck: float | None
-    """The 95 % line on the same scale as ``share``; None when no null was computed."""
+    """The 95 % line on the same scale as ``share``; None when no null was computed or chance differs between the classes."""
     metric: str
 
 
@@ -76,9 +76,16 @@ def info(run: Run, site: str | None = None) -> Info:
         table(stumps.score.astype(np.float64), np.nan),
         _count_above(run, cell, line, len(best)).reshape(shape)[rows],
         tuple(tuple(neurons.name(column) if column >= 0 else "" for column in row) for row in neuron),
-        None if line is None else float(reference.above_chance(run, np.array(line), np.array(len(run.train.classes) - 1))),
+        _luck_share(run, line),
         run.config.metric,
     )
+
+
+def _luck_share(run: Run, line: float | None) -> float | None:
+    spoken_for = np.unique(run.stumps.class_index)
+    if line is None or not len(spoken_for) or np.ptp(reference.chance(run, spoken_for)) > 0.01:
+        return None
+    return float(reference.above_chance(run, np.array(line), spoken_for[0]))
 
 
 def _first_best(cell: np.ndarray, value: np.ndarray, n_cells: int) -> np.ndarray:

@@ -269,7 +269,7 @@ def _voters_table(run: Run) -> str:
         rows.append(
             (
                 _text(run.neurons.name(int(voters.neuron[position]))),
-                _text(name),
+                f'<span class="name">{_text(name)}</span>',
                 f"{'above' if sign > 0 else 'below'} {threshold:.4g}",
                 f"{voters.score[position]:.3f}",
                 f"{held_out:.3f}" if np.isfinite(held_out) else "undefined",
@@ -385,7 +385,8 @@ p { margin: 0 0 12px; } section > p { color: var(--faint); }
 .figure { width: 100%; } .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .92rem; width: 100%; }
 th, td { text-align: left; padding: 6px 12px 6px 0; border-bottom: 1px solid var(--line); vertical-align: top;
-  overflow-wrap: anywhere; min-width: 4.4em; }
+  overflow-wrap: normal; }
+.name { display: inline-block; min-width: 4.5em; overflow-wrap: anywhere; }
 th { color: var(--faint); font-weight: 600; } small { color: var(--faint); }
 td { font-variant-numeric: tabular-nums; }
 .cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(96px, 1fr)); gap: 12px; }

@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 from planted_run import HOSTILE, make_run, planted_column
+
 from sn_viz.plots import report
 
 pytestmark = pytest.mark.browser
