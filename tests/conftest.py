@@ -7,8 +7,8 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["HF_HUB_OFFLINE"] = "1"
 
+import json
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -169,7 +169,34 @@ def _qwen3_vl() -> tuple[Any, Any]:
     return Qwen3VLForConditionalGeneration(config), (images, tokenizer)
 
 
-ARCHITECTURES = {"llava": _llava, "idefics3": _idefics3, "gemma3": _gemma3, "qwen3_vl": _qwen3_vl}
+def _llava_onevision() -> tuple[Any, Any]:
+    """Its processor has a video part too."""
+    from transformers import LlavaOnevisionConfig, LlavaOnevisionForConditionalGeneration, Qwen2Config, SiglipVisionConfig
+    from transformers.models.llava_onevision.image_processing_pil_llava_onevision import LlavaOnevisionImageProcessorPil
+
+    tokenizer = _tokenizer(image_token="<image>", video_token="<video>")
+    tokenizer.chat_template = _template("<image>")
+    grids = [[32, 32], [32, 64], [64, 32]]
+    images = LlavaOnevisionImageProcessorPil(size={"height": 32, "width": 32}, image_grid_pinpoints=grids)
+    config = LlavaOnevisionConfig(
+        text_config=Qwen2Config(**_text(tokenizer)),
+        vision_config=SiglipVisionConfig(**TOWER, vision_use_head=False),
+        image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
+        video_token_index=tokenizer.convert_tokens_to_ids("<video>"),
+        vision_feature_layer=-1,
+        image_grid_pinpoints=grids,
+    )
+    settings = {"processor_class": "LlavaOnevisionProcessor", "num_image_tokens": 16, "vision_feature_select_strategy": "full"}
+    return LlavaOnevisionForConditionalGeneration(config), (images, tokenizer, settings)
+
+
+ARCHITECTURES = {
+    "llava": _llava,
+    "idefics3": _idefics3,
+    "gemma3": _gemma3,
+    "qwen3_vl": _qwen3_vl,
+    "llava_onevision": _llava_onevision,
+}
 
 
 def save_checkpoint(architecture: str, folder: Path) -> Path:
@@ -180,7 +207,10 @@ def save_checkpoint(architecture: str, folder: Path) -> Path:
     module, processor = ARCHITECTURES[architecture]()
     module.save_pretrained(folder)
     for part in processor if isinstance(processor, tuple) else (processor,):
-        part.save_pretrained(folder)
+        if isinstance(part, dict):
+            (folder / "processor_config.json").write_text(json.dumps(part))
+        else:
+            part.save_pretrained(folder)
     return folder
 
 
@@ -228,9 +258,8 @@ def llava(random_vlm: Callable[[str], Any]) -> Any:
 def tiny_llava() -> Any:
     """The embedded model; tests that need it are left out while it is not there."""
     from sn_viz.models import load_model
-    from sn_viz.models.catalog import locate
 
     folder = Path(__file__).resolve().parents[1] / "assets" / "tiny-llava"
     if not (folder / "config.json").is_file():
         pytest.skip("assets/tiny-llava is not there")
-    return partial(load_model, device="cpu")(locate("tiny-llava")[2])
+    return load_model("tiny-llava", device="cpu")

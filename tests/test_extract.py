@@ -128,6 +128,15 @@ def test_adding_one_image_costs_one_image(llava, noise_pictures):
     assert memory.n_put == 5, "another question is another row"
 
 
+def test_a_second_process_finds_the_rows_on_disk(llava, noise_pictures, tmp_path, monkeypatch):
+    from sn_viz.store import Store
+
+    first = extract(llava, noise_pictures(2), "yes?", cache=Store(tmp_path))
+    monkeypatch.setattr(llava, "prepare", None)
+    second = extract(llava, noise_pictures(2), "yes?", cache=Store(tmp_path))
+    np.testing.assert_array_equal(second.values, first.values)
+
+
 def test_a_cached_row_of_all_layers_serves_a_shallower_request(llava, noise_pictures):
     memory, pictures = Memory(), noise_pictures(2)
     whole = extract(llava, pictures, "yes?", cache=memory)

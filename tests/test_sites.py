@@ -49,3 +49,18 @@ def test_an_unnamed_mlp_is_known_by_its_shape():
     mlp.up, mlp.down = nn.Linear(8, 16), nn.Linear(16, 8)
     block.mlp = mlp
     assert SITES["mlp-neuron"].module_of(block) == (mlp.down, "input")
+
+
+def test_an_mlp_without_a_module_of_its_own_is_found_in_the_block():
+    block = nn.Module()
+    block.fc1, block.fc2 = nn.Linear(8, 16), nn.Linear(16, 8)
+    assert SITES["mlp-neuron"].module_of(block) == (block.fc2, "input")
+    assert SITES["mlp-output"].module_of(block) == (block.fc2, "output")
+
+
+def test_a_router_is_not_taken_for_neurons():
+    block, mlp = nn.Module(), nn.Module()
+    mlp.first, mlp.router = nn.Linear(8, 8), nn.Linear(8, 4)
+    block.mlp = mlp
+    with pytest.raises(UserError, match="mlp-neuron"):
+        SITES["mlp-neuron"].module_of(block)

@@ -72,15 +72,19 @@ def mlp_of(block: nn.Module) -> nn.Module | None:
 
 
 def down_projection_of(block: nn.Module) -> nn.Module | None:
-    """Return the last linear layer of the block's MLP, whose input are the MLP's neurons, or None."""
+    """Return the linear layer that closes the block's MLP, whose input are the MLP's neurons, or None.
+
+    It is known by its name, in the MLP or in the block itself; else it is the last of two or three linear layers of the MLP, if it
+    leads back to the width that the first one starts from. In a mixture of experts that is the shared expert's, where there is one.
+    """
     mlp = mlp_of(block)
-    if mlp is None:
-        return None
-    named = _child(mlp, DOWN_NAMES, None)
-    if named is not None and getattr(named, "weight", None) is not None:
+    children = dict((block if mlp is None else mlp).named_children())
+    named = next((children[name] for name in DOWN_NAMES if getattr(children.get(name), "weight", None) is not None), None)
+    if named is not None or mlp is None:
         return named
     linear = [child for child in mlp.modules() if type(child).__name__ == "Linear"]
-    return linear[-1] if len(linear) in (2, 3) else None
+    closes = len(linear) in (2, 3) and linear[-1].out_features == linear[0].in_features
+    return linear[-1] if closes else None
 
 
 def attention_output_of(block: nn.Module) -> nn.Module | None:

@@ -51,13 +51,15 @@ class Vlm:
         self.name, self.module, self.processor, self.key = name, module, processor, key
         self.blocks: nn.ModuleList = decoder_blocks(module)
         self.norm: nn.Module | None = final_norm(module, self.blocks)
-        self.lm_head: nn.Module = module.get_output_embeddings()
+        self.lm_head: nn.Module = _lm_head(module)
         self.tokenizer: Any = getattr(processor, "tokenizer", processor)
         self.tokenizer.padding_side = "left"
         if self.tokenizer.pad_token is None:
             self.tokenizer.pad_token = self.tokenizer.eos_token
         self.lock = threading.RLock()
         self._text_lock = threading.RLock()
+        self.places: dict[str, list[Any]] = {}
+        """Where ``exits`` reads each site, block by block, filled on first use."""
         self.layout: dict[str, np.ndarray] = {}
         """Width of each site by layer, int64 (layer,), filled by ``exits.site_widths`` on first use."""
         self.tail_slicing: str | None = None
@@ -111,7 +113,8 @@ class Vlm:
             self._refuse_control_tokens(question)
         images = [[Image.fromarray(np.ascontiguousarray(picture.pixels))] for picture in pictures]
         with self._text_lock:
-            batch = self.processor(images=images, text=self.prompts(questions), **self._text_options(questions))
+            prompts = self.prompts(questions)
+            batch = self.processor(images=images, text=prompts, **self._text_options(prompts[0]))
         return {
             name: value.to(self.device, self.dtype if value.is_floating_point() else None) if torch.is_tensor(value) else value
             for name, value in batch.items()
@@ -127,10 +130,10 @@ class Vlm:
         turns = [[{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": question}]}] for question in questions]
         return self.processor.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
 
-    def _text_options(self, questions: Sequence[str]) -> dict[str, Any]:
-        bos = self.tokenizer.bos_token
-        written = bos is not None and self.prompts(questions[:1])[0].startswith(bos)
+    def _text_options(self, prompt: str) -> dict[str, Any]:
         options: dict[str, Any] = {"padding": True, "return_tensors": "pt"}
+        bos = self.tokenizer.bos_token
+        written = bos is not None and prompt.startswith(bos)  # the template wrote it; a second one would change every activation
         return options | {"add_special_tokens": False} if written else options
 
     def _refuse_control_tokens(self, question: str) -> None:
@@ -280,3 +283,14 @@ class Vlm:
                 if first is not None and first != self.tokenizer.unk_token_id:
                     found[first] = None
         return list(found)
+
+
+def _lm_head(module: nn.Module) -> nn.Module:
+    head = module.get_output_embeddings()
+    if head is None:
+        head = next((part for path, part in module.named_modules() if path.endswith("lm_head")), None)
+    if head is None:
+        raise UserError(
+            f"{type(module).__name__} cannot be used.", "It has no language-model head.", "Choose a model that answers in text."
+        )
+    return head

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 Side = Literal["input", "output"]
+Place = tuple["nn.Module", Side]
+"""A module, and whether its input or its output is read."""
 
 
 class Site(Protocol):
@@ -22,7 +24,7 @@ class Site(Protocol):
     name: str
     __doc__: str | None
 
-    def module_of(self, block: nn.Module) -> tuple[nn.Module, Side]:
+    def module_of(self, block: nn.Module) -> Place:
         """Return the module of ``block`` to watch, and whether its input or its output is the site.
 
         Raises

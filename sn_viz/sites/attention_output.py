@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sn_viz.errors import UserError
 from sn_viz.models.blocks import attention_of
-from sn_viz.sites import SITES, Side
+from sn_viz.sites import SITES, Place
 
 if TYPE_CHECKING:
     from torch import nn
@@ -17,7 +17,7 @@ class AttentionOutput:
 
     name = "attention-output"
 
-    def module_of(self, block: nn.Module) -> tuple[nn.Module, Side]:
+    def module_of(self, block: nn.Module) -> Place:
         """Return the block's attention, read at its output."""
         attention = attention_of(block)
         if attention is None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sn_viz.errors import UserError
 from sn_viz.models.blocks import down_projection_of
-from sn_viz.sites import SITES, Side
+from sn_viz.sites import SITES, Place
 
 if TYPE_CHECKING:
     from torch import nn
@@ -17,7 +17,7 @@ class MlpNeuron:
 
     name = "mlp-neuron"
 
-    def module_of(self, block: nn.Module) -> tuple[nn.Module, Side]:
+    def module_of(self, block: nn.Module) -> Place:
         """Return the last linear layer of the block's MLP, read at its input."""
         down = down_projection_of(block)
         if down is None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sn_viz.errors import UserError
-from sn_viz.models.blocks import mlp_of
-from sn_viz.sites import SITES, Side
+from sn_viz.models.blocks import down_projection_of, mlp_of
+from sn_viz.sites import SITES, Place
 
 if TYPE_CHECKING:
     from torch import nn
@@ -17,9 +17,11 @@ class MlpOutput:
 
     name = "mlp-output"
 
-    def module_of(self, block: nn.Module) -> tuple[nn.Module, Side]:
-        """Return the block's MLP, read at its output."""
+    def module_of(self, block: nn.Module) -> Place:
+        """Return the block's MLP, or its last linear layer where it has no module of its own, read at its output."""
         mlp = mlp_of(block)
+        if mlp is None:
+            mlp = down_projection_of(block)
         if mlp is None:
             raise UserError(f"The site {self.name!r} is not there.", f"{type(block).__name__} has no MLP module.", "Leave it out.")
         return mlp, "output"

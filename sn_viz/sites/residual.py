@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sn_viz.sites import SITES, Side
+from sn_viz.sites import SITES, Place
 
 if TYPE_CHECKING:
     from torch import nn
@@ -15,7 +15,7 @@ class Residual:
 
     name = "residual"
 
-    def module_of(self, block: nn.Module) -> tuple[nn.Module, Side]:
+    def module_of(self, block: nn.Module) -> Place:
         """Return the block itself, read at its output."""
         return block, "output"
 
