@@ -386,12 +386,13 @@ p { margin: 0 0 12px; } section > p { color: var(--faint); }
 table { border-collapse: collapse; font-size: .92rem; width: 100%; }
 th, td { text-align: left; padding: 6px 12px 6px 0; border-bottom: 1px solid var(--line); vertical-align: top;
   overflow-wrap: normal; }
-.name { display: inline-block; min-width: 4.5em; overflow-wrap: anywhere; }
+.name { display: inline-block; min-width: 3em; overflow-wrap: anywhere; }
 th { color: var(--faint); font-weight: 600; } small { color: var(--faint); }
 td { font-variant-numeric: tabular-nums; }
 .cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(96px, 1fr)); gap: 12px; }
 .cards figure { margin: 0; background: var(--card); border-radius: 6px; padding: 6px; font-size: .85rem; line-height: 1.35; }
 .cards img { width: 100%; border-radius: 4px; display: block; margin-bottom: 4px; }
+@media (max-width: 480px) { table { font-size: .8rem; } th, td { padding-right: 7px; } }
 @media print { section { break-inside: avoid; } }
 """
 
