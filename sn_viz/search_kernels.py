@@ -22,6 +22,11 @@ TILE = 256
 """Rows sorted together before larger merges: 16 kB of 32-bit keys stay in the first-level cache."""
 
 BALANCED_ACCURACY, ACCURACY, ROC_AUC, F1 = range(4)
+TOTAL, BEST, CUT, SIDE, MEMBERS, PENDING, BELOW = range(7)
+"""Rows of a scan's state, int32 (row, LANES). One array, because the compiler checks every pair of arrays for overlap."""
+
+WIDEST = np.finfo(np.float32).max
+"""Gaps between neighbouring values that overflow float32 count as this wide."""
 
 
 def _row(context, builder, kind, array, index):
@@ -175,114 +180,113 @@ def _decode(keys, half, patterns, values):
     """Turn sorted ``keys`` back into float32: ``patterns`` uint32 and ``values`` float32 (example, LANES) are one memory."""
     top = np.uint32(0x8000) if half else np.uint32(0x80000000)
     every = np.uint32(0xFFFF) if half else np.uint32(0xFFFFFFFF)
-    for p in range(len(keys)):
-        for k in range(LANES):
-            u = np.uint32(keys[p, k] >> np.uint8(16))
-            u = np.uint32(u ^ top) if u & top else np.uint32(u ^ every)
-            if half:
-                u = np.uint32(np.uint32((u & np.uint32(0x7FFF)) << np.uint32(13)) | np.uint32((u & top) << np.uint32(16)))
-            patterns[p, k] = u
+    flat_keys, flat_patterns, flat_values = keys.reshape(-1), patterns.reshape(-1), values.reshape(-1)
+    for i in range(len(flat_keys)):
+        u = np.uint32(flat_keys[i] >> np.uint32(16))
+        u = np.uint32(u ^ (top if u & top else every))
+        if half:
+            u = np.uint32(np.uint32((u & np.uint32(0x7FFF)) << np.uint32(13)) | np.uint32((u & top) << np.uint32(16)))
+        flat_patterns[i] = u
     if half:
-        for p in range(len(keys)):
-            for k in range(LANES):
-                values[p, k] = values[p, k] * np.float32(2.0**112)
+        for i in range(len(flat_values)):
+            flat_values[i] *= np.float32(2.0**112)
 
 
 @njit(nogil=True, error_model="numpy")
-def _scan_linear(keys, values, spoken, inside, outside, below, above, total, best, gap, cut, side):
-    """Find the cut with the highest linear quality in each lane.
+def _scan_linear(keys, values, spoken, inside, outside, below, above, state, gap):
+    """Find the cut with the highest linear quality in each lane: rows BEST, CUT and SIDE of ``state``, and its ``gap``.
 
-    ``total`` sums ``inside`` for members of class ``spoken`` and ``outside`` for others, from the smallest value up. A cut's
-    quality is ``below + total`` when what lies below speaks for the class, ``above - total`` when what lies above does.
+    The total sums ``inside`` for members of class ``spoken`` and ``outside`` for others, from the smallest value up. A cut's
+    quality is ``below + total`` when what lies below speaks for the class (SIDE 1), ``above - total`` when what lies above does.
     Equal quality: the wider gap, then the lower cut, then the side above.
     """
-    total[:] = 0
-    best[:] = -(2**31)
+    state[:] = 0
+    state[BEST] = -(2**31)
     gap[:] = 0
-    cut[:] = 0
-    side[:] = 0
     for p in range(len(keys) - 1):
         at = np.int32(p)
         for k in range(LANES):
-            weight = inside if np.int32(keys[p, k] & np.uint32(0xFFFF)) == spoken else outside
-            s = np.int32(total[k] + weight)
-            width = np.float32(values[p + 1, k] - values[p, k])
+            member = np.int32(np.int32(keys[p, k] & np.uint32(0xFFFF)) == spoken)
+            s = np.int32(state[TOTAL, k] + outside + member * np.int32(inside - outside))
+            width = min(np.float32(values[p + 1, k] - values[p, k]), WIDEST)
             down = np.int32(below + s)
             up = np.int32(above - s)
-            quality = max(down, up)
-            better = (width > 0) & ((quality > best[k]) | ((quality == best[k]) & (width > gap[k])))
-            total[k] = s
-            best[k] = quality if better else best[k]
-            gap[k] = width if better else gap[k]
-            cut[k] = at if better else cut[k]
-            side[k] = np.int32(down > up) if better else side[k]
+            flip = np.int32(down > up)
+            quality = down if down > up else up
+            best, cut, side, widest = state[BEST, k], state[CUT, k], state[SIDE, k], gap[k]
+            better = ((quality > best) | ((quality == best) & (width > widest))) & (width > 0)
+            state[TOTAL, k] = s
+            state[BEST, k] = quality if better else best
+            state[CUT, k] = at if better else cut
+            state[SIDE, k] = flip if better else side
+            # a blend, not a choice: the compiler then keeps the whole loop in vector registers
+            gap[k] = width * np.float32(better) + widest * np.float32(not better)
 
 
 @njit(nogil=True, error_model="numpy")
-def _scan_f1(keys, values, spoken, n_inside, best, gap, cut, side):
-    """Like ``_scan_linear`` for the F1 score; ``best`` is float64 and equal fractions compare equal."""
+def _scan_f1(keys, values, spoken, n_inside, state, gap, best):
+    """Like ``_scan_linear`` for the F1 score, in ``best`` float64 (LANES,); equal fractions compare equal."""
     n = len(keys)
+    state[:] = 0
+    best[:] = -1.0
+    gap[:] = 0
     for k in range(LANES):
-        best[k] = -1.0
-        gap[k] = 0
-        cut[k] = 0
-        side[k] = 0
         hits = 0
         for p in range(n - 1):
             hits += np.int64(keys[p, k] & np.uint32(0xFFFF)) == spoken
-            width = np.float32(values[p + 1, k] - values[p, k])
+            width = min(np.float32(values[p + 1, k] - values[p, k]), WIDEST)
             down = 2 * hits / (n_inside + p + 1)
             up = 2 * (n_inside - hits) / (n_inside + n - p - 1)
             quality = max(down, up)
             if width > 0 and (quality > best[k] or (quality == best[k] and width > gap[k])):
                 best[k] = quality
                 gap[k] = width
-                cut[k] = p
-                side[k] = down > up
+                state[CUT, k] = p
+                state[SIDE, k] = down > up
 
 
 @njit(nogil=True, error_model="numpy")
-def _rank_sums(keys, values, spoken, pending, members, below, total):
-    """Twice the Mann-Whitney count per lane: over pairs (member, other), 2 where the member is larger, 1 where tied."""
+def _rank_sums(keys, values, spoken, state):
+    """Leave in TOTAL twice the Mann-Whitney count: over pairs (member, other), 2 where the member is larger, 1 where tied."""
     n = len(keys)
-    pending[:] = 0
-    members[:] = 0
-    below[:] = 0
-    total[:] = 0
+    state[:] = 0
     for p in range(n):
         last = p == n - 1
         after = p if last else p + 1
         for k in range(LANES):
             inside = np.int32(np.int32(keys[p, k] & np.uint32(0xFFFF)) == spoken)
-            m = np.int32(members[k] + inside)
-            o = np.int32(pending[k] + np.int32(1) - inside)
+            m = np.int32(state[MEMBERS, k] + inside)
+            o = np.int32(state[PENDING, k] + np.int32(1) - inside)
+            below = state[BELOW, k]
+            counted = np.int32(m * np.int32(np.int32(below + below) + o))
             closes = last | (values[after, k] > values[p, k])
-            counted = np.int32(m * np.int32(2 * below[k] + o))
-            total[k] = np.int32(total[k] + (counted if closes else np.int32(0)))
-            below[k] = np.int32(below[k] + (o if closes else np.int32(0)))
-            members[k] = np.int32(0) if closes else m
-            pending[k] = np.int32(0) if closes else o
+            state[TOTAL, k] = np.int32(state[TOTAL, k] + (counted if closes else np.int32(0)))
+            state[BELOW, k] = np.int32(below + (o if closes else np.int32(0)))
+            state[MEMBERS, k] = np.int32(0) if closes else m
+            state[PENDING, k] = np.int32(0) if closes else o
 
 
 @njit(nogil=True, error_model="numpy")
-def _scan_one_side(keys, values, spoken, inside, outside, side, total, best, gap, cut):
-    """Like ``_scan_linear`` without offsets, with the side of each lane already decided (1: what lies below is the class)."""
-    total[:] = 0
-    best[:] = -(2**31)
+def _scan_one_side(keys, values, spoken, inside, outside, state, gap):
+    """Like ``_scan_linear`` without offsets, with the SIDE of each lane already decided."""
+    state[TOTAL] = 0
+    state[BEST] = -(2**31)
+    state[CUT] = 0
     gap[:] = 0
-    cut[:] = 0
     for p in range(len(keys) - 1):
         at = np.int32(p)
         for k in range(LANES):
-            weight = inside if np.int32(keys[p, k] & np.uint32(0xFFFF)) == spoken else outside
-            s = np.int32(total[k] + weight)
-            width = np.float32(values[p + 1, k] - values[p, k])
-            quality = s if side[k] == 1 else np.int32(-s)
-            better = (width > 0) & ((quality > best[k]) | ((quality == best[k]) & (width > gap[k])))
-            total[k] = s
-            best[k] = quality if better else best[k]
-            gap[k] = width if better else gap[k]
-            cut[k] = at if better else cut[k]
+            member = np.int32(np.int32(keys[p, k] & np.uint32(0xFFFF)) == spoken)
+            s = np.int32(state[TOTAL, k] + outside + member * np.int32(inside - outside))
+            width = min(np.float32(values[p + 1, k] - values[p, k]), WIDEST)
+            direction = np.int32(state[SIDE, k] + state[SIDE, k] - np.int32(1))
+            quality = np.int32(s * direction)
+            best, cut, widest = state[BEST, k], state[CUT, k], gap[k]
+            better = ((quality > best) | ((quality == best) & (width > widest))) & (width > 0)
+            state[TOTAL, k] = s
+            state[BEST, k] = quality if better else best
+            state[CUT, k] = at if better else cut
+            gap[k] = width * np.float32(better) + widest * np.float32(not better)
 
 
 @njit(nogil=True, error_model="numpy")
@@ -323,10 +327,7 @@ def _search(bits, low, counts, spoken, metric, keys, values, patterns, threshold
     """
     n, m = bits.shape
     finite = np.empty(LANES, np.uint32)
-    total, best, cut, side = (
-        np.empty(LANES, np.int32), np.empty(LANES, np.int32), np.empty(LANES, np.int32), np.empty(LANES, np.int32)
-    )  # fmt: skip
-    members, pending, below_now = np.empty(LANES, np.int32), np.empty(LANES, np.int32), np.empty(LANES, np.int32)
+    state = np.empty((7, LANES), np.int32)
     gap = np.empty(LANES, np.float32)
     fraction = np.empty(LANES, np.float64)
     for start in range(0, m, LANES):
@@ -341,24 +342,24 @@ def _search(bits, low, counts, spoken, metric, keys, values, patterns, threshold
                 continue
             inside, outside, below, above, scale = _linear_weights(metric, n_in, n_out)
             if metric == F1:
-                _scan_f1(keys, values, c, n_in, fraction, gap, cut, side)
+                _scan_f1(keys, values, c, n_in, state, gap, fraction)
             elif metric == ROC_AUC:
-                _rank_sums(keys, values, c, pending, members, below_now, total)
+                _rank_sums(keys, values, c, state)
                 for k in range(LANES):
-                    area = total[k] / (2 * scale)
-                    side[k] = area < 0.5
+                    area = state[TOTAL, k] / (2 * scale)
+                    state[SIDE, k] = area < 0.5
                     fraction[k] = max(area, 1 - area)
-                _scan_one_side(keys, values, c, inside, outside, side, total, best, gap, cut)
+                _scan_one_side(keys, values, c, inside, outside, state, gap)
             else:
-                _scan_linear(keys, values, c, inside, outside, below, above, total, best, gap, cut, side)
+                _scan_linear(keys, values, c, inside, outside, below, above, state, gap)
                 for k in range(LANES):
-                    fraction[k] = best[k] / scale if metric == ACCURACY else 0.5 + best[k] / (2 * scale)
+                    fraction[k] = state[BEST, k] / scale if metric == ACCURACY else 0.5 + state[BEST, k] / (2 * scale)
             for k in range(min(LANES, m - start)):
                 defined = finite[k] == 1 and values[0, k] < values[n - 1, k]
-                positive = not defined or side[k] == 0
+                positive = not defined or state[SIDE, k] == 0
                 score[start + k, output] = np.float32(fraction[k]) if defined else np.float32(np.nan)
                 sign[start + k, output] = 1 if positive else -1
-                p = cut[k]
+                p = state[CUT, k]
                 threshold[start + k, output] = _between(values[p, k], values[p + 1, k], positive) if defined else 0
 
 

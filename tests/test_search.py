@@ -45,8 +45,7 @@ def slow_search(column, is_class, metric):
                 middle = low if sign > 0 else high
             said = says(column, middle, sign)
             assert np.array_equal(said, column >= high if sign > 0 else column <= low)
-            gap = float(high) - float(low)
-            gap = gap if gap <= float(np.finfo(np.float32).max) else np.inf
+            gap = min(float(high) - float(low), float(np.finfo(np.float32).max))
             rank = (round(score_of(said, is_class, metric), 12), np.float32(gap), -cut, sign)
             if best is None or rank > best[0]:
                 best = rank, middle, sign

@@ -28,8 +28,9 @@ def test_wilson_of_nothing_is_undefined_and_says_so():
 
 def test_wilson_covers_the_truth_about_as_often_as_it_says():
     rng = np.random.default_rng(0)
-    inside = [one.low <= 0.8 <= one.high for one in (wilson(int(k), 40) for k in rng.binomial(40, 0.8, 2000))]
-    assert 0.92 <= np.mean(inside) <= 0.98
+    truth = rng.uniform(0.05, 0.95, 3000)
+    found = [wilson(int(k), 60) for k in rng.binomial(60, truth)]
+    assert 0.93 <= np.mean([one.low <= p <= one.high for one, p in zip(found, truth, strict=True)]) <= 0.97
 
 
 def test_a_paired_difference_sees_what_two_intervals_cannot():
