@@ -6,7 +6,7 @@ by what the modules are and by the few names that transformers uses throughout.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sn_viz.errors import UserError
 
@@ -21,12 +21,12 @@ ATTENTION_OUTPUT_NAMES = ("o_proj", "out_proj", "c_proj", "dense", "wo", "output
 NORM_NAMES = ("norm", "final_layernorm", "final_layer_norm", "ln_f", "final_norm")
 
 
-def decoder_blocks(module: nn.Module) -> nn.ModuleList:
+def decoder_blocks(module: Any) -> nn.ModuleList:
     """Return the decoder blocks of the language model, in order.
 
     Parameters
     ----------
-    module : nn.Module
+    module : PreTrainedModel
         A transformers model that turns images and text into text.
 
     Returns
@@ -55,7 +55,7 @@ def decoder_blocks(module: nn.Module) -> nn.ModuleList:
     return max(found, key=lambda entry: entry[:2])[2]
 
 
-def _is_block_list(module: nn.Module) -> bool:
+def _is_block_list(module: Any) -> bool:
     if type(module).__name__ != "ModuleList" or len(list(module.children())) == 0:
         return False
     return all(_child(block, ATTENTION_NAMES, "attention") is not None for block in module.children())
@@ -82,7 +82,7 @@ def down_projection_of(block: nn.Module) -> nn.Module | None:
     named = next((children[name] for name in DOWN_NAMES if getattr(children.get(name), "weight", None) is not None), None)
     if named is not None or mlp is None:
         return named
-    linear = [child for child in mlp.modules() if type(child).__name__ == "Linear"]
+    linear: list[Any] = [child for child in mlp.modules() if type(child).__name__ == "Linear"]
     closes = len(linear) in (2, 3) and linear[-1].out_features == linear[0].in_features
     return linear[-1] if closes else None
 

@@ -80,9 +80,10 @@ def load_model(
         with _quiet(local=revision is None):
             config = AutoConfig.from_pretrained(source, **options)
             processor = _load_processor(source, config, options)
-            module, report = AutoModelForImageTextToText.from_pretrained(
+            loaded: Any = AutoModelForImageTextToText.from_pretrained(
                 source, config=config, dtype=dtype, use_safetensors=True, output_loading_info=True, **options
             )
+            module, report = loaded
     except (OSError, ValueError, ImportError, KeyError, RuntimeError, TypeError, SafetensorError) as error:
         raise UserError(
             f"The model {name!r} could not be loaded.",
@@ -131,10 +132,9 @@ def _load_processor(source: str, config: Any, options: dict[str, Any]) -> Any:
 
 
 def _pictures_only_processor(source: str, config: Any, options: dict[str, Any]) -> Any:
-    import transformers
-    from transformers.models.auto.processing_auto import PROCESSOR_MAPPING_NAMES
+    from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 
-    whole = getattr(transformers, PROCESSOR_MAPPING_NAMES[config.model_type])
+    whole: Any = PROCESSOR_MAPPING[type(config)]
     kind: Any = type(whole.__name__, (_PicturesOnly, whole), {})
     parts: list[Any] = []
     for attribute in kind.get_attributes():

@@ -34,7 +34,7 @@ class Vlm:
     ----------
     name : str
         What people call it.
-    module : nn.Module
+    module : PreTrainedModel
         A transformers image-text-to-text model in evaluation mode.
     processor : object
         Its transformers processor; its tokenizer is set to pad on the left.
@@ -47,7 +47,7 @@ class Vlm:
     threads may share one model and take turns.
     """
 
-    def __init__(self, name: str, module: nn.Module, processor: Any, key: str) -> None:
+    def __init__(self, name: str, module: Any, processor: Any, key: str) -> None:
         self.name, self.module, self.processor, self.key = name, module, processor, key
         self.blocks: nn.ModuleList = decoder_blocks(module)
         self.norm: nn.Module | None = final_norm(module, self.blocks)
@@ -285,7 +285,7 @@ class Vlm:
         return list(found)
 
 
-def _lm_head(module: nn.Module) -> nn.Module:
+def _lm_head(module: Any) -> nn.Module:
     head = module.get_output_embeddings()
     if head is None:
         head = next((part for path, part in module.named_modules() if path.endswith("lm_head")), None)
