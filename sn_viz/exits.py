@@ -291,7 +291,7 @@ def _cut_is_exact(vlm: Vlm, cut: str) -> bool:
 
 
 def _same(whole: np.ndarray, other: np.ndarray, tolerance: float) -> bool:
-    """Return whether two readings of one site differ by rounding only. Each site is judged alone: the residual dwarfs the others."""
+    """Return whether two readings of one site differ by rounding only; judged site by site, as the residual dwarfs the others."""
     if not np.array_equal(np.isfinite(whole), np.isfinite(other)):
         return False
     whole, other = np.nan_to_num(whole, posinf=0, neginf=0), np.nan_to_num(other, posinf=0, neginf=0)
