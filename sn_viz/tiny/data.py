@@ -46,7 +46,7 @@ class Pictures:
     colour: np.ndarray
     """uint8 (picture, patch): 0 background, else 1 + index into ``COLOUR_NAMES``."""
     place: np.ndarray
-    """float16 (picture, patch, 6): the thing's centre x and y, nearness, is hidden in part, hides another, centre is in this patch."""
+    """float16 (picture, patch, 6): centre x and y, nearness, hidden in part, hides another, centre is in this patch."""
     present: np.ndarray
     """bool (picture, kind + colour): which kinds and colours are seen anywhere."""
     count: np.ndarray
@@ -103,7 +103,8 @@ def _draw_one(seed: tuple[int, int], figure: bool) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(seed)
     row: dict = {
         "kind": np.zeros(GRID**2, np.uint8), "colour": np.zeros(GRID**2, np.uint8), "place": np.zeros((GRID**2, 6), np.float16),
-        "present": np.zeros(len(TRAINED_KINDS) + len(COLOUR_NAMES), bool), "count": 0, "background": 255, "degraded": 0, "figure": 255,
+        "present": np.zeros(len(TRAINED_KINDS) + len(COLOUR_NAMES), bool), "count": 0,
+        "background": 255, "degraded": 0, "figure": 255,
         "visible": np.zeros(MOST_THINGS, np.float16), "covers": np.zeros((MOST_THINGS, MOST_THINGS), bool), "seed": seed,
     }  # fmt: skip
     if figure:

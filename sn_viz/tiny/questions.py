@@ -33,7 +33,8 @@ USES = {
 
 SUBJECTS = {
     "dog": "a mammal", "cat": "a mammal", "bird": "a bird", "fish": "a fish", "snail": "a mollusc", "car": "a vehicle",
-    "bus": "a vehicle", "boat": "a vehicle", "rocket": "a spacecraft", "house": "a building", "tree": "a plant", "flower": "a plant",
+    "bus": "a vehicle", "boat": "a vehicle", "rocket": "a spacecraft", "house": "a building", "tree": "a plant",
+    "flower": "a plant",
     "mushroom": "a fungus", "cactus": "a plant", "cup": "crockery", "chair": "furniture", "ball": "a toy",
 }  # fmt: skip
 """What a school subject calls each kind."""

@@ -33,6 +33,8 @@ YES_NO = ("no", "yes")
 ANIMALS = ("dog", "cat", "bird", "fish", "snail")
 THINGS = tuple(kind for kind in TRAINED_KINDS if kind not in ANIMALS)
 
+DOG = "Is there a dog in the picture?"
+NEW = f"Is there an {NEW_KIND} in the picture?"
 SKETCH = 48
 """Pixels a side of the small drawing that tells whether a scene suits a question; most are passed over."""
 
@@ -179,7 +181,7 @@ def _varied(family: str, wordings: dict[str, tuple[str, ...]] | None = None):
 
 
 TASKS: dict[str, Task] = {
-    "presence-dog": Task("Is there a dog?", "Is there a dog in the picture?", YES_NO, True, _has("Is there a dog in the picture?", "dog")),
+    "presence-dog": Task("Is there a dog?", DOG, YES_NO, True, _has(DOG, "dog")),
     "presence-any": Task("Is the named thing there?", "", YES_NO, True, _varied("presence"), "POPE"),
     "answerable": Task(
         "Is the picture usable?", "Is this picture clear enough to answer questions about it?", YES_NO, False, _answerable, "VizWiz"
@@ -187,9 +189,7 @@ TASKS: dict[str, Task] = {
     "anything-red": Task("Anything red?", "Is anything red?", YES_NO, False, _any_red),
     "three-or-more": Task("Three things or more?", "Are there three or more things?", YES_NO, False, _three_or_more),
     "night": Task("Day or night?", "Is it night?", YES_NO, False, _night),
-    "new-kind": Task(
-        "A thing it never saw", f"Is there an {NEW_KIND} in the picture?", YES_NO, False, _has(f"Is there an {NEW_KIND} in the picture?", NEW_KIND)
-    ),
+    "new-kind": Task("A thing it never saw", NEW, YES_NO, False, _has(NEW, NEW_KIND)),
     "any-animal": Task("Any animal?", "Is there an animal in the picture?", YES_NO, False, _any_animal),
     "left-of": Task("Dog left of the car?", "Is the dog left of the car?", YES_NO, True, _left_of),
     "nearer": Task("Dog nearer than the car?", "Is the dog nearer than the car?", YES_NO, True, _nearer),

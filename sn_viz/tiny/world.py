@@ -1,7 +1,7 @@
 """A procedural world with known truth: scenes of things, drawn at any size, deterministic by seed.
 
-Takes a random generator; returns a ``Scene`` (what is there) and a ``Drawing`` (its picture with per-pixel truth). It knows nothing of
-questions, models or training.
+Takes a random generator; returns a ``Scene`` (what is there) and a ``Drawing`` (its picture with per-pixel truth). It knows
+nothing of questions, models or training.
 """
 
 from __future__ import annotations

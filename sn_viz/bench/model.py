@@ -1,0 +1,182 @@
+"""``bench model``: what the embedded model can do, on pictures that training never draws. Its model card is this command's output.
+
+Prints, for every task, the full model's accuracy and how often its answer parses; how much is lost when a decoder block is skipped;
+and what super neurons reach with 100 probing images at chosen exit layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+from torch import nn
+
+from sn_viz.baselines.answers import parse_answer
+from sn_viz.classifier import votes_by_layer
+from sn_viz.extract import extract
+from sn_viz.models import Vlm
+from sn_viz.pipeline import voters_by_layer
+from sn_viz.search import find_stumps
+from sn_viz.sources.pack import load_pack
+from sn_viz.statistics import wilson
+from sn_viz.store import Store
+from sn_viz.tiny.tasks import NEVER_TRAINED, TASKS, draw_task
+from sn_viz.types import Interval, LabelledImages
+
+TARGETS = {
+    "presence-any": 0.90, "attribute-any": 0.88, "count-any": 0.85, "relation-any": 0.80, "depth-any": 0.75,
+    "choice-kind": 0.85, "choice-sense": 0.85, "choice-subject": 0.85,
+}  # fmt: skip
+"""Held-out accuracy that the full model was meant to reach."""
+SKIP_TASKS = ("presence-any", "attribute-any", "count-any", "relation-any", "choice-kind")
+SHOTS, SHOT_TESTS = 100, 500
+SHOT_TASKS = ("presence-dog", *NEVER_TRAINED, "digits-three", "photos")
+VOTERS = 15
+
+
+@dataclass(frozen=True)
+class Answered:
+    """The full model on one task."""
+
+    task: str
+    accuracy: Interval
+    parsed: float
+    """Fraction of answers that name one of the classes."""
+    target: float | None
+
+
+@dataclass(frozen=True)
+class Shot:
+    """Super neurons on one task, chosen on ``SHOTS`` images."""
+
+    task: str
+    full_model: Interval
+    by_layer: tuple[Interval, ...]
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """Accuracy over ``SKIP_TASKS`` without one decoder block, and what that costs."""
+
+    layer: int
+    """From 1; 0 is the whole model."""
+    accuracy: float
+    loss: float
+    loss_low: float
+    """Lower end of the paired 95 % interval of the loss."""
+
+
+def answered(vlm: Vlm, task: str, n: int, shifted: bool = False) -> Answered:
+    """Return the full model's accuracy on ``n`` pictures of ``task``."""
+    images = draw_task(task, n, seed=9001, shifted=shifted)
+    said = answers(vlm, images)
+    right = int((said == images.labels).sum())
+    return Answered(task, wilson(right, n), float((said >= 0).mean()), None if shifted else TARGETS.get(task))
+
+
+def answers(vlm: Vlm, images: LabelledImages, batch: int = 16) -> np.ndarray:
+    """Return the class of the full model's generated answer for every example, int64; -1 where none is named."""
+    order = sorted(range(len(images)), key=lambda i: len(images.questions[i]))
+    said = np.full(len(images), -1, np.int64)
+    for start in range(0, len(order), batch):
+        rows = order[start : start + batch]
+        texts = vlm.generate([images.pictures[i] for i in rows], [images.questions[i] for i in rows], batch_size=batch)
+        for row, text in zip(rows, texts, strict=True):
+            said[row] = parse_answer(text, images.classes, images.questions[row])
+    return said
+
+
+@contextmanager
+def without(block: nn.Module) -> Iterator[None]:
+    """Let ``block`` hand on what it is given."""
+
+    def skip(_module, args, kwargs, output):
+        given = args[0] if args else kwargs["hidden_states"]
+        return (given, *output[1:]) if isinstance(output, tuple) else given
+
+    handle = block.register_forward_hook(skip, with_kwargs=True)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def skip_table(vlm: Vlm, n: int) -> list[Skipped]:
+    """Return what skipping each decoder block costs, on ``n`` examples of each of ``SKIP_TASKS``."""
+    sets = [draw_task(task, n, seed=9002) for task in SKIP_TASKS]
+
+    def right() -> np.ndarray:
+        return np.concatenate([answers(vlm, images) == images.labels for images in sets])
+
+    whole = right()
+    rows = [Skipped(0, float(whole.mean()), 0.0, 0.0)]
+    for layer, block in enumerate(vlm.blocks, 1):
+        with without(block):
+            cut = right()
+        loss = whole.astype(float) - cut
+        rows.append(Skipped(layer, float(cut.mean()), loss.mean(), loss.mean() - 1.96 * loss.std() / np.sqrt(len(loss))))
+    return rows
+
+
+def shots(vlm: Vlm, task: str, n_test: int, seed: int = 40) -> Shot:
+    """Return super neurons' accuracy at every exit layer, from ``SHOTS`` probing images, beside the full model's."""
+    n_test = min(n_test, 366 - SHOTS) if task == "digits-three" else n_test
+    train, test = load_pack(task, SHOTS, n_test, seed)
+    seen, unseen = (extract(vlm, images, cache=Store()) for images in (train, test))
+    n_classes = len(train.classes)
+    stumps = find_stumps(seen.values, train.labels, classes=n_classes)
+    voters = voters_by_layer(stumps, seen.neurons, VOTERS, n_classes)
+    votes = votes_by_layer(unseen.values, voters, n_classes)
+    right = (votes.predicted == test.labels[:, None]).sum(0)
+    full = int((answers(vlm, test) == test.labels).sum())
+    return Shot(task, wilson(full, n_test), tuple(wilson(int(r), n_test) for r in right))
+
+
+def measure(vlm: Vlm, n: int = 1000, quick: bool = False) -> dict:
+    """Return every figure of the model card.
+
+    Parameters
+    ----------
+    vlm : Vlm
+    n : int
+        Held-out pictures a task.
+    quick : bool
+        A tenth of the pictures: for a look, not for the card.
+    """
+    n, n_test, n_skip = (n // 10, 100, 40) if quick else (n, SHOT_TESTS, 300)
+    tasks = [answered(vlm, task, n) for task in TASKS]
+    shifted = [answered(vlm, task, n, shifted=True) for task in ("presence-any", "attribute-any", "count-any")]
+    return {
+        "model": vlm.key,
+        "n": n,
+        "tasks": tasks,
+        "shifted": shifted,
+        "shots": [shots(vlm, task, n_test) for task in SHOT_TASKS],
+        "skipped": skip_table(vlm, n_skip),
+    }
+
+
+def lines(result: dict) -> list[str]:
+    """Return ``measure``'s result as the Markdown tables of the model card."""
+
+    def show(interval: Interval) -> str:
+        return f"{interval.value:.3f} ({interval.low:.3f} to {interval.high:.3f})"
+
+    out = ["| task | full model | target | answers that parse |", "|---|---|---|---|"]
+    for row in [*result["tasks"], *result["shifted"]]:
+        name = row.task if row in result["tasks"] else f"{row.task}, shifted images"
+        target = "" if row.target is None else f"{row.target:.2f}{'' if row.accuracy.value >= row.target else ' (missed)'}"
+        out.append(f"| {name} | {show(row.accuracy)} | {target} | {row.parsed:.3f} |")
+    depth = len(result["shots"][0].by_layer)
+    layers = [layer for layer in (1, 2, 4, 6, depth) if layer <= depth]
+    out += ["", "| task, 100 shots | full model | " + " | ".join(f"exit {l}" for l in layers) + " |"]
+    out.append("|---|---|" + "---|" * len(layers))
+    for shot in result["shots"]:
+        out.append(f"| {shot.task} | {show(shot.full_model)} | " + " | ".join(show(shot.by_layer[l - 1]) for l in layers) + " |")
+    out += ["", "| skipped block | accuracy | loss | at least (95 %) |", "|---|---|---|---|"]
+    for row in result["skipped"]:
+        name = str(row.layer) if row.layer else "none"
+        out.append(f"| {name} | {row.accuracy:.3f} | {row.loss:.3f} | {row.loss_low:.3f} |")
+    return out

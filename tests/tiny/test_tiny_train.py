@@ -1,0 +1,85 @@
+"""The embedded model's training: packed rows mean what single turns mean, and every stage learns, resumes and ships."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from sn_viz.tiny import train as training
+from sn_viz.tiny.data import Pictures, draw_pictures, reduce
+from sn_viz.tiny.model import Sizes, grow, make_model, make_processor, make_tokenizer
+from sn_viz.tiny.questions import Asked
+
+SIZES = Sizes(vision_width=32, vision_blocks=1, width=32, blocks=3, heads=2, mlp=64, vocabulary=560)
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return make_tokenizer(training.corpus(60), SIZES.vocabulary)
+
+
+@pytest.fixture(scope="module")
+def model(tokenizer):
+    return make_model(tokenizer, SIZES).eval()
+
+
+def prompt(processor, question: str) -> str:
+    content = [{"type": "image"}, {"type": "text", "text": question}]
+    return processor.apply_chat_template([{"role": "user", "content": content}], add_generation_prompt=True)
+
+
+def test_any_text_survives_the_tokenizer(tokenizer):
+    for text in ("Is there a dog?", "Ünïcode 你好 🙂", "a < b & c"):
+        assert tokenizer.decode(tokenizer.encode(text, add_special_tokens=False)).strip() == text
+
+
+def test_packed_questions_get_the_logits_of_single_turns(model, tokenizer):
+    processor = make_processor(tokenizer, SIZES)
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8))
+    asked = [Asked("presence", q, "yes") for q in ("Is there a dog?", "Do you see a red car here?", "Is a cup here?")]
+    rows = training.Packer(tokenizer, 64).pack([asked])
+    pixels = torch.from_numpy(reduce(image)[None].copy()).permute(0, 3, 1, 2).float() / 127.5 - 1
+    with torch.no_grad():
+        hidden = training.read(model, rows, model.model.multi_modal_projector(training.see(model, pixels)))
+        packed = torch.nn.functional.linear(hidden, model.lm_head.weight)
+        for (row, at, _), turn in zip(rows.families, asked, strict=True):
+            batch = processor(images=image, text=prompt(processor, turn.question), return_tensors="pt", add_special_tokens=False)
+            single = model(**batch).logits[0, -1]
+            assert torch.allclose(packed[row, at], single, atol=1e-4)
+
+
+def test_growing_changes_nothing_at_first(model, tokenizer):
+    deeper = grow(model, 5).eval()
+    tokens = torch.randint(6, 100, (1, 9))
+    with torch.no_grad():
+        assert torch.allclose(model(input_ids=tokens).logits, deeper(input_ids=tokens).logits, atol=1e-5)
+    assert len(deeper.model.language_model.layers) == 5
+
+
+def test_pictures_do_not_depend_on_who_draws_them(tmp_path):
+    one = draw_pictures(20, 5, seed=3)
+    two = draw_pictures(20, 5, seed=3, folder=tmp_path)
+    read = draw_pictures(20, 5, seed=3, folder=tmp_path)
+    for name in Pictures.__dataclass_fields__:
+        assert np.array_equal(getattr(one, name), getattr(two, name)), name
+        assert np.array_equal(getattr(one, name), getattr(read, name)), name
+    assert ((one.figure != 255) == (np.arange(25) >= 20)).all()
+
+
+def test_training_learns_resumes_and_ships_a_checkpoint(tmp_path):
+    recipe = training.Recipe(
+        sizes=SIZES, scenes=120, figures=24, shallow_blocks=2, batch=4, vision_batch=32, steps=(60, 2, 2), rate=1e-3
+    )
+    out = training.train(tmp_path / "out", recipe, folder=tmp_path / "work", compiled=False)
+    lines = [json.loads(line) for line in (tmp_path / "work" / "log.jsonl").read_text().splitlines()]
+    seen = [line for line in lines if line.get("held_out")]
+    assert seen[0]["present"] < 0.9 * seen[0]["present at first"]
+    assert (out / "config.json").exists() and list(out.glob("*.safetensors"))
+    assert not [p for p in out.iterdir() if p.stat().st_size > 10_000_000]
+    (tmp_path / "work" / "deep" / "recipe.json").unlink()
+    before = len((tmp_path / "work" / "log.jsonl").read_text().splitlines())
+    training.train(tmp_path / "out2", recipe, folder=tmp_path / "work", resume=True, compiled=False)
+    stages = [json.loads(line)["stage"] for line in (tmp_path / "work" / "log.jsonl").read_text().splitlines()[before:]]
+    assert "vision" not in stages and "shallow" not in stages and "deep" in stages
