@@ -311,10 +311,17 @@ class Decision:
 
 
 def voters_by_layer(stumps: Stumps, neurons: Neurons, k: int, n_classes: int) -> tuple[Stumps, ...]:
-    """Return the super neurons of every exit layer: the best ``k`` stumps (of each class) among those up to that layer."""
+    """Return the super neurons of every exit layer: the best ``k`` stumps (of each class) among those up to that layer.
+
+    A layer has none where all neurons so far are constant: with sliding attention the last position may not have met the picture.
+    """
     per_neuron = 1 if n_classes == 2 else n_classes
     ends = [neurons.up_to(layer) * per_neuron for layer in range(1, neurons.n_layers + 1)]
-    return tuple(select_voters(stumps.take(slice(0, end)), k, n_classes) for end in ends)
+    first = next((i for i, end in enumerate(ends[:-1]) if not np.isnan(stumps.score[:end]).all()), len(ends) - 1)
+    return tuple(
+        select_voters(stumps.take(slice(0, end)), k, n_classes) if i >= first else stumps.take(slice(0, 0))
+        for i, end in enumerate(ends)
+    )
 
 
 def cross_validate(
@@ -378,8 +385,8 @@ def choose_layer(correct: np.ndarray) -> int:
         return correct.shape[1]
     best = correct[:, int(correct.mean(axis=0).argmax())]
     lost = best[:, None].astype(np.float64) - correct
-    standard_error = lost.std(axis=0) / np.sqrt(len(correct))
-    return int(np.argmax(lost.mean(axis=0) <= standard_error)) + 1
+    standard_error = lost.std(axis=0, ddof=1) / np.sqrt(len(correct))
+    return int(np.argmax(lost.mean(axis=0) <= standard_error + 1e-9)) + 1  # losing a single example is always within it
 
 
 def layer_accuracies(votes: Votes, labels: np.ndarray, correct: np.ndarray, layer_ms: np.ndarray) -> tuple[LayerAccuracy, ...]:

@@ -1,0 +1,125 @@
+"""The command line: exit status, tables, pure JSON."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sn_viz.cli import bare_json, main
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("SN_VIZ_CACHE", str(tmp_path_factory.getbasetemp() / "cli-cache"))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder, rng = tmp_path_factory.mktemp("cli"), np.random.default_rng(0)
+    for name, colour in (("red", (180, 20, 20)), ("blue", (20, 20, 180))):
+        (folder / name).mkdir()
+        for i in range(8):
+            pixels = np.array(colour) + rng.integers(-20, 70, (32, 32, 3))
+            Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(folder / name / f"{i}.png")
+    return folder
+
+
+@pytest.fixture
+def arguments(folder, checkpoint):
+    return ["find", str(folder), "--question", "What colour?", "--model", str(checkpoint("llava")), "--voters", "3"]
+
+
+def test_find_prints_a_table_and_saves_a_run_that_predicts_and_reports(arguments, folder, tmp_path, capsys):
+    assert main([*arguments, "--compare", "full-model,linear-probe", "--out", str(tmp_path / "run")]) == 0
+    out = capsys.readouterr().out
+    for words in ("What colour?", "super neurons, exit at layer", "linear probe", "times as fast"):
+        assert words in out
+    assert main(["predict", str(tmp_path / "run"), str(folder / "red" / "1.png"), "--exit-layer", "1", "--compare", "--json"]) == 0
+    row = json.loads(capsys.readouterr().out)
+    assert (row["label"], row["exit_layer"]) == ("red", 1)
+    assert row["milliseconds"] > 0
+    assert isinstance(row["full_model"]["answer"], str)
+    assert main(["report", str(tmp_path / "run"), "-o", str(tmp_path / "report.html")]) == 0
+    assert "What colour?" in (tmp_path / "report.html").read_text()
+
+
+def test_json_to_standard_output_is_nothing_but_json(arguments):
+    done = subprocess.run(
+        [sys.executable, "-m", "sn_viz", *arguments, "--compare", "none", "--json", "-"],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    facts = json.loads(done.stdout)
+    assert facts["classes"] == ["blue", "red"]
+    assert facts["accuracy"]["super_neurons"]["n"] == facts["n_test"] == 8
+    assert "Traceback" not in done.stderr
+
+
+def test_json_to_a_file_keeps_the_table(arguments, tmp_path, capsys):
+    assert main([*arguments, "--compare", "none", "--json", str(tmp_path / "a.json")]) == 0
+    assert json.loads((tmp_path / "a.json").read_text())["n_layers"] == 3
+    assert "super neurons" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["find", "nowhere-at-all", "--question", "Is it?"],
+        ["find"],
+        ["find", ".", "--voters", "many"],
+        ["fnd"],
+        ["predict", "nowhere", "a.png"],
+        ["report", "nowhere"],
+        ["models", "--jsn"],
+        ["world", "no-such-task", "-n", "0"],
+        ["serve", "--port", "99999999"],
+        ["models", "--json", "/no/such/folder/a.json"],
+    ],
+)
+def test_a_users_mistake_gets_status_two_and_one_sentence(wrong, capsys):
+    assert main(wrong) == 2
+    printed = capsys.readouterr()
+    assert printed.err.startswith("sn_viz: ") and printed.err.count("\n") == 1
+    assert "Traceback" not in printed.err
+    assert printed.out == ""
+
+
+def test_json_never_overwrites_a_picture(folder, capsys):
+    picture = folder / "red" / "0.png"
+    before = picture.read_bytes()
+    assert main(["models", "--json", str(picture)]) == 2
+    assert picture.read_bytes() == before
+
+
+def test_a_fault_of_ours_gets_status_one_and_an_incident(monkeypatch, capsys, caplog):
+    monkeypatch.setattr("sn_viz.models.catalog.CATALOG", 3)
+    assert main(["models"]) == 1
+    incident = caplog.records[-1].args[0]
+    assert incident in capsys.readouterr().err
+
+
+def test_no_arguments_shows_help(capsys):
+    assert main([]) == 0
+    assert "find" in capsys.readouterr().out
+
+
+def test_models_are_listed(capsys):
+    assert main(["models", "--json", "-"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["name"] == "tiny-llava"
+
+
+def test_the_cache_is_shown_verified_and_cleared(capsys):
+    assert main(["cache", "show"]) == main(["cache", "verify"]) == main(["cache", "clear"]) == 0
+    assert "The cache is empty." in capsys.readouterr().out
+
+
+def test_a_bare_json_option_means_standard_output():
+    assert bare_json(["predict", "run", "a.png", "--json"])[-2:] == ["--json", "-"]
+    assert bare_json(["--json", "--compare"]) == ["--json", "-", "--compare"]
+    assert bare_json(["--json", "a.json"]) == ["--json", "a.json"]
+    assert bare_json(["--json", "-"]) == ["--json", "-"]
