@@ -62,7 +62,8 @@ def _find(models: tuple[str, ...]) -> Callable[..., dict[str, Any]]:
     def find(pack: str, data: str | None, question: str, model: str, voters: float, seed: float) -> dict[str, Any]:
         """Find super neurons in a sample pack, or in a zip with one folder of images per class.
 
-        Give `pack` (a name from /packs) or `data` (a zip). Returns the figures of the run, and `run`: its key for the other endpoints.
+        Give `pack` (a name from /packs) or `data` (a zip). Returns the figures of the run, and `run`: the key that
+        the other endpoints ask for.
         """
         blank = Arguments(model or models[0])
         arguments = checked(

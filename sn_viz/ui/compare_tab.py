@@ -42,11 +42,17 @@ def layout() -> Compare:
         with gr.Column(scale=5, min_width=320, elem_classes="sn-panel"):
             null = plotly_view("fig-null")
             gr.HTML(
-                '<p class="sn-hint">With this many neurons, some fit any labelling. A find counts when it beats shuffled labels.</p>'
+                '<p class="sn-hint">With this many neurons, some fit any labelling. Finds count when they beat shuffled labels.</p>'
             )
         with gr.Column(scale=5, min_width=320, elem_classes="sn-panel"):
             table = gr.Dataframe(
-                headers=HEADERS, datatype="str", interactive=False, label="The same in numbers", elem_id="compare-table", wrap=True
+                headers=HEADERS,
+                datatype="str",
+                interactive=False,
+                label="The same in numbers",
+                elem_id="compare-table",
+                wrap=True,
+                column_widths=["26%", "14%", "17%", "15%", "28%"],
             )
     return Compare(methods, tradeoff, null, warnings, table)
 

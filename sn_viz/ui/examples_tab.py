@@ -39,7 +39,6 @@ class Examples(NamedTuple):
     add: gr.Button
     remove: gr.Button
     file: gr.File
-    preview: gr.HTML
 
 
 def layout() -> Examples:
@@ -51,7 +50,7 @@ def layout() -> Examples:
             names, galleries, columns, add, remove = _class_columns()
         with gr.Tab("Zip or CSV", id="file", elem_id="source-file") as file_tab:
             gr.HTML(
-                '<p class="sn-hint">A zip with one folder per class, or a CSV (image, label, question) with a zip of its images.</p>'
+                '<p class="sn-hint">A zip, one folder per class, or a CSV (image, label, question) and a zip of its images.</p>'
             )
             file = gr.File(
                 label="Zip, or CSV and zip",
@@ -60,9 +59,7 @@ def layout() -> Examples:
                 height=150,
                 elem_id="upload-file",
             )
-    gr.HTML(f'<p class="sn-private">{PRIVACY}</p>')
-    preview = views.pictures_view("labelled-set", "")
-    return Examples(cards, tabs, pack_tab, own_tab, file_tab, names, galleries, columns, add, remove, file, preview)
+    return Examples(cards, tabs, pack_tab, own_tab, file_tab, names, galleries, columns, add, remove, file)
 
 
 def _class_columns() -> tuple:
@@ -91,14 +88,14 @@ def _class_columns() -> tuple:
     return names, galleries, columns, add, remove
 
 
-def connect(tab: Examples, source: gr.State, pack: gr.State, question: gr.Textbox) -> gr.State:
+def connect(tab: Examples, labelled_set: gr.HTML, source: gr.State, pack: gr.State, question: gr.Textbox) -> gr.State:
     """Wire the tab: ``source`` is the chosen way in, ``pack`` the chosen pack; returns the number of classes shown."""
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     n_classes = gr.State(FEWEST_CLASSES)
     for sub_tab, name in ((tab.pack_tab, "pack"), (tab.own_tab, "own"), (tab.file_tab, "file")):
-        sub_tab.select(_switch(name), [pack, tab.file], [source, tab.preview, question], **private)
-    tab.cards.pick(pick_pack, None, [pack, source, question, tab.preview], **private)
-    tab.file.change(preview_file, tab.file, [tab.preview], **private)
+        sub_tab.select(_switch(name), [pack, tab.file], [source, labelled_set, question], **private)
+    tab.cards.pick(pick_pack, None, [pack, source, question, labelled_set], **private)
+    tab.file.change(preview_file, tab.file, [labelled_set], **private)
     for button, step in ((tab.add, 1), (tab.remove, -1)):
         button.click(_stepped(step), n_classes, [n_classes, *tab.columns], **private)
     return n_classes

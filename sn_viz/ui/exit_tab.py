@@ -49,23 +49,24 @@ def layout() -> Exit:
         with gr.Column(scale=6, min_width=320, elem_classes="sn-panel"):
             layers = plotly_view("fig-layers")
         with gr.Column(scale=4, min_width=300, elem_classes="sn-panel"):
-            layer = gr.Slider(1, 12, value=1, step=1, label="Stop after layer", elem_id="exit-layer", show_reset_button=False)
+            layer = gr.Slider(1, 12, value=1, step=1, label="Stop after layer", elem_id="exit-layer", buttons=[])
             facts = views.facts_view("exit-facts")
     gr.HTML(
-        '<h3 class="sn-h3">The live race</h3><p class="sn-hint">One image. The super neurons answer at the exit, the full model at the end.</p>'
+        '<h3 class="sn-h3">The live race</h3>'
+        '<p class="sn-hint">One image. The super neurons answer at the exit, the full model at the end.</p>'
     )
     with gr.Row(equal_height=False):
         with gr.Column(scale=4, min_width=300, elem_classes="sn-panel"):
+            chosen = views.pictures_view("race-chosen", "Choose an image below.")
+            button = gr.Button("Race", variant="primary", elem_id="btn-race")
             images = views.pictures_view("race-images", "Run something first.")
             upload = gr.Image(
-                label="or your own image",
+                label="Or your own image",
                 type="filepath",
                 sources=["upload", "webcam", "clipboard"],
-                height=170,
+                height=200,
                 elem_id="race-upload",
             )
-            chosen = views.pictures_view("race-chosen", "Choose an image above.")
-            button = gr.Button("Race", variant="primary", elem_id="btn-race")
         with gr.Column(scale=6, min_width=320, elem_classes="sn-panel"):
             result = views.facts_view("race-result")
             figure = plotly_view("fig-race")

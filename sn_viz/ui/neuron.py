@@ -15,8 +15,8 @@ from sn_viz.ui import views
 
 TABLE_ROWS = 100
 TILES = 12
-HEADERS = ["neuron", "layer", "site", "unit", "says", "score", "test accuracy", "votes"]
-TYPES = ["number", "number", "str", "number", "str", "number", "number", "str"]
+HEADERS = ["neuron", "where", "says", "score", "test", "votes"]
+TYPES = ["number", "str", "str", "number", "number", "str"]
 
 
 class Cut(NamedTuple):
@@ -109,21 +109,9 @@ def table(run: Run, n_rows: int = TABLE_ROWS) -> list[list[Any]]:
 
 
 def _row(run: Run, neuron: int, row: int, votes: bool) -> list[Any]:
-    neurons = run.neurons
     says = run.train.classes[run.stumps.class_index[row]]
-    test = cut(run, neuron).test
-    site = neurons.site_names[neurons.site[neuron]]
-    score = round(float(run.stumps.score[row]), 3)
-    return [
-        neuron,
-        int(neurons.layer[neuron]),
-        site,
-        int(neurons.unit[neuron]),
-        says,
-        score,
-        round(test, 3),
-        "yes" if votes else "",
-    ]
+    score, test = round(float(run.stumps.score[row]), 3), round(cut(run, neuron).test, 3)
+    return [neuron, run.neurons.name(neuron), says, score, test, "yes" if votes else ""]
 
 
 def facts(run: Run, neuron: int, threshold: float | None = None) -> dict[str, Any]:
@@ -134,7 +122,6 @@ def facts(run: Run, neuron: int, threshold: float | None = None) -> dict[str, An
     row = stump_of(run, neuron)
     score = "undefined" if row is None else f"{run.stumps.score[row]:.3f}"
     return {
-        "title": run.neurons.name(neuron),
         "facts": [
             views.fact(f"{'your' if moved else 'found'} threshold", f"{now.threshold:.4g}", f"says “{says}” {side} it"),
             views.fact("probing images", _percent(now.train), f"right, of {len(run.train)}"),

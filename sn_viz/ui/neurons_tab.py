@@ -14,12 +14,9 @@ from sn_viz.errors import UserError
 from sn_viz.types import Run
 from sn_viz.ui import figures, neuron, views
 from sn_viz.ui.guard import guarded
+from sn_viz.ui.maps import COLOURS, map_text
 from sn_viz.ui.plotly_view import Pick, plotly_view
-from sn_viz.ui.session import RUNS, Shelf
-
-MAPS: Shelf[str] = Shelf("map", 64 * 2**20, len)
-"""Drawn maps by run, layer and colour: the layout takes a second."""
-COLOURS = {"class": "Class", "correct": "Right or wrong", "split": "Probing or test"}
+from sn_viz.ui.session import RUNS
 
 
 class Neurons(NamedTuple):
@@ -52,7 +49,7 @@ def layout() -> Neurons:
         with gr.Column(scale=5, min_width=320, elem_classes="sn-panel", elem_id="neuron-page"):
             facts = views.facts_view("neuron-facts")
             histogram = plotly_view("fig-histogram")
-            with gr.Row(equal_height=True, elem_classes="sn-tight"):
+            with gr.Row(equal_height=False, elem_classes="sn-tight sn-centre"):
                 threshold = gr.Slider(
                     0,
                     1,
@@ -61,9 +58,9 @@ def layout() -> Neurons:
                     elem_id="threshold",
                     scale=5,
                     min_width=200,
-                    show_reset_button=False,
+                    buttons=[],
                 )
-                reset = gr.Button("Found one", size="sm", scale=1, min_width=90, elem_id="btn-threshold-reset")
+                reset = gr.Button("Reset", size="sm", scale=1, min_width=90, elem_id="btn-threshold-reset")
             images = views.pictures_view("neuron-images", "The images that excite this neuron appear here.")
         with gr.Column(scale=5, min_width=320, elem_classes="sn-panel"):
             table = gr.Dataframe(
@@ -74,7 +71,7 @@ def layout() -> Neurons:
                 label="Best neurons: click a row",
                 max_height=430,
                 show_search="filter",
-                column_widths=["80px", "70px", "150px", "70px", "110px", "80px", "110px", "70px"],
+                column_widths=["15%", "33%", "15%", "13%", "12%", "12%"],
                 wrap=False,
             )
             gr.HTML('<h3 class="sn-h3">All images, by what the neurons say</h3>')
@@ -137,9 +134,7 @@ def show_neuron(run_key: str, column: Any) -> tuple:
 
 
 def _page(run: Run, column: int, threshold: float | None = None) -> tuple:
-    low, high = neuron.span(run, column)
-    at = neuron.cut(run, column, threshold).threshold
-    slider = gr.Slider(minimum=min(low, at), maximum=max(high, at), step=_step(low, high), value=at)
+    slider = _slider(*neuron.span(run, column), neuron.cut(run, column, threshold).threshold)
     return (
         column,
         neuron.facts(run, column, threshold),
@@ -149,8 +144,12 @@ def _page(run: Run, column: int, threshold: float | None = None) -> tuple:
     )
 
 
-def _step(low: float, high: float) -> float:
-    return 10.0 ** math.floor(math.log10((high - low) / 200))
+def _slider(low: float, high: float, at: float) -> gr.Slider:
+    """Return the threshold slider over the activations, in round steps; its position is rounded, the threshold itself is not."""
+    step = 10.0 ** math.floor(math.log10((high - low) / 200))
+    low, high = math.floor(min(low, at) / step), math.ceil(max(high, at) / step)
+    digits = max(0, -math.floor(math.log10(step)))
+    return gr.Slider(minimum=round(low * step, digits), maximum=round(high * step, digits), step=step, value=round(at, digits))
 
 
 def _home(run: Run, column: int) -> tuple[int, str]:
@@ -220,18 +219,7 @@ def show_map(run_key: str, layer: str, colour: str) -> str | dict:
     """Return the map of all images."""
     if not run_key:
         return gr.skip()
-    run = RUNS.get(run_key)
-    chosen = int(layer) if layer.isdigit() else layer
-    if chosen not in ("all", "super", *range(1, run.neurons.n_layers + 1)) or colour not in COLOURS:
-        raise UserError("This map cannot be drawn.", "The layer or colour does not exist.", "Choose from the lists.")
-    key = f"{run_key}|{chosen}|{colour}"
-    return MAPS.find(key) or _drawn(key, run, chosen, colour)
-
-
-def _drawn(key: str, run: Run, layer: int | str, colour: str) -> str:
-    text = figures.draw_map(run, layer, colour)
-    MAPS.put(text, key)
-    return text
+    return map_text(run_key, RUNS.get(run_key), layer, colour)
 
 
 @guarded

@@ -25,6 +25,7 @@ from sn_viz.ui import views
 from sn_viz.ui.arguments import Arguments
 from sn_viz.ui.guard import message
 from sn_viz.ui.jobs import Done, steps
+from sn_viz.ui.maps import map_text
 from sn_viz.ui.session import RUNS
 
 log = logging.getLogger("sn_viz.ui")
@@ -151,6 +152,7 @@ class Ahead:
                     if not isinstance(step, Done):
                         self._say(key, views.status("Running the sample pack", step.text, step.fraction, "busy"))
                 self._say(key, views.status("Ready", tone="done"))
+                map_text(key, RUNS.get(key), "all", "class")
             except Exception as error:  # told to whoever waits; this thread serves the next one
                 self._say(key, views.status("The sample pack could not be run.", message(error), tone="error"))
 

@@ -24,7 +24,8 @@ from sn_viz.ui.session import RUNS
 TITLE = "Super neurons"
 INTRO = (
     '<header class="sn-header"><h1>Super neurons</h1>'
-    "<p>Single activations inside a vision-language model already know the answer. Find them, look at them, and stop the model early.</p></header>"
+    "<p>Single activations inside a vision-language model already know the answer. "
+    "Find them, look at them, and stop the model early.</p></header>"
 )
 DOWNLOAD = "() => setTimeout(() => document.querySelector('#export-file a, a#export-file, #export-file')?.click(), 200)"
 COPY_LINK = "(query) => { window.snViz.copy(query); return query; }"
@@ -64,24 +65,27 @@ def build(model: str | None = None) -> gr.Blocks:
         gr.HTML(INTRO)
         strip, copy, export_button, bundle = _strip()
         with gr.Tabs(selected="examples", elem_id="tabs") as tabs:
-            with gr.Tab("Examples", id="examples", elem_id="tab-examples"), gr.Row(equal_height=False, elem_classes="sn-page"):
-                with gr.Column(scale=7, min_width=320):
-                    examples = examples_tab.layout()
-                with gr.Column(scale=4, min_width=300, elem_classes="sn-panel sn-side"):
-                    panel = run_panel.layout(default, packs.question_of(packs.packs()[packs.FIRST_PACK]))
+            with gr.Tab("Examples", id="examples", elem_id="tab-examples"):
+                with gr.Row(equal_height=False, elem_classes="sn-page"):
+                    with gr.Column(scale=7, min_width=320):
+                        examples = examples_tab.layout()
+                    with gr.Column(scale=4, min_width=300, elem_classes="sn-panel"):
+                        panel = run_panel.layout(default, packs.question_of(packs.packs()[packs.FIRST_PACK]))
+                        gr.HTML(f'<p class="sn-private">{examples_tab.PRIVACY}</p>')
+                labelled_set = views.pictures_view("labelled-set", "")
             with gr.Tab("Neurons", id="neurons", elem_id="tab-neurons"):
                 neurons = neurons_tab.layout()
             with gr.Tab("Early exit", id="exit", elem_id="tab-exit"):
                 leave = exit_tab.layout()
             with gr.Tab("Compare", id="compare", elem_id="tab-compare"):
                 methods = compare_tab.layout()
-        n_classes = examples_tab.connect(examples, states.source, states.pack, panel.question)
+        n_classes = examples_tab.connect(examples, labelled_set, states.source, states.pack, panel.question)
         run_panel.connect(panel, examples, states, n_classes, models)
         neurons_tab.connect(neurons, states.run, states.neuron, states.link)
         exit_tab.connect(leave, states.run, states.link)
         compare_tab.connect(methods, states.run)
         states.run.change(show_strip, [states.run, states.shown_pack], strip, api_visibility="private", show_progress="hidden")
-        _connect_opening(page, states, tabs, examples, panel, first, models)
+        _connect_opening(page, states, tabs, examples.cards, labelled_set, panel, first, models)
         _connect_sharing(states, tabs, neurons, leave, copy, export_button, bundle)
         api.publish(models, default)
     packs.AHEAD.want(packs.FIRST_PACK, first)
@@ -114,7 +118,14 @@ def _strip() -> tuple[gr.HTML, gr.Button, gr.Button, gr.DownloadButton]:
 
 
 def _connect_opening(
-    page: gr.Blocks, states: States, tabs: gr.Tabs, examples: Any, panel: Any, first: Arguments, models: tuple[str, ...]
+    page: gr.Blocks,
+    states: States,
+    tabs: gr.Tabs,
+    cards: gr.HTML,
+    labelled_set: gr.HTML,
+    panel: run_panel.Panel,
+    first: Arguments,
+    models: tuple[str, ...],
 ) -> None:
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     waiting_for = gr.State("")
@@ -137,7 +148,7 @@ def _connect_opening(
     outputs = [
         states.link,
         states.pack,
-        examples.cards,
+        cards,
         panel.question,
         panel.choices[0],
         states.shown_pack,
@@ -147,7 +158,7 @@ def _connect_opening(
     ]
     arriving = [states.run, panel.status, timer]
     page.load(open_page, None, [*outputs, *arriving], **private).then(
-        examples_tab.preview_pack, states.pack, examples.preview, **private
+        examples_tab.preview_pack, states.pack, labelled_set, **private
     )
     timer.tick(poll, waiting_for, arriving, **private)
 

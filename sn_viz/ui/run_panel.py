@@ -73,7 +73,7 @@ def layout(default_model: str, question: str) -> Panel:
         metric = gr.Dropdown(
             [(name.replace("-", " "), name) for name in METRICS], value="balanced-accuracy", label="Score", elem_id="metric"
         )
-        voters = gr.Slider(1, 101, value=15, step=2, label="Super neurons that vote", elem_id="voters", show_reset_button=False)
+        voters = gr.Slider(1, 101, value=15, step=2, label="Super neurons that vote", elem_id="voters", buttons=[])
         weighting = gr.Radio(
             [(name.replace("-", " "), name) for name in WEIGHTINGS], value="majority", label="Vote", elem_id="weighting"
         )
@@ -85,7 +85,7 @@ def layout(default_model: str, question: str) -> Panel:
             step=0.1,
             label="Share of your images kept for testing",
             elem_id="test-size",
-            show_reset_button=False,
+            buttons=[],
         )
         seed = gr.Number(0, label="Seed", precision=0, minimum=0, elem_id="seed")
         compare = gr.CheckboxGroup(

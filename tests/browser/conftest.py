@@ -1,0 +1,107 @@
+"""A real server in its own process, on a free port, with the embedded model; and a browser page that notes what goes wrong."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = "/usr/bin/chromium"
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a running app."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    folder = tmp_path_factory.mktemp("server")
+    environment = {
+        **os.environ,
+        "SN_VIZ_PORT": str(port),
+        "SN_VIZ_CACHE": str(folder / "cache"),
+        "GRADIO_TEMP_DIR": str(folder / "gradio"),
+    }
+    with open(folder / "log.txt", "w") as log:
+        process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
+    address = f"http://127.0.0.1:{port}/"
+    try:
+        _wait(address, process, folder / "log.txt")
+        yield address
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _wait(address: str, process: subprocess.Popen, log: Path) -> None:
+    for _ in range(600):
+        assert process.poll() is None, log.read_text()
+        try:
+            urllib.request.urlopen(address, timeout=5).close()
+            return
+        except (urllib.error.URLError, TimeoutError, ConnectionError):
+            time.sleep(0.25)
+    raise AssertionError(log.read_text())
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator:
+    sync_playwright = pytest.importorskip("playwright.sync_api").sync_playwright
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+class Watched:
+    """A page and what it complained about."""
+
+    def __init__(self, page, address: str) -> None:
+        self.page, self.address = page, address
+        self.errors: list[str] = []
+        self.outside: list[str] = []
+        page.on("console", lambda line: self.errors.append(line.text) if line.type == "error" else None)
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("request", lambda request: None if self._is_ours(request.url) else self.outside.append(request.url))
+
+    def _is_ours(self, url: str) -> bool:
+        return url.startswith((self.address, "data:", "blob:"))
+
+    def open(self, query: str = "") -> None:
+        """Open the page and wait until a finished run is shown."""
+        self.page.goto(self.address + query)
+        self.page.wait_for_function("document.querySelectorAll('#run-facts .sn-fact').length >= 3", timeout=240_000)
+
+    def tab(self, name: str) -> None:
+        self.page.get_by_role("tab", name=name, exact=True).click()
+
+    def data(self, figure: str) -> dict:
+        """Return title and data of a drawn figure, once it is there."""
+        self.page.wait_for_function(f"document.querySelector('#{figure} .js-plotly-plot')?.data?.length > 0", timeout=60_000)
+        return self.page.evaluate(
+            f"(() => {{ const p = document.querySelector('#{figure} .js-plotly-plot');"
+            " return {title: p.layout.title.text, data: JSON.parse(JSON.stringify(p.data))} })()"
+        )
+
+    def check(self) -> None:
+        """Nothing was logged as an error, and nothing left this machine."""
+        assert self.errors == []
+        assert self.outside == []
+
+
+@pytest.fixture(params=[(1400, 900)])
+def watched(request, chromium, server) -> Iterator[Watched]:
+    width, height = request.param
+    page = chromium.new_page(viewport={"width": width, "height": height})
+    page.set_default_timeout(60_000)
+    yield Watched(page, server)
+    page.close()
