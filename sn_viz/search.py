@@ -56,7 +56,8 @@ def find_stumps(
     -------
     Stumps
         Two classes: one stump per neuron, in the order of the columns, speaking for class 1. More: one per neuron and class,
-        neuron-major. Scores are exact counts, rounded once to float32.
+        neuron-major. Scores are exact counts, rounded once to float32. ``margin`` is the gap around the threshold as a fraction
+        of the neuron's range.
 
     Raises
     ------
@@ -76,12 +77,13 @@ def find_stumps(
     code, chosen = _metric_code(metric), RULES[rule]
     spoken = np.array([1] if n_classes == 2 else range(n_classes), np.int64)
     shape = (values.shape[1], len(spoken))
-    threshold, sign, score = np.zeros(shape, np.float32), np.ones(shape, np.int8), np.full(shape, np.nan, np.float32)
+    threshold, sign = np.zeros(shape, np.float32), np.ones(shape, np.int8)
+    score, margin = np.full(shape, np.nan, np.float32), np.zeros(shape, np.float32)
     search = _strip_searcher(labels, n_classes, spoken, chosen, code)
 
     def work(strip: np.ndarray, start: int) -> None:
         part = slice(start, start + strip.shape[1])
-        search(strip, threshold[part], sign[part], score[part])
+        search(strip, threshold[part], sign[part], score[part], margin[part])
 
     _in_strips(values, work)
     return Stumps(
@@ -90,6 +92,7 @@ def find_stumps(
         threshold=threshold.ravel(),
         sign=sign.ravel(),
         score=score.ravel(),
+        margin=margin.ravel(),
     )
 
 
@@ -233,17 +236,17 @@ def _work_space(strip: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _strip_searcher(labels: np.ndarray, n_classes: int, spoken: np.ndarray, rule: Rule, code: int) -> Callable[..., None]:
-    """Return search(strip, threshold, sign, score), which fills its last three arguments (neuron, output)."""
+    """Return search(strip, threshold, sign, score, margin), which fills all but its first argument (neuron, output)."""
     counts = np.bincount(labels, minlength=n_classes)
     low = labels.astype(np.uint16)
 
-    def every_cut(strip: np.ndarray, threshold: np.ndarray, sign: np.ndarray, score: np.ndarray) -> None:
-        _kernels().search(_bits(strip), low, counts, spoken, code, *_work_space(strip), threshold, sign, score)
+    def every_cut(strip: np.ndarray, threshold: np.ndarray, sign: np.ndarray, score: np.ndarray, margin: np.ndarray) -> None:
+        _kernels().search(_bits(strip), low, counts, spoken, code, *_work_space(strip), threshold, sign, score, margin)
 
-    def fixed_cut(strip: np.ndarray, threshold: np.ndarray, sign: np.ndarray, score: np.ndarray) -> None:
+    def fixed_cut(strip: np.ndarray, threshold: np.ndarray, sign: np.ndarray, score: np.ndarray, margin: np.ndarray) -> None:
         block = strip.astype(np.float32)
         if METRICS[code] == "roc-auc":
-            every_cut(strip, threshold, sign, score)
+            every_cut(strip, threshold, sign, score, margin)
         with np.errstate(invalid="ignore", over="ignore"):
             defined = np.isfinite(block).all(axis=0) & (block.min(axis=0) < block.max(axis=0))
         for output, c in enumerate(spoken):
@@ -251,12 +254,23 @@ def _strip_searcher(labels: np.ndarray, n_classes: int, spoken: np.ndarray, rule
                 with np.errstate(invalid="ignore", over="ignore"):
                     cut = rule(block, labels == c)
                 threshold[:, output] = np.where(defined, cut, 0)
+                margin[:, output] = np.where(defined, _margins(block, cut), 0)
                 if METRICS[code] != "roc-auc":
                     sign[:, output], score[:, output] = _scores_at(block, labels == c, cut, code)
         score[~defined], sign[~defined] = np.nan, 1
 
     trial = rule(np.zeros((2, 1), np.float32), np.array([True, False]))
     return every_cut if trial is None else fixed_cut
+
+
+def _margins(block: np.ndarray, threshold: np.ndarray) -> np.ndarray:
+    """Return the gap around each threshold as a fraction of the range, float64 (neuron,); 0 where a side is empty."""
+    values = block.astype(np.float64)
+    high = np.where(block >= threshold, values, np.inf).min(axis=0)
+    low = np.where(block <= threshold, values, -np.inf).max(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = (high - low) / (values.max(axis=0) - values.min(axis=0))
+    return np.where(np.isfinite(share), share, 0)
 
 
 def _scores_at(block: np.ndarray, is_class: np.ndarray, threshold: np.ndarray, code: int) -> tuple[np.ndarray, np.ndarray]:

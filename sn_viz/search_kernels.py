@@ -306,7 +306,7 @@ def _between(low, high, positive):
     return middle
 
 
-def _search(bits, low, counts, spoken, metric, keys, values, patterns, threshold, sign, score):
+def _search(bits, low, counts, spoken, metric, keys, values, patterns, threshold, sign, score, margin):
     """Find the best stump of every column of ``bits`` for each spoken class.
 
     Parameters
@@ -322,8 +322,8 @@ def _search(bits, low, counts, spoken, metric, keys, values, patterns, threshold
     metric : int
     keys, values, patterns : uint32 or uint64, float32, uint32 (example, LANES)
         Work space; the last two share memory.
-    threshold, sign, score : float32, int8, float32 (neuron, output)
-        Filled. Undefined: 0, 1, NaN, which classes with no example, or all of them, are expected to hold already.
+    threshold, sign, score, margin : float32, int8, float32, float32 (neuron, output)
+        Filled. Undefined: 0, 1, NaN, 0, which classes with no example, or all of them, are expected to hold already.
     """
     n, m = bits.shape
     finite = np.empty(LANES, np.uint32)
@@ -361,6 +361,9 @@ def _search(bits, low, counts, spoken, metric, keys, values, patterns, threshold
                 sign[start + k, output] = 1 if positive else -1
                 p = state[CUT, k]
                 threshold[start + k, output] = _between(values[p, k], values[p + 1, k], positive) if defined else 0
+                reach = np.float64(values[n - 1, k]) - np.float64(values[0, k])
+                room = np.float64(values[p + 1, k]) - np.float64(values[p, k])
+                margin[start + k, output] = np.float32(room / reach) if defined else np.float32(0)
 
 
 def _null(bits, low, weights, below, above, metric, keys, values, patterns, best):
@@ -476,7 +479,7 @@ search = njit(
     _signatures(
         lambda keys: (
             _array(types.int64, 1), _array(types.int64, 1), types.int64, *_work(keys),
-            _array(types.float32, 2), _array(types.int8, 2), _array(types.float32, 2),
+            _array(types.float32, 2), _array(types.int8, 2), _array(types.float32, 2), _array(types.float32, 2),
         )
     ),
     nogil=True,

@@ -155,13 +155,18 @@ class Stumps:
     """int8 (stump,): +1 or -1."""
     score: np.ndarray
     """float32 (stump,): the metric on the selection examples; NaN when undefined (constant or non-finite neuron)."""
+    margin: np.ndarray | None = None
+    """float32 (stump,): gap between the values next to the threshold, as a fraction of the neuron's range; None when not known."""
 
     def __len__(self) -> int:
         return len(self.neuron)
 
     def take(self, index: np.ndarray | Sequence[int] | slice) -> Stumps:
         """Return the stumps at ``index``."""
-        return Stumps(self.neuron[index], self.class_index[index], self.threshold[index], self.sign[index], self.score[index])
+        margin = None if self.margin is None else self.margin[index]
+        return Stumps(
+            self.neuron[index], self.class_index[index], self.threshold[index], self.sign[index], self.score[index], margin
+        )
 
 
 @dataclass(frozen=True, eq=False)

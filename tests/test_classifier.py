@@ -82,6 +82,16 @@ def test_equal_scores_go_to_the_shallower_neuron_and_undefined_ones_never_vote()
     assert select_voters(stumps, 99, 2).neuron.tolist() == [0, 2, 4, 1]
 
 
+def test_among_many_lucky_neurons_the_ones_with_a_wide_gap_vote():
+    rng = np.random.default_rng(2)
+    labels = np.arange(210) % 2
+    values = rng.normal(size=(210, 20_000)).astype(np.float16)
+    values[:, 15_000::500] += 5 * labels[:, None]
+    model = SuperNeuronClassifier(voters=5).fit(values[:10], labels[:10])
+    assert (find_stumps(values[:10], labels[:10]).score == 1).sum() > 30
+    assert model.score(values[10:], labels[10:]) > 0.9
+
+
 @pytest.mark.parametrize("k", [0, -1])
 def test_too_few_voters_get_a_sentence(k):
     with pytest.raises(UserError, match="voters"):

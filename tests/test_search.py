@@ -95,6 +95,14 @@ def test_sorting_is_right_around_the_tile_borders(n):
     check_against_slow(rng.normal(size=(n, 2)).astype(np.float32), rng.integers(0, 2, n), "roc-auc", 2)
 
 
+@pytest.mark.parametrize("rule", ["best-split", "zero", "midpoint"])
+def test_the_margin_is_the_gap_as_a_fraction_of_the_range(rule):
+    values = np.array([[-3, 1, 5], [-1, 2, 5], [1, 6, 5], [7, 9, 5]], np.float16)
+    stumps = find_stumps(values, np.array([0, 0, 1, 1]), rule)
+    expected = {"best-split": [0.2, 0.5, 0], "zero": [0.2, 0, 0], "midpoint": [0, 0.5, 0]}[rule]
+    np.testing.assert_allclose(stumps.margin, expected, rtol=1e-6)
+
+
 def test_every_float16_keeps_its_place():
     every = np.arange(65536, dtype=np.uint16).view(np.float16)
     every = np.unique(every[np.isfinite(every)])
