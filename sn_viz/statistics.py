@@ -47,10 +47,10 @@ def wilson(correct: int, n: int, confidence: float = 0.95) -> Interval:
     if n <= 0:
         return Interval(np.nan, 0.0, 1.0, 0)
     z2 = float(ndtri(0.5 + confidence / 2)) ** 2
-    p = correct / n
+    p = float(correct) / n
     centre = (p + z2 / (2 * n)) / (1 + z2 / n)
     half = np.sqrt(z2 * (p * (1 - p) / n + z2 / (4 * n * n))) / (1 + z2 / n)
-    return Interval(p, 0.0 if correct == 0 else float(centre - half), 1.0 if correct == n else float(centre + half), n)
+    return Interval(p, 0.0 if correct == 0 else float(centre - half), 1.0 if correct == n else float(centre + half), int(n))
 
 
 @dataclass(frozen=True)
