@@ -193,7 +193,7 @@ def world(
 ) -> None:
     """Draw labelled scenes of the embedded model's world."""
     from sn_viz.sources.export import save_folders
-    from sn_viz.tiny.world import draw_task  # type: ignore[attr-defined]
+    from sn_viz.tiny.tasks import draw_task
 
     images = draw_task(task, n, seed)
     save_folders(images, out)
@@ -207,8 +207,12 @@ def packs(json_file: JsonOption = None) -> None:
     """List the sample packs."""
     from sn_viz.sources.pack import pack_names
 
-    rows = [{"name": p.name, "question": p.question, "classes": list(p.classes), "about": p.about} for p in pack_names()]
-    _list(("pack", "question", "classes", "about"), rows, json_file)
+    rows = [
+        {"name": p.name, "title": p.title, "question": p.question or None, "classes": list(p.classes), "trained": p.trained}
+        | {"origin": p.origin}
+        for p in pack_names()
+    ]
+    _list(("pack", "about", "question (none: one an image)", "classes", "model trained on such", "origin"), rows, json_file)
 
 
 @app.command()
@@ -323,7 +327,8 @@ def _port_of_environment() -> int | None:
 def _console(stderr: bool = False) -> Console:
     from rich.console import Console
 
-    return Console(stderr=stderr, soft_wrap=not sys.stdout.isatty())
+    # Not a terminal: a pipe or a file has no width to keep to, and tables cut at 80 columns lose what was asked for.
+    return Console(stderr=stderr, width=None if (sys.stderr if stderr else sys.stdout).isatty() else 200)
 
 
 def _list(headings: tuple[str, ...], rows: list[dict[str, Any]], json_file: str | None) -> None:
@@ -334,7 +339,9 @@ def _list(headings: tuple[str, ...], rows: list[dict[str, Any]], json_file: str 
         def cell(value: Any) -> str:
             if isinstance(value, list):
                 return ", ".join(map(str, value))
-            return {None: "", True: "yes", False: "no"}.get(value, f"{value:.3g}" if isinstance(value, float) else str(value))
+            if value is None or isinstance(value, bool):
+                return {None: "", True: "yes", False: "no"}[value]
+            return f"{value:.3g}" if isinstance(value, float) else str(value)
 
         _console().print(plain_table(headings, [[cell(value) for value in row.values()] for row in rows]))
     _write_json(json_file, json.dumps(rows, indent=2, ensure_ascii=False))

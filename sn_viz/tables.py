@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from sn_viz.types import Interval, Prediction, Run
 
@@ -106,7 +106,7 @@ def predictions_table(names: Sequence[str], predictions: Iterable[Prediction], a
 
 def plain_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
     """Return a table of literal text."""
-    table = Table(*headings)
+    table = Table(Column(headings[0], no_wrap=True), *headings[1:])
     for row in rows:
         table.add_row(*(escape(str(cell)) for cell in row))
     return table

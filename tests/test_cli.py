@@ -123,3 +123,36 @@ def test_a_bare_json_option_means_standard_output():
     assert bare_json(["--json", "--compare"]) == ["--json", "-", "--compare"]
     assert bare_json(["--json", "a.json"]) == ["--json", "a.json"]
     assert bare_json(["--json", "-"]) == ["--json", "-"]
+
+
+def test_packs_are_listed_with_their_names_whole(capsys):
+    assert main(["packs"]) == 0
+    out = capsys.readouterr().out
+    for name in ("presence-dog", "presence-any", "answerable", "anything-red", "three-or-more", "night", "new-kind", "left-of"):
+        assert f" {name} " in out
+    assert main(["packs", "--json"]) == 0
+    assert {"presence-dog", "colour-of-car", "digits-three", "photos"} <= {
+        row["name"] for row in json.loads(capsys.readouterr().out)
+    }
+
+
+def test_a_world_is_drawn_the_same_for_the_same_seed(tmp_path, capsys):
+    for name in ("a", "b"):
+        assert main(["world", "presence-dog", "-n", "4", "--seed", "3", "--out", str(tmp_path / name)]) == 0
+    assert "Question: Is there a dog" in capsys.readouterr().out
+    first, second = (sorted(p.relative_to(tmp_path / n) for p in (tmp_path / n).rglob("*.png")) for n in ("a", "b"))
+    assert first == second and len(first) == 4
+    assert all((tmp_path / "a" / p).read_bytes() == (tmp_path / "b" / p).read_bytes() for p in first)
+
+
+def test_an_unknown_world_or_pack_lists_what_there_is(tmp_path, capsys):
+    assert main(["world", "mars", "--out", str(tmp_path / "c")]) == 2
+    assert "presence-dog" in capsys.readouterr().err
+
+
+def test_json_of_a_benchmark(capsys, monkeypatch):
+    from sn_viz.bench import search
+
+    monkeypatch.setattr(search, "SIZES", ((20, 100),))
+    assert main(["bench", "search", "--json", "-"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["neurons"] == 100
