@@ -41,7 +41,7 @@ def test_a_row_of_the_table_and_a_point_of_the_map_are_clickable(watched):
     watched.open()
     watched.tab("Neurons")
     before = watched.data("fig-histogram")["title"]
-    watched.page.locator("#neuron-table tbody tr").nth(4).locator("td").nth(1).click()
+    watched.page.click('#neuron-table [data-testid="cell-4-1"]')
     watched.page.wait_for_function(
         "t => document.querySelector('#fig-histogram .js-plotly-plot').layout.title.text !== t", arg=before
     )
