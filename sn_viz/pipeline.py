@@ -29,7 +29,7 @@ from sn_viz.held_out import align_classes, asked, usable, without_seen
 from sn_viz.latency import milliseconds_in_turns
 from sn_viz.search import best_scores_under_null, find_stumps
 from sn_viz.sites import site_names
-from sn_viz.statistics import wilson
+from sn_viz.statistics import choose_exit_layer, cross_validated_layers, wilson
 from sn_viz.store import Store
 from sn_viz.types import (
     Baseline,
@@ -49,7 +49,6 @@ if TYPE_CHECKING:
     from sn_viz.models import Vlm
 
 DEFAULT_MODEL = "tiny-llava"
-MAX_FOLDS = 5
 N_TIMED = 8
 """How many test images latency is measured on."""
 FEW = 10
@@ -96,8 +95,9 @@ def run(
         stumps = find_stumps(seen.values, train.labels, config.rule, config.metric, n_classes)
         voters = voters_by_layer(stumps, seen.neurons, config.voters, n_classes)
     with stage("choose", 0.45, "Choosing the exit layer on the probing images") as report:
-        correct = cross_validate(seen.values, train.labels, seen.neurons, config, report)
-        exit_layer = choose_layer(correct) if config.exit_layer is None else config.exit_layer
+        choices = (config.rule, config.metric, config.voters, config.weighting, n_classes)
+        correct = cross_validated_layers(seen.values, train.labels, seen.neurons, *choices, seed=config.seed, progress=report)
+        exit_layer = choose_exit_layer(correct) if config.exit_layer is None else config.exit_layer
     with stage("vote", 0.46, "Voting on the test images"):
         votes = votes_by_layer(unseen.values, voters, n_classes, config.weighting)
     with stage("baselines", 0.80, "Comparing with other methods") as report:
@@ -322,71 +322,6 @@ def voters_by_layer(stumps: Stumps, neurons: Neurons, k: int, n_classes: int) ->
         select_voters(stumps.take(slice(0, end)), k, n_classes) if i >= first else stumps.take(slice(0, 0))
         for i, end in enumerate(ends)
     )
-
-
-def cross_validate(
-    values: np.ndarray, labels: np.ndarray, neurons: Neurons, config: Config, progress: Progress = silent
-) -> np.ndarray:
-    """Return whether each probing example, left out of the search, is voted right at every exit layer.
-
-    Parameters
-    ----------
-    values : numpy.ndarray
-        float16 or float32 (example, neuron), probing split.
-    labels : numpy.ndarray
-        int64 (example,).
-    neurons : Neurons
-    config : Config
-        Rule, metric, voters, weighting and seed.
-    progress : callable
-
-    Returns
-    -------
-    numpy.ndarray
-        bool (example, layer); shape (0, layer) when a class has a single example, so that nothing can be left out.
-    """
-    from sklearn.model_selection import StratifiedKFold
-
-    n_classes = int(labels.max()) + 1
-    n_folds = min(MAX_FOLDS, int(np.bincount(labels).min()))
-    if n_folds < 2:
-        return np.zeros((0, neurons.n_layers), bool)
-    correct = np.zeros((len(labels), neurons.n_layers), bool)
-    folds = StratifiedKFold(n_folds, shuffle=True, random_state=config.seed).split(labels[:, None], labels)
-    for number, (fit, held_out) in enumerate(folds):
-        progress(number / n_folds, "Choosing the exit layer on the probing images")
-        stumps = find_stumps(values[fit], labels[fit], config.rule, config.metric, n_classes)
-        voters = voters_by_layer(stumps, neurons, config.voters, n_classes)
-        correct[held_out] = (
-            votes_by_layer(values[held_out], voters, n_classes, config.weighting).predicted == labels[held_out, None]
-        )
-    return correct
-
-
-def choose_layer(correct: np.ndarray) -> int:
-    """Return the earliest exit layer that is as good as the best one, up to one standard error of their paired difference.
-
-    Parameters
-    ----------
-    correct : numpy.ndarray
-        bool (example, layer), cross-validated.
-
-    Returns
-    -------
-    int
-        From 1; the last layer when there is nothing to go by.
-
-    Examples
-    --------
-    >>> choose_layer(np.array([[0, 1, 1], [0, 1, 1], [1, 1, 1], [0, 1, 1]], bool))
-    2
-    """
-    if not len(correct):
-        return correct.shape[1]
-    best = correct[:, int(correct.mean(axis=0).argmax())]
-    lost = best[:, None].astype(np.float64) - correct
-    standard_error = lost.std(axis=0, ddof=1) / np.sqrt(len(correct))
-    return int(np.argmax(lost.mean(axis=0) <= standard_error + 1e-9)) + 1  # losing a single example is always within it
 
 
 def layer_accuracies(votes: Votes, labels: np.ndarray, correct: np.ndarray, layer_ms: np.ndarray) -> tuple[LayerAccuracy, ...]:

@@ -295,7 +295,7 @@ def _read(folder: Path, facts: dict[str, Any]) -> Run:
     ends = np.cumsum(array("voter_count", np.int64))
     voters = Stumps(*(array(f"voter_{field}") for field in _STUMP_FIELDS))
     run = Run(
-        config=Config(**{key: tuple(v) if isinstance(v, list) else v for key, v in facts["config"].items()}),
+        config=_config(facts["config"]),
         train=images("train"),
         test=images("test"),
         neurons=Neurons(array("neuron_site"), array("neuron_layer"), array("neuron_unit"), tuple(facts["site_names"])),
@@ -329,6 +329,11 @@ def _read(folder: Path, facts: dict[str, Any]) -> Run:
     )
     _check_shapes(run)
     return run
+
+
+def _config(facts: dict[str, Any]) -> Config:
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in facts.items()}
+    return Config(**values)
 
 
 def _check_shapes(run: Run) -> None:

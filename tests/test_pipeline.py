@@ -11,10 +11,10 @@ from PIL import Image
 from sn_viz import pipeline
 from sn_viz.errors import Cancelled, UserError
 from sn_viz.extract import extract
-from sn_viz.pipeline import Stages, choose_layer, cross_validate, find, measure_latency, part
+from sn_viz.pipeline import Stages, find, measure_latency, part
 from sn_viz.sources import load_images
 from sn_viz.store import Store
-from sn_viz.types import Config, Run
+from sn_viz.types import Run
 
 QUESTION = "What colour is it?"
 
@@ -193,21 +193,6 @@ def test_a_second_run_reads_no_activations_again(folder, llava, cache, monkeypat
     monkeypatch.setattr("sn_viz.exits._run_until", None)
     images = load_images(folder, QUESTION)
     assert len(extract(llava, images, cache=Store())) == 20
-
-
-def test_cross_validation_leaves_each_example_out_of_its_own_search(found):
-    values, labels = np.random.default_rng(0).normal(size=(40, len(found.neurons))).astype(np.float32), np.arange(40) % 2
-    correct = cross_validate(values, labels, found.neurons, Config(voters=3))
-    assert 0.1 < correct.mean() < 0.9  # noise: an example that had voted for itself would be right nearly always
-
-
-def test_the_earliest_layer_as_good_as_the_best_is_chosen():
-    perfect, coin = np.ones(50, bool), np.arange(50) % 2 == 0
-    assert choose_layer(np.stack([coin, perfect, perfect], axis=1)) == 2
-    nearly = perfect.copy()
-    nearly[0] = False
-    assert choose_layer(np.stack([nearly, perfect], axis=1)) == 1
-    assert choose_layer(np.zeros((0, 4), bool)) == 4
 
 
 def test_stages_share_the_bar():
