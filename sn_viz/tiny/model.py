@@ -129,7 +129,20 @@ def make_model(tokenizer: PreTrainedTokenizerFast, sizes: Sizes, seed: int = 0) 
     model.generation_config.eos_token_id = tokenizer.eos_token_id
     model.generation_config.pad_token_id = tokenizer.pad_token_id
     _look_nearby(model.model.vision_tower, sizes.image // sizes.patch)
+    _match_likeness(model.model.language_model)
     return model
+
+
+@torch.no_grad()
+def _match_likeness(language: torch.nn.Module) -> None:
+    """Let the decoder start out attending to what resembles the attending token: queries as keys, as in ``_look_nearby``.
+
+    Patches are drawn towards the embeddings of the words for what they show, so a word then finds its patches from the first step.
+    """
+    for layer in language.layers:
+        attention = layer.self_attn
+        torch.nn.init.orthogonal_(attention.q_proj.weight, gain=0.8)
+        attention.k_proj.weight.copy_(attention.q_proj.weight)
 
 
 @torch.no_grad()

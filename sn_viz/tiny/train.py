@@ -6,8 +6,8 @@ nothing of super neurons: no figure that the app reports is looked at here.
 Stages
   vision    the tower alone, on dense truth: what, which colour, where, how near, hidden or hiding, for every patch; background,
             degradation, what is anywhere, and the category of formula-drawn figures for the whole picture
-  shallow   the tower (slowly) with half of the decoder blocks, on about a dozen packed questions a picture
-  deep      the same with all blocks; the new ones start as the identity
+  shallow   a third of the decoder blocks behind the finished tower, on about a dozen packed questions a picture
+  deep      all blocks, the new ones starting as the identity, and the tower too, slowly
 """
 
 from __future__ import annotations
@@ -51,16 +51,16 @@ class Recipe:
     scenes: int = 56_000
     figures: int = 10_000
     seed: int = 1
-    shallow_blocks: int = 6
+    shallow_blocks: int = 4
     vision_batch: int = 64
     vision_rate: float = 2e-3
     batch: int = 24
     rate: float = 2e-3
     deep_rate: float = 1.5e-3
     tower_share: float = 0.2
-    """The tower's learning rate in the later stages, relative to the decoder's."""
+    """The tower's learning rate in the deep stage, relative to the decoder's; in the shallow stage it stands still."""
     dense_weight: float = 0.25
-    """Weight of the dense vision loss in the later stages."""
+    """Weight of the dense vision loss in the deep stage."""
     minutes: tuple[float, float, float] = (18.0, 40.0, 38.0)
     """Wall-clock limits of the three stages."""
     steps: tuple[int, int, int] | None = None
@@ -386,6 +386,14 @@ class Training:
         return {name: tensor.to(self.device) for name, tensor in truth.items()}
 
 
+def begin_to_read(training: Training) -> LlavaForConditionalGeneration:
+    """Return a model with the trained tower and a fresh, shallow decoder."""
+    sizes = replace(training.recipe.sizes, blocks=training.recipe.shallow_blocks)
+    fresh = make_model(training.tokenizer, sizes, training.recipe.seed)
+    fresh.model.vision_tower.load_state_dict(training.model.model.vision_tower.state_dict())
+    return fresh.to(training.device)
+
+
 def vision_stage(training: Training, minutes: float, steps: int | None) -> int:
     """Teach the tower what every patch shows. Returns the steps taken."""
     recipe, model, heads = training.recipe, training.model, training.heads
@@ -415,16 +423,17 @@ def held_out_vision(training: Training) -> dict[str, float]:
     return training.heads.loss(features, training.to(truth_of(training.held_out, index)))[1]
 
 
-def decoder_stage(training: Training, stage: str, rate: float, minutes: float, steps: int | None, curriculum: bool) -> int:
+def decoder_stage(training: Training, stage: str, rate: float, minutes: float, steps: int | None) -> int:
     """Teach the decoder to answer. Returns the steps taken."""
     recipe, model, heads = training.recipe, training.model, training.heads
-    best = optimisers(model, heads, rate, rate * recipe.tower_share)
+    frozen = stage == "shallow"
+    best = optimisers(model, heads, rate, 0.0 if frozen else rate * recipe.tower_share)
     rng, clock = np.random.default_rng((recipe.seed, len(stage))), Clock(minutes, steps)
     packer = Packer(training.tokenizer, (recipe.sizes.image // recipe.sizes.patch) ** 2)
     words = torch.tensor([packer.encode(word)[0] for word in TRAINED_KINDS + COLOUR_NAMES], device=training.device)
     clear = np.flatnonzero((training.pictures.degraded == 0) & ((training.pictures.count > 0) | (training.pictures.figure != 255)))
     everything = [weight for group in best.each for part in group.param_groups for weight in part["params"]]
-    saved = time.monotonic()
+    saved, curriculum = time.monotonic(), stage == "shallow"
     while (done := clock.done()) < 1:
         early = curriculum and done < 0.25
         families = {f: w for f, w in WEIGHTS.items() if not early or f in EASY}
@@ -433,21 +442,21 @@ def decoder_stage(training: Training, stage: str, rate: float, minutes: float, s
         rows = Rows(*(t.to(training.device) for t in (rows.tokens, rows.positions, rows.block, rows.targets)), rows.families)
         truth = training.to(truth_of(training.pictures, index))
         with torch.autocast(training.device.type, torch.bfloat16):
-            features = see(model, pixels_of(training.pictures, index, training.device))
+            with torch.set_grad_enabled(not frozen):
+                features = see(model, pixels_of(training.pictures, index, training.device))
             pictured = model.model.multi_modal_projector(features)
             hidden = read(model, rows, pictured)
         loss = answer_loss(model, rows, hidden)
-        dense, shown = heads.loss(features.float(), truth)
         naming = naming_loss(model, pictured, truth, words)
-        total = loss + recipe.dense_weight * dense + (0.3 * (1 - done) if curriculum else 0.05) * naming
+        total = loss + (0.3 * (1 - done) if curriculum else 0.05) * naming
+        if not frozen:
+            total = total + recipe.dense_weight * heads.loss(features.float(), truth)[0]
         total.backward()
         nn.utils.clip_grad_norm_(everything, 1.0)
         best.step(schedule(done))
         clock.taken += 1
         if clock.taken % 50 == 0:
-            training.log.write(
-                stage=stage, step=clock.taken, done=done, loss=loss.item(), naming=naming.item(), kind_right=shown["kind right"]
-            )
+            training.log.write(stage=stage, step=clock.taken, done=done, loss=loss.item(), naming=naming.item())
         if clock.taken % 400 == 0:
             training.log.write(stage=stage, step=clock.taken, done=done, accuracy=accuracy(training, packer))
         if time.monotonic() - saved > 600:
@@ -529,6 +538,8 @@ def train(
     for number, stage in enumerate(stages):
         if number <= finished:
             continue
+        if stage == "shallow":
+            training.model = begin_to_read(training)
         if stage == "deep":
             training.model = grow(training.model, recipe.sizes.blocks).to(where)
         if compiled:
@@ -538,7 +549,7 @@ def train(
             taken = vision_stage(training, recipe.minutes[0], steps[0])
         else:
             rate = recipe.rate if stage == "shallow" else recipe.deep_rate
-            taken = decoder_stage(training, stage, rate, recipe.minutes[number], steps[number], stage == "shallow")
+            taken = decoder_stage(training, stage, rate, recipe.minutes[number], steps[number])
         training.save(stage)
         log.write(stage=stage, finished=True, steps=taken)
     save_model(training.model, make_processor(tokenizer, recipe.sizes), out)
