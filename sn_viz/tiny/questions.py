@@ -207,7 +207,7 @@ def _occlusion(scene, drawing, rng, wordings) -> Asked | None:
     return Asked("occlusion", _word("occlusion", rng, wordings, a=kinds[a], b=kinds[b]), _yes(truth))
 
 
-def _options(right: str, wrong: list[str], rng: np.random.Generator) -> tuple[str, str]:
+def options(right: str, wrong: list[str], rng: np.random.Generator) -> tuple[str, str]:
     """Return "A one B two C three D four" with ``right`` at a random letter, and that letter."""
     chosen = [str(w) for w in rng.choice(wrong, 3, replace=False)]
     place = int(rng.integers(4))
@@ -223,7 +223,7 @@ def _choice(family: str, meaning: dict[str, str]):
         right = meaning[str(rng.choice(seen))]
         true = {meaning[kind] for kind in scene.kinds()}
         wrong = sorted(set(meaning.values()) - true)
-        options, letter = _options(right, wrong, rng)
+        shown, letter = options(right, wrong, rng)
         return Asked(family, _word(family, rng, wordings, o=options), letter)
 
     return ask

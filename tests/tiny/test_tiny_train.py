@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
+from sn_viz.tiny import losses, rows
 from sn_viz.tiny import train as training
 from sn_viz.tiny.data import Pictures, draw_pictures, reduce
 from sn_viz.tiny.model import Sizes, grow, make_model, make_processor, make_tokenizer
@@ -17,7 +18,7 @@ SIZES = Sizes(vision_width=32, vision_blocks=1, width=32, blocks=3, heads=2, mlp
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    return make_tokenizer(training.corpus(60), SIZES.vocabulary)
+    return make_tokenizer(rows.corpus(60), SIZES.vocabulary)
 
 
 @pytest.fixture(scope="module")
@@ -39,12 +40,12 @@ def test_packed_questions_get_the_logits_of_single_turns(model, tokenizer):
     processor = make_processor(tokenizer, SIZES)
     image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8))
     asked = [Asked("presence", q, "yes") for q in ("Is there a dog?", "Do you see a red car here?", "Is a cup here?")]
-    rows = training.Packer(tokenizer, 64).pack([asked])
+    packed_rows = rows.Packer(tokenizer, 64).pack([asked])
     pixels = torch.from_numpy(reduce(image)[None].copy()).permute(0, 3, 1, 2).float() / 127.5 - 1
     with torch.no_grad():
-        hidden = training.read(model, rows, model.model.multi_modal_projector(training.see(model, pixels)))
+        hidden = losses.read(model, packed_rows, model.model.multi_modal_projector(losses.see(model, pixels)))
         packed = torch.nn.functional.linear(hidden, model.lm_head.weight)
-        for (row, at, _), turn in zip(rows.families, asked, strict=True):
+        for (row, at, _), turn in zip(packed_rows.families, asked, strict=True):
             batch = processor(images=image, text=prompt(processor, turn.question), return_tensors="pt", add_special_tokens=False)
             single = model(**batch).logits[0, -1]
             assert torch.allclose(packed[row, at], single, atol=1e-4)

@@ -1,0 +1,117 @@
+"""What the training computes: the tower's features and their dense truth, the decoder over packed rows, and the losses.
+
+Takes a model, pictures and rows; returns tensors. It knows nothing of optimisers, stages or files.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import LlavaForConditionalGeneration
+
+from sn_viz.tiny.data import Pictures
+from sn_viz.tiny.formulas import FORMULAS
+from sn_viz.tiny.rows import ROW, Rows
+from sn_viz.tiny.world import COLOUR_NAMES, DEGRADATIONS, TRAINED_BACKGROUNDS, TRAINED_KINDS
+
+
+class VisionHeads(nn.Module):
+    """Linear read-outs of the tower, used in training only: the truth must be linearly present in every patch."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.parts = (
+            len(TRAINED_KINDS) + 1, len(COLOUR_NAMES) + 1, 6,
+        )  # fmt: skip
+        self.whole = (
+            len(TRAINED_KINDS) + len(COLOUR_NAMES), 6, len(TRAINED_BACKGROUNDS), len(DEGRADATIONS) + 1, len(FORMULAS), 1,
+        )  # fmt: skip
+        self.norm = nn.LayerNorm(width)
+        self.patch = nn.Linear(width, sum(self.parts))
+        self.picture = nn.Linear(width, sum(self.whole))
+
+    def loss(self, features: Tensor, truth: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
+        """Return the summed loss over ``features`` (picture, patch, width) and its parts."""
+        features = self.norm(features)
+        kind, colour, place = self.patch(features).split(self.parts, -1)
+        present, count, background, degraded, figure, bright = self.picture(features.mean(1)).split(self.whole, -1)
+        scene = truth["figure"] == 255
+        clear = scene & (truth["degraded"] == 0)
+        on = clear[:, None] & (truth["kind"] > 0)
+        parts = {
+            "kind": 3 * F.cross_entropy(kind[on], truth["kind"][on]),
+            "anything": 0.5 * F.cross_entropy(kind[clear].flatten(0, 1), truth["kind"][clear].flatten()),
+            "colour": F.cross_entropy(colour[clear].flatten(0, 1), truth["colour"][clear].flatten()),
+            "place": 4 * F.mse_loss(place[on][:, :3], truth["place"][on][:, :3]),
+            "flags": F.binary_cross_entropy_with_logits(place[on][:, 3:], truth["place"][on][:, 3:]),
+            "present": 2 * F.binary_cross_entropy_with_logits(present[clear], truth["present"][clear]),
+            "count": 0.3 * F.cross_entropy(count[clear], truth["count"][clear]),
+            "background": 0.3 * F.cross_entropy(background[clear], truth["background"][clear]),
+            "degraded": 0.3 * F.cross_entropy(degraded[scene], truth["degraded"][scene]),
+            "bright": F.mse_loss(bright[:, 0], truth["bright"]),
+        }
+        if (~scene).any():
+            parts["figure"] = 0.5 * F.cross_entropy(figure[~scene], truth["figure"][~scene])
+        right = (kind[on].argmax(-1) == truth["kind"][on]).float().mean().item()
+        shown = {name: value.item() for name, value in parts.items()} | {"kind right": right}
+        if (~scene).any():
+            shown["figure right"] = (figure[~scene].argmax(-1) == truth["figure"][~scene]).float().mean().item()
+        return torch.stack(list(parts.values())).sum(), shown
+
+
+def truth_of(pictures: Pictures, index: np.ndarray) -> dict[str, Tensor]:
+    names = ("kind", "colour", "count", "background", "degraded", "figure")
+    truth = {name: torch.from_numpy(getattr(pictures, name)[index].astype(np.int64)) for name in names}
+    truth |= {name: torch.from_numpy(getattr(pictures, name)[index].astype(np.float32)) for name in ("place", "present")}
+    truth["bright"] = torch.from_numpy(pictures.pixels[index].mean((1, 2, 3), dtype=np.float32) / 127.5 - 1)
+    return truth
+
+
+def pixels_of(pictures: Pictures, index: np.ndarray, device: torch.device) -> Tensor:
+    """Return normalised pixels float32 (picture, 3, 64, 64), as the processor makes them."""
+    pixels = torch.from_numpy(pictures.pixels[index]).to(device)
+    return (pixels.permute(0, 3, 1, 2).float() / 127.5 - 1).contiguous()
+
+
+def see(model: LlavaForConditionalGeneration, pixels: Tensor) -> Tensor:
+    """Return the tower's patch features (picture, patch, width): what LLaVA's projector is given."""
+    tower = model.model.vision_tower
+    hidden = tower.embeddings(pixels)
+    for layer in tower.encoder.layers:
+        hidden = layer(hidden, attention_mask=None)
+        hidden = hidden[0] if isinstance(hidden, tuple) else hidden
+    return hidden
+
+
+def read(model: LlavaForConditionalGeneration, rows: Rows, pictured: Tensor) -> Tensor:
+    """Return the decoder's normalised hidden states (row, token, width) for packed rows and projected pictures."""
+    language = model.model.language_model
+    hidden = language.embed_tokens(rows.tokens)
+    hidden = torch.cat([hidden[:, :1], pictured.to(hidden.dtype), hidden[:, 1 + pictured.shape[1] :]], 1)
+    same = rows.block[:, :, None] == rows.block[:, None, :]
+    shared = (rows.block == 0)[:, None, :] & (rows.block >= 0)[:, :, None]
+    causal = torch.ones(ROW, ROW, dtype=torch.bool, device=hidden.device).tril()
+    mask = torch.zeros(same.shape, device=hidden.device).masked_fill(~((same | shared) & causal), -1e9)[:, None]
+    if torch.is_autocast_enabled(hidden.device.type):
+        mask = mask.to(torch.bfloat16)
+    rotary = language.rotary_emb(hidden, rows.positions)
+    for layer in language.layers:
+        hidden = layer(hidden, attention_mask=mask, position_ids=rows.positions, position_embeddings=rotary)
+        hidden = hidden[0] if isinstance(hidden, tuple) else hidden
+    return language.norm(hidden)
+
+
+def answer_loss(model: LlavaForConditionalGeneration, rows: Rows, hidden: Tensor) -> Tensor:
+    asked = rows.targets != -100
+    return F.cross_entropy(F.linear(hidden[asked].float(), model.lm_head.weight), rows.targets[asked])
+
+
+def naming_loss(model: LlavaForConditionalGeneration, pictured: Tensor, truth: dict[str, Tensor], words: Tensor) -> Tensor:
+    """Return a cross-entropy that draws a patch's projection towards the embeddings of its kind and its colour."""
+    on = truth["kind"] > 0
+    table = F.normalize(model.model.language_model.embed_tokens(words), dim=-1)
+    scores = 12 * F.linear(F.normalize(pictured[on].float(), dim=-1), table)
+    kinds = len(TRAINED_KINDS)
+    return F.cross_entropy(scores[:, :kinds], truth["kind"][on] - 1) + F.cross_entropy(scores[:, kinds:], truth["colour"][on] - 1)
