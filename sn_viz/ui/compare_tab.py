@@ -38,22 +38,21 @@ def layout() -> Compare:
             methods = plotly_view("fig-compare")
         with gr.Column(scale=5, min_width=320, elem_classes="sn-panel"):
             tradeoff = plotly_view("fig-tradeoff")
-    with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=320, elem_classes="sn-panel"):
             null = plotly_view("fig-null")
             gr.HTML(
                 '<p class="sn-hint">With this many neurons, some fit any labelling. Finds count when they beat shuffled labels.</p>'
             )
-        with gr.Column(scale=5, min_width=320, elem_classes="sn-panel"):
-            table = gr.Dataframe(
-                headers=HEADERS,
-                datatype="str",
-                interactive=False,
-                label="The same in numbers",
-                elem_id="compare-table",
-                wrap=True,
-                column_widths=["26%", "14%", "17%", "15%", "28%"],
-            )
+    with gr.Column(elem_classes="sn-panel"):
+        table = gr.Dataframe(
+            headers=HEADERS,
+            datatype="str",
+            interactive=False,
+            label="The same in numbers",
+            elem_id="compare-table",
+            wrap=True,
+            column_widths=["230px", "100px", "140px", "140px", "700px"],
+        )
     return Compare(methods, tradeoff, null, warnings, table)
 
 

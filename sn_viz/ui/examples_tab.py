@@ -184,4 +184,6 @@ def from_files(files: list[str] | None, question: str | None) -> LabelledImages:
     """Return the images of an uploaded zip, or of a CSV or JSONL with a zip."""
     if not files:
         raise UserError("There is no file yet.", "Nothing was uploaded.", "Upload a zip with one folder per class.")
-    return load_images(files[0] if len(files) == 1 else tuple(sorted(files, key=lambda name: name.endswith(".zip"))), question)
+    if len(files) > 2:
+        raise UserError(f"{len(files)} files are too many.", "One zip is read, or one table with one zip.", "Remove the others.")
+    return load_images(Path(files[0]) if len(files) == 1 else (Path(files[0]), Path(files[1])), question)

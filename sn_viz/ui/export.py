@@ -11,8 +11,8 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-import gradio as gr
 from gradio.processing_utils import save_bytes_to_cache
+from gradio.utils import get_upload_folder
 
 from sn_viz.plots.report import write_report
 from sn_viz.saving import save_run
@@ -29,7 +29,7 @@ N_NEURONS = 1000
 def bundle(run_key: str) -> str:
     """Return the path of a zip with everything about the run."""
     run = RUNS.get(run_key)
-    return save_bytes_to_cache(zipped(run), "super-neurons.zip", gr.DownloadButton.GRADIO_CACHE)
+    return save_bytes_to_cache(zipped(run), "super-neurons.zip", get_upload_folder())
 
 
 def zipped(run: Run) -> bytes:
@@ -53,5 +53,7 @@ def neurons_csv(run: Run, n_rows: int = N_NEURONS) -> str:
     writer.writerow([*neuron.HEADERS, "threshold", "sign"])
     for row in neuron.table(run, n_rows):
         cut = neuron.cut(run, row[0])
-        writer.writerow([csv_cell(cell) for cell in [*row, f"{cut.threshold:.6g}", cut.sign]])
+        writer.writerow(
+            [csv_cell(cell) if isinstance(cell, str) else cell for cell in [*row, float(f"{cut.threshold:.6g}"), cut.sign]]
+        )
     return text.getvalue()

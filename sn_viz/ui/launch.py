@@ -52,6 +52,7 @@ HEAD = (
     '<meta name="viewport" content="width=device-width, initial-scale=1">'
     f'<script defer src="sn-viz/plotly.js?v={plotly.__version__}"></script>'
     '<script defer src="sn-viz/page.js"></script>'
+    '<link rel="stylesheet" href="sn-viz/style.css">'
 )
 
 
@@ -60,22 +61,26 @@ def _compressed(path: Path) -> bytes:
     return gzip.compress(path.read_bytes(), compresslevel=6)
 
 
-def _script(path: Path, seconds: int) -> Any:
+def _file(path: Path, media_type: str, seconds: int) -> Any:
     async def serve(request: Request) -> Response:
+        headers = {"cache-control": f"public, max-age={seconds}", "vary": "accept-encoding"}
         if "gzip" not in request.headers.get("accept-encoding", ""):
-            return Response(path.read_bytes(), media_type="text/javascript")
-        headers = {"content-encoding": "gzip", "cache-control": f"public, max-age={seconds}", "vary": "accept-encoding"}
-        return Response(_compressed(path), media_type="text/javascript", headers=headers)
+            return Response(path.read_bytes(), media_type=media_type, headers=headers)
+        return Response(_compressed(path), media_type=media_type, headers={**headers, "content-encoding": "gzip"})
 
     return serve
 
 
 def routes() -> list[Route]:
-    """Return the two scripts the page needs, served from this machine."""
+    """Return the scripts and the style sheet of the page, served from this machine.
+
+    The style sheet is not given to Gradio, which rewrites the selectors of what it is given.
+    """
     plotly_js = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
     return [
-        Route("/sn-viz/plotly.js", _script(plotly_js, 30 * 86400)),
-        Route("/sn-viz/page.js", _script(ASSETS / "page.js", 300)),
+        Route("/sn-viz/plotly.js", _file(plotly_js, "text/javascript", 30 * 86400)),
+        Route("/sn-viz/page.js", _file(ASSETS / "page.js", "text/javascript", 300)),
+        Route("/sn-viz/style.css", _file(ASSETS / "style.css", "text/css", 300)),
     ]
 
 
@@ -158,7 +163,6 @@ def launch_flags(port: int | None = None) -> dict[str, Any]:
         "pwa": False,
         "mcp_server": False,
         "theme": theme(),
-        "css_paths": [ASSETS / "style.css"],
         "head": HEAD,
         "app_kwargs": {"middleware": [Middleware(SafeRequests)], "routes": routes(), "docs_url": None, "redoc_url": None},
     }
