@@ -124,7 +124,8 @@ def layer_facts(run: Run, layer: int) -> dict[str, Any]:
     """Return accuracy, time and speed-up when the model stops after ``layer``."""
     row = next(row for row in run.by_layer if row.layer == layer)
     full = run.latency_ms.get("full_model", float("nan"))
-    speedup = full / row.latency_ms if row.latency_ms > 0 else float("nan")
+    early = run.latency_ms.get("early_exit", row.latency_ms) if layer == run.exit_layer else row.latency_ms
+    speedup = full / early if early > 0 else float("nan")
     chosen = " (chosen on the probing images)" if layer == run.exit_layer else ""
     return {
         "title": f"Stop after layer {layer} of {run.neurons.n_layers}{chosen}",
@@ -135,7 +136,7 @@ def layer_facts(run: Run, layer: int) -> dict[str, Any]:
                 f"{100 * row.accuracy.low:.0f} to {100 * row.accuracy.high:.0f} %, {row.accuracy.n} images",
                 "accent",
             ),
-            views.fact("time per image", milliseconds(row.latency_ms), f"full model {milliseconds(full)}"),
+            views.fact("time per image", milliseconds(early), f"full model {milliseconds(full)}"),
             views.fact("faster than the full answer", f"{speedup:.1f}×" if np.isfinite(speedup) else "not measured", ""),
         ],
     }

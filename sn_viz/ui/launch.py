@@ -14,7 +14,7 @@ from typing import Any
 import gradio as gr
 import plotly
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -108,18 +108,19 @@ class SafeRequests:
         await PlainTextResponse(text, 413)(scope, receive, send)
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
-        seen, started = 0, False
+        seen, started, refused = 0, False, False
 
         async def counted() -> Message:
-            nonlocal seen
+            nonlocal seen, refused
             message = await receive()
             seen += len(message.get("body", b""))
-            if seen > self.max_bytes:
-                raise _TooLarge
-            return message
+            refused = refused or seen > self.max_bytes
+            return {"type": "http.disconnect"} if refused else message
 
         async def with_headers(message: Message) -> None:
             nonlocal started
+            if refused and not started:
+                return  # whatever the app says about the cut-off body; the refusal is sent below
             if message["type"] == "http.response.start":
                 started = True
                 present = {name for name, _ in message["headers"]}
@@ -129,13 +130,11 @@ class SafeRequests:
 
         try:
             await self.app(scope, counted, with_headers)
-        except _TooLarge:
-            if not started:
-                await self._refuse(scope, receive, send)
-
-
-class _TooLarge(Exception):
-    """More bytes arrived than were declared or allowed."""
+        except ClientDisconnect:
+            if not refused:
+                raise
+        if refused and not started:
+            await self._refuse(scope, receive, send)
 
 
 def launch_flags(port: int | None = None) -> dict[str, Any]:

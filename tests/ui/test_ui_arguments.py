@@ -1,0 +1,55 @@
+"""Widget values become checked arguments."""
+
+from __future__ import annotations
+
+import pytest
+
+from sn_viz.baselines import BASELINES
+from sn_viz.errors import UserError
+from sn_viz.sites import SITES
+from sn_viz.ui.arguments import checked
+
+GOOD = {
+    "models": ("tiny-llava",),
+    "question": "  Is there\n a dog? ",
+    "model": "tiny-llava",
+    "sites": SITES.names(),
+    "rule": "best-split",
+    "metric": "balanced-accuracy",
+    "voters": 15,
+    "weighting": "majority",
+    "exit_layer": 0,
+    "test_size": 0.5,
+    "seed": 0,
+    "compare": BASELINES.names(),
+}
+
+
+def test_all_of_a_kind_is_said_shortly():
+    arguments = checked(**GOOD)
+    assert arguments.question == "Is there a dog?" and arguments.sites == () and arguments.compare == ("all",)
+    assert arguments.keywords()["exit_layer"] == "auto" and arguments.keywords()["sites"] == "all"
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"model": "/etc"},
+        {"question": "x" * 301},
+        {"sites": ["residual", "../x"]},
+        {"rule": "eval"},
+        {"metric": "luck"},
+        {"voters": 0},
+        {"voters": 10**9},
+        {"voters": float("nan")},
+        {"voters": "15"},
+        {"weighting": ""},
+        {"exit_layer": -1},
+        {"test_size": 1.5},
+        {"seed": 1.5},
+        {"compare": ["bribe"]},
+    ],
+)
+def test_a_choice_that_does_not_exist_is_refused(forged):
+    with pytest.raises(UserError):
+        checked(**{**GOOD, **forged})

@@ -1,0 +1,77 @@
+"""Every safety flag of the server, and what its middleware does."""
+
+from __future__ import annotations
+
+import gradio as gr
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from sn_viz.ui import launch as serving
+from sn_viz.ui.launch import HEADERS, SafeRequests, launch_flags, routes
+
+
+def test_every_safety_flag_is_set(monkeypatch):
+    monkeypatch.delenv("SPACE_ID", raising=False)
+    flags = launch_flags(7000)
+    assert flags["server_name"] == "127.0.0.1" and flags["server_port"] == 7000
+    off = ("share", "show_error", "ssr_mode", "enable_monitoring", "run_history", "pwa", "mcp_server")
+    assert {name: flags[name] for name in off} == dict.fromkeys(off, False)
+    assert flags["allowed_paths"] == [] and flags["max_file_size"] == serving.MAX_FILE_BYTES and flags["strict_cors"]
+    assert [middleware.cls for middleware in flags["app_kwargs"]["middleware"]] == [SafeRequests]
+
+
+def test_only_a_space_listens_to_everyone(monkeypatch):
+    monkeypatch.setenv("SPACE_ID", "someone/space")
+    assert launch_flags()["server_name"] == "0.0.0.0"
+
+
+def test_the_queue_is_bounded_and_flags_reach_gradio(monkeypatch):
+    seen = {}
+    with gr.Blocks() as page:
+        gr.Markdown("x")
+    monkeypatch.setattr(page, "queue", lambda **named: seen.update(queue=named))
+    monkeypatch.setattr(page, "launch", lambda **named: seen.update(launch=named))
+    serving.launch(page, 7000, quiet=True)
+    assert seen["queue"]["max_size"] == serving.QUEUE_SIZE and seen["queue"]["api_open"] is False
+    assert seen["launch"]["show_error"] is False and seen["launch"]["quiet"] is True
+    with pytest.raises(AssertionError):
+        serving.launch(page, show_error=True)
+
+
+@pytest.fixture()
+def client() -> TestClient:
+    async def echo(request: Request) -> PlainTextResponse:
+        return PlainTextResponse(str(len(await request.body())))
+
+    app = Starlette(routes=[Route("/", echo, methods=["GET", "POST"]), Route("/monitoring", echo), *routes()])
+    return TestClient(SafeRequests(app, max_bytes=1000), raise_server_exceptions=False)
+
+
+def test_answers_carry_safety_headers_and_the_page_can_reach_this_server_only(client):
+    answer = client.get("/")
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    policy = HEADERS["content-security-policy"]
+    assert "default-src 'self'" in policy and "http:" not in policy and "*" not in policy
+
+
+def test_a_body_that_is_too_large_is_refused_whatever_it_declares(client):
+    assert client.post("/", content=b"x" * 900).text == "900"
+    assert client.post("/", content=b"x" * 1001).status_code == 413
+    assert client.post("/", content=(b"x" * 400 for _ in range(4))).status_code == 413
+    assert client.post("/", content=b"x", headers={"content-length": "many"}).status_code == 413
+
+
+def test_unused_routes_are_closed(client):
+    for path in ("/monitoring", "/monitoring/summary", "/gradio_api/proxy=http://a", "/gradio_api/vibe-code"):
+        assert client.get(path).status_code == 404
+
+
+def test_scripts_and_style_come_from_here_and_name_no_path_of_the_machine(client):
+    for name, kind in (("plotly.js", "javascript"), ("page.js", "javascript"), ("style.css", "css")):
+        answer = client.get(f"/sn-viz/{name}")
+        assert answer.status_code == 200 and kind in answer.headers["content-type"] and len(answer.content) > 1000
+    assert "file=" not in serving.HEAD and "://" not in serving.HEAD

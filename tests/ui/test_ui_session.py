@@ -1,0 +1,35 @@
+"""Keys in the page, values on the server, bounded."""
+
+from __future__ import annotations
+
+import pytest
+
+from sn_viz.errors import UserError
+from sn_viz.ui.session import Shelf
+
+
+def test_the_least_recently_used_leaves_first():
+    shelf = Shelf("thing", 10, len)
+    first, second = shelf.put("aaaa"), shelf.put("bbbb")
+    shelf.get(first)
+    shelf.put("cccc")
+    assert shelf.find(second) is None and shelf.get(first) == "aaaa" and len(shelf) == 2
+
+
+def test_one_large_value_is_kept_alone():
+    shelf = Shelf("thing", 3, len)
+    shelf.put("aa")
+    key = shelf.put("x" * 50)
+    assert len(shelf) == 1 and shelf.get(key)
+
+
+@pytest.mark.parametrize("forged", ["", "../../etc/passwd", None, 3, ["a"], {"a": 1}])
+def test_a_forged_key_reads_nothing_and_says_what_to_do(forged):
+    with pytest.raises(UserError, match="run it again"):
+        Shelf("result", 3, len).get(forged)
+
+
+def test_keys_cannot_be_guessed():
+    shelf = Shelf("thing", 10**6, len)
+    keys = {shelf.put("a") for _ in range(100)}
+    assert len(keys) == 100 and min(map(len, keys)) >= 20
