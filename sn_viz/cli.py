@@ -39,7 +39,7 @@ app.add_typer(cache_app, name="cache")
 app.add_typer(bench_app, name="bench")
 
 # Typer brings its own copy of click or uses the installed one, depending on its version: the root of its usage errors, either way.
-UsageError = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+UsageError: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 
 JsonOption = Annotated[str | None, typer.Option("--json", metavar="FILE", help="Write JSON to this file; - prints only JSON.")]
 ModelOption = Annotated[str | None, typer.Option(help="Name, or folder of a model. [default: SN_VIZ_MODEL, else tiny-llava]")]
@@ -48,6 +48,8 @@ DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda, ... [default:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status; never raises for a user's mistake."""
+    # Threads that wait by spinning make a shared machine ten times slower; this must be said before torch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     arguments = bare_json(list(sys.argv[1:] if argv is None else argv))
     try:
         return int(app(arguments or ["--help"], standalone_mode=False) or 0)
