@@ -224,7 +224,7 @@ def _choice(family: str, meaning: dict[str, str]):
         true = {meaning[kind] for kind in scene.kinds()}
         wrong = sorted(set(meaning.values()) - true)
         shown, letter = options(right, wrong, rng)
-        return Asked(family, _word(family, rng, wordings, o=options), letter)
+        return Asked(family, _word(family, rng, wordings, o=shown), letter)
 
     return ask
 

@@ -30,11 +30,11 @@ from sn_viz.ui.racing import race
 from sn_viz.ui.session import RUNS
 
 
-def publish(models: tuple[str, ...], default_model: str) -> None:
+def publish(models: dict[str, str]) -> None:
     """Add the endpoints to the page being built; their widgets are never shown."""
     with gr.Row(visible=False):
-        pack, data = gr.Textbox(label="pack"), gr.File(label="data", file_types=[".zip"])
-        question, model = gr.Textbox(label="question"), gr.Textbox(default_model, label="model")
+        pack, data = gr.Textbox("", label="pack"), gr.File(label="data", file_types=[".zip"])
+        question, model = gr.Textbox("", label="question"), gr.Textbox("", label="model")
         voters, seed = gr.Number(15, precision=0, label="voters"), gr.Number(0, precision=0, label="seed")
         run, image, layer = (
             gr.Textbox(label="run"),
@@ -57,7 +57,7 @@ def list_packs() -> list[dict[str, Any]]:
     return [{"name": pack.name, "question": packs.question_of(pack)} for pack in packs.packs().values()]
 
 
-def _find(models: tuple[str, ...]) -> Callable[..., dict[str, Any]]:
+def _find(models: dict[str, str]) -> Callable[..., dict[str, Any]]:
     @guarded
     def find(pack: str, data: str | None, question: str, model: str, voters: float, seed: float) -> dict[str, Any]:
         """Find super neurons in a sample pack, or in a zip with one folder of images per class.
@@ -65,11 +65,12 @@ def _find(models: tuple[str, ...]) -> Callable[..., dict[str, Any]]:
         Give `pack` (a name from /packs) or `data` (a zip). Returns the figures of the run, and `run`: the key that
         the other endpoints ask for.
         """
-        blank = Arguments(model or models[0])
+        model = model or next(iter(models))
+        blank = Arguments(model)
         arguments = checked(
             models,
             question,
-            model or models[0],
+            model,
             [],
             blank.rule,
             blank.metric,
@@ -90,6 +91,7 @@ def _find(models: tuple[str, ...]) -> Callable[..., dict[str, Any]]:
 def _key_of(pack: str, data: str | None, arguments: Arguments, progress: Any) -> str:
     if data:
         images = examples_tab.from_files([data], arguments.question)
+        examples_tab.check_asked(images)
         return RUNS.put(find_neurons(images, progress=progress, **arguments.keywords()))
     if pack not in packs.packs():
         raise UserError(

@@ -45,7 +45,7 @@ class Arguments:
 
 
 def checked(
-    models: tuple[str, ...],
+    models: dict[str, str],
     question: str | None,
     model: str,
     sites: list[str],
@@ -58,14 +58,14 @@ def checked(
     seed: float,
     compare: list[str],
 ) -> Arguments:
-    """Return checked arguments.
+    """Return checked arguments; ``models`` maps what people choose to the name or folder of each model.
 
     Raises
     ------
     UserError
         For a choice that does not exist, a number out of range or a question that is too long.
     """
-    if model not in models:
+    if not isinstance(model, str) or model not in models:
         raise UserError(
             f"The model {str(model)[:60]!r} is not offered here.", f"There are: {', '.join(models)}.", "Choose one of these."
         )
@@ -84,7 +84,7 @@ def checked(
                 f"There is no {kind} called {str(name)[:40]!r}.", f"There are: {', '.join(known)}.", "Choose one of these."
             )
     return Arguments(
-        model=model,
+        model=models[model],
         question=question or None,
         sites=tuple(name for name in SITES.names() if name in sites) if len(sites) < len(SITES.names()) else (),
         rule=rule,

@@ -187,3 +187,11 @@ def from_files(files: list[str] | None, question: str | None) -> LabelledImages:
     if len(files) > 2:
         raise UserError(f"{len(files)} files are too many.", "One zip is read, or one table with one zip.", "Remove the others.")
     return load_images(Path(files[0]) if len(files) == 1 else (Path(files[0]), Path(files[1])), question)
+
+
+def check_asked(images: LabelledImages) -> None:
+    """Raise a ``UserError`` when an image has no question."""
+    if not all(question.strip() for question in images.questions):
+        raise UserError(
+            "There is no question yet.", "The model is asked something about every image.", "Write a question, such as: Is it ripe?"
+        )

@@ -36,7 +36,7 @@ def message(error: BaseException) -> str:
 
 def shown(error: BaseException) -> gr.Error:
     """Return ``error`` as the notice Gradio pops up; the text is escaped because Gradio renders it as HTML."""
-    return gr.Error(html.escape(message(error)), title="That did not work", print_exception=False)
+    return gr.Error(html.escape(message(error), quote=False), title="That did not work", print_exception=False)
 
 
 def guarded(handler: Callable[..., Any]) -> Callable[..., Any]:

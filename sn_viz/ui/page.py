@@ -58,8 +58,9 @@ def build(model: str | None = None) -> gr.Blocks:
         Name or folder of the default model; by default the embedded one.
     """
     default = model or os.environ.get("SN_VIZ_MODEL") or DEFAULT_MODEL
-    models = tuple(value for _, value in run_panel.model_choices(default))
-    first = Arguments(default)
+    models = run_panel.models_here(default)
+    first_model = next(iter(models))
+    first = Arguments(models[first_model])
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(600, TEMPORARY_FILES_SECONDS), fill_width=True) as page:
         states = _states()
         gr.HTML(INTRO)
@@ -70,7 +71,7 @@ def build(model: str | None = None) -> gr.Blocks:
                     with gr.Column(scale=7, min_width=320):
                         examples = examples_tab.layout()
                     with gr.Column(scale=4, min_width=300, elem_classes="sn-panel"):
-                        panel = run_panel.layout(default, packs.question_of(packs.packs()[packs.FIRST_PACK]))
+                        panel = run_panel.layout(models, packs.question_of(packs.packs()[packs.FIRST_PACK]))
                         gr.HTML(f'<p class="sn-private">{examples_tab.PRIVACY}</p>')
                 labelled_set = views.pictures_view("labelled-set", "")
             with gr.Tab("Neurons", id="neurons", elem_id="tab-neurons"):
@@ -85,9 +86,9 @@ def build(model: str | None = None) -> gr.Blocks:
         exit_tab.connect(leave, states.run, states.link)
         compare_tab.connect(methods, states.run)
         states.run.change(show_strip, [states.run, states.shown_pack], strip, api_visibility="private", show_progress="hidden")
-        _connect_opening(page, states, tabs, examples.cards, labelled_set, panel, first, models)
+        _connect_opening(page, states, tabs, examples.cards, labelled_set, panel, models)
         _connect_sharing(states, tabs, neurons, leave, copy, export_button, bundle)
-        api.publish(models, default)
+        api.publish(models)
     packs.AHEAD.want(packs.FIRST_PACK, first)
     return page
 
@@ -124,8 +125,7 @@ def _connect_opening(
     cards: gr.HTML,
     labelled_set: gr.HTML,
     panel: run_panel.Panel,
-    first: Arguments,
-    models: tuple[str, ...],
+    models: dict[str, str],
 ) -> None:
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     waiting_for = gr.State("")
@@ -134,11 +134,11 @@ def _connect_opening(
     @guarded
     def open_page(request: gr.Request) -> tuple:
         """Open what the link asks for: a sample pack, at its layer, neuron, threshold and tab."""
-        link = read_link(dict(request.query_params), tuple(packs.packs()), models)
+        link = read_link(dict(request.query_params), tuple(packs.packs()), tuple(models))
         name = link.pack or packs.FIRST_PACK
-        arguments = Arguments(link.model) if link.model else first
-        key = packs.AHEAD.want(name, arguments)
-        opened = (link, name, packs.cards(name), packs.question_of(packs.packs()[name]), arguments.model, name, arguments.model)
+        model = link.model or next(iter(models))
+        key = packs.AHEAD.want(name, Arguments(models[model]))
+        opened = (link, name, packs.cards(name), packs.question_of(packs.packs()[name]), model, name, model)
         return *opened, gr.Tabs(selected=link.tab or "examples"), key, *_arrived(key)
 
     def poll(key: str) -> tuple:
@@ -193,8 +193,7 @@ def link_to(run_key: str, pack: str | None, model: str | None, neuron: int, laye
     """Return the query of a link to what is shown; people's own images are never linked, only where to look."""
     RUNS.get(run_key)
     gr.Info("Link copied." if pack else "Link copied. It opens the app, not your images: those stay with you.", duration=4)
-    known_model = model if model in {value for _, value in run_panel.model_choices(DEFAULT_MODEL)} else None
-    return write_link(Link(pack, known_model, int(layer), int(neuron), float(threshold), tab) if pack else Link(tab=tab))
+    return write_link(Link(pack, model, int(layer), int(neuron), float(threshold), tab) if pack else Link(tab=tab))
 
 
 @guarded

@@ -6,6 +6,7 @@ Takes widget values; streams progress and ends with the key of a finished run. I
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import gradio as gr
@@ -39,18 +40,18 @@ class Panel(NamedTuple):
     status: gr.HTML
 
 
-def model_choices(default: str) -> list[tuple[str, str]]:
-    """Return the models that can be loaded here, the default first, as (label, value)."""
-    rows = [(f"{row.name}: {row.note}", row.name) for row in CATALOG if row.available]
-    own = [] if any(value == default for _, value in rows) else [(default.rstrip("/").rsplit("/", 1)[-1], default)]
-    return own + sorted(rows, key=lambda row: row[1] != default)
+def models_here(default: str) -> dict[str, str]:
+    """Return the models that can be loaded here, the default first: what people choose -> name or folder, which stays on the server."""
+    known = {row.name: row.name for row in CATALOG if row.available or row.name == default}
+    first = default if default in known else Path(default).name
+    return {first: default, **{name: source for name, source in known.items() if name != first}}
 
 
 def _described(registry: Any) -> list[tuple[str, str]]:
     return [(name.replace("-", " "), name) for name in registry.names()]
 
 
-def layout(default_model: str, question: str) -> Panel:
+def layout(models: dict[str, str], question: str) -> Panel:
     """Place the widgets."""
     text = gr.Textbox(
         question,
@@ -64,7 +65,7 @@ def layout(default_model: str, question: str) -> Panel:
         find_button = gr.Button("Find super neurons", variant="primary", elem_id="btn-find", scale=3, min_width=170)
         cancel = gr.Button("Cancel", elem_id="btn-cancel", interactive=False, scale=1, min_width=90)
     status = views.status_view("status", IDLE)
-    model = gr.Dropdown(model_choices(default_model), value=default_model, label="Model", elem_id="model")
+    model = gr.Dropdown(list(models), value=next(iter(models)), label="Model", elem_id="model")
     with gr.Accordion("Advanced", open=False, elem_id="advanced"):
         sites = gr.CheckboxGroup(
             _described(SITES), value=SITES.names(), label="Sites: which activations are searched", elem_id="sites"
@@ -98,7 +99,7 @@ def layout(default_model: str, question: str) -> Panel:
     return Panel(text, choices, find_button, cancel, status)
 
 
-def connect(panel: Panel, tab: examples_tab.Examples, states: Any, n_classes: gr.State, models: tuple[str, ...]) -> None:
+def connect(panel: Panel, tab: examples_tab.Examples, states: Any, n_classes: gr.State, models: dict[str, str]) -> None:
     """Wire Find and Cancel; a finished run's key goes into ``states.run``."""
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     buttons = [panel.find, panel.cancel]
@@ -114,7 +115,7 @@ def connect(panel: Panel, tab: examples_tab.Examples, states: Any, n_classes: gr
     panel.cancel.click(cancel, states.job, panel.status, queue=False, **private)
 
 
-def _bound(models: tuple[str, ...]) -> Any:
+def _bound(models: dict[str, str]) -> Any:
     @guarded
     def run(*values: Any) -> Iterator[tuple]:
         """Run and report."""
@@ -135,7 +136,7 @@ def cancel(job: str) -> dict:
 
 
 def stream(
-    models: tuple[str, ...], job: str, source: str, pack: str, count: int, files: Any, question: str, *rest: Any
+    models: dict[str, str], job: str, source: str, pack: str, count: int, files: Any, question: str, *rest: Any
 ) -> Iterator[tuple]:
     """Run what the widgets say; yields (status, run key, pack, model, find button, cancel button)."""
     keep = (gr.skip(),) * 5
@@ -150,7 +151,7 @@ def stream(
                     views.status("Done", f"in {step.seconds:.1f} s", tone="done"),
                     step.value,
                     shown,
-                    arguments.model,
+                    rest[0],
                     *_idle_buttons(),
                 )
             else:
@@ -176,6 +177,7 @@ def _work(source: str, pack: str, count: int, files: Any, names: list, galleries
             images = examples_tab.from_galleries(count, names, galleries, arguments.question)
         else:
             images = examples_tab.from_files(files, arguments.question)
+        examples_tab.check_asked(images)
         return RUNS.put(find(images, progress=progress, **arguments.keywords()))
 
     return work

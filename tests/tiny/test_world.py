@@ -88,6 +88,17 @@ def test_presence_tells_the_truth(five_hundred):
         assert (kind in scene.kinds()) == (asked.answer == "yes")
 
 
+def test_multiple_choice_offers_four_options_of_which_the_right_one_is_shown(five_hundred):
+    rng = np.random.default_rng(96)
+    for scene, drawing in five_hundred:
+        if asked := questions.ask("choice-kind", scene, drawing, rng):
+            words = asked.question.split("? ")[1].split()
+            offered = dict(zip(words[::2], words[1::2], strict=True))
+            assert list(offered) == list("ABCD")
+            assert [kind in scene.kinds() for kind in offered.values()].count(True) == 1
+            assert offered[asked.answer] in scene.kinds()
+
+
 def test_left_of_tells_the_truth(five_hundred):
     found, rng = 0, np.random.default_rng(97)
     for scene, drawing in five_hundred:

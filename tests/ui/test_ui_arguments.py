@@ -10,7 +10,7 @@ from sn_viz.sites import SITES
 from sn_viz.ui.arguments import checked
 
 GOOD = {
-    "models": ("tiny-llava",),
+    "models": {"tiny-llava": "/some/folder/tiny-llava"},
     "question": "  Is there\n a dog? ",
     "model": "tiny-llava",
     "sites": SITES.names(),
@@ -27,7 +27,12 @@ GOOD = {
 
 def test_all_of_a_kind_is_said_shortly():
     arguments = checked(**GOOD)
-    assert arguments.question == "Is there a dog?" and arguments.sites == () and arguments.compare == ("all",)
+    assert (
+        arguments.model == "/some/folder/tiny-llava"
+        and arguments.question == "Is there a dog?"
+        and arguments.sites == ()
+        and arguments.compare == ("all",)
+    )
     assert arguments.keywords()["exit_layer"] == "auto" and arguments.keywords()["sites"] == "all"
 
 
