@@ -83,7 +83,7 @@ def _find(models: dict[str, str]) -> Callable[..., dict[str, Any]]:
         )
         arguments = Arguments(**{**asdict(arguments), "compare": ("all",)})
         key = _result(lambda progress: _key_of(pack, data, arguments, progress))
-        return {"run": key, **summary(RUNS.get(key))}
+        return {"run": key, **summary(RUNS.get(key)), "model": model}
 
     return find
 

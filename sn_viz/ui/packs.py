@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import sn_viz
 from sn_viz.errors import UserError
 from sn_viz.pipeline import find, model_named
 from sn_viz.saving import load_run, save_run
@@ -52,7 +53,7 @@ def _card(pack: Pack, chosen: bool) -> dict[str, Any]:
 
 @functools.cache
 def _samples(name: str) -> list[str]:
-    images, _ = load_pack(name, n_train=12, n_test=4, seed=1)
+    images, _ = load_pack(name, n_train=6, n_test=2, seed=1)
     of_class = [next(i for i in range(len(images)) if images.labels[i] == label) for label in sorted(set(images.labels.tolist()))]
     rest = [i for i in range(len(images)) if i not in of_class]
     return [views.thumbnail(images.pictures[i]) for i in [*of_class, *rest][:CARD_IMAGES]]
@@ -84,7 +85,7 @@ def run_pack(name: str, arguments: Arguments, progress: Progress) -> str:
 
 def _folder(key: str, arguments: Arguments) -> Path:
     weights = hashlib.sha256(model_named(arguments.model).key.encode()).hexdigest()[:16]
-    return Path(os.environ.get("SN_VIZ_CACHE") or "cache") / "pack-runs" / f"{key}.{weights}"
+    return Path(os.environ.get("SN_VIZ_CACHE") or "cache") / "pack-runs" / f"{key}.{weights}.{sn_viz.__version__}"
 
 
 def _saved(folder: Path) -> Run | None:

@@ -41,7 +41,7 @@ class Panel(NamedTuple):
 
 
 def models_here(default: str) -> dict[str, str]:
-    """Return the models that can be loaded here, the default first: what people choose -> name or folder, which stays on the server."""
+    """Return the models that can be loaded here, the default first: name -> name or folder; folders stay on the server."""
     known = {row.name: row.name for row in CATALOG if row.available or row.name == default}
     first = default if default in known else Path(default).name
     return {first: default, **{name: source for name, source in known.items() if name != first}}
