@@ -311,6 +311,26 @@ def bench_extract(model: ModelOption = None, device: DeviceOption = None, json_f
     _list(tuple(rows[0]), rows, json_file)
 
 
+@bench_app.command("model")
+def bench_model(
+    model: ModelOption = None,
+    n: Annotated[int, typer.Option("-n", "--number", min=20, help="Held-out pictures a task.")] = 1000,
+    quick: Annotated[bool, typer.Option("--quick", help="A tenth of the pictures, for a look.")] = False,
+    device: DeviceOption = None,
+    json_file: JsonOption = None,
+) -> None:
+    """Measure what the model knows of the embedded world: the tables of its model card."""
+    _check_json_target(json_file)
+    with _quiet(json_file):
+        from sn_viz.bench.model import as_json, lines, measure
+        from sn_viz.models import load_model
+
+        result = measure(load_model(model or os.environ.get("SN_VIZ_MODEL") or "tiny-llava", device), n, quick)
+    _write_json(json_file, as_json(result))
+    if json_file != "-":
+        typer.echo("\n".join(lines(result)))
+
+
 def _store() -> Any:
     from sn_viz.store import Store
 

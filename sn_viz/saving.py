@@ -25,7 +25,7 @@ from sn_viz.types import Baseline, Config, Interval, LabelledImages, LayerAccura
 FORMAT = 1
 RUN_FILE = "run.json"
 METHODS = ("full_model", "full_model_calibrated", "super_neurons", "sav", "logit_lens", "linear_probe", "lora")
-_STUMP_FIELDS = ("neuron", "class_index", "threshold", "sign", "score")
+_STUMP_FIELDS = ("neuron", "class_index", "threshold", "sign", "score", "margin")
 _SHA = re.compile(r"[0-9a-f]{64}")
 
 
@@ -252,11 +252,16 @@ def _arrays(run: Run) -> dict[str, np.ndarray]:
         "null_scores": run.null_scores,
     }
     for field in _STUMP_FIELDS:
-        arrays[f"stump_{field}"] = getattr(run.stumps, field)
-        arrays[f"voter_{field}"] = np.concatenate([getattr(s, field) for s in voters])
+        arrays[f"stump_{field}"] = _stump_array(run.stumps, field)
+        arrays[f"voter_{field}"] = np.concatenate([_stump_array(s, field) for s in voters])
     for number, baseline in enumerate(run.baselines):
         arrays[f"baseline_{number}_predicted"] = baseline.predicted
     return arrays
+
+
+def _stump_array(stumps: Stumps, field: str) -> np.ndarray:
+    values = getattr(stumps, field)
+    return np.zeros(len(stumps), np.float32) if values is None else values
 
 
 def _images_facts(images: LabelledImages) -> dict[str, Any]:

@@ -204,7 +204,7 @@ def choose_exit_layer(right: np.ndarray, se: float = 1.0) -> int:
     -----
     The one-standard-error rule of Breiman et al., "Classification and Regression Trees" (1984), with the error of the paired
     difference, which is smaller than that of either accuracy because the layers see the same examples. The best layer is the
-    earliest of the most accurate.
+    earliest of the most accurate. Losing a single example is exactly one standard error, so it is forgiven.
 
     Examples
     --------
@@ -216,8 +216,8 @@ def choose_exit_layer(right: np.ndarray, se: float = 1.0) -> int:
         return max(1, right.shape[1])
     best = right[:, int(right.mean(axis=0).argmax())]
     lost = best[:, None].astype(np.float64) - right
-    forgiven = se * lost.std(axis=0) / np.sqrt(len(right))
-    return int(np.argmax(lost.mean(axis=0) <= forgiven)) + 1
+    forgiven = se * lost.std(axis=0, ddof=1 if len(right) > 1 else 0) / np.sqrt(len(right))
+    return int(np.argmax(lost.mean(axis=0) <= forgiven + 1e-9)) + 1
 
 
 def _stratified(labels: np.ndarray, n_folds: int, seed: int) -> np.ndarray:

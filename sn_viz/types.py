@@ -1,10 +1,10 @@
 """The few values that flow through sn_viz, as frozen dataclasses of numpy arrays.
 
-Config -> LabelledImages -> Activations -> Stumps -> Votes -> Run -> figures. This module knows numpy and nothing else of the project
+Config -> LabelledImages -> Activations -> Stumps -> Votes -> Run -> figures. This module knows numpy and nothing else of sn_viz
 (the verbs of ``Run``, save, load, predict, to_json, import what does the work when they are called).
 
 Axes: example (an image with its question), neuron (one scalar activation), class, stump, layer. Layers count from 1: layer 1 is
-decoder block 0. The neuron axis is always sorted by layer, then site, then unit, so that "everything up to exit layer l" is a prefix.
+decoder block 0. The neuron axis is always sorted by layer, then site, then unit: "everything up to exit layer l" is a prefix.
 """
 
 from __future__ import annotations

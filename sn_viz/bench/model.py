@@ -6,9 +6,10 @@ and what super neurons reach with 100 probing images at chosen exit layers.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from torch import nn
@@ -156,6 +157,11 @@ def measure(vlm: Vlm, n: int = 1000, quick: bool = False) -> dict:
         "shots": [shots(vlm, task, n_test) for task in SHOT_TASKS],
         "skipped": skip_table(vlm, n_skip),
     }
+
+
+def as_json(result: dict) -> str:
+    """Return ``measure``'s result as JSON."""
+    return json.dumps(result, default=asdict, indent=1)
 
 
 def lines(result: dict) -> list[str]:
