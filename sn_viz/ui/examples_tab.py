@@ -66,7 +66,7 @@ def _class_columns() -> tuple:
     names, galleries, columns = [], [], []
     with gr.Row(equal_height=False, elem_classes="sn-classes"):
         for index in range(MAX_CLASSES):
-            with gr.Column(min_width=220, visible=index < FEWEST_CLASSES, elem_classes=["sn-panel", f"sn-tone-{index}"]) as column:
+            with gr.Column(min_width=220, visible=index < FEWEST_CLASSES, elem_classes="sn-panel") as column:
                 names.append(gr.Textbox(NAMES[index], label=f"Class {index + 1}", max_length=80, elem_id=f"class-name-{index + 1}"))
                 galleries.append(
                     gr.Gallery(
