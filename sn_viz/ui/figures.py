@@ -6,7 +6,7 @@ Takes a Run and what was chosen; returns ``plotly_view.payload`` texts. The draw
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -37,9 +37,9 @@ def draw_histogram(run: Run, neuron: int, threshold: float | None = None) -> str
     return _text(histogram, info, f"Activations of neuron {run.neurons.name(neuron)} by class")
 
 
-def draw_map(run: Run, layer: int | str, coloured_by: Literal["class", "correct", "split"]) -> str:
+def draw_map(info: map.Info) -> str:
     """Return the map of the activations."""
-    return _text(map, map.info(run, layer, coloured_by), "Map of the activations, one point per image")
+    return _text(map, info, "Map of the activations, one point per image")
 
 
 def draw_layers(run: Run) -> str:

@@ -1,4 +1,4 @@
-"""Drawn maps of the activations, kept for a while: laying out one takes seconds.
+"""Maps of the activations whose layout is kept for a while: laying one out takes seconds, colouring it anew takes none.
 
 Takes a run and what to draw; returns the figure's text.
 """
@@ -6,12 +6,15 @@ Takes a run and what to draw; returns the figure's text.
 from __future__ import annotations
 
 from sn_viz.errors import UserError
+from sn_viz.plots import map
 from sn_viz.types import Run
 from sn_viz.ui import figures
 from sn_viz.ui.session import Shelf
 
-MAPS: Shelf[str] = Shelf("map", 64 * 2**20, len)
-"""By run key, layer and colour."""
+BYTES_PER_POINT = 400
+"""About what one image of a layout takes: coordinates and hover text."""
+LAYOUTS: Shelf[map.Info] = Shelf("map", 64 * 2**20, lambda info: BYTES_PER_POINT * len(info.x))
+"""By run key and layer."""
 COLOURS = {"class": "Class", "correct": "Right or wrong", "split": "Probing or test"}
 
 
@@ -26,9 +29,9 @@ def map_text(run_key: str, run: Run, layer: str, colour: str) -> str:
     chosen = int(layer) if layer.isascii() and layer.isdigit() else layer
     if chosen not in ("all", "super", *range(1, run.neurons.n_layers + 1)) or colour not in COLOURS:
         raise UserError("This map cannot be drawn.", "The layer or colour does not exist.", "Choose from the lists.")
-    key = f"{run_key}|{chosen}|{colour}"
-    text = MAPS.find(key)
-    if text is None:
-        text = figures.draw_map(run, chosen, colour)
-        MAPS.put(text, key)
-    return text
+    key = f"{run_key}|{chosen}"
+    layout = LAYOUTS.find(key)
+    if layout is None:
+        layout = map.info(run, chosen)
+        LAYOUTS.put(layout, key)
+    return figures.draw_map(map.recoloured(layout, run, colour))
