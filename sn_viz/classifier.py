@@ -1,7 +1,7 @@
 """Super neurons as a scikit-learn classifier: choose the best stumps, let them vote.
 
 Takes values (example, neuron) and labels; returns predictions, and the vote itself for whoever draws it. It knows nothing about
-models, images or where a neuron lives: layers enter ``votes_by_layer`` only as a list of voters per layer.
+models or images; of where a neuron lives it knows only that the neurons up to a layer come first.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sn_viz.errors import UserError
 from sn_viz.search import find_stumps
-from sn_viz.types import Stumps, Votes
+from sn_viz.types import Neurons, Stumps, Votes
 
 WEIGHTINGS = ("majority", "log-odds")
 """How much a voter counts: one vote each, or the log-odds of its score."""
@@ -156,6 +156,38 @@ def select_voters(stumps: Stumps, k: int, n_classes: int) -> Stumps:
             "Use images that differ, with at least two classes, and check that the model computes real numbers.",
         )
     return stumps.take(np.concatenate(best))
+
+
+def voters_by_layer(stumps: Stumps, neurons: Neurons, k: int, n_classes: int) -> tuple[Stumps, ...]:
+    """Return the super neurons of every exit layer, index 0 for layer 1: the best ``k`` (of each class) among those up to it.
+
+    Parameters
+    ----------
+    stumps : Stumps
+        The best stump of every neuron (of every neuron and class), in the order of the neurons, as `find_stumps` returns them.
+    neurons : Neurons
+        Sorted by layer.
+    k, n_classes : int
+        As for `select_voters`.
+
+    Returns
+    -------
+    tuple of Stumps
+        A layer has none where all neurons so far are constant: with sliding attention the last position may not have met the
+        picture.
+
+    Raises
+    ------
+    UserError
+        When k is below 1, or no neuron of any layer is defined.
+    """
+    per_neuron = 1 if n_classes == 2 else n_classes
+    ends = [neurons.up_to(layer) * per_neuron for layer in range(1, neurons.n_layers + 1)]
+    first = next((i for i, end in enumerate(ends[:-1]) if not np.isnan(stumps.score[:end]).all()), len(ends) - 1)
+    return tuple(
+        select_voters(stumps.take(slice(0, end)), k, n_classes) if i >= first else stumps.take(slice(0, 0))
+        for i, end in enumerate(ends)
+    )
 
 
 def _best_of_class(stumps: Stumps, c: int, k: int) -> np.ndarray:

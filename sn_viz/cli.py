@@ -86,7 +86,7 @@ def find(
     question: Annotated[str | None, typer.Option(help="Asked of every image. [default: what comes with the data]")] = None,
     model: ModelOption = None,
     sites: Annotated[str, typer.Option(help="all, or names with commas between.")] = "all",
-    rule: Annotated[str, typer.Option(help="Threshold rule: zero, midpoint, best-split.")] = "best-split",
+    rule: Annotated[str, typer.Option(help="Threshold rule; an unknown name lists them.")] = "best-split",
     metric: Annotated[str, typer.Option(help="balanced-accuracy, accuracy, roc-auc, f1.")] = "balanced-accuracy",
     voters: Annotated[int, typer.Option(help="How many super neurons vote.")] = 15,
     weighting: Annotated[str, typer.Option(help="majority or log-odds.")] = "majority",
@@ -144,16 +144,18 @@ def predict(
     """Label images with the super neurons of a saved run."""
     _check_json_target(json_file)
     with _quiet(json_file) as console:
-        from sn_viz import pipeline
+        from sn_viz import decision
+        from sn_viz.choices import checked_layer
+        from sn_viz.models.once import model_named
         from sn_viz.tables import predictions_table
         from sn_viz.types import Run
 
         reopened = Run.load(run)
-        layer = pipeline.checked_layer(exit_layer, reopened.neurons.n_layers)
-        pictures, questions = pipeline.pictures_and_questions(reopened, images, question)
-        vlm = pipeline.model_named(model or reopened.config.model, device)
-        predictions = pipeline.predict(reopened, pictures, layer, questions[0], vlm)
-        answers = pipeline.full_answers(vlm, pictures, questions) if compare else []
+        layer = checked_layer(exit_layer, reopened.neurons.n_layers)
+        pictures, questions = decision.pictures_and_questions(reopened, images, question)
+        vlm = model_named(model or reopened.config.model, device)
+        predictions = decision.predict(reopened, pictures, layer, questions[0], vlm)
+        answers = decision.full_answers(vlm, pictures, questions) if compare else []
         names = [Path(image).name for image in images]
         if json_file != "-":
             console.print(predictions_table(names, predictions, [f"{a.text} ({a.milliseconds:.1f} ms)" for a in answers]))

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
-from sn_viz.classifier import select_voters, votes_by_layer
+from sn_viz.classifier import voters_by_layer, votes_by_layer
 from sn_viz.search import find_stumps
-from sn_viz.types import Interval, Neurons, Progress, Stumps
+from sn_viz.types import Interval, Neurons, Progress
 
 MAX_FOLDS = 5
 
@@ -178,7 +178,9 @@ def cross_validated_layers(
             progress(number / folds, "Choosing the exit layer on the probing images")
         held_out = fold == number
         stumps = find_stumps(values[~held_out], labels[~held_out], rule, metric, n_classes)
-        by_layer = [_voters_or_none(stumps, neurons, layer, voters, n_classes) for layer in range(1, neurons.n_layers + 1)]
+        if np.isnan(stumps.score).all():
+            continue
+        by_layer = voters_by_layer(stumps, neurons, voters, n_classes)
         votes = votes_by_layer(values[held_out], by_layer, n_classes, weighting)
         spoken = np.array([len(one) > 0 for one in by_layer])
         right[held_out] = (votes.predicted == labels[held_out, None]) & spoken
@@ -227,11 +229,3 @@ def _stratified(labels: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
     fold = np.empty(len(labels), int)
     fold[order] = np.arange(len(labels)) % n_folds
     return fold
-
-
-def _voters_or_none(stumps: Stumps, neurons: Neurons, layer: int, k: int, n_classes: int) -> Stumps:
-    """Return the voters up to a layer; none when no neuron there is defined."""
-    known = stumps.take(slice(0, neurons.up_to(layer) * (1 if n_classes == 2 else n_classes)))
-    if k >= 1 and np.isnan(known.score).all():
-        return known.take(slice(0, 0))
-    return select_voters(known, k, n_classes)

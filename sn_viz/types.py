@@ -265,8 +265,8 @@ class Run:
         return load_run(folder)
 
     def predict(self, images: Any, exit_layer: int | None = None, question: str | None = None) -> list[Prediction]:
-        """Let the super neurons label ``images``, stopping the model early; see `sn_viz.pipeline.predict`."""
-        from sn_viz.pipeline import predict
+        """Let the super neurons label ``images``, stopping the model early; see `sn_viz.decision.predict`."""
+        from sn_viz.decision import predict
 
         return predict(self, images, exit_layer, question)
 

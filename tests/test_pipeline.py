@@ -9,9 +9,12 @@ import pytest
 from PIL import Image
 
 from sn_viz import pipeline
+from sn_viz.classifier import voters_by_layer
+from sn_viz.decision import measure_latency
 from sn_viz.errors import Cancelled, UserError
 from sn_viz.extract import extract
-from sn_viz.pipeline import Stages, find, measure_latency, part
+from sn_viz.pipeline import find
+from sn_viz.progress import Stages, part
 from sn_viz.sources import load_images
 from sn_viz.store import Store
 from sn_viz.types import Run
@@ -234,7 +237,7 @@ def test_any_architecture_runs_to_the_end(any_vlm, folder, cache):
 def test_a_layer_where_nothing_differs_yet_has_no_voters(found):
     stumps = dataclasses.replace(found.stumps, score=found.stumps.score.copy())
     stumps.score[: found.neurons.up_to(1)] = np.nan
-    assert [len(voters) for voters in pipeline.voters_by_layer(stumps, found.neurons, 5, 2)] == [0, 5, 5]
+    assert [len(voters) for voters in voters_by_layer(stumps, found.neurons, 5, 2)] == [0, 5, 5]
     stumps.score[:] = np.nan
     with pytest.raises(UserError, match="No super neuron"):
-        pipeline.voters_by_layer(stumps, found.neurons, 5, 2)
+        voters_by_layer(stumps, found.neurons, 5, 2)

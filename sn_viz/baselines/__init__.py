@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sn_viz.latency import median_milliseconds
+from sn_viz.progress import silent
 from sn_viz.registry import Registry
 from sn_viz.statistics import wilson
 from sn_viz.types import Baseline, Interval, LabelledImages, Neurons, Picture, Progress
@@ -25,10 +26,6 @@ if TYPE_CHECKING:
 
 N_TIMED = 5
 """How many test images the latency of a method is the median of."""
-
-
-def silent(fraction: float, doing: str) -> None:
-    """A progress callable that says nothing."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,10 +15,9 @@ import numpy as np
 from torch import nn
 
 from sn_viz.baselines.answers import parse_answer
-from sn_viz.classifier import votes_by_layer
+from sn_viz.classifier import voters_by_layer, votes_by_layer
 from sn_viz.extract import extract
 from sn_viz.models import Vlm
-from sn_viz.pipeline import voters_by_layer
 from sn_viz.search import find_stumps
 from sn_viz.sources.pack import load_pack
 from sn_viz.statistics import wilson

@@ -1,0 +1,178 @@
+"""From one picture to an answer, and how long that takes.
+
+`predict` lets the super neurons of a run label new images, stopping the model early; `full_answers` lets the full model answer;
+`measure_latency` times both in turns. It knows nothing about how the super neurons were found.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sn_viz.baselines.answers import parse_answer
+from sn_viz.choices import checked_layer
+from sn_viz.classifier import vote, winners
+from sn_viz.errors import UserError
+from sn_viz.exits import truncated_forward
+from sn_viz.latency import milliseconds_in_turns
+from sn_viz.models.once import model_named
+from sn_viz.progress import silent
+from sn_viz.types import Config, LabelledImages, Neurons, Picture, Prediction, Progress, Run, Stumps
+
+if TYPE_CHECKING:
+    from sn_viz.models import Vlm
+
+N_TIMED = 8
+"""How many test images latency is measured on."""
+
+
+def predict(
+    run: Run, images: Any, exit_layer: int | None = None, question: str | None = None, vlm: Vlm | None = None
+) -> list[Prediction]:
+    """Let the super neurons of a run label new images; the model stops at the exit layer.
+
+    Parameters
+    ----------
+    run : Run
+        A finished or reopened run.
+    images : LabelledImages, or a sequence of paths, PIL images, uint8 arrays (h, w, 3) or Pictures
+        What to label.
+    exit_layer : int, optional
+        From 1; by default the run's own.
+    question : str, optional
+        By default the run's question; needed when the run asked each image something else.
+    vlm : Vlm, optional
+        The model, when it is loaded already.
+
+    Returns
+    -------
+    list of Prediction
+        In the order of the images.
+
+    Raises
+    ------
+    UserError
+        For a layer that the model lacks, an unreadable image, or a missing question.
+    """
+    layer = checked_layer(exit_layer, run.neurons.n_layers) or run.exit_layer
+    pictures, questions = pictures_and_questions(run, images, question)
+    vlm = vlm or model_named(run.config.model)
+    decide = Decision(
+        vlm, run.neurons, run.voters[layer - 1], layer, len(run.train.classes), run.config.weighting, run.train_values.dtype
+    )
+    predictions = []
+    if pictures:
+        decide((pictures[0], questions[0]))  # the first call of a process pays for warming up; it is not what is measured
+    for example in zip(pictures, questions, strict=True):
+        start = time.perf_counter()
+        tally = decide(example)
+        milliseconds = 1000 * (time.perf_counter() - start)
+        first, second = np.sort(tally)[::-1][:2]
+        winner = int(winners(tally))
+        predictions.append(
+            Prediction(run.train.classes[winner], winner, layer, milliseconds, tuple(map(float, tally)), float(first - second))
+        )
+    return predictions
+
+
+@dataclass(frozen=True, eq=False)
+class Decision:
+    """From one decoded picture and its question to the vote, stopping the model after ``layer``."""
+
+    vlm: Vlm
+    neurons: Neurons
+    voters: Stumps
+    layer: int
+    n_classes: int
+    weighting: str
+    dtype: np.dtype
+
+    def __call__(self, example: tuple[Picture, str]) -> np.ndarray:
+        """Return the tally, float32 (class,)."""
+        inputs = self.vlm.prepare([example[0]], [example[1]])
+        values = np.asarray(truncated_forward(self.vlm, inputs, self.layer, self.neurons.site_names))
+        # the same rounding as the activations that the thresholds were fitted on
+        return vote(values.astype(self.dtype), self.voters, self.n_classes, self.weighting)[0]
+
+
+def pictures_and_questions(run: Run, images: Any, question: str | None) -> tuple[list[Picture], list[str]]:
+    """Return decoded pictures and what each is asked; see `predict`."""
+    from sn_viz.sources.ingest import as_picture
+
+    if isinstance(images, LabelledImages):
+        images = images.ask(question)
+        return list(images.pictures), list(images.questions)
+    asked_of_all = question or run.config.question or run.train.question
+    if not asked_of_all:
+        raise UserError(
+            "There is no question to ask.",
+            "This run asked every image something else.",
+            "Give one, for example --question 'Is there a dog?'.",
+        )
+    pictures = [as_picture(image) for image in images]
+    return pictures, [asked_of_all] * len(pictures)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the full model wrote about one image."""
+
+    text: str
+    milliseconds: float
+    """From decoded image to text, batch 1."""
+
+
+def full_answers(vlm: Vlm, pictures: Sequence[Picture], questions: Sequence[str]) -> list[Answer]:
+    """Let the full model answer each question about its picture, one at a time."""
+    answers = []
+    if pictures:
+        vlm.generate(pictures[:1], questions[:1])  # warming up, as in `predict`
+    for picture, question in zip(pictures, questions, strict=True):
+        start = time.perf_counter()
+        text = vlm.generate([picture], [question])[0]
+        answers.append(Answer(text, 1000 * (time.perf_counter() - start)))
+    return answers
+
+
+def measure_latency(
+    config: Config,
+    vlm: Vlm,
+    test: LabelledImages,
+    seen: Any,
+    voters: tuple[Stumps, ...],
+    exit_layer: int,
+    progress: Progress = silent,
+) -> tuple[dict[str, float], np.ndarray]:
+    """Time the full answer, its first token and every exit layer in turns: batch 1, from decoded image to label.
+
+    Returns
+    -------
+    tuple
+        Milliseconds by name ("full_model", "first_token", "early_exit": medians; "early_exit_p95"), and float64 (layer,) medians.
+    """
+    examples = list(zip(test.pictures, test.questions, strict=True))[:N_TIMED]
+    exits = [
+        Decision(vlm, seen.neurons, chosen, layer, len(test.classes), config.weighting, seen.values.dtype)
+        for layer, chosen in enumerate(voters, start=1)
+    ]
+
+    def full_model(example: tuple[Picture, str]) -> int:
+        return parse_answer(vlm.generate([example[0]], [example[1]])[0], test.classes, example[1])
+
+    def first_token(example: tuple[Picture, str]) -> int:
+        return int(vlm.first_token_logits([example[0]], [example[1]])[0].argmax())
+
+    progress(0.0, "Timing the full model against every exit")
+    times = milliseconds_in_turns([full_model, first_token, *exits], examples)
+    medians, chosen = np.median(times, axis=0), 1 + exit_layer
+    named = {
+        "full_model": medians[0],
+        "first_token": medians[1],
+        "early_exit": medians[chosen],
+        "early_exit_p95": np.percentile(times[:, chosen], 95),
+    }
+    return {name: float(ms) for name, ms in named.items()}, medians[2:]
