@@ -7,6 +7,7 @@ models or images; of where a neuron lives it knows only that the neurons up to a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -67,14 +68,14 @@ class SuperNeuronClassifier(ClassifierMixin, BaseEstimator):
         self.voters = voters
         self.weighting = weighting
 
-    def fit(self, X: np.ndarray, y: np.ndarray) -> SuperNeuronClassifier:
+    def fit(self, X: Any, y: Any) -> SuperNeuronClassifier:
         """Search every column of X and keep the best stumps.
 
         Parameters
         ----------
-        X : float (example, neuron)
+        X : array-like, float (example, neuron)
             float16 and float32 are searched as they are.
-        y : (example,)
+        y : array-like (example,)
             Class labels of any kind.
 
         Returns
@@ -87,7 +88,8 @@ class SuperNeuronClassifier(ClassifierMixin, BaseEstimator):
         UserError
             For unknown choices, or when no neuron separates anything (all are constant).
         """
-        X, y = validate_data(self, X, y, dtype=[np.float32, np.float16])
+        checked: Any = validate_data(self, X, y, dtype=[np.float32, np.float16])
+        X, y = checked
         check_classification_targets(y)
         self.classes_, labels = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
@@ -96,23 +98,23 @@ class SuperNeuronClassifier(ClassifierMixin, BaseEstimator):
         self.stumps_ = select_voters(stumps, self.voters, len(self.classes_))
         return self
 
-    def tally(self, X: np.ndarray) -> np.ndarray:
+    def tally(self, X: Any) -> np.ndarray:
         """Return the share of the vote of each class, float32 (example, class), rows sum to 1."""
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=[np.float32, np.float16])
         return vote(X, self.stumps_, len(self.classes_), self.weighting)
 
-    def predict(self, X: np.ndarray) -> np.ndarray:
+    def predict(self, X: Any) -> np.ndarray:
         """Return the class with the largest share of the vote, (example,)."""
         winner = winners(self.tally(X))
         return self.classes_[winner]
 
-    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+    def predict_proba(self, X: Any) -> np.ndarray:
         """Return the share of the vote of each class, float64 (example, class): a degree of agreement, not a calibrated chance."""
         share = self.tally(X).astype(np.float64)
         return share / share.sum(axis=1, keepdims=True)
 
-    def decision_function(self, X: np.ndarray) -> np.ndarray:
+    def decision_function(self, X: Any) -> np.ndarray:
         """Return float64 (example,), positive for the second class, with two classes; (example, class) shares with more."""
         share = self.tally(X).astype(np.float64)
         return share[:, 1] - share[:, 0] if len(self.classes_) == 2 else share

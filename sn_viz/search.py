@@ -253,6 +253,7 @@ def _strip_searcher(labels: np.ndarray, n_classes: int, spoken: np.ndarray, rule
             if 0 < counts[c] < len(labels):
                 with np.errstate(invalid="ignore", over="ignore"):
                     cut = rule(block, labels == c)
+                assert cut is not None, "a rule gives thresholds always or never"
                 threshold[:, output] = np.where(defined, cut, 0)
                 margin[:, output] = np.where(defined, _margins(block, cut), 0)
                 if METRICS[code] != "roc-auc":

@@ -11,10 +11,15 @@ with vector minima and maxima, so there is no branch and no scatter; a scan from
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
-from numba.extending import intrinsic
+from numba.extending import intrinsic as numba_intrinsic
+
+intrinsic: Any = numba_intrinsic
+"""Untyped: compiled code calls an intrinsic without its first parameter, the typing context, which no type checker knows."""
 
 LANES = 16
 """Neurons side by side: one 512-bit register of 32-bit keys. Narrower machines use several registers."""

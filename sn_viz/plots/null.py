@@ -22,8 +22,8 @@ class Info(NamedTuple):
 
     edges: np.ndarray
     """float64 (bin + 1,): empty when no null was computed."""
-    count: np.ndarray
-    """int64 (bin,): labellings."""
+    labellings: np.ndarray
+    """int64 (bin,): how many scored in it."""
     luck: float | None
     """95 % of labellings stay below."""
     best: float
@@ -66,16 +66,16 @@ def figure(info: Info, dark: bool = False) -> go.Figure:
     centres = (info.edges[:-1] + info.edges[1:]) / 2
     result.add_bar(
         x=style.numbers(centres, 5),
-        y=info.count.tolist(),
+        y=info.labellings.tolist(),
         width=float(f"{info.edges[1] - info.edges[0]:.5g}"),
         name=f"{info.n} shuffled labellings",
         marker={"color": style.faded(look.luck, 0.5), "line": {"width": 0}},
         hovertext=[
-            f"best neuron near {centre:.3f}<br>{count} labellings" for centre, count in zip(centres, info.count, strict=True)
+            f"best neuron near {centre:.3f}<br>{count} labellings" for centre, count in zip(centres, info.labellings, strict=True)
         ],
         hoverinfo="text",
     )
-    top = 1.08 * max(1, int(info.count.max()))
+    top = 1.08 * max(1, int(info.labellings.max()))
     lines = ((info.luck, "95 % stay below", look.luck, "dot"), (info.best, "true labels", look.accent, "solid"))
     for value, name, colour, dash in lines:
         if value is not None and np.isfinite(value):

@@ -106,7 +106,7 @@ def figure(info: Info, dark: bool = False) -> go.Figure:
         xaxis={"title": {"text": "Layer"}, "anchor": "y2", "tickvals": layers[::step], "range": [0.4, len(layers) + 0.6]},
         yaxis={"domain": VOTES, "title": {"text": "Vote"}, "tickformat": ".0%", "range": [0, 1.001], "tickvals": [0, 0.5, 1]},
         yaxis2={
-            **result.layout.yaxis.to_plotly_json(),
+            **result.to_dict()["layout"]["yaxis"],
             "domain": CLOCK,
             "title": {"text": "Elapsed ms", "standoff": 8, "font": {"size": 14}},
             "tickformat": None,

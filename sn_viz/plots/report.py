@@ -66,6 +66,9 @@ def write_report(run: Run, path: str | Path) -> Path:
         raise UserError(f"The report {str(path)!r} was not written.", "Its folder does not exist.", "Make the folder first.")
     if target.is_dir():
         raise UserError(f"The report {str(path)!r} was not written.", "That is a folder.", "Give a file name such as report.html.")
+    if target.exists() and target.suffix.lower() not in (".html", ".htm"):
+        cause = "That is a file of another kind, which would be lost."
+        raise UserError(f"The report {str(path)!r} was not written.", cause, "Give a file name such as report.html.")
     try:
         _write_at_once(target, page(run).encode("utf-8"))
     except OSError as error:
@@ -115,7 +118,7 @@ def page(run: Run) -> str:
         '<meta name="color-scheme" content="light dark">\n'
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; script-src 'unsafe-inline'; "
         "style-src 'unsafe-inline'; img-src data: blob:\">\n"
-        f"<title>Super neurons: {_text(run.test.question or run.config.model)}</title>\n<style>{_STYLE}</style>\n</head>\n"
+        f"<title>Super neurons: {_text(run.test.question or run.config.model_name)}</title>\n<style>{_STYLE}</style>\n</head>\n"
         f"<body><main>\n{chr(10).join(body)}\n</main>\n<script>{script}</script>\n"
         f'<script type="application/json" id="figures">{_json(figures)}</script>\n'
         f"<script>{_DRAW.replace('CONFIG', json.dumps(style.CONFIG))}</script>\n</body>\n</html>\n"
@@ -174,7 +177,7 @@ def _drawn(key: str, heading: str, sentence: str, figure: Callable[..., go.Figur
 
 def _payload(section: Section, figure: go.Figure) -> dict:
     """Return what plotly.js needs; a title that only repeats the page's heading is left out."""
-    if figure.layout.title.text == section.heading:
+    if figure["layout"]["title"]["text"] == section.heading:
         figure.update_layout(title=None, margin_t=16)
     return figure.to_plotly_json()
 
@@ -218,7 +221,7 @@ def summary(run: Run) -> str:
 
 
 def _section(section: Section) -> str:
-    height = int(section.light.layout.height)
+    height = int(section.light["layout"]["height"])
     named = escape(section.heading)
     return (
         f"<section><h2>{named}</h2>\n<p>{escape(section.sentence)}</p>\n"
@@ -352,7 +355,7 @@ def thumbnail(pixels: np.ndarray, longest: int = THUMBNAIL) -> str:
     step = max(1, -(-max(height, width) // longest))
     rows, columns = np.arange(0, height, step), np.arange(0, width, step)
     summed = np.add.reduceat(np.add.reduceat(pixels.astype(np.uint32), rows, axis=0), columns, axis=1)
-    counts = np.diff(np.append(rows, height))[:, None] * np.diff(np.append(columns, width))
+    counts = np.outer(np.diff(np.append(rows, height)), np.diff(np.append(columns, width)))
     return "data:image/png;base64," + base64.b64encode(_png((summed // counts[..., None]).astype(np.uint8))).decode()
 
 

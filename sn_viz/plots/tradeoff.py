@@ -58,7 +58,7 @@ def info(run: Run) -> Info:
 def _undominated(latency: np.ndarray, accuracy: np.ndarray) -> np.ndarray:
     no_worse = (latency[:, None] <= latency) & (accuracy[:, None] >= accuracy)
     better = (latency[:, None] < latency) | (accuracy[:, None] > accuracy)
-    return ~(no_worse & better).any(axis=0)
+    return np.logical_not(np.any(no_worse & better, axis=0))
 
 
 def figure(info: Info, dark: bool = False) -> go.Figure:

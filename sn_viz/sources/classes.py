@@ -59,7 +59,7 @@ def is_ignored(path: PurePosixPath) -> bool:
     """Return whether a file is one that systems leave behind: hidden, ``__MACOSX``, ``Thumbs.db``."""
     parts = [part.casefold() for part in path.parts]
     hidden = any(part.startswith(".") and part.strip(".") for part in parts)
-    return hidden or not _IGNORED_FOLDERS.isdisjoint(parts) or (parts[-1:] and parts[-1] in _IGNORED_FILES)
+    return hidden or not _IGNORED_FOLDERS.isdisjoint(parts) or (bool(parts) and parts[-1] in _IGNORED_FILES)
 
 
 def looks_like_image(path: PurePosixPath) -> bool:

@@ -61,7 +61,7 @@ def _stream(data: str) -> Any:
         cause = f"There is also a folder {match['name']} here, which would be read instead."
         raise UserError(f"{quoted(data)} was not read.", cause, "Leave out hub: to read the folder, or start elsewhere.")
     try:
-        import datasets
+        import datasets  # pyright: ignore[reportMissingImports]  # optional
     except ImportError:
         cause = "The package 'datasets' is not installed."
         raise UserError(f"{quoted(data)} was not read.", cause, "Run: pip install datasets") from None
@@ -69,7 +69,7 @@ def _stream(data: str) -> Any:
         rows = datasets.load_dataset(match["name"], split=SPLIT, streaming=True, revision=match["revision"])
         if rows.features is None:
             rows = rows._resolve_features()
-        image = next((name for name, kind in rows.features.items() if isinstance(kind, datasets.Image)), None)
+        image = next((name for name, kind in (rows.features or {}).items() if isinstance(kind, datasets.Image)), None)
         if image is None:
             raise UserError(f"{quoted(data)} was not read.", "It has no column of images.", "Choose another data set.")
         return rows.cast_column(image, datasets.Image(decode=False)).shuffle(seed=0, buffer_size=SHUFFLE).take(IMAGES)

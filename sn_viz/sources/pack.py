@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -82,7 +83,7 @@ def load_pack(name: str, n_train: int = N_TRAIN, n_test: int = N_TEST, seed: int
 
 def _digits(n_train: int, n_test: int, seed: int) -> tuple[LabelledImages, LabelledImages]:
     """Return threes against other digits, half and half, enlarged from 8 x 8 pixels."""
-    digits = load_digits()
+    digits: Any = load_digits()
     rng = np.random.default_rng((3, seed))
     threes, others = (rng.permutation(np.flatnonzero((digits.target == 3) == truth)) for truth in (True, False))
     half = (n_train + n_test + 1) // 2

@@ -86,7 +86,8 @@ def _near(rng: np.random.Generator, hue: float, saturation: float, value: float,
 
 
 def _times(rgb: Rgb, factor: float) -> Rgb:
-    return tuple(min(255, round(channel * factor)) for channel in rgb)
+    red, green, blue = (min(255, round(channel * factor)) for channel in rgb)
+    return red, green, blue
 
 
 def _hills(canvas: Canvas, rng: np.random.Generator, level: float, height: float, colour: Rgb, waves: float = 1.0) -> None:

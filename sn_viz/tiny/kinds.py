@@ -130,7 +130,8 @@ class Pen:
 
 
 def _shade(rgb: Rgb, factor: float) -> Rgb:
-    return tuple(int(min(255, max(0, channel * factor))) for channel in rgb)
+    red, green, blue = (int(min(255, max(0, channel * factor))) for channel in rgb)
+    return red, green, blue
 
 
 def _outline_of(rgb: Rgb) -> Rgb:

@@ -8,10 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import (
+
+from sn_viz.models.torchvision_guard import hide_broken_torchvision
+
+hide_broken_torchvision()
+
+from transformers import (  # noqa: E402
     LlamaConfig,
     LlavaConfig,
     LlavaForConditionalGeneration,
@@ -90,6 +96,7 @@ def make_processor(tokenizer: PreTrainedTokenizerFast, sizes: Sizes) -> LlavaPro
 def make_model(tokenizer: PreTrainedTokenizerFast, sizes: Sizes, seed: int = 0) -> LlavaForConditionalGeneration:
     """Return a freshly initialised model, float32."""
     torch.manual_seed(seed)
+    ends: dict[str, Any] = {name: getattr(tokenizer, name) for name in ("pad_token_id", "bos_token_id", "eos_token_id")}
     vision = SiglipVisionConfig(
         hidden_size=sizes.vision_width,
         intermediate_size=3 * sizes.vision_width,
@@ -109,9 +116,7 @@ def make_model(tokenizer: PreTrainedTokenizerFast, sizes: Sizes, seed: int = 0) 
         max_position_embeddings=512,
         rms_norm_eps=1e-5,
         tie_word_embeddings=True,
-        pad_token_id=tokenizer.pad_token_id,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
+        **ends,
     )
     config = LlavaConfig(
         vision_config=vision,
@@ -121,9 +126,7 @@ def make_model(tokenizer: PreTrainedTokenizerFast, sizes: Sizes, seed: int = 0) 
         vision_feature_select_strategy="full",
         image_seq_length=(sizes.image // sizes.patch) ** 2,
         tie_word_embeddings=True,
-        pad_token_id=tokenizer.pad_token_id,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
+        **ends,
     )
     model = LlavaForConditionalGeneration(config)
     model.generation_config.eos_token_id = tokenizer.eos_token_id
@@ -134,7 +137,7 @@ def make_model(tokenizer: PreTrainedTokenizerFast, sizes: Sizes, seed: int = 0) 
 
 
 @torch.no_grad()
-def _match_likeness(language: torch.nn.Module) -> None:
+def _match_likeness(language: Any) -> None:
     """Let the decoder start out attending to what resembles the attending token: queries as keys, as in ``_look_nearby``.
 
     Patches are drawn towards the embeddings of the words for what they show, so a word then finds its patches from the first step.
@@ -146,7 +149,7 @@ def _match_likeness(language: torch.nn.Module) -> None:
 
 
 @torch.no_grad()
-def _look_nearby(tower: torch.nn.Module, side: int) -> None:
+def _look_nearby(tower: Any, side: int) -> None:
     """Let the tower start out attending to neighbouring patches, which saves it from learning that pictures are local.
 
     Positions begin as two-dimensional sines and cosines, and queries as keys, so that near patches match (mimetic initialisation:
@@ -171,10 +174,11 @@ def grow(model: LlavaForConditionalGeneration, blocks: int) -> LlavaForCondition
     the shallow model stood.
     """
     config = type(model.config).from_dict(model.config.to_dict())
-    old = model.config.text_config.num_hidden_layers
-    config.text_config.num_hidden_layers = blocks
-    if getattr(config.text_config, "layer_types", None):
-        config.text_config.layer_types = ["full_attention"] * blocks
+    text: Any = config.text_config
+    old = text.num_hidden_layers
+    text.num_hidden_layers = blocks
+    if getattr(text, "layer_types", None):
+        text.layer_types = ["full_attention"] * blocks
     deeper = LlavaForConditionalGeneration(config)
     weights = model.state_dict()
     prefix = "model.language_model.layers."
@@ -189,6 +193,11 @@ def grow(model: LlavaForConditionalGeneration, blocks: int) -> LlavaForCondition
     deeper.tie_weights()
     deeper.generation_config = model.generation_config
     return deeper
+
+
+def on(device: torch.device, model: Any) -> LlavaForConditionalGeneration:
+    """Return ``model`` moved to ``device``; transformers' own ``to`` hides its parameters from a type checker."""
+    return model.to(device)
 
 
 def save_model(model: LlavaForConditionalGeneration, processor: LlavaProcessor, folder: str | Path) -> None:
