@@ -51,6 +51,10 @@ WORDINGS: dict[str, tuple[str, ...]] = {
     "choice-kind": ("Which of these is in the picture? {o}", "What do you see? {o}"),
     "choice-sense": ("What could you do with something you see? {o}", "Which makes sense here? {o}"),
     "choice-subject": ("Science: what is shown? {o}", "Which group does something in the picture belong to? {o}"),
+    "place": ("Is the {k} {p}?", "Does the {k} stand {p}?"),
+    "distance": ("Is the {k} {d}?", "Does the {k} seem {d}?"),
+    "open": ("Name a thing in the picture.", "Say one thing that is here."),
+    "open-colour": ("Name a colour in the picture.",),
 }
 """Wordings that training uses."""
 
@@ -62,6 +66,14 @@ NEW_WORDINGS: dict[str, tuple[str, ...]] = {
     "depth": ("Would you say that the {a} is {d} than the {b}?",),
 }
 """Wordings that training never uses."""
+
+PLACES: dict[str, Callable[[Thing], float]] = {
+    "on the left": lambda thing: 0.5 - thing.x,
+    "on the right": lambda thing: thing.x - 0.5,
+    "above the middle": lambda thing: 0.5 - thing.y,
+    "below the middle": lambda thing: thing.y - 0.5,
+}
+"""How far a thing is on the named side of the middle, as a fraction of the picture."""
 
 RELATIONS: dict[str, Callable[[Thing, Thing], float]] = {
     "left of": lambda a, b: b.x - a.x,
@@ -181,6 +193,31 @@ def _relation(scene, drawing, rng, wordings) -> Asked | None:
     return None
 
 
+def _place(scene, drawing, rng, wordings) -> Asked | None:
+    clear = _clear(scene, drawing)
+    if not clear:
+        return None
+    thing = scene.things[int(rng.choice(clear))]
+    name = str(rng.choice(list(PLACES)))
+    side = PLACES[name](thing)
+    if abs(side) < 0.06:
+        return None
+    return Asked("place", _word("place", rng, wordings, k=thing.kind, p=name), _yes(side > 0))
+
+
+def _distance(scene, drawing, rng, wordings) -> Asked | None:
+    clear = _clear(scene, drawing)
+    if not clear:
+        return None
+    thing = scene.things[int(rng.choice(clear))]
+    if abs(thing.nearness - 0.5) < 0.1:
+        return None
+    word = "near" if rng.uniform() < 0.5 else "far"
+    return Asked(
+        "distance", _word("distance", rng, wordings, k=thing.kind, d=word), _yes((thing.nearness > 0.5) == (word == "near"))
+    )
+
+
 def _depth(scene, drawing, rng, wordings) -> Asked | None:
     pair = _pair(scene, drawing, rng)
     if pair is None:
@@ -229,6 +266,18 @@ def _choice(family: str, meaning: dict[str, str]):
     return ask
 
 
+def _open(family: str, meaning: Callable[[Thing], str]):
+    """Return a family without one right answer: any thing that is seen will do, as when many people name what they see."""
+
+    def ask(scene, drawing, rng, wordings) -> Asked | None:
+        seen = [thing for thing, part in zip(scene.things, drawing.visible, strict=True) if part >= SEEN]
+        if not seen:
+            return None
+        return Asked(family, _word(family, rng, wordings), meaning(seen[int(rng.integers(len(seen)))]))
+
+    return ask
+
+
 FAMILIES: dict[str, Callable] = {
     "presence": _presence,
     "attribute": _attribute,
@@ -241,6 +290,10 @@ FAMILIES: dict[str, Callable] = {
     "choice-kind": _choice("choice-kind", {kind: kind for kind in TRAINED_KINDS}),
     "choice-sense": _choice("choice-sense", USES),
     "choice-subject": _choice("choice-subject", SUBJECTS),
+    "place": _place,
+    "distance": _distance,
+    "open": _open("open", lambda thing: thing.kind),
+    "open-colour": _open("open-colour", lambda thing: thing.colour),
 }
 
 

@@ -22,10 +22,14 @@ ROW = 224
 MOST_ASKED = 16
 """Questions packed behind one picture, at most."""
 WEIGHTS = {
-    "presence": 2.0, "attribute": 1.7, "colour": 0.7, "count": 1.7, "how-many": 0.8, "relation": 2.2, "depth": 1.8,
-    "occlusion": 1.0, "choice-kind": 1.2, "choice-sense": 0.6, "choice-subject": 0.9,
+    "presence": 2.0, "attribute": 1.7, "colour": 0.7, "count": 1.7, "how-many": 0.8, "relation": 3.0, "depth": 2.5,
+    "occlusion": 1.5, "choice-kind": 1.2, "choice-sense": 0.6, "choice-subject": 0.9,
 }  # fmt: skip
 """How often each family is asked."""
+STEPS = {"place": 3.0, "distance": 2.0}
+"""Asked besides until the deep stage is half over: where one thing is must be known before two can be compared."""
+OPEN = {"open": 2.0, "open-colour": 1.0}
+"""What the deep stage asks besides: with no one thing named, the answer needs a view of the whole picture."""
 EASY = ("presence", "attribute", "colour", "how-many", "choice-kind")
 """What the first part of the shallow stage asks."""
 
@@ -66,7 +70,7 @@ def corpus(n: int = 3000) -> list[str]:
         rng = np.random.default_rng((7, index))
         scene = sample_scene(rng)
         drawing = Drawing(None, None, np.ones(len(scene.things)), np.ones((len(scene.things),) * 2, bool))  # type: ignore[arg-type]
-        asked = [questions.ask(family, scene, drawing, rng) for family in questions.FAMILIES]
+        asked = [questions.ask(family, scene, drawing, rng) for family in WEIGHTS]
         texts += [f"{a.question} {a.answer}" for a in asked if a] + [ask_figure(index % len(FORMULAS), rng).question]
     return texts
 
@@ -85,6 +89,12 @@ class Rows:
     """int64 (row, token): the next token of an answer, -100 elsewhere."""
     families: list[tuple[int, int, str]]
     """(row, position of the first answer token's prediction, family)."""
+
+    def to(self, device: torch.device) -> Rows:
+        """Return the rows on ``device``."""
+        return Rows(
+            self.tokens.to(device), self.positions.to(device), self.block.to(device), self.targets.to(device), self.families
+        )
 
 
 class Packer:
@@ -126,4 +136,5 @@ class Packer:
                 at = stop
         if len(self.known) > 200_000:
             self.known.clear()
-        return Rows(*(torch.from_numpy(a) for a in (tokens, positions, block, targets)), families)
+        tensor = torch.from_numpy
+        return Rows(tensor(tokens), tensor(positions), tensor(block), tensor(targets), families)

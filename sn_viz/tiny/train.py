@@ -26,8 +26,8 @@ from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
 from sn_viz.tiny.data import Pictures, draw_pictures
 from sn_viz.tiny.losses import VisionHeads, answer_loss, naming_loss, pixels_of, read, see, truth_of
-from sn_viz.tiny.model import Sizes, grow, make_model, make_processor, make_tokenizer, save_model
-from sn_viz.tiny.rows import EASY, WEIGHTS, Packer, Rows, ask_some, corpus
+from sn_viz.tiny.model import Sizes, grow, make_model, make_processor, make_tokenizer, on, save_model
+from sn_viz.tiny.rows import EASY, OPEN, STEPS, WEIGHTS, Packer, ask_some, corpus
 from sn_viz.tiny.world import COLOUR_NAMES, TRAINED_KINDS
 
 
@@ -156,7 +156,7 @@ class Training:
             self.model = make_model(self.tokenizer, replace(self.recipe.sizes, blocks=blocks))
         self.model.load_state_dict(weights, strict=False)
         self.model.tie_weights()
-        self.model.to(self.device)
+        on(self.device, self.model)
         self.heads.load_state_dict(load_file(self.folder / stage / "heads.safetensors"))
 
     def compile(self) -> None:
@@ -172,7 +172,7 @@ def begin_to_read(training: Training) -> LlavaForConditionalGeneration:
     sizes = replace(training.recipe.sizes, blocks=training.recipe.shallow_blocks)
     fresh = make_model(training.tokenizer, sizes, training.recipe.seed)
     fresh.model.vision_tower.load_state_dict(training.model.model.vision_tower.state_dict())
-    return fresh.to(training.device)
+    return on(training.device, fresh)
 
 
 def vision_stage(training: Training, minutes: float, steps: int | None) -> int:
@@ -217,10 +217,10 @@ def decoder_stage(training: Training, stage: str, rate: float, minutes: float, s
     saved, curriculum = time.monotonic(), stage == "shallow"
     while (done := clock.done()) < 1:
         early = curriculum and done < 0.25
-        families = {f: w for f, w in WEIGHTS.items() if not early or f in EASY}
+        also = STEPS if frozen else OPEN | (STEPS if done < 0.5 else {})
+        families = {f: w for f, w in (WEIGHTS | also).items() if not early or f in EASY}
         index = rng.choice(clear, recipe.batch)
-        rows = packer.pack([ask_some(training.pictures, int(i), rng, families) for i in index])
-        rows = Rows(*(t.to(training.device) for t in (rows.tokens, rows.positions, rows.block, rows.targets)), rows.families)
+        rows = packer.pack([ask_some(training.pictures, int(i), rng, families) for i in index]).to(training.device)
         truth = training.to(truth_of(training.pictures, index))
         with torch.autocast(training.device.type, torch.bfloat16):
             with torch.set_grad_enabled(not frozen):
@@ -255,8 +255,7 @@ def accuracy(training: Training, packer: Packer, n: int = 240) -> dict[str, floa
     right: dict[str, list[bool]] = {}
     for start in range(0, n, training.recipe.batch):
         index = usable[start : start + training.recipe.batch]
-        rows = packer.pack([ask_some(held_out, int(i), rng, WEIGHTS) for i in index])
-        rows = Rows(*(t.to(training.device) for t in (rows.tokens, rows.positions, rows.block, rows.targets)), rows.families)
+        rows = packer.pack([ask_some(held_out, int(i), rng, WEIGHTS) for i in index]).to(training.device)
         with torch.autocast(training.device.type, torch.bfloat16):
             pictured = training.model.model.multi_modal_projector(see(training.model, pixels_of(held_out, index, training.device)))
             hidden = read(training.model, rows, pictured)
@@ -308,7 +307,7 @@ def train(
     held_out = Pictures(**{name: getattr(held_out, name)[order] for name in Pictures.__dataclass_fields__})
     log.write(stage="pictures", n=len(pictures))
     tokenizer = make_tokenizer(corpus(), recipe.sizes.vocabulary)
-    model = make_model(tokenizer, replace(recipe.sizes, blocks=recipe.shallow_blocks), recipe.seed).to(where)
+    model = on(where, make_model(tokenizer, replace(recipe.sizes, blocks=recipe.shallow_blocks), recipe.seed))
     heads = VisionHeads(recipe.sizes.vision_width).to(where)
     training = Training(recipe, model, heads, tokenizer, pictures, held_out, folder, log, where)
     steps = recipe.steps or (None, None, None)
@@ -322,7 +321,7 @@ def train(
         if stage == "shallow":
             training.model = begin_to_read(training)
         if stage == "deep":
-            training.model = grow(training.model, recipe.sizes.blocks).to(where)
+            training.model = on(where, grow(training.model, recipe.sizes.blocks))
         if compiled:
             torch._dynamo.reset()
             training.compile()
