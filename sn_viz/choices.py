@@ -23,7 +23,7 @@ def baseline_names(compare: str | Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(compare))
 
 
-def check_choices(rule: str, metric: str, voters: int, weighting: str, test_size: float) -> None:
+def check_choices(rule: str, metric: str, voters: int, weighting: str, test_size: float, seed: int = 0) -> None:
     """Raise a UserError for a choice that does not exist, before anything slow begins."""
     RULES[rule]
     for kind, name, known in (("metric", metric, METRICS), ("weighting", weighting, WEIGHTINGS)):
@@ -35,6 +35,8 @@ def check_choices(rule: str, metric: str, voters: int, weighting: str, test_size
         raise UserError(
             f"The test size {test_size:g} is not possible.", "It is the fraction of images kept for testing.", "Use 0.5."
         )
+    if not 0 <= seed < 2**32:
+        raise UserError(f"The seed {seed} is not possible.", f"It is a whole number from 0 to {2**32 - 1}.", "Use 0.")
 
 
 def checked_layer(exit_layer: int | str | None, n_layers: int) -> int | None:

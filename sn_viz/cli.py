@@ -103,7 +103,11 @@ def find(
     _check_json_target(json_file)
     with _quiet(json_file) as console:
         from sn_viz import pipeline
+        from sn_viz.saving import check_folder
         from sn_viz.tables import print_run
+
+        if out is not None:
+            check_folder(out)
 
         with _progress() as progress:
             found = pipeline.find(
@@ -146,14 +150,16 @@ def predict(
     with _quiet(json_file) as console:
         from sn_viz import decision
         from sn_viz.choices import checked_layer
+        from sn_viz.models.catalog import lasting_name
         from sn_viz.models.once import model_named
         from sn_viz.tables import predictions_table
         from sn_viz.types import Run
 
         reopened = Run.load(run)
+        model = lasting_name(model) if model else reopened.config.model
         layer = checked_layer(exit_layer, reopened.neurons.n_layers)
         pictures, questions = decision.pictures_and_questions(reopened, images, question)
-        vlm = model_named(model or reopened.config.model, device)
+        vlm = model_named(model, device)
         predictions = decision.predict(reopened, pictures, layer, questions[0], vlm)
         answers = decision.full_answers(vlm, pictures, questions) if compare else []
         names = [Path(image).name for image in images]
@@ -192,14 +198,15 @@ def report(
 def world(
     task: Annotated[str, typer.Argument(help="Name of a task; an unknown one lists them.")],
     n: Annotated[int, typer.Option("-n", "--number", min=1, max=100_000, help="How many scenes.")] = 20,
-    seed: Annotated[int, typer.Option(help="The same seed draws the same scenes.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed draws the same scenes.")] = 0,
+    shifted: Annotated[bool, typer.Option("--shifted", help="Backgrounds, noise and colours that training never showed.")] = False,
     out: Annotated[Path, typer.Option(help="Folder to write; one sub-folder per class.")] = Path("world"),
 ) -> None:
     """Draw labelled scenes of the embedded model's world."""
     from sn_viz.sources.export import save_folders
     from sn_viz.tiny.tasks import draw_task
 
-    images = draw_task(task, n, seed)
+    images = draw_task(task, n, seed, shifted=shifted)
     save_folders(images, out)
     _console().print(f"Wrote {len(images)} images of {', '.join(images.classes)} in {out}", markup=False, highlight=False)
     if images.question:

@@ -61,6 +61,7 @@ def predict(
     layer = checked_layer(exit_layer, run.neurons.n_layers) or run.exit_layer
     pictures, questions = pictures_and_questions(run, images, question)
     vlm = vlm or model_named(run.config.model)
+    check_model(run, vlm)
     decide = Decision(
         vlm, run.neurons, run.voters[layer - 1], layer, len(run.train.classes), run.config.weighting, run.train_values.dtype
     )
@@ -77,6 +78,31 @@ def predict(
             Prediction(run.train.classes[winner], winner, layer, milliseconds, tuple(map(float, tally)), float(first - second))
         )
     return predictions
+
+
+def model_version(vlm: Vlm) -> dict[str, str]:
+    """Return what a run remembers of its model, so that another one is not taken for it."""
+    return {"model": vlm.key, "numbers": str(vlm.dtype).removeprefix("torch.")}
+
+
+def check_model(run: Run, vlm: Vlm) -> None:
+    """Raise a UserError unless ``vlm`` is the model that the run's super neurons live in.
+
+    Neurons must lie where they lay. Weights and preprocessing must be the same too, which can be told only where the number format
+    is the same.
+    """
+    from sn_viz.extract import neurons_of
+
+    there, known, now = neurons_of(vlm, run.neurons.site_names), run.versions, model_version(vlm)
+    same = all(np.array_equal(getattr(there, a), getattr(run.neurons, a)) for a in ("site", "layer", "unit"))
+    if same and known.get("numbers") == now["numbers"]:
+        same = known["model"].rpartition("-")[2] == now["model"].rpartition("-")[2]
+    if not same:
+        raise UserError(
+            f"{vlm.name!r} is not the model of this run.",
+            f"Its neurons were found in {run.config.model_name!r}, and model or preprocessing differ from then.",
+            "Name the same model, for example --model FOLDER, or find again.",
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +128,9 @@ class Decision:
 def pictures_and_questions(run: Run, images: Any, question: str | None) -> tuple[list[Picture], list[str]]:
     """Return decoded pictures and what each is asked; see `predict`."""
     from sn_viz.sources.ingest import as_picture
+    from sn_viz.sources.text import clean_question
 
+    question = clean_question(question) if question else None
     if isinstance(images, LabelledImages):
         images = images.ask(question)
         return list(images.pictures), list(images.questions)

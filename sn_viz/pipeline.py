@@ -19,13 +19,15 @@ from sn_viz.baselines import BASELINES, Context
 from sn_viz.caveats import plain_warnings
 from sn_viz.choices import baseline_names, check_choices, checked_layer
 from sn_viz.classifier import voters_by_layer, votes_by_layer
-from sn_viz.decision import measure_latency, predict
+from sn_viz.decision import measure_latency, model_version, predict
 from sn_viz.extract import extract
 from sn_viz.held_out import align_classes, asked, usable, without_seen
+from sn_viz.models.catalog import lasting_name
 from sn_viz.models.once import model_named
 from sn_viz.progress import Stages, part, silent
 from sn_viz.search import best_scores_under_null, find_stumps
 from sn_viz.sites import site_names
+from sn_viz.sources.text import clean_question
 from sn_viz.statistics import choose_exit_layer, cross_validated_layers, wilson
 from sn_viz.store import Store
 from sn_viz.types import Baseline, Config, LabelledImages, LayerAccuracy, Progress, Run, Votes
@@ -108,14 +110,14 @@ def run(
         latency_ms=exit_ms,
         seconds=stage.seconds,
         warnings=plain_warnings(train, test, stumps, null_scores, baselines, votes, exit_layer),
-        versions=versions(),
+        versions=versions(vlm),
     )
 
 
 def find(
     data: Any,
     question: str | None = None,
-    model: str | Vlm | None = None,
+    model: str | os.PathLike[str] | Vlm | None = None,
     compare: str | Sequence[str] = "all",
     *,
     test: Any = None,
@@ -139,7 +141,7 @@ def find(
         A folder with one sub-folder per class, a zip of it, a CSV or JSONL, ``pack:NAME`` or ``hub:DATASET``.
     question : str, optional
         Asked of every image; by default each image's own question.
-    model : str or Vlm, optional
+    model : str, path or Vlm, optional
         A name from the catalogue, a hub id, a folder, or a loaded model; by default SN_VIZ_MODEL, else "tiny-llava".
     compare : "all", "none", or names
         Baselines to run on the same images.
@@ -180,12 +182,15 @@ def find(
     """
     stage = Stages(progress or silent)
     names = baseline_names(compare)
-    chosen_sites = () if sites == "all" else site_names(sites.split(",") if isinstance(sites, str) else sites)
-    check_choices(rule, metric, voters, weighting, test_size)
+    chosen_sites = () if sites == "all" else site_names(map(str.strip, sites.split(",")) if isinstance(sites, str) else sites)
+    check_choices(rule, metric, voters, weighting, test_size, seed)
+    question = None if question is None else clean_question(question)
+    if model is None or isinstance(model, str | os.PathLike):
+        model = lasting_name(model or os.environ.get("SN_VIZ_MODEL") or DEFAULT_MODEL)
     with stage("load", 0.10, "Loading images and model") as report:
         train, held_out = load_splits(data, question, test, test_size, seed)
         report(0.5, "Loading the model")
-        vlm = model_named(model or os.environ.get("SN_VIZ_MODEL") or DEFAULT_MODEL, device, dtype)
+        vlm = model_named(model, device, dtype)
     config = Config(
         question=question,
         model=model if isinstance(model, str) else vlm.name,
@@ -221,12 +226,12 @@ def compare(names: Sequence[str], context: Context) -> tuple[Baseline, ...]:
     )
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of what the numbers depend on."""
+def versions(vlm: Vlm) -> dict[str, str]:
+    """Return the versions of what the numbers depend on; the model's is its key and its number format."""
     import sn_viz
 
     libraries = {name: version(name) for name in ("numpy", "torch", "transformers", "scikit-learn")}
-    return {"sn_viz": sn_viz.__version__, "python": platform.python_version(), **libraries}
+    return {"sn_viz": sn_viz.__version__, "python": platform.python_version(), **libraries} | model_version(vlm)
 
 
 def load_splits(data: Any, question: str | None, test: Any, test_size: float, seed: int) -> tuple[LabelledImages, LabelledImages]:

@@ -52,8 +52,7 @@ def save_run(run: Run, folder: str | Path) -> Path:
         When the folder holds something that is not a saved run, or cannot be written.
     """
     folder = Path(folder)
-    if folder.exists() and not (folder.is_dir() and ((folder / RUN_FILE).is_file() or not any(folder.iterdir()))):
-        raise UserError(f"{str(folder)!r} is not a folder for a run.", "It holds other files.", "Name a new or empty folder.")
+    check_folder(folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -72,6 +71,23 @@ def save_run(run: Run, folder: str | Path) -> Path:
             "Name a folder you may write, with room on its disk.",
         ) from error
     return folder
+
+
+def check_folder(folder: str | Path) -> None:
+    """Raise a UserError when a run cannot be saved in ``folder``; asked before a long search, not only after it."""
+    folder = Path(folder)
+    try:
+        taken = folder.exists() and not (folder.is_dir() and ((folder / RUN_FILE).is_file() or not any(folder.iterdir())))
+    except OSError as error:
+        cause = f"{error.strerror or error}."
+        raise UserError(f"The run cannot be saved in {str(folder)!r}.", cause, "Name a folder you may write.") from error
+    if taken:
+        raise UserError(f"{str(folder)!r} is not a folder for a run.", "It holds other files.", "Name a new or empty folder.")
+    above = next(path for path in folder.absolute().parents if path.exists())
+    if not (above.is_dir() and os.access(above, os.W_OK)):
+        raise UserError(
+            f"The run cannot be saved in {str(folder)!r}.", "Nothing can be written there.", "Name a folder you may write."
+        )
 
 
 def load_run(folder: str | Path) -> Run:
@@ -109,7 +125,7 @@ def load_run(folder: str | Path) -> Run:
             )
         _check_files(folder, facts)
         return _read(folder, facts)
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, OSError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, OSError, RecursionError) as error:
         raise _damaged(folder, f"{type(error).__name__}: {error}") from error
 
 
@@ -132,7 +148,7 @@ def summary(run: Run) -> dict[str, Any]:
     accuracy["super_neurons"] = asdict(at_exit.accuracy)
     ms = run.latency_ms
     facts = {
-        "model": run.config.model,
+        "model": run.config.model_name,
         "question": run.config.question or run.train.question or None,
         "classes": list(run.train.classes),
         "n_train": len(run.train),
@@ -164,7 +180,7 @@ def summary(run: Run) -> dict[str, Any]:
         "neurons": [_neuron(run, i) for i in range(len(run.voters[run.exit_layer - 1]))],
         "null": {"best_score_p95": float(np.percentile(run.null_scores, 95)) if len(run.null_scores) else None},
         "baselines": [{"name": b.name, "latency_ms": b.latency_ms, "note": b.note} for b in run.baselines],
-        "config": asdict(run.config),
+        "config": {**asdict(run.config), "model": run.config.model_name},
         "seconds": dict(run.seconds),
         "warnings": list(run.warnings),
         "versions": dict(run.versions),

@@ -26,7 +26,7 @@ def print_run(run: Run, console: Console) -> None:
     question = run.config.question or run.train.question or "(each image has its own question)"
     console.print(f"[bold]{escape(question)}[/]  {escape(' / '.join(run.train.classes))}", highlight=False)
     console.print(
-        f"{escape(run.config.model)}: {run.neurons.n_layers} layers, {len(run.neurons):,} neurons. "
+        f"{escape(run.config.model_name)}: {run.neurons.n_layers} layers, {len(run.neurons):,} neurons. "
         f"{len(run.train)} images to find neurons, {len(run.test)} others to test them.",
         highlight=False,
     )

@@ -3,7 +3,8 @@
 Config -> LabelledImages -> Activations -> Stumps -> Votes -> Run -> figures. This module knows numpy and nothing else of sn_viz
 (the verbs of ``Run``, save, load, predict, to_json, import what does the work when they are called).
 
-Axes: example (an image with its question), neuron (one scalar activation), class, stump, layer. Layers count from 1: layer 1 is
+Axes: example (an image with its question), neuron (one scalar activation), class, stump, layer. The shapes in the annotations cost
+nothing when the package runs; the tests check them. Layers count from 1: layer 1 is
 decoder block 0. The neuron axis is always sorted by layer, then site, then unit: "everything up to exit layer l" is a prefix.
 """
 
@@ -14,9 +15,10 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
+from jaxtyping import Float, Int, UInt8
 
 Progress = Callable[[float, str], None]
 """Called as progress(fraction in [0, 1], what is being done). It may raise ``errors.Cancelled``; callers let that through."""
@@ -43,6 +45,11 @@ class Config:
     compare: tuple[str, ...] = ()
     """Names of baselines to run beside the super neurons; empty means none."""
 
+    @property
+    def model_name(self) -> str:
+        """What to call the model: its name, or the name of its folder."""
+        return Path(self.model).name
+
     def key(self) -> str:
         """Return a stable hexadecimal digest of every field."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
@@ -54,7 +61,7 @@ class Picture:
 
     sha256: str
     """Of the decoded RGB pixels and their shape, hexadecimal."""
-    pixels: np.ndarray
+    pixels: UInt8[np.ndarray, "height width rgb"]
     """uint8 (height, width, 3)."""
 
 
@@ -65,7 +72,7 @@ class LabelledImages:
     names: tuple[str, ...]
     """Display names, one per example; literal text, never a path to open."""
     pictures: tuple[Picture, ...]
-    labels: np.ndarray
+    labels: Int[np.ndarray, " example"]
     """int64 (example,): index into ``classes``; -1 where unknown."""
     classes: tuple[str, ...]
     questions: tuple[str, ...]
@@ -101,11 +108,11 @@ class LabelledImages:
 class Neurons:
     """Where each scalar activation lives. Sorted by layer, then site, then unit."""
 
-    site: np.ndarray
+    site: Int[np.ndarray, " neuron"]
     """int8 (neuron,): index into ``site_names``."""
-    layer: np.ndarray
+    layer: Int[np.ndarray, " neuron"]
     """int16 (neuron,): from 1."""
-    unit: np.ndarray
+    unit: Int[np.ndarray, " neuron"]
     """int32 (neuron,): index inside the site's vector."""
     site_names: tuple[str, ...]
 
@@ -116,11 +123,11 @@ class Neurons:
     def n_layers(self) -> int:
         return int(self.layer.max(initial=0))
 
-    def up_to(self, layer: int) -> int:
+    def up_to(self, layer: SupportsIndex) -> int:
         """Return how many neurons lie in layers <= ``layer``: the length of that prefix."""
         return int(np.searchsorted(self.layer, layer, side="right"))
 
-    def name(self, index: int) -> str:
+    def name(self, index: SupportsIndex) -> str:
         """Return a readable name such as ``L3 mlp-neuron 117``."""
         return f"L{self.layer[index]} {self.site_names[self.site[index]]} {self.unit[index]}"
 
@@ -129,10 +136,10 @@ class Neurons:
 class Activations:
     """What every neuron said at the last prompt position, for every example."""
 
-    values: np.ndarray
+    values: Float[np.ndarray, "example neuron"]
     """float16 or float32 (example, neuron); may be a read-only memory map."""
     neurons: Neurons
-    labels: np.ndarray
+    labels: Int[np.ndarray, " example"]
     """int64 (example,); -1 where unknown."""
     key: str = ""
     """Names model, prompt, preprocessing and sites; equal keys mean comparable columns."""
@@ -145,17 +152,17 @@ class Activations:
 class Stumps:
     """Threshold classifiers on single neurons: says ``class_index`` when ``sign * (value - threshold) > 0``."""
 
-    neuron: np.ndarray
+    neuron: Int[np.ndarray, " stump"]
     """int64 (stump,): column of the activations it was found in."""
-    class_index: np.ndarray
+    class_index: Int[np.ndarray, " stump"]
     """int16 (stump,): the class it speaks for; with two classes always 1 (the second)."""
-    threshold: np.ndarray
+    threshold: Float[np.ndarray, " stump"]
     """float32 (stump,)."""
-    sign: np.ndarray
+    sign: Int[np.ndarray, " stump"]
     """int8 (stump,): +1 or -1."""
-    score: np.ndarray
+    score: Float[np.ndarray, " stump"]
     """float32 (stump,): the metric on the selection examples; NaN when undefined (constant or non-finite neuron)."""
-    margin: np.ndarray | None = None
+    margin: Float[np.ndarray, " stump"] | None = None
     """float32 (stump,): gap between the values next to the threshold, as a fraction of the neuron's range; None when not known."""
 
     def __len__(self) -> int:
@@ -173,11 +180,11 @@ class Stumps:
 class Votes:
     """What the voters up to each exit layer say."""
 
-    tally: np.ndarray
+    tally: Float[np.ndarray, "example layer class"]
     """float32 (example, layer, class): share of the vote, sums to 1 over classes; layer index 0 is exit layer 1."""
-    predicted: np.ndarray
+    predicted: Int[np.ndarray, "example layer"]
     """int64 (example, layer)."""
-    margin: np.ndarray
+    margin: Float[np.ndarray, "example layer"]
     """float32 (example, layer): the winner's share minus the runner-up's."""
 
 
@@ -197,7 +204,7 @@ class Baseline:
     """How one other method did on the very same test images."""
 
     name: str
-    predicted: np.ndarray
+    predicted: Int[np.ndarray, " example"]
     """int64 (example,): -1 where the answer did not parse."""
     accuracy: Interval
     latency_ms: float
@@ -229,9 +236,9 @@ class Run:
     train: LabelledImages
     test: LabelledImages
     neurons: Neurons
-    train_values: np.ndarray
+    train_values: Float[np.ndarray, "probing neuron"]
     """float16 or float32 (example, neuron) of the probing split."""
-    test_values: np.ndarray
+    test_values: Float[np.ndarray, "test neuron"]
     """float16 or float32 (example, neuron) of the test split."""
     stumps: Stumps
     """The best stump of every neuron (two classes: one each; more: one per neuron and class, neuron-major)."""
@@ -242,7 +249,7 @@ class Run:
     """On the test split."""
     by_layer: tuple[LayerAccuracy, ...]
     baselines: tuple[Baseline, ...]
-    null_scores: np.ndarray
+    null_scores: Float[np.ndarray, " labelling"]
     """float32 (labelling,): the best score of any neuron for each shuffled labelling."""
     latency_ms: dict[str, float]
     """"full_model", "first_token", "early_exit", "early_exit_p95": milliseconds, batch 1."""

@@ -94,6 +94,13 @@ def locate(name_or_path: str | os.PathLike[str]) -> tuple[str, str | None, str]:
     return row.hub_id, row.revision, row.name
 
 
+def lasting_name(name_or_path: str | os.PathLike[str]) -> str:
+    """Return what finds the same model from any working directory: a known name as it is, a folder as its absolute path."""
+    text = os.fspath(name_or_path)
+    known = any(text in (row.name, row.hub_id) for row in CATALOG)
+    return text if known or not Path(text).is_dir() else str(Path(text).resolve())
+
+
 def _local_folder(path: str, name: str | None = None) -> str:
     if Path(path, "config.json").is_file():
         return path

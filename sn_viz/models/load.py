@@ -73,7 +73,7 @@ def load_model(
     12
     """
     source, revision, name = locate(name_or_path)
-    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    device = _device(device)
     dtype = dtype or (torch.float32 if device.type == "cpu" else torch.bfloat16)
     options: dict[str, Any] = {"revision": revision, "trust_remote_code": False, "local_files_only": revision is None}
     try:
@@ -104,6 +104,18 @@ def load_model(
         )
     key = weights_key(name, source, revision, str(dtype).removeprefix("torch."), processor)
     return Vlm(name, module.eval().requires_grad_(False).to(device), processor, key)
+
+
+def _device(wanted: str | torch.device | None) -> torch.device:
+    """Return the device asked for, tried with a single number, or the fastest there is."""
+    if wanted is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        torch.empty(1, device=wanted).cpu()
+    except (RuntimeError, AssertionError, NotImplementedError, ImportError) as error:
+        there = "cpu, cuda" if torch.cuda.is_available() else "cpu"
+        raise UserError(f"There is no device {str(wanted)!r} here.", f"There is: {there}.", "Choose one of these.") from error
+    return torch.device(wanted)
 
 
 @contextmanager
