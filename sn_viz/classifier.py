@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float, Float32, Int64
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -204,7 +205,9 @@ def _best_of_class(stumps: Stumps, c: int, k: int) -> np.ndarray:
     return candidates[order[:k]]
 
 
-def vote(values: np.ndarray, voters: Stumps, n_classes: int, weighting: str = "majority") -> np.ndarray:
+def vote(
+    values: Float[np.ndarray, "example neuron"], voters: Stumps, n_classes: int, weighting: str = "majority"
+) -> Float32[np.ndarray, "example class"]:
     """Let the voters speak on every example.
 
     Parameters
@@ -263,7 +266,7 @@ def _weights(voters: Stumps, weighting: str) -> np.ndarray:
     return odds if odds.sum() > 0 else np.ones(len(voters))
 
 
-def winners(tally: np.ndarray) -> np.ndarray:
+def winners(tally: Float[np.ndarray, "*rows class"]) -> Int64[np.ndarray, "*rows"]:
     """Return the class with the largest share, int64; equal shares go to the lower class.
 
     Parameters
@@ -278,7 +281,9 @@ def winners(tally: np.ndarray) -> np.ndarray:
     return (tally >= tally.max(axis=-1, keepdims=True) - 1e-6).argmax(axis=-1)
 
 
-def votes_by_layer(values: np.ndarray, voters_by_layer: Sequence[Stumps], n_classes: int, weighting: str = "majority") -> Votes:
+def votes_by_layer(
+    values: Float[np.ndarray, "example neuron"], voters_by_layer: Sequence[Stumps], n_classes: int, weighting: str = "majority"
+) -> Votes:
     """Return what the voters of each exit layer say.
 
     Parameters

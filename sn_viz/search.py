@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
 
 import numpy as np
+from jaxtyping import Float32, Int64, Shaped
 
 from sn_viz.errors import UserError
 from sn_viz.rules import RULES, Rule
@@ -103,7 +104,7 @@ def best_scores_under_null(
     rule: str = "best-split",
     n_labellings: int = 100,
     seed: int = 0,
-) -> np.ndarray:
+) -> Float32[np.ndarray, " labelling"]:
     """Return how well the best neuron does when the labels are shuffled and mean nothing.
 
     Parameters
@@ -138,17 +139,19 @@ def best_scores_under_null(
         return np.fmax.reduce(per_class).astype(np.float32)
 
 
-def warm_up() -> None:
-    """Load the compiled kernels, compiling them if this machine has not yet; the app calls it at start."""
+def warm_up(dtypes: Sequence[type[np.floating]] = (np.float16, np.float32)) -> None:
+    """Load the compiled kernels for values of these types, compiling them if this machine has not yet."""
     values = np.arange(8, dtype=np.float16).reshape(4, 2)
     labels = np.array([0, 1, 0, 1])
-    for dtype in (np.float16, np.float32):
+    for dtype in dtypes:
         find_stumps(values.astype(dtype), labels)
         best_scores_under_null(values.astype(dtype), labels, n_labellings=2)
 
 
-def _checked(values: np.ndarray, labels: np.ndarray, classes: int | Sequence[str] | None) -> tuple[np.ndarray, np.ndarray, int]:
-    """Return values, int64 labels and the number of classes, or say what is wrong with them."""
+def _checked(
+    values: np.ndarray, labels: np.ndarray, classes: int | Sequence[str] | None
+) -> tuple[Shaped[np.ndarray, "example neuron"], Int64[np.ndarray, " example"], int]:
+    """Return values, int64 labels and the number of classes, or say what is wrong with them: a caller gets a sentence, no shape."""
     values, labels = values if isinstance(values, np.ndarray) else np.asarray(values), np.asarray(labels)
     if values.ndim != 2 or labels.shape != values.shape[:1]:
         raise UserError(
@@ -241,7 +244,8 @@ def _strip_searcher(labels: np.ndarray, n_classes: int, spoken: np.ndarray, rule
     low = labels.astype(np.uint16)
 
     def every_cut(strip: np.ndarray, threshold: np.ndarray, sign: np.ndarray, score: np.ndarray, margin: np.ndarray) -> None:
-        _kernels().search(_bits(strip), low, counts, spoken, code, *_work_space(strip), threshold, sign, score, margin)
+        bits = _bits(strip)
+        _kernels().search(bits)(bits, low, counts, spoken, code, *_work_space(strip), threshold, sign, score, margin)
 
     def fixed_cut(strip: np.ndarray, threshold: np.ndarray, sign: np.ndarray, score: np.ndarray, margin: np.ndarray) -> None:
         block = strip.astype(np.float32)
@@ -315,7 +319,8 @@ def _null_of_class(values: np.ndarray, is_class: np.ndarray, code: int) -> np.nd
 
     def work(strip: np.ndarray, start: int) -> None:
         best = np.full(n_labellings, -np.inf)
-        _kernels().null(_bits(strip), rows, weights, *offsets, code, *_work_space(strip), best)
+        bits = _bits(strip)
+        _kernels().null(bits)(bits, rows, weights, *offsets, code, *_work_space(strip), best)
         found.append(best)
 
     _in_strips(values, work)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Bool, Float, Int
 from scipy.special import ndtri
 
 from sn_viz.classifier import voters_by_layer, votes_by_layer
@@ -67,7 +68,11 @@ class Difference:
 
 
 def paired_difference(
-    first: np.ndarray, second: np.ndarray, confidence: float = 0.95, n_resamples: int = 2000, seed: int = 0
+    first: Bool[np.ndarray, " example"],
+    second: Bool[np.ndarray, " example"],
+    confidence: float = 0.95,
+    n_resamples: int = 2000,
+    seed: int = 0,
 ) -> Difference:
     """Compare two methods on the very same examples.
 
@@ -105,7 +110,7 @@ def _mcnemar(wins: int, losses: int) -> float:
     return float(binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0
 
 
-def permutation_p_value(observed: float, null: np.ndarray) -> float:
+def permutation_p_value(observed: float | np.floating, null: Float[np.ndarray, " labelling"]) -> float:
     """Return how often meaningless labels do at least as well.
 
     Parameters
@@ -129,8 +134,8 @@ def permutation_p_value(observed: float, null: np.ndarray) -> float:
 
 
 def cross_validated_layers(
-    values: np.ndarray,
-    labels: np.ndarray,
+    values: Float[np.ndarray, "example neuron"],
+    labels: Int[np.ndarray, " example"],
     neurons: Neurons,
     rule: str = "best-split",
     metric: str = "balanced-accuracy",
@@ -140,7 +145,7 @@ def cross_validated_layers(
     n_folds: int = MAX_FOLDS,
     seed: int = 0,
     progress: Progress | None = None,
-) -> np.ndarray:
+) -> Bool[np.ndarray, "judged layer"]:
     """Return whether each example, left out of the search, is voted right at every exit layer.
 
     Parameters
@@ -187,7 +192,7 @@ def cross_validated_layers(
     return right
 
 
-def choose_exit_layer(right: np.ndarray, se: float = 1.0) -> int:
+def choose_exit_layer(right: Bool[np.ndarray, "example layer"], se: float = 1.0) -> int:
     """Return the earliest layer within ``se`` standard errors of the best one.
 
     Parameters

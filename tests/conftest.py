@@ -14,6 +14,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from jaxtyping import install_import_hook
+
+CHECKED = ["sn_viz.types", "sn_viz.search", "sn_viz.classifier", "sn_viz.statistics"]
+"""Modules whose annotated shapes are checked at every call; said before any of them is imported."""
+install_import_hook(CHECKED, "beartype.beartype")
 
 SPECIALS = [
     "<s>", "</s>", "<pad>", "<unk>", "<image>", "<|user|>", "<|assistant|>", "<fake_token_around_image>", "<global-img>",

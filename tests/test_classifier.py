@@ -1,5 +1,6 @@
 """The vote of the super neurons: planted neurons are found, the estimator keeps scikit-learn's promises."""
 
+import jaxtyping
 import numpy as np
 import pytest
 from sklearn.utils.estimator_checks import check_estimator
@@ -26,7 +27,8 @@ def planted(rng, n, n_classes, m=300, strength=3.0):
     return values, labels
 
 
-def test_scikit_learn_finds_no_fault():
+def test_scikit_learn_finds_no_fault(monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # it hands __init__ nonsense, which must only be stored
     check_estimator(SuperNeuronClassifier())
     check_estimator(SuperNeuronClassifier(rule="midpoint", metric="roc-auc", voters=3, weighting="log-odds"))
 

@@ -45,9 +45,9 @@ def test_a_paired_difference_sees_what_two_intervals_cannot():
 
 
 def test_equal_methods_and_no_examples_do_not_differ():
-    same = paired_difference([True, False], [True, False])
+    same = paired_difference(np.array([True, False]), np.array([True, False]))
     assert (same.value, same.low, same.high, same.p_value) == (0, 0, 0, 1)
-    assert np.isnan(paired_difference([], []).value)
+    assert np.isnan(paired_difference(np.zeros(0, bool), np.zeros(0, bool)).value)
 
 
 def test_the_p_value_is_never_zero_and_nan_stays_nan():

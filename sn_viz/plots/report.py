@@ -17,7 +17,7 @@ from dataclasses import asdict
 from html import escape
 from importlib import resources
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
@@ -221,11 +221,11 @@ def summary(run: Run) -> str:
 
 
 def _section(section: Section) -> str:
-    height = int(section.light["layout"]["height"])
+    layout: Any = section.light.layout
     named = escape(section.heading)
     return (
         f"<section><h2>{named}</h2>\n<p>{escape(section.sentence)}</p>\n"
-        f'<div class="figure" id="figure-{section.key}" role="img" aria-label="{named}" style="min-height:{height}px"></div>'
+        f'<div class="figure" id="figure-{section.key}" role="img" aria-label="{named}" style="min-height:{layout.height:.0f}px"></div>'
         "</section>"
     )
 
@@ -355,8 +355,9 @@ def thumbnail(pixels: np.ndarray, longest: int = THUMBNAIL) -> str:
     step = max(1, -(-max(height, width) // longest))
     rows, columns = np.arange(0, height, step), np.arange(0, width, step)
     summed = np.add.reduceat(np.add.reduceat(pixels.astype(np.uint32), rows, axis=0), columns, axis=1)
-    counts = np.outer(np.diff(np.append(rows, height)), np.diff(np.append(columns, width)))
-    return "data:image/png;base64," + base64.b64encode(_png((summed // counts[..., None]).astype(np.uint8))).decode()
+    tall: np.ndarray = np.diff(rows, append=height)
+    wide: np.ndarray = np.diff(columns, append=width)
+    return "data:image/png;base64," + base64.b64encode(_png((summed // (tall[:, None] * wide)[..., None]).astype(np.uint8))).decode()
 
 
 def _png(pixels: np.ndarray) -> bytes:
