@@ -221,11 +221,12 @@ def summary(run: Run) -> str:
 
 
 def _section(section: Section) -> str:
-    layout: Any = section.light.layout
+    drawn: Any = section.light.layout
+    height = int(drawn.height)
     named = escape(section.heading)
     return (
         f"<section><h2>{named}</h2>\n<p>{escape(section.sentence)}</p>\n"
-        f'<div class="figure" id="figure-{section.key}" role="img" aria-label="{named}" style="min-height:{layout.height:.0f}px"></div>'
+        f'<div class="figure" id="figure-{section.key}" role="img" aria-label="{named}" style="min-height:{height}px"></div>'
         "</section>"
     )
 
@@ -357,7 +358,8 @@ def thumbnail(pixels: np.ndarray, longest: int = THUMBNAIL) -> str:
     summed = np.add.reduceat(np.add.reduceat(pixels.astype(np.uint32), rows, axis=0), columns, axis=1)
     tall: np.ndarray = np.diff(rows, append=height)
     wide: np.ndarray = np.diff(columns, append=width)
-    return "data:image/png;base64," + base64.b64encode(_png((summed // (tall[:, None] * wide)[..., None]).astype(np.uint8))).decode()
+    means = summed // (tall[:, None] * wide)[..., None]
+    return "data:image/png;base64," + base64.b64encode(_png(means.astype(np.uint8))).decode()
 
 
 def _png(pixels: np.ndarray) -> bytes:
