@@ -25,6 +25,7 @@ from sn_viz.types import Baseline, Config, Interval, LabelledImages, LayerAccura
 FORMAT = 1
 RUN_FILE = "run.json"
 METHODS = ("full_model", "full_model_calibrated", "super_neurons", "sav", "logit_lens", "linear_probe", "lora")
+"""Keys that the summary's accuracies always have, None where a method was not run; others are added as they come."""
 _STUMP_FIELDS = ("neuron", "class_index", "threshold", "sign", "score", "margin")
 _SHA = re.compile(r"[0-9a-f]{64}")
 

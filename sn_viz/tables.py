@@ -9,16 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
+from sn_viz.plots.reference import method_name
 from sn_viz.types import Interval, Prediction, Run
-
-TITLES = {
-    "full-model": "full model, its own answer",
-    "full-model-calibrated": "full model, calibrated",
-    "sav": "sparse attention vectors",
-    "logit-lens": "logit lens",
-    "linear-probe": "linear probe",
-    "lora": "LoRA fine-tune",
-}
 
 
 def print_run(run: Run, console: Console) -> None:
@@ -48,7 +40,7 @@ def methods_table(run: Run) -> Table:
     for heading, justify in (("method", "left"), ("accuracy", "right"), ("95 % interval", "right"), ("ms an image", "right")):
         table.add_column(heading, justify=justify)  # type: ignore[arg-type]
     at_exit = run.by_layer[run.exit_layer - 1]
-    rows = [(TITLES.get(b.name, b.name), b.accuracy, b.latency_ms) for b in run.baselines]
+    rows = [(method_name(b.name), b.accuracy, b.latency_ms) for b in run.baselines]
     rows.append((f"super neurons, exit at layer {run.exit_layer}", at_exit.accuracy, run.latency_ms["early_exit"]))
     for name, accuracy, latency in rows:
         style = "bold green" if name.startswith("super neurons") else ""

@@ -70,5 +70,5 @@ METHOD_NAMES = {
 
 
 def method_name(name: str) -> str:
-    """Return the readable name of a baseline; unknown names are returned as they are (still to be made literal)."""
-    return METHOD_NAMES.get(name, name)
+    """Return the readable name of a baseline (still to be made literal); one without a row above is called by its own name."""
+    return METHOD_NAMES.get(name) or name[:1].upper() + name[1:].replace("-", " ")

@@ -79,7 +79,7 @@ def figure(info: Info, dark: bool = False) -> go.Figure:
     )
     _add_points(result, info, np.flatnonzero(info.layer > 0), "super neurons, by exit layer", look.accent, "circle", look)
     for position, row in enumerate(np.flatnonzero(info.layer == 0)):
-        is_full = info.name[row] == reference.METHOD_NAMES["full-model"]
+        is_full = info.name[row] == reference.method_name("full-model")
         colour = look.rival if is_full else style.class_colour(position + 2, dark)
         symbol = "star" if is_full else style.class_symbol(position + 1)
         _add_points(result, info, np.array([row]), style.literal(info.name[row]), colour, symbol, look)

@@ -93,7 +93,7 @@ def load_images(
         data = _labelled(data, labels)
     if isinstance(data, str) and data.startswith(PACK):
         return check(_ask(_whole_pack(data.removeprefix(PACK)), question, budget))
-    if isinstance(data, (str, Path)):
+    if isinstance(data, Path) or (isinstance(data, str) and not any(SOURCES[name].accepts(data) for name in SOURCES)):
         data = _existing(data)
     for name in SOURCES:
         if SOURCES[name].accepts(data):
