@@ -380,7 +380,16 @@ def _list(headings: tuple[str, ...], rows: list[dict[str, Any]], json_file: str 
 
 def _write_json(target: str | None, text: str) -> None:
     if target == "-":
-        sys.stdout.write(text + "\n")
+        try:
+            sys.stdout.write(text + "\n")
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            sys.stdout = open(os.devnull, "w")  # what is left in its buffer would fail again on exit
+            raise UserError(
+                "The results were not written to standard output.", f"{error.strerror or error}.", "Free some space."
+            ) from error
     elif target is not None:
         try:
             Path(target).write_text(text + "\n", encoding="utf-8")

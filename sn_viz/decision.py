@@ -73,7 +73,7 @@ def predict(
         tally = decide(example)
         milliseconds = 1000 * (time.perf_counter() - start)
         first, second = np.sort(tally)[::-1][:2]
-        winner = int(winners(tally))
+        winner = int(winners(tally[None])[0])
         predictions.append(
             Prediction(run.train.classes[winner], winner, layer, milliseconds, tuple(map(float, tally)), float(first - second))
         )

@@ -11,6 +11,7 @@ import platform
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from sn_viz.held_out import align_classes, asked, usable, without_seen
 from sn_viz.models.catalog import lasting_name
 from sn_viz.models.once import model_named
 from sn_viz.progress import Stages, part, silent
-from sn_viz.search import best_scores_under_null, find_stumps
+from sn_viz.search import best_scores_under_null, find_stumps, warm_up
 from sn_viz.sites import site_names
 from sn_viz.sources.text import clean_question
 from sn_viz.statistics import choose_exit_layer, cross_validated_layers, wilson
@@ -190,6 +191,7 @@ def find(
     with stage("load", 0.10, "Loading images and model") as report:
         train, held_out = load_splits(data, question, test, test_size, seed)
         report(0.5, "Loading the model")
+        Thread(target=warm_up, args=[(np.float16,)], name="warm-up").start()  # compiles on a new machine, while the model works
         vlm = model_named(model, device, dtype)
     config = Config(
         question=question,

@@ -141,11 +141,10 @@ def best_scores_under_null(
 
 def warm_up(dtypes: Sequence[type[np.floating]] = (np.float16, np.float32)) -> None:
     """Load the compiled kernels for values of these types, compiling them if this machine has not yet."""
-    values = np.arange(8, dtype=np.float16).reshape(4, 2)
-    labels = np.array([0, 1, 0, 1])
     for dtype in dtypes:
-        find_stumps(values.astype(dtype), labels)
-        best_scores_under_null(values.astype(dtype), labels, n_labellings=2)
+        bits = _bits(np.zeros((1, 1), dtype))
+        _kernels().search(bits)
+        _kernels().null(bits)
 
 
 def _checked(

@@ -2,7 +2,8 @@
 
 Takes raw bit patterns of float16 or float32 values (example, neuron), labels and preallocated outputs; fills the outputs. It
 knows nothing about rules, classes by name or files. Importing this module costs a second (numba): ``sn_viz.search`` imports it
-only when it searches. Every kernel releases the interpreter lock, has fixed signatures and is compiled once per machine.
+only when it searches. Every kernel releases the interpreter lock, has fixed signatures and is compiled once per machine, for
+16-bit and for 32-bit values apart, when it is first needed.
 
 How it works. ``LANES`` neighbouring neurons are handled side by side, one per vector lane. Each value becomes an integer whose
 order is the order of the values, with the example's label in its low 16 bits; a bitonic network sorts the rows of that block
@@ -11,6 +12,8 @@ with vector minima and maxima, so there is no branch and no scatter; a scan from
 
 from __future__ import annotations
 
+from functools import cache
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -468,37 +471,46 @@ def _array(dtype, dimensions, readonly=False):
     return types.Array(dtype, dimensions, "C", readonly=readonly)
 
 
-def _signatures(tail):
-    """Return the two signatures of a kernel: 16-bit values with 32-bit keys, 32-bit values with 64-bit keys."""
-    return [
-        types.void(_array(bits, 2, readonly=True), _array(types.uint16, 1), *tail(_array(keys, 2)))
-        for bits, keys in ((types.uint16, types.uint32), (types.uint32, types.uint64))
-    ]
-
-
 def _work(keys):
     return keys, _array(types.float32, 2), _array(types.uint32, 2)
 
 
-search = njit(
-    _signatures(
-        lambda keys: (
-            _array(types.int64, 1), _array(types.int64, 1), types.int64, *_work(keys),
-            _array(types.float32, 2), _array(types.int8, 2), _array(types.float32, 2), _array(types.float32, 2),
-        )
-    ),
-    nogil=True,
-    error_model="numpy",
-    cache=True,
-)(_search)  # fmt: skip
-null = njit(
-    _signatures(
-        lambda keys: (
-            _array(types.int32, 2), _array(types.int32, 1), _array(types.int32, 1), types.int64, *_work(keys),
-            _array(types.float64, 1),
-        )
-    ),
-    nogil=True,
-    error_model="numpy",
-    cache=True,
-)(_null)  # fmt: skip
+def _search_tail(keys):
+    stumps = _array(types.float32, 2), _array(types.int8, 2), _array(types.float32, 2), _array(types.float32, 2)
+    return _array(types.int64, 1), _array(types.int64, 1), types.int64, *_work(keys), *stumps
+
+
+def _null_tail(keys):
+    offsets = _array(types.int32, 1), _array(types.int32, 1)
+    return _array(types.int32, 2), *offsets, types.int64, *_work(keys), _array(types.float64, 1)
+
+
+_compiling = Lock()
+
+
+def search(bits: np.ndarray) -> Any:
+    """Return the kernel `_search` for bit patterns of this width, compiling it if this machine has not yet."""
+    return _compiled(_search, _search_tail, bits.dtype.itemsize)
+
+
+def null(bits: np.ndarray) -> Any:
+    """Return the kernel `_null` for bit patterns of this width, compiling it if this machine has not yet."""
+    return _compiled(_null, _null_tail, bits.dtype.itemsize)
+
+
+def _compiled(function: Any, tail: Any, itemsize: int) -> Any:
+    with _compiling:
+        return _compiled_once(function, tail, itemsize)
+
+
+@cache
+def _compiled_once(function: Any, tail: Any, itemsize: int) -> Any:
+    bits, keys = (types.uint16, types.uint32) if itemsize == 2 else (types.uint32, types.uint64)
+    signature = types.void(_array(bits, 2, readonly=True), _array(types.uint16, 1), *tail(_array(keys, 2)))
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+    try:
+        return njit([signature], cache=True, **options)(function)
+    except RuntimeError as error:
+        if "cannot cache" not in str(error):
+            raise
+        return njit([signature], **options)(function)  # neither the package nor the home folder can be written

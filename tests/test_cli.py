@@ -156,3 +156,58 @@ def test_json_of_a_benchmark(capsys, monkeypatch):
     monkeypatch.setattr(search, "SIZES", ((20, 100),))
     assert main(["bench", "search", "--json", "-"]) == 0
     assert json.loads(capsys.readouterr().out)[0]["neurons"] == 100
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["--seed", "-1"],
+        ["--seed", str(2**32)],
+        ["--device", "no-such-device"],
+        ["--device", "cuda:99"],
+        ["--sites", "residual, elsewhere"],
+    ],
+)
+def test_a_choice_that_cannot_be_is_the_users_mistake(arguments, wrong, capsys):
+    assert main([*arguments, "--compare", "none", *wrong]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_folder_that_is_taken_is_refused_before_anything_slow(folder, capsys):
+    assert main(["find", "nowhere-at-all", "--out", str(folder)]) == 2
+    assert "not a folder for a run" in capsys.readouterr().err
+
+
+def test_a_run_is_not_used_with_another_model_nor_from_another_folder_lost(
+    arguments, folder, checkpoint, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(checkpoint("llava").parent)
+    arguments[arguments.index("--model") + 1] = checkpoint("llava").name
+    assert main([*arguments, "--compare", "none", "--sites", "residual, mlp-neuron", "--out", str(tmp_path / "run")]) == 0
+    monkeypatch.chdir(tmp_path)
+    asked = ["predict", "run", str(folder / "red" / "1.png")]
+    assert main(asked) == 0
+    assert main([*asked, "--model", str(checkpoint("idefics3"))]) == 2
+    assert "not the model of this run" in capsys.readouterr().err
+
+
+def test_a_report_never_overwrites_a_picture(arguments, folder, tmp_path, capsys):
+    picture = tmp_path / "a.png"
+    picture.write_bytes((folder / "red" / "0.png").read_bytes())
+    assert main([*arguments, "--compare", "none", "--out", str(tmp_path / "run")]) == 0
+    before = picture.read_bytes()
+    assert main(["report", str(tmp_path / "run"), "-o", str(picture)]) == 2
+    assert picture.read_bytes() == before
+
+
+def test_a_run_of_endless_brackets_is_damaged(tmp_path, capsys):
+    (tmp_path / "run.json").write_text("[" * 100_000)
+    assert main(["report", str(tmp_path)]) == 2
+    assert "is damaged" in capsys.readouterr().err
+
+
+def test_shifted_worlds_differ(tmp_path):
+    for name, more in (("a", []), ("b", ["--shifted"])):
+        assert main(["world", "presence-dog", "-n", "2", "--out", str(tmp_path / name), *more]) == 0
+    first, second = (sorted(p.read_bytes() for p in (tmp_path / n).rglob("*.png")) for n in ("a", "b"))
+    assert first != second

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from sklearn.datasets import load_digits, load_sample_images
 
 from sn_viz.errors import UserError
 from sn_viz.sources import SOURCES
@@ -83,6 +82,8 @@ def load_pack(name: str, n_train: int = N_TRAIN, n_test: int = N_TEST, seed: int
 
 def _digits(n_train: int, n_test: int, seed: int) -> tuple[LabelledImages, LabelledImages]:
     """Return threes against other digits, half and half, enlarged from 8 x 8 pixels."""
+    from sklearn.datasets import load_digits  # a second's import, which listing the packs can do without
+
     digits: Any = load_digits()
     rng = np.random.default_rng((3, seed))
     threes, others = (rng.permutation(np.flatnonzero((digits.target == 3) == truth)) for truth in (True, False))
@@ -106,6 +107,8 @@ def _digits(n_train: int, n_test: int, seed: int) -> tuple[LabelledImages, Label
 
 def _photos(n_train: int, n_test: int, seed: int) -> tuple[LabelledImages, LabelledImages]:
     """Return crops of a photograph of a temple (no) and of a flower (yes); probing and test crops come from disjoint halves."""
+    from sklearn.datasets import load_sample_images
+
     temple, flower = load_sample_images().images
     halves = []
     for part, n in enumerate((n_train, n_test)):
