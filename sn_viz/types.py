@@ -123,7 +123,7 @@ class Neurons:
     def n_layers(self) -> int:
         return int(self.layer.max(initial=0))
 
-    def up_to(self, layer: SupportsIndex) -> int:
+    def up_to(self, layer: int | np.integer) -> int:
         """Return how many neurons lie in layers <= ``layer``: the length of that prefix."""
         return int(np.searchsorted(self.layer, layer, side="right"))
 
