@@ -261,10 +261,7 @@ def llava(random_vlm: Callable[[str], Any]) -> Any:
 
 @pytest.fixture(scope="session")
 def tiny_llava() -> Any:
-    """The embedded model; tests that need it are left out while it is not there."""
+    """The embedded model."""
     from sn_viz.models import load_model
 
-    folder = Path(__file__).resolve().parents[1] / "assets" / "tiny-llava"
-    if not (folder / "config.json").is_file():
-        pytest.skip("assets/tiny-llava is not there")
     return load_model("tiny-llava", device="cpu")
