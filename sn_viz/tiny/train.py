@@ -13,6 +13,7 @@ Stages
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -29,6 +30,12 @@ from sn_viz.tiny.losses import VisionHeads, answer_loss, naming_loss, pixels_of,
 from sn_viz.tiny.model import Sizes, grow, make_model, make_processor, make_tokenizer, on, save_model
 from sn_viz.tiny.rows import EASY, OPEN, STEPS, WEIGHTS, Packer, ask_some, corpus
 from sn_viz.tiny.world import COLOUR_NAMES, TRAINED_KINDS
+
+STAGES = ("vision", "shallow", "deep")
+DONE = "recipe.json"
+"""Written last into a stage's folder."""
+SAVE_SECONDS = 600.0
+"""At most this much is lost when a stage is interrupted."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,7 @@ class Recipe:
     """The tower's learning rate in the deep stage, relative to the decoder's; in the shallow stage it stands still."""
     dense_weight: float = 0.25
     """Weight of the dense vision loss in the deep stage."""
-    minutes: tuple[float, float, float] = (18.0, 40.0, 38.0)
+    minutes: tuple[float, float, float] = (18.0, 37.0, 35.0)
     """Wall-clock limits of the three stages."""
     steps: tuple[int, int, int] | None = None
     """Exact numbers of steps instead of minutes: repeats a logged training."""
@@ -95,15 +102,23 @@ def schedule(done: float, warm: float = 0.03) -> float:
 
 
 class Clock:
-    """How much of a stage is done, by wall-clock minutes or by an exact number of steps."""
+    """How much of a stage is done, by wall-clock minutes or by an exact number of steps; ``before`` is from an earlier call."""
 
-    def __init__(self, minutes: float, steps: int | None) -> None:
-        self.minutes, self.steps, self.taken, self.began = minutes, steps, 0, time.monotonic()
+    def __init__(self, minutes: float, steps: int | None, taken: int = 0, before: float = 0.0) -> None:
+        self.minutes, self.steps, self.taken, self.before = minutes, steps, taken, before
+        self.began = self.saved = time.monotonic()
 
     def done(self) -> float:
         if self.steps is not None:
             return self.taken / max(1, self.steps)
-        return (time.monotonic() - self.began) / (60 * max(self.minutes, 1e-6))
+        return self.before + (time.monotonic() - self.began) / (60 * max(self.minutes, 1e-6))
+
+    def time_to_save(self) -> bool:
+        """Return whether the last save, or the start, is a while ago; the answer yes starts the wait anew."""
+        late = time.monotonic() - self.saved > SAVE_SECONDS
+        if late:
+            self.saved = time.monotonic()
+        return late
 
 
 class Log:
@@ -137,9 +152,9 @@ class Training:
     log: Log
     device: torch.device
 
-    def save(self, stage: str) -> None:
-        """Write weights and heads, so that a later call goes on from this stage."""
-        place = self.folder / stage
+    def save(self, stage: str, clock: Clock | None = None) -> None:
+        """Write weights and heads, so that a later call goes on from this stage, or from the part of it that ``clock`` tells."""
+        place = self.folder / (f"{stage}-part" if clock else stage)
         processor = make_processor(self.tokenizer, self.recipe.sizes)
         save_model(self.model, processor, place)
         save_file(
@@ -147,7 +162,15 @@ class Training:
             place / "exact.safetensors",
         )
         save_file({k: v.contiguous().cpu() for k, v in self.heads.state_dict().items()}, place / "heads.safetensors")
-        (place / "recipe.json").write_text(json.dumps(asdict(self.recipe), indent=1))
+        progress = {"taken": clock.taken, "before": clock.done()} if clock else {}
+        (place / DONE).write_text(json.dumps(asdict(self.recipe) | progress, indent=1))
+        if not clock:
+            shutil.rmtree(self.folder / f"{stage}-part", ignore_errors=True)
+
+    def part(self, stage: str) -> dict[str, float]:
+        """Return how far an interrupted call came with ``stage``: arguments of ``Clock``, empty when there is no such call."""
+        path = self.folder / f"{stage}-part" / DONE
+        return {name: json.loads(path.read_text())[name] for name in ("taken", "before")} if path.exists() else {}
 
     def load(self, stage: str) -> None:
         weights = load_file(self.folder / stage / "exact.safetensors")
@@ -175,11 +198,11 @@ def begin_to_read(training: Training) -> LlavaForConditionalGeneration:
     return on(training.device, fresh)
 
 
-def vision_stage(training: Training, minutes: float, steps: int | None) -> int:
-    """Teach the tower what every patch shows. Returns the steps taken."""
+def vision_stage(training: Training, clock: Clock) -> None:
+    """Teach the tower what every patch shows."""
     recipe, model, heads = training.recipe, training.model, training.heads
     best = optimisers(model, heads, 0.0, recipe.vision_rate)
-    rng, clock = np.random.default_rng(recipe.seed), Clock(minutes, steps)
+    rng = np.random.default_rng((recipe.seed, clock.taken))
     at_first = held_out_vision(training)
     while (done := clock.done()) < 1:
         index = rng.integers(len(training.pictures), size=recipe.vision_batch)
@@ -191,9 +214,10 @@ def vision_stage(training: Training, minutes: float, steps: int | None) -> int:
         clock.taken += 1
         if clock.taken % 50 == 0:
             training.log.write(stage="vision", step=clock.taken, done=done, loss=loss.item(), **shown)
+        if clock.time_to_save():
+            training.save("vision", clock)
     shown = {"present at first": at_first["present"]} | held_out_vision(training)
     training.log.write(stage="vision", step=clock.taken, held_out=True, **shown)
-    return clock.taken
 
 
 @torch.no_grad()
@@ -204,19 +228,18 @@ def held_out_vision(training: Training) -> dict[str, float]:
     return training.heads.loss(features, training.to(truth_of(training.held_out, index)))[1]
 
 
-def decoder_stage(training: Training, stage: str, rate: float, minutes: float, steps: int | None) -> int:
-    """Teach the decoder to answer. Returns the steps taken."""
+def decoder_stage(training: Training, stage: str, rate: float, clock: Clock) -> None:
+    """Teach the decoder to answer."""
     recipe, model, heads = training.recipe, training.model, training.heads
     frozen = stage == "shallow"
     best = optimisers(model, heads, rate, 0.0 if frozen else rate * recipe.tower_share)
-    rng, clock = np.random.default_rng((recipe.seed, len(stage))), Clock(minutes, steps)
+    rng = np.random.default_rng((recipe.seed, len(stage), clock.taken))
     packer = Packer(training.tokenizer, (recipe.sizes.image // recipe.sizes.patch) ** 2)
     words = torch.tensor([packer.encode(word)[0] for word in TRAINED_KINDS + COLOUR_NAMES], device=training.device)
     clear = np.flatnonzero((training.pictures.degraded == 0) & ((training.pictures.count > 0) | (training.pictures.figure != 255)))
     everything = [weight for group in best.each for part in group.param_groups for weight in part["params"]]
-    saved, curriculum = time.monotonic(), stage == "shallow"
     while (done := clock.done()) < 1:
-        early = curriculum and done < 0.25
+        early = frozen and done < 0.25
         also = STEPS if frozen else OPEN | (STEPS if done < 0.5 else {})
         families = {f: w for f, w in (WEIGHTS | also).items() if not early or f in EASY}
         index = rng.choice(clear, recipe.batch)
@@ -229,7 +252,7 @@ def decoder_stage(training: Training, stage: str, rate: float, minutes: float, s
             hidden = read(model, rows, pictured)
         loss = answer_loss(model, rows, hidden)
         naming = naming_loss(model, pictured, truth, words)
-        total = loss + (0.3 * (1 - done) if curriculum else 0.05) * naming
+        total = loss + (0.3 * (1 - done) if frozen else 0.05) * naming
         if not frozen:
             total = total + recipe.dense_weight * heads.loss(features.float(), truth)[0]
         total.backward()
@@ -240,11 +263,9 @@ def decoder_stage(training: Training, stage: str, rate: float, minutes: float, s
             training.log.write(stage=stage, step=clock.taken, done=done, loss=loss.item(), naming=naming.item())
         if clock.taken % 400 == 0:
             training.log.write(stage=stage, step=clock.taken, done=done, accuracy=accuracy(training, packer))
-        if time.monotonic() - saved > 600:
-            training.save(f"{stage}-part")
-            saved = time.monotonic()
+        if clock.time_to_save():
+            training.save(stage, clock)
     training.log.write(stage=stage, step=clock.taken, accuracy=accuracy(training, packer))
-    return clock.taken
 
 
 @torch.no_grad()
@@ -287,7 +308,7 @@ def train(
     device : str, optional
         A torch device; CUDA when there is one, else the CPU.
     resume : bool
-        Go on after the last finished stage found in ``folder``.
+        Go on where the last call with ``folder`` stopped, at most ten minutes earlier.
     compiled : bool
         Compile each block, which pays within minutes.
 
@@ -310,27 +331,26 @@ def train(
     model = on(where, make_model(tokenizer, replace(recipe.sizes, blocks=recipe.shallow_blocks), recipe.seed))
     heads = VisionHeads(recipe.sizes.vision_width).to(where)
     training = Training(recipe, model, heads, tokenizer, pictures, held_out, folder, log, where)
-    steps = recipe.steps or (None, None, None)
-    stages = ("vision", "shallow", "deep")
-    finished = max((i for i, s in enumerate(stages) if (folder / s / "recipe.json").exists()), default=-1) if resume else -1
+    finished = max((i for i, s in enumerate(STAGES) if (folder / s / DONE).exists()), default=-1) if resume else -1
     if finished >= 0:
-        training.load(stages[finished])
-    for number, stage in enumerate(stages):
-        if number <= finished:
-            continue
-        if stage == "shallow":
+        training.load(STAGES[finished])
+    for number, stage in enumerate(STAGES[finished + 1 :], finished + 1):
+        part = training.part(stage) if resume else {}
+        if part:
+            training.load(f"{stage}-part")
+        elif stage == "shallow":
             training.model = begin_to_read(training)
-        if stage == "deep":
+        elif stage == "deep":
             training.model = on(where, grow(training.model, recipe.sizes.blocks))
         if compiled:
             torch._dynamo.reset()
             training.compile()
+        clock = Clock(recipe.minutes[number], recipe.steps[number] if recipe.steps else None, **part)
         if stage == "vision":
-            taken = vision_stage(training, recipe.minutes[0], steps[0])
+            vision_stage(training, clock)
         else:
-            rate = recipe.rate if stage == "shallow" else recipe.deep_rate
-            taken = decoder_stage(training, stage, rate, recipe.minutes[number], steps[number])
+            decoder_stage(training, stage, recipe.rate if stage == "shallow" else recipe.deep_rate, clock)
         training.save(stage)
-        log.write(stage=stage, finished=True, steps=taken)
+        log.write(stage=stage, finished=True, steps=clock.taken)
     save_model(training.model, make_processor(tokenizer, recipe.sizes), out)
     return Path(out)

@@ -84,3 +84,22 @@ def test_training_learns_resumes_and_ships_a_checkpoint(tmp_path):
     training.train(tmp_path / "out2", recipe, folder=tmp_path / "work", resume=True, compiled=False)
     stages = [json.loads(line)["stage"] for line in (tmp_path / "work" / "log.jsonl").read_text().splitlines()[before:]]
     assert "vision" not in stages and "shallow" not in stages and "deep" in stages
+
+
+def test_an_interrupted_stage_goes_on_where_it_was(tmp_path, monkeypatch):
+    recipe = training.Recipe(sizes=SIZES, scenes=40, figures=8, shallow_blocks=2, batch=4, vision_batch=8, steps=(20, 1, 1))
+    schedule, calls = training.schedule, []
+
+    def interrupted(done):
+        calls.append(done)
+        if len(calls) == 13:
+            raise KeyboardInterrupt
+        return schedule(done)
+
+    monkeypatch.setattr(training, "SAVE_SECONDS", 0.0)
+    monkeypatch.setattr(training, "schedule", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        training.train(tmp_path / "out", recipe, folder=tmp_path / "work", compiled=False)
+    training.train(tmp_path / "out", recipe, folder=tmp_path / "work", resume=True, compiled=False)
+    assert len(calls) == 13 + (20 - 12) + 1 + 1
+    assert not list((tmp_path / "work").glob("*-part"))
