@@ -167,29 +167,25 @@ def _look_nearby(tower: Any, side: int) -> None:
         attention.k_proj.weight.copy_(attention.q_proj.weight)
 
 
-def grow(model: LlavaForConditionalGeneration, blocks: int) -> LlavaForConditionalGeneration:
+@torch.no_grad()
+def grow(model: LlavaForConditionalGeneration, blocks: int, seed: int = 0) -> LlavaForConditionalGeneration:
     """Return a deeper copy of ``model`` that computes the same function.
 
-    The new blocks are appended as copies of the last ones with their output projections at zero, so that training starts from where
-    the shallow model stood.
+    New blocks are appended with their output projections at zero, so that training starts from where the shallow model stood. Each
+    has random weights of its own otherwise: copies of one block would get equal gradients and stay copies, none of which matters.
     """
     config = type(model.config).from_dict(model.config.to_dict())
-    text: Any = config.text_config
-    old = text.num_hidden_layers
-    text.num_hidden_layers = blocks
-    if getattr(text, "layer_types", None):
-        text.layer_types = ["full_attention"] * blocks
+    old = model.config.text_config.num_hidden_layers
+    config.text_config.num_hidden_layers = blocks
+    if getattr(config.text_config, "layer_types", None):
+        config.text_config.layer_types = ["full_attention"] * blocks
+    torch.manual_seed(seed)
     deeper = LlavaForConditionalGeneration(config)
-    weights = model.state_dict()
-    prefix = "model.language_model.layers."
-    for name in list(deeper.state_dict()):
-        if name.startswith(prefix):
-            index, rest = name.removeprefix(prefix).split(".", 1)
-            if int(index) >= old:
-                source = weights[f"{prefix}{max(0, 2 * old - 1 - int(index)) if blocks <= 2 * old else old - 1}.{rest}"]
-                zero = rest in ("self_attn.o_proj.weight", "mlp.down_proj.weight")
-                weights[name] = torch.zeros_like(source) if zero else source.clone()
-    deeper.load_state_dict(weights)
+    _match_likeness(deeper.model.language_model)
+    deeper.load_state_dict(model.state_dict(), strict=False)
+    for block in deeper.model.language_model.layers[old:]:
+        block.self_attn.o_proj.weight.zero_()
+        block.mlp.down_proj.weight.zero_()
     deeper.tie_weights()
     deeper.generation_config = model.generation_config
     return deeper

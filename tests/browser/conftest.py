@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-CHROMIUM = "/usr/bin/chromium"
 
 
 @pytest.fixture(scope="session")
@@ -51,15 +50,6 @@ def _wait(address: str, process: subprocess.Popen, log: Path) -> None:
         except (urllib.error.URLError, TimeoutError, ConnectionError):
             time.sleep(0.25)
     raise AssertionError(log.read_text())
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator:
-    sync_playwright = pytest.importorskip("playwright.sync_api").sync_playwright
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 class Watched:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 from planted_run import HOSTILE, make_run, planted_column
 
@@ -11,15 +9,6 @@ from sn_viz.plots import report
 
 pytestmark = pytest.mark.browser
 LOUD = "<img src=x onerror=alert(1)>", "%{x} <b>b</b>"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as engine:
-        chromium = engine.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"])
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +20,8 @@ def address(tmp_path_factory):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 360])
-def test_the_page_draws_offline_without_a_word_on_the_console(browser, address, width, scheme):
-    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme, offline=True)
+def test_the_page_draws_offline_without_a_word_on_the_console(chromium, address, width, scheme):
+    context = chromium.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme, offline=True)
     page, told, asked = context.new_page(), [], []
     page.on("console", lambda message: told.append(message.text))
     page.on("pageerror", lambda error: told.append(str(error)))
@@ -46,8 +35,8 @@ def test_the_page_draws_offline_without_a_word_on_the_console(browser, address, 
     context.close()
 
 
-def test_hostile_class_names_are_read_as_they_were_written(browser, address):
-    page = browser.new_page()
+def test_hostile_class_names_are_read_as_they_were_written(chromium, address):
+    page = chromium.new_page()
     page.goto(address)
     legend = page.locator("#figure-map .legendtext").all_text_contents()
     assert [text.rsplit(" (", 1)[0] for text in legend] == [LOUD[0], LOUD[1]]
@@ -55,8 +44,8 @@ def test_hostile_class_names_are_read_as_they_were_written(browser, address):
     page.close()
 
 
-def test_a_click_on_a_cell_names_its_neuron(browser, address):
-    page = browser.new_page(viewport={"width": 1280, "height": 800})
+def test_a_click_on_a_cell_names_its_neuron(chromium, address):
+    page = chromium.new_page(viewport={"width": 1280, "height": 800})
     page.goto(address)
     page.evaluate("document.getElementById('figure-heatmap').on('plotly_click', e => { window.picked = e.points[0].customdata; })")
     area = page.locator("#figure-heatmap .nsewdrag").first

@@ -56,7 +56,9 @@ def test_growing_changes_nothing_at_first(model, tokenizer):
     tokens = torch.randint(6, 100, (1, 9))
     with torch.no_grad():
         assert torch.allclose(model(input_ids=tokens).logits, deeper(input_ids=tokens).logits, atol=1e-5)
-    assert len(deeper.model.language_model.layers) == 5
+    new = deeper.model.language_model.layers[3:]
+    assert len(new) == 2
+    assert not torch.equal(new[0].self_attn.q_proj.weight, new[1].self_attn.q_proj.weight)
 
 
 def test_pictures_do_not_depend_on_who_draws_them(tmp_path):
