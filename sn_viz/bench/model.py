@@ -116,7 +116,8 @@ def skip_table(vlm: Vlm, n: int) -> list[Skipped]:
         with without(block):
             cut = right()
         loss = whole.astype(float) - cut
-        rows.append(Skipped(layer, float(cut.mean()), loss.mean(), loss.mean() - 1.96 * loss.std() / np.sqrt(len(loss))))
+        error = float(loss.std() / np.sqrt(len(loss)))
+        rows.append(Skipped(layer, float(cut.mean()), float(loss.mean()), float(loss.mean()) - 1.96 * error))
     return rows
 
 
@@ -175,7 +176,7 @@ def lines(result: dict) -> list[str]:
         target = "" if row.target is None else f"{row.target:.2f}{'' if row.accuracy.value >= row.target else ' (missed)'}"
         out.append(f"| {name} | {show(row.accuracy)} | {target} | {row.parsed:.3f} |")
     depth = len(result["shots"][0].by_layer)
-    layers = [layer for layer in (1, 2, 4, 6, depth) if layer <= depth]
+    layers = sorted({layer for layer in (1, 2, 4, 6, depth) if layer <= depth})
     out += ["", "| task, 100 shots | full model | " + " | ".join(f"exit {l}" for l in layers) + " |"]
     out.append("|---|---|" + "---|" * len(layers))
     for shot in result["shots"]:
