@@ -172,7 +172,7 @@ def grow(model: LlavaForConditionalGeneration, blocks: int, seed: int = 0) -> Ll
     """Return a deeper copy of ``model`` that computes the same function.
 
     New blocks are appended with their output projections at zero, so that training starts from where the shallow model stood. Each
-    has random weights of its own otherwise: copies of one block would get equal gradients and stay copies, none of which matters.
+    has random weights of its own otherwise: copies of one block were tried, and none of them came to matter.
     """
     config = type(model.config).from_dict(model.config.to_dict())
     old = model.config.text_config.num_hidden_layers
