@@ -175,10 +175,11 @@ def grow(model: LlavaForConditionalGeneration, blocks: int, seed: int = 0) -> Ll
     has random weights of its own otherwise: copies of one block were tried, and none of them came to matter.
     """
     config = type(model.config).from_dict(model.config.to_dict())
-    old = model.config.text_config.num_hidden_layers
-    config.text_config.num_hidden_layers = blocks
-    if getattr(config.text_config, "layer_types", None):
-        config.text_config.layer_types = ["full_attention"] * blocks
+    text: Any = config.text_config
+    old = text.num_hidden_layers
+    text.num_hidden_layers = blocks
+    if getattr(text, "layer_types", None):
+        text.layer_types = ["full_attention"] * blocks
     torch.manual_seed(seed)
     deeper = LlavaForConditionalGeneration(config)
     _match_likeness(deeper.model.language_model)

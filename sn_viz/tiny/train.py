@@ -17,6 +17,7 @@ import shutil
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -167,7 +168,7 @@ class Training:
         if not clock:
             shutil.rmtree(self.folder / f"{stage}-part", ignore_errors=True)
 
-    def part(self, stage: str) -> dict[str, float]:
+    def part(self, stage: str) -> dict[str, Any]:
         """Return how far an interrupted call came with ``stage``: arguments of ``Clock``, empty when there is no such call."""
         path = self.folder / f"{stage}-part" / DONE
         return {name: json.loads(path.read_text())[name] for name in ("taken", "before")} if path.exists() else {}
