@@ -115,3 +115,17 @@ def naming_loss(model: LlavaForConditionalGeneration, pictured: Tensor, truth: d
     scores = 12 * F.linear(F.normalize(pictured[on].float(), dim=-1), table)
     kinds = len(TRAINED_KINDS)
     return F.cross_entropy(scores[:, :kinds], truth["kind"][on] - 1) + F.cross_entropy(scores[:, kinds:], truth["colour"][on] - 1)
+
+
+def gist_loss(model: LlavaForConditionalGeneration, pictured: Tensor, truth: dict[str, Tensor], words: Tensor) -> Tensor:
+    """Return a cross-entropy that draws the mean of a picture's projected patches towards the words for all that it shows.
+
+    Towers of larger models learn this from captions (CLIP, arXiv 2103.00020).
+    """
+    table = F.normalize(model.model.language_model.embed_tokens(words), dim=-1)
+    whole = F.normalize(F.normalize(pictured.float(), dim=-1).mean(1), dim=-1)
+    scores, present = 12 * F.linear(whole, table), truth["present"]
+    kinds = len(TRAINED_KINDS)
+    parts = [(scores[:, :kinds], present[:, :kinds]), (scores[:, kinds:], present[:, kinds:])]
+    shown = present.sum(1) > 0
+    return torch.stack([F.cross_entropy(s[shown], p[shown] / p[shown].sum(1, keepdim=True)) for s, p in parts]).sum()

@@ -138,14 +138,17 @@ def make_model(tokenizer: PreTrainedTokenizerFast, sizes: Sizes, seed: int = 0) 
 
 @torch.no_grad()
 def _match_likeness(language: Any) -> None:
-    """Let the decoder start out attending to what resembles the attending token: queries as keys, as in ``_look_nearby``.
+    """Let half of the heads start out attending to what resembles the attending token: queries as keys, as in ``_look_nearby``.
 
     Patches are drawn towards the embeddings of the words for what they show, so a word then finds its patches from the first step.
+    The other heads keep their small random weights and so begin by looking everywhere alike: were all heads to match likeness, the
+    last token would see nothing but itself in the first block.
     """
     for layer in language.layers:
         attention = layer.self_attn
-        torch.nn.init.orthogonal_(attention.q_proj.weight, gain=0.8)
-        attention.k_proj.weight.copy_(attention.q_proj.weight)
+        half = attention.q_proj.weight.shape[0] // 2
+        torch.nn.init.orthogonal_(attention.q_proj.weight[:half], gain=0.8)
+        attention.k_proj.weight[:half] = attention.q_proj.weight[:half]
 
 
 @torch.no_grad()
@@ -165,31 +168,6 @@ def _look_nearby(tower: Any, side: int) -> None:
         attention = layer.self_attn
         torch.nn.init.orthogonal_(attention.q_proj.weight, gain=0.7)
         attention.k_proj.weight.copy_(attention.q_proj.weight)
-
-
-@torch.no_grad()
-def grow(model: LlavaForConditionalGeneration, blocks: int, seed: int = 0) -> LlavaForConditionalGeneration:
-    """Return a deeper copy of ``model`` that computes the same function.
-
-    New blocks are appended with their output projections at zero, so that training starts from where the shallow model stood. Each
-    has random weights of its own otherwise: copies of one block were tried, and none of them came to matter.
-    """
-    config = type(model.config).from_dict(model.config.to_dict())
-    text: Any = config.text_config
-    old = text.num_hidden_layers
-    text.num_hidden_layers = blocks
-    if getattr(text, "layer_types", None):
-        text.layer_types = ["full_attention"] * blocks
-    torch.manual_seed(seed)
-    deeper = LlavaForConditionalGeneration(config)
-    _match_likeness(deeper.model.language_model)
-    deeper.load_state_dict(model.state_dict(), strict=False)
-    for block in deeper.model.language_model.layers[old:]:
-        block.self_attn.o_proj.weight.zero_()
-        block.mlp.down_proj.weight.zero_()
-    deeper.tie_weights()
-    deeper.generation_config = model.generation_config
-    return deeper
 
 
 def on(device: torch.device, model: Any) -> LlavaForConditionalGeneration:

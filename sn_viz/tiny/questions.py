@@ -53,6 +53,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
     "choice-subject": ("Science: what is shown? {o}", "Which group does something in the picture belong to? {o}"),
     "place": ("Is the {k} {p}?", "Does the {k} stand {p}?"),
     "distance": ("Is the {k} {d}?", "Does the {k} seem {d}?"),
+    "further": ("Which is further {p}, the {a} or the {b}?",),
     "open": ("Name a thing in the picture.", "Say one thing that is here."),
     "open-colour": ("Name a colour in the picture.",),
 }
@@ -82,6 +83,9 @@ RELATIONS: dict[str, Callable[[Thing, Thing], float]] = {
     "below": lambda a, b: a.y - b.y,
 }
 """How far the first thing is on the named side of the second, as a fraction of the picture."""
+
+FURTHER = {"left": "left of", "right": "right of", "up": "above", "down": "below"}
+"""The relation that the thing further in a direction has to the other."""
 
 
 @dataclass(frozen=True)
@@ -205,6 +209,18 @@ def _place(scene, drawing, rng, wordings) -> Asked | None:
     return Asked("place", _word("place", rng, wordings, k=thing.kind, p=name), _yes(side > 0))
 
 
+def _further(scene, drawing, rng, wordings) -> Asked | None:
+    pair = _pair(scene, drawing, rng)
+    if pair is None:
+        return None
+    a, b = scene.things[pair[0]], scene.things[pair[1]]
+    name = str(rng.choice(list(FURTHER)))
+    gap = RELATIONS[FURTHER[name]](a, b)
+    if abs(gap) < 0.12:
+        return None
+    return Asked("further", _word("further", rng, wordings, a=a.kind, b=b.kind, p=name), a.kind if gap > 0 else b.kind)
+
+
 def _distance(scene, drawing, rng, wordings) -> Asked | None:
     clear = _clear(scene, drawing)
     if not clear:
@@ -292,6 +308,7 @@ FAMILIES: dict[str, Callable] = {
     "choice-subject": _choice("choice-subject", SUBJECTS),
     "place": _place,
     "distance": _distance,
+    "further": _further,
     "open": _open("open", lambda thing: thing.kind),
     "open-colour": _open("open-colour", lambda thing: thing.colour),
 }

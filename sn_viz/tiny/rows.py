@@ -22,16 +22,16 @@ ROW = 224
 MOST_ASKED = 16
 """Questions packed behind one picture, at most."""
 WEIGHTS = {
-    "presence": 2.0, "attribute": 1.7, "colour": 0.7, "count": 1.7, "how-many": 0.8, "relation": 3.0, "depth": 2.5,
-    "occlusion": 1.5, "choice-kind": 1.2, "choice-sense": 0.6, "choice-subject": 0.9,
+    "presence": 2.0, "attribute": 1.5, "colour": 0.7, "count": 1.7, "how-many": 0.8, "relation": 5.0, "depth": 2.0,
+    "occlusion": 1.3, "choice-kind": 1.2, "choice-sense": 0.6, "choice-subject": 0.9,
 }  # fmt: skip
 """How often each family is asked."""
-STEPS = {"place": 3.0, "distance": 2.0}
-"""Asked besides until the deep stage is half over: where one thing is must be known before two can be compared."""
-OPEN = {"open": 2.0, "open-colour": 1.0}
-"""What the deep stage asks besides: with no one thing named, the answer needs a view of the whole picture."""
-EASY = ("presence", "attribute", "colour", "how-many", "choice-kind")
-"""What the first part of the shallow stage asks."""
+STEPS = {"place": 3.0, "distance": 1.5, "further": 3.0}
+"""Asked besides in the first two thirds: where one thing is must be known before two can be compared."""
+OPEN = {"open": 1.5, "open-colour": 0.7}
+"""Asked besides: with no one thing named, the answer needs a view of the whole picture."""
+EASY = ("presence", "attribute", "colour", "how-many", "choice-kind", "place", "open", "open-colour")
+"""What the first eighth asks."""
 
 
 def figure_name(category: int) -> str:

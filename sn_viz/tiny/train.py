@@ -1,4 +1,4 @@
-"""Train the embedded model from scratch: first its eyes, then its language blocks, then more blocks.
+"""Train the embedded model from scratch: first its eyes, then all its language blocks.
 
 Takes minutes (or exact numbers of steps) and a folder; writes a checkpoint that transformers' ``Auto`` classes read. It knows
 nothing of super neurons: no figure that the app reports is looked at here.
@@ -6,8 +6,7 @@ nothing of super neurons: no figure that the app reports is looked at here.
 Stages
   vision    the tower alone, on dense truth: what, which colour, where, how near, hidden or hiding, for every patch; background,
             degradation, what is anywhere, and the category of formula-drawn figures for the whole picture
-  shallow   a third of the decoder blocks behind the finished tower, on about a dozen packed questions a picture
-  deep      all blocks, the new ones starting as the identity, and the tower too, slowly
+  reading   all decoder blocks, on about a dozen packed questions a picture, and the tower too, slowly
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +26,12 @@ from torch.nn import functional as F
 from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
 from sn_viz.tiny.data import Pictures, draw_pictures
-from sn_viz.tiny.losses import VisionHeads, answer_loss, naming_loss, pixels_of, read, see, truth_of
-from sn_viz.tiny.model import Sizes, grow, make_model, make_processor, make_tokenizer, on, save_model
+from sn_viz.tiny.losses import VisionHeads, answer_loss, gist_loss, naming_loss, pixels_of, read, see, truth_of
+from sn_viz.tiny.model import Sizes, make_model, make_processor, make_tokenizer, on, save_model
 from sn_viz.tiny.rows import EASY, OPEN, STEPS, WEIGHTS, Packer, ask_some, corpus
 from sn_viz.tiny.world import COLOUR_NAMES, TRAINED_KINDS
 
-STAGES = ("vision", "shallow", "deep")
+STAGES = ("vision", "reading")
 DONE = "recipe.json"
 """Written last into a stage's folder."""
 SAVE_SECONDS = 600.0
@@ -47,19 +46,20 @@ class Recipe:
     scenes: int = 56_000
     figures: int = 10_000
     seed: int = 1
-    shallow_blocks: int = 4
     vision_batch: int = 64
     vision_rate: float = 2e-3
     batch: int = 24
     rate: float = 2e-3
-    deep_rate: float = 1.5e-3
     tower_share: float = 0.2
-    """The tower's learning rate in the deep stage, relative to the decoder's; in the shallow stage it stands still."""
+    """The tower's learning rate while reading, relative to the decoder's."""
     dense_weight: float = 0.25
-    """Weight of the dense vision loss in the deep stage."""
-    minutes: tuple[float, float, float] = (18.0, 37.0, 35.0)
-    """Wall-clock limits of the three stages."""
-    steps: tuple[int, int, int] | None = None
+    """Weight of the dense vision loss while reading."""
+    naming_weight: float = 0.3
+    """Weight of the naming loss at first; it falls to a sixth."""
+    gist_weight: float = 0.2
+    minutes: tuple[float, float] = (18.0, 95.0)
+    """Wall-clock limits of the two stages."""
+    steps: tuple[int, int] | None = None
     """Exact numbers of steps instead of minutes: repeats a logged training."""
 
 
@@ -175,9 +175,6 @@ class Training:
 
     def load(self, stage: str) -> None:
         weights = load_file(self.folder / stage / "exact.safetensors")
-        blocks = 1 + max(int(n.split("layers.")[1].split(".")[0]) for n in weights if "language_model.layers." in n)
-        if blocks != len(self.model.model.language_model.layers):
-            self.model = make_model(self.tokenizer, replace(self.recipe.sizes, blocks=blocks))
         self.model.load_state_dict(weights, strict=False)
         self.model.tie_weights()
         on(self.device, self.model)
@@ -189,14 +186,6 @@ class Training:
 
     def to(self, truth: dict[str, Tensor]) -> dict[str, Tensor]:
         return {name: tensor.to(self.device) for name, tensor in truth.items()}
-
-
-def begin_to_read(training: Training) -> LlavaForConditionalGeneration:
-    """Return a model with the trained tower and a fresh, shallow decoder."""
-    sizes = replace(training.recipe.sizes, blocks=training.recipe.shallow_blocks)
-    fresh = make_model(training.tokenizer, sizes, training.recipe.seed)
-    fresh.model.vision_tower.load_state_dict(training.model.model.vision_tower.state_dict())
-    return on(training.device, fresh)
 
 
 def vision_stage(training: Training, clock: Clock) -> None:
@@ -229,44 +218,41 @@ def held_out_vision(training: Training) -> dict[str, float]:
     return training.heads.loss(features, training.to(truth_of(training.held_out, index)))[1]
 
 
-def decoder_stage(training: Training, stage: str, rate: float, clock: Clock) -> None:
+def reading_stage(training: Training, clock: Clock) -> None:
     """Teach the decoder to answer."""
     recipe, model, heads = training.recipe, training.model, training.heads
-    frozen = stage == "shallow"
-    best = optimisers(model, heads, rate, 0.0 if frozen else rate * recipe.tower_share)
-    rng = np.random.default_rng((recipe.seed, len(stage), clock.taken))
+    best = optimisers(model, heads, recipe.rate, recipe.rate * recipe.tower_share)
+    rng = np.random.default_rng((recipe.seed, 1, clock.taken))
     packer = Packer(training.tokenizer, (recipe.sizes.image // recipe.sizes.patch) ** 2)
     words = torch.tensor([packer.encode(word)[0] for word in TRAINED_KINDS + COLOUR_NAMES], device=training.device)
     clear = np.flatnonzero((training.pictures.degraded == 0) & ((training.pictures.count > 0) | (training.pictures.figure != 255)))
     everything = [weight for group in best.each for part in group.param_groups for weight in part["params"]]
     while (done := clock.done()) < 1:
-        early = frozen and done < 0.25
-        also = STEPS if frozen else OPEN | (STEPS if done < 0.5 else {})
-        families = {f: w for f, w in (WEIGHTS | also).items() if not early or f in EASY}
+        families = WEIGHTS | OPEN | (STEPS if done < 2 / 3 else {})
+        families = {name: weight for name, weight in families.items() if done > 1 / 8 or name in EASY}
         index = rng.choice(clear, recipe.batch)
         rows = packer.pack([ask_some(training.pictures, int(i), rng, families) for i in index]).to(training.device)
         truth = training.to(truth_of(training.pictures, index))
         with torch.autocast(training.device.type, torch.bfloat16):
-            with torch.set_grad_enabled(not frozen):
-                features = see(model, pixels_of(training.pictures, index, training.device))
+            features = see(model, pixels_of(training.pictures, index, training.device))
             pictured = model.model.multi_modal_projector(features)
             hidden = read(model, rows, pictured)
         loss = answer_loss(model, rows, hidden)
-        naming = naming_loss(model, pictured, truth, words)
-        total = loss + (0.3 * (1 - done) if frozen else 0.05) * naming
-        if not frozen:
-            total = total + recipe.dense_weight * heads.loss(features.float(), truth)[0]
+        naming, gist = naming_loss(model, pictured, truth, words), gist_loss(model, pictured, truth, words)
+        total = loss + recipe.naming_weight * max(1 / 6, 1 - done) * naming + recipe.gist_weight * gist
+        total = total + recipe.dense_weight * heads.loss(features.float(), truth)[0]
         total.backward()
         nn.utils.clip_grad_norm_(everything, 1.0)
         best.step(schedule(done))
         clock.taken += 1
         if clock.taken % 50 == 0:
-            training.log.write(stage=stage, step=clock.taken, done=done, loss=loss.item(), naming=naming.item())
+            shown = {"loss": loss.item(), "naming": naming.item(), "gist": gist.item()}
+            training.log.write(stage="reading", step=clock.taken, done=done, **shown)
         if clock.taken % 400 == 0:
-            training.log.write(stage=stage, step=clock.taken, done=done, accuracy=accuracy(training, packer))
+            training.log.write(stage="reading", step=clock.taken, done=done, accuracy=accuracy(training, packer))
         if clock.time_to_save():
-            training.save(stage, clock)
-    training.log.write(stage=stage, step=clock.taken, accuracy=accuracy(training, packer))
+            training.save("reading", clock)
+    training.log.write(stage="reading", step=clock.taken, accuracy=accuracy(training, packer))
 
 
 @torch.no_grad()
@@ -329,7 +315,7 @@ def train(
     held_out = Pictures(**{name: getattr(held_out, name)[order] for name in Pictures.__dataclass_fields__})
     log.write(stage="pictures", n=len(pictures))
     tokenizer = make_tokenizer(corpus(), recipe.sizes.vocabulary)
-    model = on(where, make_model(tokenizer, replace(recipe.sizes, blocks=recipe.shallow_blocks), recipe.seed))
+    model = on(where, make_model(tokenizer, recipe.sizes, recipe.seed))
     heads = VisionHeads(recipe.sizes.vision_width).to(where)
     training = Training(recipe, model, heads, tokenizer, pictures, held_out, folder, log, where)
     finished = max((i for i, s in enumerate(STAGES) if (folder / s / DONE).exists()), default=-1) if resume else -1
@@ -339,18 +325,11 @@ def train(
         part = training.part(stage) if resume else {}
         if part:
             training.load(f"{stage}-part")
-        elif stage == "shallow":
-            training.model = begin_to_read(training)
-        elif stage == "deep":
-            training.model = on(where, grow(training.model, recipe.sizes.blocks))
         if compiled:
             torch._dynamo.reset()
             training.compile()
         clock = Clock(recipe.minutes[number], recipe.steps[number] if recipe.steps else None, **part)
-        if stage == "vision":
-            vision_stage(training, clock)
-        else:
-            decoder_stage(training, stage, recipe.rate if stage == "shallow" else recipe.deep_rate, clock)
+        {"vision": vision_stage, "reading": reading_stage}[stage](training, clock)
         training.save(stage)
         log.write(stage=stage, finished=True, steps=clock.taken)
     save_model(training.model, make_processor(tokenizer, recipe.sizes), out)

@@ -10,7 +10,7 @@ from PIL import Image
 from sn_viz.tiny import losses, rows
 from sn_viz.tiny import train as training
 from sn_viz.tiny.data import Pictures, draw_pictures, reduce
-from sn_viz.tiny.model import Sizes, grow, make_model, make_processor, make_tokenizer
+from sn_viz.tiny.model import Sizes, make_model, make_processor, make_tokenizer
 from sn_viz.tiny.questions import Asked
 
 SIZES = Sizes(vision_width=32, vision_blocks=1, width=32, blocks=3, heads=2, mlp=64, vocabulary=560)
@@ -51,14 +51,18 @@ def test_packed_questions_get_the_logits_of_single_turns(model, tokenizer):
             assert torch.allclose(packed[row, at], single, atol=1e-4)
 
 
-def test_growing_changes_nothing_at_first(model, tokenizer):
-    deeper = grow(model, 5).eval()
-    tokens = torch.randint(6, 100, (1, 9))
-    with torch.no_grad():
-        assert torch.allclose(model(input_ids=tokens).logits, deeper(input_ids=tokens).logits, atol=1e-5)
-    new = deeper.model.language_model.layers[3:]
-    assert len(new) == 2
-    assert not torch.equal(new[0].self_attn.q_proj.weight, new[1].self_attn.q_proj.weight)
+def test_at_first_half_of_the_heads_match_likeness_and_half_look_everywhere(tokenizer):
+    fresh = make_model(tokenizer, Sizes(width=64, blocks=2, heads=4, mlp=64, vocabulary=560)).eval()
+    pictured, rows_of_one = torch.randn(1, 64, 64), rows.Packer(tokenizer, 64).pack([[Asked("presence", "Is there a dog?", "yes")]])
+    language = fresh.model.language_model
+    written = language.embed_tokens(rows_of_one.tokens)
+    hidden = torch.cat([written[:, :1], pictured, written[:, 65:]], 1)
+    fresh.set_attn_implementation("eager")
+    last = int((rows_of_one.block[0] >= 0).sum()) - 2
+    attention = language(inputs_embeds=hidden[:, : last + 1], output_attentions=True).attentions[0][0, :, -1]
+    itself, picture = attention[:, -1], attention[:, 1:65].sum(-1)
+    assert (itself[:2] > 3 / last).all()
+    assert (picture[2:] > 0.7).all() and (itself[2:] < 2 / last).all()
 
 
 def test_pictures_do_not_depend_on_who_draws_them(tmp_path):
@@ -72,24 +76,22 @@ def test_pictures_do_not_depend_on_who_draws_them(tmp_path):
 
 
 def test_training_learns_resumes_and_ships_a_checkpoint(tmp_path):
-    recipe = training.Recipe(
-        sizes=SIZES, scenes=120, figures=24, shallow_blocks=2, batch=4, vision_batch=32, steps=(60, 2, 2), rate=1e-3
-    )
+    recipe = training.Recipe(sizes=SIZES, scenes=120, figures=24, batch=4, vision_batch=32, steps=(60, 2), rate=1e-3)
     out = training.train(tmp_path / "out", recipe, folder=tmp_path / "work", compiled=False)
     lines = [json.loads(line) for line in (tmp_path / "work" / "log.jsonl").read_text().splitlines()]
     seen = [line for line in lines if line.get("held_out")]
     assert seen[0]["present"] < 0.9 * seen[0]["present at first"]
     assert (out / "config.json").exists() and list(out.glob("*.safetensors"))
     assert not [p for p in out.iterdir() if p.stat().st_size > 10_000_000]
-    (tmp_path / "work" / "deep" / "recipe.json").unlink()
+    (tmp_path / "work" / "reading" / "recipe.json").unlink()
     before = len((tmp_path / "work" / "log.jsonl").read_text().splitlines())
     training.train(tmp_path / "out2", recipe, folder=tmp_path / "work", resume=True, compiled=False)
     stages = [json.loads(line)["stage"] for line in (tmp_path / "work" / "log.jsonl").read_text().splitlines()[before:]]
-    assert "vision" not in stages and "shallow" not in stages and "deep" in stages
+    assert "vision" not in stages and "reading" in stages
 
 
 def test_an_interrupted_stage_goes_on_where_it_was(tmp_path, monkeypatch):
-    recipe = training.Recipe(sizes=SIZES, scenes=40, figures=8, shallow_blocks=2, batch=4, vision_batch=8, steps=(20, 1, 1))
+    recipe = training.Recipe(sizes=SIZES, scenes=40, figures=8, batch=4, vision_batch=8, steps=(20, 1))
     schedule, calls = training.schedule, []
 
     def interrupted(done):
@@ -103,5 +105,5 @@ def test_an_interrupted_stage_goes_on_where_it_was(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         training.train(tmp_path / "out", recipe, folder=tmp_path / "work", compiled=False)
     training.train(tmp_path / "out", recipe, folder=tmp_path / "work", resume=True, compiled=False)
-    assert len(calls) == 13 + (20 - 12) + 1 + 1
+    assert len(calls) == 13 + (20 - 12) + 1
     assert not list((tmp_path / "work").glob("*-part"))
