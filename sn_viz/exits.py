@@ -1,10 +1,12 @@
 """Runs a model block by block, and really stops it.
 
-Takes a ``Vlm``, prepared inputs and names of sites; returns the values of the neurons at the last prompt position, in the project's
-order (layer, then site, then unit). It knows nothing about labels or thresholds, beyond the two policies that say where to stop.
+Takes a ``Vlm``, prepared inputs and names of sites; returns the values of the neurons at the last prompt position (in the vision
+tower: averaged over the patches of the picture), in the project's order (layer, then site, then unit). It knows nothing about
+labels or thresholds; `sn_viz.policies` says where to stop.
 
 How the stop works: a hook on the exit block raises a private exception once the last site needed there has been read, so later
-blocks, the final norm and the LM head never run, in any family. Inside the exit block only the last position matters behind
+blocks, the final norm and the LM head never run, in any family; behind an exit inside the tower neither the projector nor the
+decoder. Inside the exit block only the last position matters behind
 attention, so the inputs of the attention's closing linear layer and of the MLP are cut down to it. Everything behind them treats
 positions separately (norms, scalings, residual sums), so the sum "whole prompt plus one position" is still right at that position,
 the only one read. Whether this holds for a model is tried out once, against a pass without cuts.
@@ -25,8 +27,12 @@ from torch import nn
 from sn_viz.errors import UserError
 from sn_viz.models.blocks import attention_of, attention_output_of, mlp_of
 from sn_viz.models.vlm import Inputs, Vlm
-from sn_viz.sites import SITES, Place, site_names
-from sn_viz.types import Picture, Votes
+from sn_viz.policies import FixedLayer as FixedLayer
+from sn_viz.policies import MarginPolicy as MarginPolicy
+from sn_viz.policies import RiskControlled as RiskControlled
+from sn_viz.sites import Place, in_tower, site_called, site_names
+from sn_viz.tower import picture_means
+from sn_viz.types import Picture
 
 HALF_MAX = float(np.finfo(np.float16).max)
 CUTS = ("attention and mlp", "mlp", "none")
@@ -42,7 +48,7 @@ class BlockReading:
     """What was there when one block had finished."""
 
     layer: int
-    """From 1."""
+    """From 1; 0 and less in the vision tower."""
     seconds: float
     """Since the forward pass began."""
     values: np.ndarray
@@ -54,76 +60,12 @@ class Stream:
     """One full pass, block by block."""
 
     seconds_before: float
-    """Until the first block began: vision tower, projector, embeddings."""
+    """Until the first block began: vision tower, projector, embeddings; with sites in the tower, until its first block."""
     blocks: tuple[BlockReading, ...]
     seconds: float
     """Until the end: the first token's logits, or the block where the pass was stopped."""
     logits: np.ndarray | None
     """float32 (batch, vocabulary) of the first token; None when the pass was stopped before."""
-
-
-@dataclass(frozen=True)
-class FixedLayer:
-    """Stop every example at one layer."""
-
-    layer: int
-    """From 1."""
-
-    def exit_layers(self, votes: Votes) -> np.ndarray:
-        """Return the exit layer of every example, int64 (example,)."""
-        return np.full(len(votes.predicted), self.layer, dtype=np.int64)
-
-    def stops(self, layer: int, margin: float) -> bool:
-        """Return whether to stop when ``layer`` has voted with ``margin``."""
-        return layer >= self.layer
-
-
-@dataclass(frozen=True)
-class MarginPolicy:
-    """Stop at the first layer whose vote is clear enough."""
-
-    threshold: float
-    """Smallest margin, from 0 to 1, that counts as clear: the winner's share of the vote minus the runner-up's."""
-
-    def exit_layers(self, votes: Votes) -> np.ndarray:
-        """Return the exit layer of every example.
-
-        Parameters
-        ----------
-        votes : Votes
-            By layer.
-
-        Returns
-        -------
-        np.ndarray
-            int64 (example,), from 1: the first layer with a margin of at least ``threshold``, or the last layer when there is none.
-            A NaN margin never stops.
-        """
-        clear = votes.margin >= self.threshold
-        return np.where(clear.any(axis=1), clear.argmax(axis=1) + 1, votes.margin.shape[1]).astype(np.int64)
-
-    def stops(self, layer: int, margin: float) -> bool:
-        """Return whether to stop when ``layer`` has voted with ``margin``."""
-        return bool(margin >= self.threshold)
-
-    @classmethod
-    def calibrated(cls, votes: Votes, labels: np.ndarray, loss: float = 0.01) -> MarginPolicy:
-        """Return the policy that stops soonest while staying accurate on a calibration split.
-
-        Parameters
-        ----------
-        votes : Votes
-            Of the calibration split, which must not be the test split.
-        labels : np.ndarray
-            int64 (example,).
-        loss : float
-            How much accuracy, as a fraction, may be given up against the best threshold.
-        """
-        thresholds = np.unique(np.append(votes.margin[np.isfinite(votes.margin)], [0.0, 1.0]))
-        layers = np.stack([cls(float(threshold)).exit_layers(votes) for threshold in thresholds])
-        accuracy = (votes.predicted[np.arange(len(labels)), layers - 1] == labels).mean(axis=1)
-        good = np.flatnonzero(accuracy >= accuracy.max() - loss)
-        return cls(float(thresholds[good[np.argmin(layers[good].mean(axis=1))]]))
 
 
 def truncated_forward(
@@ -137,9 +79,9 @@ def truncated_forward(
     inputs : dict
         From ``vlm.prepare``.
     exit_layer : int
-        From 1; layer 1 runs block 0 only.
+        From 1; layer 1 runs block 0 only. With sites in the vision tower also 0 and less: 0 is the tower's last block.
     sites : str or sequence of str
-        Names of sites; "all" means all that the model has.
+        Names of sites; "all" means all that the model's decoder has.
     dtype : type
         ``np.float16`` or ``np.float32``. In float16, values beyond its range are cut to its largest number, so infinities become
         finite too; NaN stays NaN.
@@ -147,7 +89,7 @@ def truncated_forward(
     Returns
     -------
     np.ndarray
-        (batch, neuron): every neuron of layers 1 to ``exit_layer``, in the order layer, site, unit.
+        (batch, neuron): every neuron up to ``exit_layer``, in the order layer, site, unit.
 
     Raises
     ------
@@ -155,8 +97,8 @@ def truncated_forward(
         When there is no such layer or site.
     """
     chosen = available_sites(vlm, sites)
-    _check_layer(vlm, exit_layer)
-    return _values_up_to(vlm, inputs, exit_layer, chosen, tail_cut(vlm), dtype)
+    check_layer(vlm, chosen, exit_layer)
+    return _values_up_to(vlm, inputs, exit_layer, chosen, tail_cut(vlm) if exit_layer >= 1 else "none", dtype)
 
 
 def stream_layers(
@@ -184,8 +126,8 @@ def stream_layers(
         Readings of every block that ran.
     """
     chosen = available_sites(vlm, sites)
-    widths = site_widths(vlm, chosen)
-    buffer = _Buffer(widths, vlm.n_layers, len(inputs["input_ids"]), torch.float16, vlm.device)
+    layers = layers_of(vlm, chosen)
+    buffer = _Buffer(site_widths(vlm, chosen), layers, len(inputs["input_ids"]), torch.float16, vlm.device)
     readings: list[BlockReading] = []
     begun: list[float] = []
 
@@ -196,10 +138,10 @@ def stream_layers(
 
     logits = None
     with vlm.lock, torch.inference_mode(), _hooks() as hooks:
-        hooks.append(vlm.blocks[0].register_forward_pre_hook(lambda *_: begun.append(_now(vlm) - start)))
-        _watch(vlm, chosen, vlm.n_layers, len(inputs["input_ids"]), buffer.write, hooks)
-        for layer, block in enumerate(vlm.blocks, start=1):
-            hooks.append(block.register_forward_hook(lambda *_, layer=layer: finished(layer)))
+        hooks.append(_block(vlm, layers[0]).register_forward_pre_hook(lambda *_: begun.append(_now(vlm) - start)))
+        _watch(vlm, chosen, layers, inputs, buffer.write, hooks)
+        for layer in layers:
+            hooks.append(_block(vlm, layer).register_forward_hook(lambda *_, layer=layer: finished(layer)))
         start = _now(vlm)
         try:
             logits = vlm.module(**inputs, **vlm.forward_options()).logits[:, -1].float().cpu().numpy()
@@ -210,13 +152,35 @@ def stream_layers(
 
 
 def available_sites(vlm: Vlm, sites: str | Sequence[str] = "all") -> tuple[str, ...]:
-    """Return the chosen sites in the registry's order; "all" leaves out what the model does not have, a name insists on it."""
+    """Return the chosen sites in the registries' order: "all" (of the decoder) and "tower" leave out what the model does not have,
+    a name insists on it.
+    """
     names = site_names(sites)
-    if sites != "all" and sites:
-        for name in names:
+    asked = ({sites} if isinstance(sites, str) else set(sites)) or {"all"}
+    for name in names:
+        if name in asked or not vlm.tower_blocks and in_tower(name):
             _places(vlm, name)
-        return names
     return tuple(name for name in names if _has_site(vlm, name))
+
+
+def layers_of(vlm: Vlm, sites: Sequence[str]) -> range:
+    """Return the layers that hold the chosen sites: from the first block of the tower where one of them lives there, else from 1."""
+    lives_in_tower = [in_tower(name) for name in sites]
+    return range(1 - len(vlm.tower_blocks) if any(lives_in_tower) else 1, 1 + (0 if all(lives_in_tower) else vlm.n_layers))
+
+
+def check_layer(vlm: Vlm, sites: Sequence[str], layer: int) -> None:
+    """Raise a UserError unless ``layer`` is one of ``layers_of(vlm, sites)``; the message lists them."""
+    layers = layers_of(vlm, sites)
+    if layer not in layers:
+        raise UserError(f"There is no layer {layer}.", f"{vlm.name} has layers {spoken_layers(layers)}.", "Choose one of these.")
+
+
+def spoken_layers(layers: range) -> str:
+    """Return what layers there are, for people: "1 to 12", or "V1 to V4 (-3 to 0) and 1 to 12"."""
+    decoder = f"1 to {layers[-1]}" if layers and layers[-1] >= 1 else ""
+    tower = f"V1 to V{1 - layers.start} ({layers.start} to 0)" if layers.start < 1 else ""
+    return " and ".join(filter(None, (tower, decoder)))
 
 
 def _has_site(vlm: Vlm, name: str) -> bool:
@@ -229,8 +193,20 @@ def _has_site(vlm: Vlm, name: str) -> bool:
 def _places(vlm: Vlm, name: str) -> list[Place]:
     """Return where to read a site in every block, looked up once a model. Raises UserError where a block does not have it."""
     if name not in vlm.places:
-        vlm.places[name] = [SITES[name].module_of(block) for block in vlm.blocks]
+        if in_tower(name) and not vlm.tower_blocks:
+            raise UserError(
+                f"The site {name!r} is not there.",
+                f"The vision tower of {type(vlm.module).__name__} is no plain stack of attention blocks.",
+                "Leave it out.",
+            )
+        blocks = vlm.tower_blocks if in_tower(name) else vlm.blocks
+        vlm.places[name] = [site_called(name).module_of(block) for block in blocks]
     return vlm.places[name]
+
+
+def _block(vlm: Vlm, layer: int) -> nn.Module:
+    """Return the block behind which ``layer`` lies; layer 0 is the last of the tower."""
+    return vlm.blocks[layer - 1] if layer >= 1 else vlm.tower_blocks[layer - 1]
 
 
 def site_widths(vlm: Vlm, sites: Sequence[str]) -> np.ndarray:
@@ -246,18 +222,28 @@ def site_widths(vlm: Vlm, sites: Sequence[str]) -> np.ndarray:
     Returns
     -------
     np.ndarray
-        int64 (layer, site).
+        int64 (layer, site), one row for each of ``layers_of(vlm, sites)``; 0 where a layer does not hold the site, or where the
+        model leaves out that block.
     """
     missing = [name for name in sites if name not in vlm.layout]
     if missing:
-        seen = {name: np.zeros(vlm.n_layers, dtype=np.int64) for name in missing}
+        seen = {name: np.zeros(len(_places(vlm, name)), dtype=np.int64) for name in missing}
 
         def note(layer: int, site: int, vector: torch.Tensor) -> None:
             seen[missing[site]][layer - 1] = vector.shape[-1]
 
-        _run_until(vlm, _probe_inputs(vlm), vlm.n_layers, missing, "none", note)
+        inputs = _probe_inputs(vlm)
+        with vlm.lock, torch.inference_mode(), _hooks() as hooks:
+            _watch(vlm, missing, layers_of(vlm, missing), inputs, note, hooks)
+            vlm.module(**inputs, **vlm.forward_options())
         vlm.layout.update(seen)
-    return np.stack([vlm.layout[name] for name in sites], axis=1)
+    layers = layers_of(vlm, sites)
+    widths = np.zeros((len(layers), len(sites)), dtype=np.int64)
+    for column, name in enumerate(sites):
+        blocks = vlm.layout[name]
+        start = (1 - len(blocks) if in_tower(name) else 1) - layers.start
+        widths[start : start + len(blocks), column] = blocks
+    return widths
 
 
 def tail_cut(vlm: Vlm) -> str:
@@ -303,11 +289,6 @@ def _probe_inputs(vlm: Vlm) -> Inputs:
     return vlm.prepare([Picture("", pixels) for pixels in noise], ["?", "?"])
 
 
-def _check_layer(vlm: Vlm, layer: int) -> None:
-    if not 1 <= layer <= vlm.n_layers:
-        raise UserError(f"There is no layer {layer}.", f"{vlm.name} has layers 1 to {vlm.n_layers}.", "Choose one of these.")
-
-
 def _now(vlm: Vlm) -> float:
     if vlm.device.type == "cuda":
         torch.cuda.synchronize(vlm.device)
@@ -317,21 +298,22 @@ def _now(vlm: Vlm) -> float:
 class _Buffer:
     """One batch of values, laid out by layer, site and unit, filled by hooks."""
 
-    def __init__(self, widths: np.ndarray, last_layer: int, batch: int, dtype: torch.dtype, device: torch.device) -> None:
-        self.edges = np.concatenate([[0], np.cumsum(widths[:last_layer].ravel())])
-        self.n_sites = widths.shape[1]
+    def __init__(self, widths: np.ndarray, layers: range, batch: int, dtype: torch.dtype, device: torch.device) -> None:
+        self.edges = np.concatenate([[0], np.cumsum(widths[: len(layers)].ravel())]).tolist()
+        self.first, self.n_sites = layers.start, widths.shape[1]
         self.values = torch.empty((batch, int(self.edges[-1])), dtype=dtype, device=device)
 
     def write(self, layer: int, site: int, vector: torch.Tensor) -> None:
         """Keep ``vector`` (batch, unit)."""
-        cell = (layer - 1) * self.n_sites + site
+        cell = (layer - self.first) * self.n_sites + site
         if self.values.dtype == torch.float16:
             vector = vector.float().clamp(-HALF_MAX, HALF_MAX)
         self.values[:, self.edges[cell] : self.edges[cell + 1]] = vector
 
     def of_layer(self, layer: int) -> np.ndarray:
         """Return a copy of one layer's values, (batch, neuron)."""
-        start, stop = self.edges[(layer - 1) * self.n_sites], self.edges[layer * self.n_sites]
+        row = layer - self.first
+        start, stop = self.edges[row * self.n_sites], self.edges[(row + 1) * self.n_sites]
         return self.values[:, start:stop].cpu().numpy().copy()
 
 
@@ -339,16 +321,27 @@ def _values_up_to(
     vlm: Vlm, inputs: Inputs, exit_layer: int, sites: Sequence[str], cut: str, dtype: type[np.floating]
 ) -> np.ndarray:
     number = torch.float16 if dtype == np.float16 else torch.float32
-    buffer = _Buffer(site_widths(vlm, sites), exit_layer, len(inputs["input_ids"]), number, vlm.device)
-    _run_until(vlm, inputs, exit_layer, sites, cut, buffer.write)
+    widths, layers = site_widths(vlm, sites), range(layers_of(vlm, sites).start, exit_layer + 1)
+    buffer = _Buffer(widths, layers, len(inputs["input_ids"]), number, vlm.device)
+    last = int(np.flatnonzero(widths[: len(layers)].any(axis=1)).max(initial=0))
+    due = np.flatnonzero(widths[last]).tolist()
+    _run_until(vlm, inputs, range(layers.start, layers.start + last + 1), sites, due, cut, buffer.write)
     return buffer.values.cpu().numpy()
 
 
 def _run_until(
-    vlm: Vlm, inputs: Inputs, exit_layer: int, sites: Sequence[str], cut: str, write: Callable[[int, int, torch.Tensor], None]
+    vlm: Vlm,
+    inputs: Inputs,
+    layers: range,
+    sites: Sequence[str],
+    due: Sequence[int],
+    cut: str,
+    write: Callable[[int, int, torch.Tensor], None],
 ) -> None:
-    """Run blocks up to ``exit_layer``, hand every site's last position to ``write(layer, site, vector)``, and stop."""
-    waiting = set(range(len(sites)))
+    """Run blocks up to the last of ``layers``, hand what every site holds to ``write(layer, site, vector)``, and stop as soon as the
+    sites ``due`` in the last one were read.
+    """
+    waiting, exit_layer = set(due), layers[-1]
 
     def write_and_stop(layer: int, site: int, vector: torch.Tensor) -> None:
         write(layer, site, vector)
@@ -358,8 +351,9 @@ def _run_until(
                 raise _Stop
 
     with vlm.lock, torch.inference_mode(), _hooks() as hooks:
-        _cut_to_last_position(vlm.blocks[exit_layer - 1], cut, hooks)
-        _watch(vlm, sites, exit_layer, len(inputs["input_ids"]), write_and_stop, hooks)
+        if exit_layer >= 1:
+            _cut_to_last_position(vlm.blocks[exit_layer - 1], cut, hooks)
+        _watch(vlm, sites, layers, inputs, write_and_stop, hooks)
         try:
             vlm.module(**inputs, **vlm.forward_options())
         except _Stop:
@@ -379,15 +373,25 @@ def _hooks() -> Iterator[list[Any]]:
 
 
 def _watch(
-    vlm: Vlm, sites: Sequence[str], last_layer: int, batch: int, write: Callable[[int, int, torch.Tensor], None], hooks: list[Any]
+    vlm: Vlm,
+    sites: Sequence[str],
+    layers: range,
+    inputs: Inputs,
+    write: Callable[[int, int, torch.Tensor], None],
+    hooks: list[Any],
 ) -> None:
-    """Hook every site of the first ``last_layer`` blocks."""
-    for layer in range(1, last_layer + 1):
+    """Hook every site that lives in ``layers``."""
+    batch = len(inputs["input_ids"])
+    for layer in layers:
         for index, name in enumerate(sites):
+            if in_tower(name) != (layer < 1):
+                continue
             module, side = _places(vlm, name)[layer - 1]
 
             def read(tensors: Any, layer: int = layer, index: int = index) -> None:
-                write(layer, index, _last_position(_first_tensor(tensors), batch))
+                states = _first_tensor(tensors)
+                vector = picture_means(states, inputs, vlm.class_token) if layer < 1 else _last_position(states, batch)
+                write(layer, index, vector)
 
             if side == "output":
                 hooks.append(module.register_forward_hook(lambda _m, _a, output, read=read: read(output)))

@@ -9,7 +9,10 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = (
     ("ui", "cli", "bench", "__main__"),
     ("pipeline", "decision", "choices", "caveats", "plots", "tables", "saving"),
-    ("store", "extract", "search", "search_kernels", "classifier", "exits", "baselines", "statistics", "held_out", "latency"),
+    (
+        *("store", "extract", "search", "search_kernels", "classifier", "exits", "policies", "baselines", "statistics", "held_out"),
+        "latency",
+    ),
     ("models", "sites", "rules", "sources", "tiny"),
     ("types", "errors", "registry", "progress"),
 )
