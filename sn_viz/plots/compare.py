@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import plotly.graph_objects as go
 
-from sn_viz.plots import reference, style
+from sn_viz.plots import PLOTS, Plot, reference, style
 from sn_viz.types import Run
 
 TITLE = "Every method, same images"
@@ -123,3 +123,16 @@ def _hover(info: Info, row: int) -> str:
     if info.note[row]:
         lines.append(style.literal(info.note[row]))
     return "<br>".join(lines)
+
+
+PLOTS.register("compare")(
+    Plot(
+        TITLE,
+        "Accuracy of each method on images that were never used for choosing neurons; the bars are 95 % intervals, and "
+        "methods whose bars overlap much cannot be told apart.",
+        order=10,
+        figure=figure,
+        info=info,
+        tab="compare",
+    )
+)

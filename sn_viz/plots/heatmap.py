@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import plotly.graph_objects as go
 
-from sn_viz.plots import reference, style
+from sn_viz.plots import PLOTS, Plot, reference, style
 from sn_viz.types import Run
 
 TITLE = "Where the super neurons live"
@@ -79,6 +79,14 @@ def info(run: Run, site: str | None = None) -> Info:
         _luck_share(run, line),
         run.config.metric,
     )
+
+
+def best(info: Info) -> tuple[int, str, int] | None:
+    """Return (layer, site, neuron) of the outlined cell, the first of equals; None when no neuron has a score."""
+    if not info.share.size or not np.isfinite(info.share).any():
+        return None
+    row, column = np.unravel_index(int(np.nanargmax(info.share)), info.share.shape)
+    return int(info.layers[column]), info.sites[row], int(info.neuron[row, column])
 
 
 def _luck_share(run: Run, line: float | None) -> float | None:
@@ -188,3 +196,16 @@ def _colour_bar(info: Info, look: style.Theme) -> dict:
         "ticks": "outside",
         "tickcolor": look.faint,
     }
+
+
+PLOTS.register("heatmap")(
+    Plot(
+        TITLE,
+        "The best single neuron of every layer and place in the block; the outlined cell holds the best of all.",
+        order=40,
+        figure=figure,
+        info=info,
+        tab="neurons",
+        hint="Click a cell to look inside that block.",
+    )
+)

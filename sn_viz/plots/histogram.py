@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import plotly.graph_objects as go
 
-from sn_viz.plots import reference, style
+from sn_viz.plots import PLOTS, Plot, heatmap, reference, style
 from sn_viz.types import Run
 
 BINS = 24
@@ -97,6 +97,12 @@ def info(run: Run, neuron: int, class_index: int | None = None) -> Info:
         run.train.names,
         run.test.names,
     )
+
+
+def info_of_best(run: Run) -> Info | None:
+    """Return the best neuron of all; None when no neuron has a score."""
+    best = heatmap.best(heatmap.info(run))
+    return None if best is None else info(run, best[2])
 
 
 def _stump(run: Run, neuron: int, class_index: int | None) -> int | None:
@@ -257,3 +263,16 @@ def _add_threshold(result: go.Figure, info: Info, dark: bool) -> None:
         showarrow=False,
         font={"size": 13, "color": colour},
     )
+
+
+PLOTS.register("histogram")(
+    Plot(
+        "The best neuron, image by image",
+        "How strongly this neuron responds to each class: bars are test images, outlines probing images, ticks single "
+        "images; in the shaded part it says yes.",
+        order=70,
+        figure=figure,
+        info=info_of_best,
+        tab="neurons",
+    )
+)

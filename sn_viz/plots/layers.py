@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import plotly.graph_objects as go
 
-from sn_viz.plots import reference, style
+from sn_viz.plots import PLOTS, Plot, reference, style
 from sn_viz.types import Interval, Run
 
 TITLE = "Accuracy by exit layer"
@@ -185,3 +185,16 @@ def _add_others(result: go.Figure, info: Info, dark: bool) -> None:
             ],
             hoverinfo="text",
         )
+
+
+PLOTS.register("layers")(
+    Plot(
+        TITLE,
+        "Accuracy if the model stops after each layer; a curve that reaches the full model's line early means the later "
+        "layers were not needed.",
+        order=20,
+        figure=figure,
+        info=info,
+        tab="exit",
+    )
+)

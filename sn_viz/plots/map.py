@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import plotly.graph_objects as go
 
-from sn_viz.plots import style
+from sn_viz.plots import PLOTS, Plot, style
 from sn_viz.types import Run
 
 FEWEST_FOR_UMAP = 15
@@ -191,3 +191,27 @@ def _points(info: Info, rows: np.ndarray, group: int, look: style.Theme, dark: b
         hovertext=["<br>".join(style.literal(line) for line in info.hover[row].split("\n")) for row in rows],
         hoverinfo="text",
     )
+
+
+PLOTS.register("map")(
+    Plot(
+        "The space of activations",
+        "Every image placed by its activations, so that similar ones lie together; well separated colours are easy for "
+        "the model to tell apart.",
+        order=80,
+        figure=figure,
+        info=info,
+        tab="neurons",
+    )
+)
+
+PLOTS.register("map-correct")(
+    Plot(
+        "Where the super neurons are wrong",
+        "The same map, coloured by whether the super neurons answered right; wrong answers that lie together may share a cause.",
+        order=81,
+        figure=figure,
+        info=lambda run, layout: recoloured(layout, run, "correct"),
+        again="map",
+    )
+)

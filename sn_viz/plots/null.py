@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import plotly.graph_objects as go
 
-from sn_viz.plots import reference, style
+from sn_viz.plots import PLOTS, Plot, reference, style
 from sn_viz.types import Run
 
 TITLE = "Could it be luck?"
@@ -92,3 +92,17 @@ def figure(info: Info, dark: bool = False) -> go.Figure:
     )
     result.update_yaxes(title_text="Labellings", range=[0, top], nticks=5)
     return style.below_title(result, 2)
+
+
+PLOTS.register("null")(
+    Plot(
+        TITLE,
+        "The best neuron under shuffled, meaningless labels; the true labels' line should stand clear of the bars, "
+        "otherwise the neuron may be a lucky find.",
+        order=50,
+        figure=figure,
+        info=info,
+        tab="compare",
+        hint="With this many neurons, some fit any labelling. Finds count when they beat shuffled labels.",
+    )
+)

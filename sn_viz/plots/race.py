@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import plotly.graph_objects as go
 
-from sn_viz.plots import style
+from sn_viz.plots import PLOTS, Plot, style
 
 TITLE = "Early exit against the full model"
 VOTES, CLOCK = [0.56, 1.0], [0.0, 0.42]
@@ -174,3 +174,15 @@ def _add_clock(result: go.Figure, info: Info, layers: list[int], dark: bool) -> 
 
 def _said(answer: str) -> str:
     return style.literal(answer, 14) if answer else "no answer"
+
+
+PLOTS.register("race")(
+    Plot(
+        TITLE,
+        "What the super neurons said about one image after every layer, and when; the frame marks the exit.",
+        order=90,
+        figure=figure,
+        tab="exit",
+        in_report=False,
+    )
+)

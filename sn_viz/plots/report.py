@@ -12,7 +12,7 @@ import os
 import struct
 import tempfile
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict
 from html import escape
 from importlib import resources
@@ -23,13 +23,15 @@ import numpy as np
 import plotly.graph_objects as go
 
 from sn_viz.errors import UserError
-from sn_viz.plots import compare, heatmap, histogram, layers, map, null, style, tradeoff, units
+from sn_viz.plots import PLOTS, compare, ordered, style
 from sn_viz.types import LabelledImages, Run
 
 THUMBNAIL = 96
 """Longest side of an example in pixels."""
 MOST_EXAMPLES = 8
 """Examples shown of each kind."""
+LEADING = 20
+"""Figures up to this order stand before the table of the methods."""
 CLIPPED = 300
 """Characters of a user's text shown on the page."""
 
@@ -41,6 +43,7 @@ class Section(NamedTuple):
     heading: str
     sentence: str
     """What it shows and how to read it."""
+    order: int
     light: go.Figure
     dark: go.Figure
 
@@ -105,9 +108,9 @@ def page(run: Run) -> str:
         f'<p class="question">{_text(run.test.question or run.config.question or "Each image has its own question")}</p>',
         f"<p>{summary(run)}</p></header>",
         _warnings(run),
-        *(_section(section) for section in shown[:2]),
+        *(_section(section) for section in shown if section.order <= LEADING),
         "<section><h2>The methods in figures</h2>" + _methods_table(run) + "</section>",
-        *(_section(section) for section in shown[2:]),
+        *(_section(section) for section in shown if section.order > LEADING),
         "<section><h2>The super neurons that vote</h2>" + _voters_table(run) + "</section>",
         _examples(run),
         "<section><h2>How it was made</h2>" + _settings_table(run) + "</section>",
@@ -126,53 +129,18 @@ def page(run: Run) -> str:
 
 
 def sections(run: Run) -> list[Section]:
-    """Return every figure of the page, the comparison and the layers first."""
-    best = heatmap.info(run)
-    cells = np.where(np.isfinite(best.share), best.share, -np.inf)
-    row, column = np.unravel_index(int(np.argmax(cells)), cells.shape) if cells.size else (0, 0)
-    neuron = int(best.neuron[row, column]) if cells.size else -1
-    made = [
-        _drawn("compare", compare.TITLE, _SENTENCES["compare"], compare.figure, compare.info(run)),
-        _drawn("layers", layers.TITLE, _SENTENCES["layers"], layers.figure, layers.info(run)),
-        _drawn("tradeoff", tradeoff.TITLE, _SENTENCES["tradeoff"], tradeoff.figure, tradeoff.info(run)),
-        _drawn("heatmap", heatmap.TITLE, _SENTENCES["heatmap"], heatmap.figure, best),
-        _drawn("null", null.TITLE, _SENTENCES["null"], null.figure, null.info(run)),
-    ]
-    if neuron >= 0:
-        block = units.info(run, int(best.layers[column]), best.sites[row])
-        one = histogram.info(run, neuron)
-        made.append(_drawn("units", "Inside the best block", _SENTENCES["units"], units.figure, block))
-        made.append(_drawn("histogram", "The best neuron, image by image", _SENTENCES["histogram"], histogram.figure, one))
-    by_class = map.info(run)
-    by_answer = map.recoloured(by_class, run, "correct")
-    made.append(_drawn("map", "The space of activations", _SENTENCES["map"], map.figure, by_class))
-    made.append(_drawn("map-correct", "Where the super neurons are wrong", _SENTENCES["map-correct"], map.figure, by_answer))
-    return made
-
-
-_SENTENCES = {
-    "compare": "Accuracy of each method on images that were never used for choosing neurons; the bars are 95 % intervals, and "
-    "methods whose bars overlap much cannot be told apart.",
-    "layers": "Accuracy if the model stops after each layer; a curve that reaches the full model's line early means the later "
-    "layers were not needed.",
-    "tradeoff": "Each mark is a method or an exit layer; up is more accurate, left is faster, and the dotted line joins what "
-    "nothing else beats on both.",
-    "heatmap": "The best single neuron of every layer and place in the block; the outlined cell holds the best of all.",
-    "null": "The best neuron under shuffled, meaningless labels; the true labels' line should stand clear of the bars, "
-    "otherwise the neuron may be a lucky find.",
-    "units": "The best units of the outlined block; diamonds are super neurons that vote, and marks above the dotted line beat "
-    "luck.",
-    "histogram": "How strongly this neuron responds to each class: bars are test images, outlines probing images, ticks single "
-    "images; in the shaded part it says yes.",
-    "map": "Every image placed by its activations, so that similar ones lie together; well separated colours are easy for "
-    "the model to tell apart.",
-    "map-correct": "The same map, coloured by whether the super neurons answered right; wrong answers that lie together may "
-    "share a cause.",
-}
-
-
-def _drawn(key: str, heading: str, sentence: str, figure: Callable[..., go.Figure], info: NamedTuple) -> Section:
-    return Section(key, heading, sentence, figure(info), figure(info, dark=True))
+    """Return every registered figure that has something to show of ``run``, in order."""
+    made: dict[str, Any] = {}
+    shown = []
+    for name in ordered():
+        plot = PLOTS[name]
+        if not plot.in_report or plot.info is None or (plot.again is not None and made.get(plot.again) is None):
+            continue
+        made[name] = plot.info(run) if plot.again is None else plot.info(run, made[plot.again])
+        if made[name] is not None:
+            light, dark = plot.figure(made[name], False), plot.figure(made[name], True)
+            shown.append(Section(name, plot.title, plot.sentence, plot.order, light, dark))
+    return shown
 
 
 def _payload(section: Section, figure: go.Figure) -> dict:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import plotly.graph_objects as go
 
-from sn_viz.plots import reference, style
+from sn_viz.plots import PLOTS, Plot, reference, style
 from sn_viz.types import Run
 
 TITLE = "Accuracy against time"
@@ -132,3 +132,16 @@ def _hover(info: Info, row: int) -> str:
         f"<b>{style.literal(info.name[row])}</b><br>{info.latency_ms[row]:.1f} ms<br>{style.percent(info.accuracy[row])} "
         f"({style.percent(info.low[row])} to {style.percent(info.high[row])})"
     )
+
+
+PLOTS.register("tradeoff")(
+    Plot(
+        TITLE,
+        "Each mark is a method or an exit layer; up is more accurate, left is faster, and the dotted line joins what "
+        "nothing else beats on both.",
+        order=30,
+        figure=figure,
+        info=info,
+        tab="compare",
+    )
+)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import plotly.graph_objects as go
 
-from sn_viz.plots import reference, style
+from sn_viz.plots import PLOTS, Plot, heatmap, reference, style
 from sn_viz.types import Run
 
 
@@ -69,6 +69,12 @@ def info(run: Run, layer: int, site: str, top: int = 60) -> Info:
     )
 
 
+def info_of_best(run: Run) -> Info | None:
+    """Return the units of the block and site that hold the best neuron of all; None when no neuron has a score."""
+    best = heatmap.best(heatmap.info(run))
+    return None if best is None else info(run, best[0], best[1])
+
+
 def figure(info: Info, dark: bool = False) -> go.Figure:
     """Draw unit against score; a point's ``customdata`` is [layer, site, neuron column]."""
     title = f"Units of layer {info.layer}, {style.literal(info.site)}"
@@ -115,3 +121,16 @@ def _hover(info: Info, row: int) -> str:
         f"<b>L{info.layer} {style.literal(info.site)} {info.unit[row]}</b><br>{style.literal(info.metric)}: "
         f"{info.score[row]:.3f}<br>speaks for {style.literal(info.says[row])}{role}"
     )
+
+
+PLOTS.register("units")(
+    Plot(
+        "Inside the best block",
+        "The best units of the outlined block; diamonds are super neurons that vote, and marks above the dotted line beat luck.",
+        order=60,
+        figure=figure,
+        info=info_of_best,
+        tab="neurons",
+        hint="Click a unit to see its neuron page.",
+    )
+)

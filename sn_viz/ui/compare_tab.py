@@ -14,7 +14,6 @@ from sn_viz.types import Run
 from sn_viz.ui import figures, views
 from sn_viz.ui.exit_tab import milliseconds
 from sn_viz.ui.guard import guarded
-from sn_viz.ui.plotly_view import plotly_view
 from sn_viz.ui.session import RUNS
 
 HEADERS = ["method", "accuracy", "95 % interval", "time per image", "note"]
@@ -23,9 +22,8 @@ HEADERS = ["method", "accuracy", "95 % interval", "time per image", "note"]
 class Compare(NamedTuple):
     """The widgets of the tab."""
 
-    methods: gr.HTML
-    tradeoff: gr.HTML
-    null: gr.HTML
+    figures: dict[str, gr.HTML]
+    """Every plot registered for this tab, by name."""
     warnings: gr.HTML
     table: gr.Dataframe
 
@@ -33,16 +31,7 @@ class Compare(NamedTuple):
 def layout() -> Compare:
     """Place the widgets."""
     warnings = views.facts_view("compare-warnings")
-    with gr.Row(equal_height=False):
-        with gr.Column(scale=5, min_width=320, elem_classes="sn-panel"):
-            methods = plotly_view("fig-compare")
-        with gr.Column(scale=5, min_width=320, elem_classes="sn-panel"):
-            tradeoff = plotly_view("fig-tradeoff")
-        with gr.Column(scale=5, min_width=320, elem_classes="sn-panel"):
-            null = plotly_view("fig-null")
-            gr.HTML(
-                '<p class="sn-hint">With this many neurons, some fit any labelling. Finds count when they beat shuffled labels.</p>'
-            )
+    drawn = figures.place_all(figures.others("compare"))
     with gr.Column(elem_classes="sn-panel"):
         table = gr.Dataframe(
             headers=HEADERS,
@@ -53,22 +42,22 @@ def layout() -> Compare:
             wrap=True,
             column_widths=["230px", "100px", "140px", "140px", "700px"],
         )
-    return Compare(methods, tradeoff, null, warnings, table)
+    return Compare(drawn, warnings, table)
 
 
 def connect(tab: Compare, run_key: gr.State) -> None:
     """Wire the tab to ``run_key``."""
-    run_key.change(show, [run_key], list(tab), api_visibility="private", show_progress="hidden")
+    figures.connect(tab.figures, run_key)
+    run_key.change(show, [run_key], [tab.warnings, tab.table], api_visibility="private", show_progress="hidden")
 
 
 @guarded
 def show(run_key: str) -> tuple:
-    """Return the whole tab for a new run."""
+    """Return the warnings and the table of a new run."""
     if not run_key:
-        return (gr.skip(),) * 5
+        return (gr.skip(),) * 2
     run = RUNS.get(run_key)
-    warnings = {"warnings": list(run.warnings)}
-    return figures.draw_compare(run), figures.draw_tradeoff(run), figures.draw_null(run), warnings, rows(run)
+    return {"warnings": list(run.warnings)}, rows(run)
 
 
 def rows(run: Run) -> list[list[Any]]:

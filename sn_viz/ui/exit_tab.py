@@ -14,12 +14,13 @@ import numpy as np
 
 from sn_viz.errors import UserError
 from sn_viz.pipeline import model_named
+from sn_viz.plots import race as plots
 from sn_viz.sources.ingest import read_picture
 from sn_viz.types import Picture, Run
 from sn_viz.ui import figures, neuron, views
 from sn_viz.ui.guard import guarded
 from sn_viz.ui.jobs import MODEL_LOCK
-from sn_viz.ui.plotly_view import Pick, plotly_view
+from sn_viz.ui.plotly_view import Pick
 from sn_viz.ui.racing import Race, race
 from sn_viz.ui.session import RUNS
 
@@ -41,13 +42,15 @@ class Exit(NamedTuple):
     button: gr.Button
     figure: gr.HTML
     result: gr.HTML
+    others: dict[str, gr.HTML]
+    """Further plots of this tab, by name."""
 
 
 def layout() -> Exit:
     """Place the widgets."""
     with gr.Row(equal_height=False):
         with gr.Column(scale=6, min_width=320, elem_classes="sn-panel"):
-            layers = plotly_view("fig-layers")
+            layers = figures.place("layers")
         with gr.Column(scale=4, min_width=300, elem_classes="sn-panel"):
             layer = gr.Slider(1, 12, value=1, step=1, label="Stop after layer", elem_id="exit-layer", buttons=[])
             facts = views.facts_view("exit-facts")
@@ -69,8 +72,9 @@ def layout() -> Exit:
             )
         with gr.Column(scale=6, min_width=320, elem_classes="sn-panel"):
             result = views.facts_view("race-result")
-            figure = plotly_view("fig-race")
-    return Exit(layers, layer, facts, images, upload, chosen, button, figure, result)
+            figure = figures.place("race")
+    others = figures.place_all(figures.others("exit", ("layers",)))
+    return Exit(layers, layer, facts, images, upload, chosen, button, figure, result, others)
 
 
 def connect(tab: Exit, run_key: gr.State, link: gr.State) -> None:
@@ -79,6 +83,7 @@ def connect(tab: Exit, run_key: gr.State, link: gr.State) -> None:
     example = gr.State(0)
     outputs = [tab.layers, tab.layer, tab.facts, tab.images, example, tab.chosen, tab.figure, tab.result]
     run_key.change(show, [run_key, link], outputs, **private)
+    figures.connect(tab.others, run_key)
     tab.layers.pick(pick_layer, [run_key], [tab.layer, tab.facts], **private)
     tab.layer.input(show_layer, [run_key, tab.layer], tab.facts, trigger_mode="always_last", **private)
     tab.images.pick(pick_image, [run_key], [example, tab.chosen, tab.upload], **private)
@@ -102,10 +107,10 @@ def show(run_key: str, link: Any) -> tuple:
     n_layers = run.neurons.n_layers
     layer = link.layer if link and link.layer and link.layer <= n_layers else run.exit_layer
     images = {"groups": [views.group("Test images", [neuron.test_tile(run, i) for i in race_examples(run)])]}
-    empty = figures.draw_race(np.empty((0, len(run.train.classes))), np.empty(0), run.train.classes, layer)
+    empty = figures.text("race", plots.info(np.empty((0, len(run.train.classes))), np.empty(0), run.train.classes, layer))
     slider = gr.Slider(maximum=max(2, n_layers), value=layer)
     first = race_examples(run)[0]
-    return figures.draw_layers(run), slider, layer_facts(run, layer), images, first, _chosen(run, first), empty, {}
+    return figures.draw("layers", run), slider, layer_facts(run, layer), images, first, _chosen(run, first), empty, {}
 
 
 def race_examples(run: Run) -> list[int]:
@@ -207,15 +212,9 @@ def _contestant(run: Run, example: int, upload: str | None) -> tuple[Picture, st
 
 def _frame(run: Run, finished: Race, n_layers: int, truth: str, done: bool = False) -> str:
     more = {"full_ms": finished.full_ms, "full_answer": finished.full_answer} if done else {}
-    return figures.draw_race(
-        finished.tally[:n_layers],
-        finished.milliseconds[:n_layers],
-        run.train.classes,
-        finished.exit_layer,
-        exit_ms=finished.exit_ms,
-        truth=truth,
-        **more,
-    )
+    tally, clock = finished.tally[:n_layers], finished.milliseconds[:n_layers]
+    info = plots.info(tally, clock, run.train.classes, finished.exit_layer, exit_ms=finished.exit_ms, truth=truth, **more)
+    return figures.text("race", info, "Votes and time, block by block")
 
 
 def race_facts(run: Run, finished: Race, n_layers: int, truth: str, done: bool = False) -> dict[str, Any]:

@@ -34,4 +34,4 @@ def map_text(run_key: str, run: Run, layer: str, colour: str) -> str:
     if layout is None:
         layout = map.info(run, chosen)
         LAYOUTS.put(layout, key)
-    return figures.draw_map(map.recoloured(layout, run, colour))
+    return figures.text("map", map.recoloured(layout, run, colour), "Map of the activations, one point per image")

@@ -15,8 +15,11 @@ from sn_viz.types import Run
 from sn_viz.ui import figures, neuron, views
 from sn_viz.ui.guard import guarded
 from sn_viz.ui.maps import COLOURS, map_text
-from sn_viz.ui.plotly_view import Pick, plotly_view
+from sn_viz.ui.plotly_view import Pick
 from sn_viz.ui.session import RUNS
+
+PLACED = ("heatmap", "units", "histogram", "map")
+"""Plots with a place of their own, because clicks in them move the others."""
 
 
 class Neurons(NamedTuple):
@@ -34,21 +37,21 @@ class Neurons(NamedTuple):
     map_layer: gr.Dropdown
     map_colour: gr.Radio
     map_image: gr.HTML
+    others: dict[str, gr.HTML]
+    """Further plots of this tab, by name."""
 
 
 def layout() -> Neurons:
     """Place the widgets."""
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=320, elem_classes="sn-panel"):
-            heatmap = plotly_view("fig-heatmap")
-            gr.HTML('<p class="sn-hint">Click a cell to look inside that block.</p>')
+            heatmap = figures.place("heatmap")
         with gr.Column(scale=5, min_width=320, elem_classes="sn-panel"):
-            units = plotly_view("fig-units")
-            gr.HTML('<p class="sn-hint">Click a unit to see its neuron page.</p>')
+            units = figures.place("units")
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=320, elem_classes="sn-panel", elem_id="neuron-page"):
             facts = views.facts_view("neuron-facts")
-            histogram = plotly_view("fig-histogram")
+            histogram = figures.place("histogram")
             with gr.Row(equal_height=False, elem_classes="sn-tight sn-centre"):
                 threshold = gr.Slider(
                     0,
@@ -84,9 +87,12 @@ def layout() -> Neurons:
                     elem_id="map-colour",
                     min_width=200,
                 )
-            map_view = plotly_view("fig-map")
+            map_view = figures.place("map")
             map_image = views.pictures_view("map-image", "Click a point to see its image.")
-    return Neurons(heatmap, units, table, facts, histogram, threshold, reset, images, map_view, map_layer, map_colour, map_image)
+    others = figures.place_all(figures.others("neurons", PLACED))
+    return Neurons(
+        heatmap, units, table, facts, histogram, threshold, reset, images, map_view, map_layer, map_colour, map_image, others
+    )
 
 
 def connect(tab: Neurons, run_key: gr.State, picked: gr.State, link: gr.State) -> None:
@@ -106,6 +112,7 @@ def connect(tab: Neurons, run_key: gr.State, picked: gr.State, link: gr.State) -
     for choice in (tab.map_layer, tab.map_colour):
         choice.input(show_map, [run_key, tab.map_layer, tab.map_colour], tab.map, trigger_mode="always_last", **_private())
     tab.map.pick(pick_point, [run_key], tab.map_image, **_private())
+    figures.connect(tab.others, run_key)
 
 
 def _private() -> dict[str, Any]:
@@ -123,7 +130,7 @@ def show(run_key: str, link: Any) -> tuple:
     if link and link.layer and link.neuron is None and link.layer <= run.neurons.n_layers:
         layer = link.layer
     threshold = link.t if link else None
-    return figures.draw_heatmap(run), figures.draw_units(run, layer, site), neuron.table(run), *_page(run, column, threshold)
+    return figures.draw("heatmap", run), figures.draw_units(run, layer, site), neuron.table(run), *_page(run, column, threshold)
 
 
 @guarded
