@@ -4,19 +4,19 @@ Takes the votes by layer (and, to calibrate, the full model's answers or labels)
 there, and how often that goes wrong. Where a policy stops nowhere the full model answers, out of the very pass that has been
 running. It knows nothing about how voters were found.
 
-The risk-controlled policy is chosen on calibration images by Learn then Test (A. N. Angelopoulos, S. Bates, E. J. Candès,
-M. I. Jordan, L. Lei: "Learn then Test: Calibrating Predictive Algorithms to Achieve Risk Control", arXiv 2110.01052) with
-fixed-sequence testing. Each threshold of a list that was fixed beforehand stands for the hypothesis "the risk is above the level";
-its p-value is the exact binomial tail, which falls below 1 - confidence just when the one-sided bound of C. J. Clopper and E. S.
-Pearson ("The use of confidence or fiducial limits illustrated in the case of the binomial", Biometrika 26, 1934) falls to the level.
-The list runs from the most cautious threshold to the boldest and testing ends at the first failure, so no correction for many tests
-is due, and the risk need not grow along the list.
+The risk-controlled policy is chosen on calibration images by Learn then Test (A. N. Angelopoulos, S. Bates, E. J. Candès, M. I.
+Jordan, L. Lei: "Learn then Test: Calibrating Predictive Algorithms to Achieve Risk Control", arXiv 2110.01052) with
+fixed-sequence testing. Each threshold of a list that was fixed beforehand stands for the hypothesis "the risk is above the
+level"; its p-value is the exact binomial tail, which falls below 1 - confidence just when the one-sided bound of C. J. Clopper
+and E. S. Pearson ("The use of confidence or fiducial limits illustrated in the case of the binomial", Biometrika 26, 1934) falls
+to the level. The list runs from the most cautious threshold to the boldest and testing ends at the first failure, so no
+correction for many tests is due, and the risk need not grow along the list.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
@@ -55,11 +55,11 @@ class FixedLayer:
     """Stop every example at one layer."""
 
     layer: int
-    """From 1."""
+    """From 1; 0 and less in the vision tower."""
 
     def clear(self, votes: Votes) -> np.ndarray:
         """Return bool (example, layer): True from the fixed layer on."""
-        layers = np.arange(1, votes.margin.shape[1] + 1)
+        layers = votes.first_layer + np.arange(votes.margin.shape[1])
         return np.broadcast_to(layers >= self.layer, votes.margin.shape)
 
     def exit_layers(self, votes: Votes) -> np.ndarray:
@@ -93,11 +93,10 @@ class MarginPolicy:
         Returns
         -------
         np.ndarray
-            int64 (example,), from 1: the first layer with a margin of at least ``threshold``, or the last layer when there is none.
+            int64 (example,): the first layer with a margin of at least ``threshold``, or the last layer when there is none.
             A NaN margin never stops.
         """
-        clear = self.clear(votes)
-        return np.where(clear.any(axis=1), clear.argmax(axis=1) + 1, votes.margin.shape[1]).astype(np.int64)
+        return _stops(self.clear(votes))[0] + votes.first_layer
 
     def stops(self, layer: int, margin: float) -> bool:
         """Return whether to stop when ``layer`` has voted with ``margin``."""
@@ -118,7 +117,7 @@ class MarginPolicy:
         """
         thresholds = np.unique(np.append(votes.margin[np.isfinite(votes.margin)], [0.0, 1.0]))
         layers = np.stack([cls(float(threshold)).exit_layers(votes) for threshold in thresholds])
-        accuracy = (votes.predicted[np.arange(len(labels)), layers - 1] == labels).mean(axis=1)
+        accuracy = (votes.predicted[np.arange(len(labels)), layers - votes.first_layer] == labels).mean(axis=1)
         good = np.flatnonzero(accuracy >= accuracy.max() - loss)
         return cls(float(thresholds[good[np.argmin(layers[good].mean(axis=1))]]))
 
@@ -144,7 +143,7 @@ class Certificate:
     certified: Bool[np.ndarray, " rung"]
     """bool (rung,): rejected, and so were all before it."""
     mean_layer: Float[np.ndarray, " rung"]
-    """float64 (rung,): average number of blocks that ran; NaN without images."""
+    """float64 (rung,): average exit layer, the last one where the full model answered; NaN without images."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +159,7 @@ class RiskControlled:
         return votes.margin >= self.threshold
 
     def exit_layers(self, votes: Votes) -> np.ndarray:
-        """Return how many blocks each example runs, int64 (example,); all of them where the full model answers."""
+        """Return the exit layer of every example, int64 (example,); the last one where the full model answers."""
         return MarginPolicy(self.threshold).exit_layers(votes)
 
     def stops(self, layer: int, margin: float) -> bool:
@@ -173,9 +172,9 @@ class RiskControlled:
         seen = self.certificate
         losses = int(seen.losses[seen.certified][-1])
         return (
-            f"The model stops at the first block whose vote margin reaches {self.threshold:g}. The result {_went_wrong(seen.risk)} on "
-            f"{losses:,} of {seen.n:,} calibration images, which shows with {seen.confidence:.0%} confidence that it does on at most "
-            f"{_percent(seen.level)} of images like these."
+            f"The model stops at the first block whose vote margin reaches {self.threshold:g}. The result {_went_wrong(seen.risk)} "
+            f"on {losses:,} of {seen.n:,} calibration images, which shows with {seen.confidence:.0%} confidence that it does on at "
+            f"most {_percent(seen.level)} of images like these."
         )
 
     @classmethod
@@ -254,8 +253,8 @@ class FullModel:
         return np.zeros(votes.margin.shape, dtype=bool)
 
     def exit_layers(self, votes: Votes) -> np.ndarray:
-        """Return how many blocks each example runs, int64 (example,): all."""
-        return np.full(votes.margin.shape[0], votes.margin.shape[1], dtype=np.int64)
+        """Return the last layer for every example, int64 (example,)."""
+        return _stops(self.clear(votes))[0] + votes.first_layer
 
     def stops(self, layer: int, margin: float) -> bool:
         """Return False."""
@@ -324,22 +323,27 @@ def losses(votes: Votes, full: np.ndarray, thresholds: np.ndarray, labels: np.nd
     truth = full if labels is None else np.asarray(labels)
     lost = np.empty((len(full), len(thresholds)), dtype=bool)
     for rung, threshold in enumerate(thresholds):
-        answer, _, _ = _answers(votes.margin >= threshold, votes.predicted, full)
-        lost[:, rung] = answer != truth
+        lost[:, rung] = _answers(votes.margin >= threshold, votes.predicted, full) != truth
     return lost
 
 
-def _answers(clear: np.ndarray, predicted: np.ndarray, full: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the final answer of each example, int64; how many blocks it ran, int64; whether it stopped, bool."""
+def _stops(clear: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the position on the layer axis where each example stops, int64, the last one if nowhere; whether it stopped, bool."""
     n, depth = clear.shape
     stopped = clear.any(axis=1)
-    first = clear.argmax(axis=1) if depth else np.zeros(n, dtype=np.int64)
-    answer = np.where(stopped, predicted[np.arange(n), first], full) if depth else full
-    return answer, np.where(stopped, first + 1, depth), stopped
+    return np.where(stopped, clear.argmax(axis=1) if depth else np.zeros(n, np.int64), depth - 1), stopped
+
+
+def _answers(clear: np.ndarray, predicted: np.ndarray, full: np.ndarray) -> np.ndarray:
+    """Return the final answer of each example, int64: the vote's where it stopped, the full model's elsewhere."""
+    position, stopped = _stops(clear)
+    return np.where(stopped, predicted[np.arange(len(full)), position], full) if clear.shape[1] else full
 
 
 def mean_layers(votes: Votes, thresholds: np.ndarray) -> np.ndarray:
-    """Return the average number of blocks that run at each threshold, float64 (rung,); NaN without examples."""
+    """Return the average exit layer at each threshold, float64 (rung,), the last one where the full model answers; NaN without
+    examples.
+    """
     if not len(votes.margin):
         return np.full(len(thresholds), np.nan)
     return np.array([MarginPolicy(float(threshold)).exit_layers(votes).mean() for threshold in thresholds])
@@ -441,13 +445,13 @@ class Outcome:
     predicted: Int[np.ndarray, " example"]
     """int64 (example,): the vote's answer where it stopped, the full model's elsewhere."""
     layer: Int[np.ndarray, " example"]
-    """int64 (example,): how many blocks ran."""
+    """int64 (example,): the exit layer; the last one where the full model answered."""
     stopped: Bool[np.ndarray, " example"]
     """bool (example,): whether the vote answered."""
     risk: Interval
     """Fraction that went wrong, with its two-sided Clopper-Pearson interval."""
     mean_layer: float
-    """Average number of blocks; NaN without images."""
+    """Average of ``layer``; NaN without images."""
     milliseconds: float
     """Expected per image, from the latency of every exit; NaN when latencies are not known."""
     speedup: float
@@ -473,17 +477,20 @@ def outcome(
     labels : np.ndarray, optional
         int64 (example,): given, the risk is an error; otherwise a disagreement with the full model.
     layer_ms : np.ndarray, optional
-        float (layer,): milliseconds of an exit at each layer.
+        float (layer,): milliseconds of an exit at each layer of the votes.
     full_ms : float
         Milliseconds of the full model's answer.
     """
     full = np.asarray(full)
-    answer, layer, stopped = _answers(policy.clear(votes), votes.predicted, full)
+    clear = policy.clear(votes)
+    answer = _answers(clear, votes.predicted, full)
+    position, stopped = _stops(clear)
     lost, n = int((answer != (full if labels is None else labels)).sum()), len(full)
     milliseconds = np.nan
     if layer_ms is not None and n:
-        exit_ms = np.asarray(layer_ms, dtype=np.float64)[np.maximum(layer, 1) - 1]
+        exit_ms = np.asarray(layer_ms, dtype=np.float64)[position]
         milliseconds = float(np.where(stopped, exit_ms, full_ms).mean())
+    layer = position + votes.first_layer
     mean = float(layer.mean()) if n else np.nan
     return Outcome(answer, layer, stopped, exact_interval(lost, n), mean, milliseconds, full_ms / milliseconds)
 
@@ -498,8 +505,9 @@ class Trial:
     test_risk: Float[np.ndarray, " rung"]
     """float64 (rung,): of every threshold on the test images; NaN without any."""
     test_layer: Float[np.ndarray, " rung"]
-    """float64 (rung,): average number of blocks on the test images."""
-    n_layers: int
+    """float64 (rung,): average exit layer on the test images."""
+    last_layer: int
+    """Which layer is the whole model."""
 
     @property
     def sentence(self) -> str:
@@ -510,7 +518,7 @@ class Trial:
         speed = f", {seen.speedup:.2f} times as fast as the full model" if np.isfinite(seen.speedup) else ""
         return (
             f"{self.policy.sentence} On {seen.risk.n:,} test images: {_percent(seen.risk.value)} "
-            f"({_percent(seen.risk.low)} to {_percent(seen.risk.high)}), {seen.mean_layer:.1f} of {self.n_layers} blocks on "
+            f"({_percent(seen.risk.low)} to {_percent(seen.risk.high)}), exit layer {seen.mean_layer:.1f} of {self.last_layer} on "
             f"average{speed}."
         )
 
@@ -528,7 +536,8 @@ def try_out(
     lost = losses(votes, full, policy.certificate.threshold, labels)
     risk = lost.mean(axis=0) if len(lost) else np.full(lost.shape[1], np.nan)
     result = outcome(policy, votes, full, labels, layer_ms, full_ms)
-    return Trial(policy, result, risk, mean_layers(votes, policy.certificate.threshold), votes.margin.shape[1])
+    last = votes.first_layer + votes.margin.shape[1] - 1
+    return Trial(policy, result, risk, mean_layers(votes, policy.certificate.threshold), last)
 
 
 def trial_of_run(
@@ -580,7 +589,7 @@ def trial_of_run(
 
 def rows_of(votes: Votes, index: np.ndarray) -> Votes:
     """Return the votes of the examples at ``index``, int (n,)."""
-    return Votes(votes.tally[index], votes.predicted[index], votes.margin[index])
+    return replace(votes, tally=votes.tally[index], predicted=votes.predicted[index], margin=votes.margin[index])
 
 
 @dataclass(frozen=True, eq=False)
@@ -590,7 +599,7 @@ class Decided:
     class_index: int
     """-1 when the full model's first token names no class."""
     layer: int
-    """How many blocks ran, each once."""
+    """The last that ran; every block ran once."""
     stopped: bool
     """Whether the vote answered; otherwise the full model did, out of the same pass."""
     tally: Float[np.ndarray, "layer class"]
@@ -623,7 +632,7 @@ def decide_stream(
         From ``vlm.prepare``, one example.
     policy : Policy
     voters : sequence of Stumps
-        The super neurons of every exit layer, index 0 for layer 1.
+        The super neurons of every exit layer, in the order of ``neurons.layers``.
     neurons : Neurons
         Those that the voters' columns count in.
     classes : sequence of str
@@ -652,15 +661,16 @@ def decide_stream(
     def listen(reading: BlockReading) -> bool:
         start, end = neurons.up_to(reading.layer - 1), neurons.up_to(reading.layer)
         values[:, start:end] = reading.values
-        said.append(votes_by_layer(values, [voters[reading.layer - 1]], len(classes), weighting))
+        here = voters[reading.layer - neurons.layers.start]
+        said.append(votes_by_layer(values, [here], len(classes), weighting, reading.layer))
         return policy.stops(reading.layer, float(said[-1].margin[0, 0]))
 
     stream = stream_layers(vlm, inputs, neurons.site_names, listen)
-    tally = np.concatenate([votes.tally[0] for votes in said])
+    tally, last = np.concatenate([votes.tally[0] for votes in said]), stream.blocks[-1].layer
     if stream.logits is None:
-        return Decided(int(said[-1].predicted[0, 0]), len(said), True, tally, stream.seconds, None, "")
+        return Decided(int(said[-1].predicted[0, 0]), last, True, tally, stream.seconds, None, "")
     token = vlm.tokenizer.decode([int(stream.logits[0].argmax())])
-    return Decided(parse_answer(token, classes, question), len(said), False, tally, stream.seconds, stream.logits[0], token)
+    return Decided(parse_answer(token, classes, question), last, False, tally, stream.seconds, stream.logits[0], token)
 
 
 def _check_level(level: float, confidence: float) -> None:

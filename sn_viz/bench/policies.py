@@ -1,0 +1,267 @@
+"""Whether the risk-controlled exit keeps its promise, and what it saves.
+
+The promise is about the draw of the calibration images, so it is tried on thousands of draws: from synthetic images whose true risk
+is known at every threshold, and from the embedded model's real votes, where a large pool of images stands for all there are. A draw
+breaks the promise when the risk of the chosen threshold, over the whole pool, is above the level; with 95 % confidence at most 5 %
+of the draws may. Beside it stands the naive choice, the boldest threshold whose share on the calibration images is within the level.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.stats import binomtest
+
+from sn_viz.classifier import voters_by_layer, votes_by_layer
+from sn_viz.policies import GRID, FullModel, RiskControlled, certified, decide_stream, losses, outcome, rows_of
+from sn_viz.search import find_stumps
+from sn_viz.types import LabelledImages, Neurons, Stumps, Votes
+
+KINDS = ("just unsafe", "gradual", "not monotone")
+LEVEL, CONFIDENCE = 0.05, 0.95
+PACKS = ("presence-dog", "presence-any")
+N_TRAIN, N_POOL, N_SPLITS = 100, 1000, 5000
+N_CALIBRATION = 300
+N_LIVE = 24
+"""Images of the live comparison of speed."""
+POOL = 20_000
+"""Images of a synthetic pool."""
+
+
+@dataclass(frozen=True, eq=False)
+class Splits:
+    """What many draws of the calibration images led to."""
+
+    rung: np.ndarray
+    """int64 (split,): position of the chosen threshold; -1 where nothing was certified."""
+    risk: np.ndarray
+    """float64 (split,): of the choice, over the whole pool; 0 where nothing was certified, as the full model answers."""
+    rest_risk: np.ndarray
+    """float64 (split,): on the images of the pool that were not drawn, so with the noise of measuring."""
+    naive_risk: np.ndarray
+    """float64 (split,): of the naive choice, over the whole pool."""
+
+
+def chosen_rungs(counts: np.ndarray, n: int, level: float, confidence: float = CONFIDENCE) -> np.ndarray:
+    """Return the boldest certified rung of each split, int64 (split,), -1 for none; ``counts`` int (split, rung), losses of ``n``."""
+    return certified(counts, n, level, confidence).sum(axis=1) - 1
+
+
+def naive_rungs(counts: np.ndarray, n: int, level: float) -> np.ndarray:
+    """Return the boldest rung whose share of the ``n`` images, and that of all before it, is at most ``level``; -1 for none."""
+    return np.logical_and.accumulate(counts <= level * n, axis=1).sum(axis=1) - 1
+
+
+def synthetic_losses(kind: str, level: float, seed: int, n: int = POOL) -> np.ndarray:
+    """Return which images of a synthetic pool go wrong at each threshold.
+
+    Parameters
+    ----------
+    kind : str
+        "just unsafe": every threshold has the same risk, a hair above the level, so that any certificate is wrong: the worst case.
+        "gradual": bolder thresholds stop more images and err more. "not monotone": the risk is safe, unsafe, and safe again.
+    level : float
+    seed : int
+    n : int
+        Images.
+
+    Returns
+    -------
+    np.ndarray
+        bool (example, rung). An image lost at one threshold tends to be lost at its neighbours, as real ones are.
+    """
+    steps = np.linspace(0, 1, len(GRID))
+    risk = {
+        "just unsafe": np.full(len(GRID), 1.01 * level),
+        "gradual": 3 * level * steps**2,
+        "not monotone": level * (0.4 + 1.2 * np.sin(np.pi * steps) ** 2),
+    }[kind]
+    random = np.random.default_rng(seed)
+    hardness = 0.8 * random.random(n)[:, None] + 0.2 * random.random((n, len(GRID)))
+    ranks = hardness.argsort(axis=0).argsort(axis=0)
+    return ranks < np.ceil(risk * n)
+
+
+def repeated_splits(
+    pool: np.ndarray,
+    level: float,
+    n_calibration: int,
+    n_splits: int,
+    seed: int,
+    replace: bool = True,
+    confidence: float = CONFIDENCE,
+) -> Splits:
+    """Choose the threshold on many draws of calibration images.
+
+    Parameters
+    ----------
+    pool : np.ndarray
+        bool (example, rung): which images go wrong at each threshold.
+    level : float
+    n_calibration, n_splits : int
+    seed : int
+    replace : bool
+        Whether an image may be drawn twice. Then the pool is exactly what calibration and later images come from, as the promise
+        assumes; otherwise the drawn images and the rest share out one pool, and only the rest's measured risk is of interest.
+    confidence : float
+
+    Returns
+    -------
+    Splits
+    """
+    random, n = np.random.default_rng(seed), len(pool)
+    whole = pool.sum(axis=0)
+    counts = np.empty((n_splits, pool.shape[1]), dtype=np.int64)
+    for split in range(n_splits):
+        counts[split] = pool[random.choice(n, n_calibration, replace=replace)].sum(axis=0)
+    rung, naive = chosen_rungs(counts, n_calibration, level, confidence), naive_rungs(counts, n_calibration, level)
+    rest = (whole - counts) / max(1, n - n_calibration) if not replace else np.full(counts.shape, np.nan)
+    return Splits(rung, _picked(whole / n, rung), _picked(rest, rung), _picked(whole / n, naive))
+
+
+def _picked(risk: np.ndarray, rung: np.ndarray) -> np.ndarray:
+    """Return the risk at each split's rung, 0 where there is none; ``risk`` float (rung,) or (split, rung)."""
+    table = np.broadcast_to(risk, (len(rung), risk.shape[-1]))
+    return np.where(rung >= 0, table[np.arange(len(rung)), np.maximum(rung, 0)], 0.0)
+
+
+def measure(model: str = "tiny-llava", device: str | None = None, n_pool: int = N_POOL, seed: int = 0) -> list[dict[str, Any]]:
+    """Try the promise on synthetic and on real votes, and time what it saves.
+
+    Parameters
+    ----------
+    model : str
+        Name or folder.
+    device : str, optional
+        Where to run.
+    n_pool : int
+        Images a pack; each is answered by the full model once.
+    seed : int
+
+    Returns
+    -------
+    list of dict
+        ``name, measured, target, holds, note``; ``target`` and ``holds`` are None for what is only told.
+    """
+    from sn_viz.models import load_model
+
+    rows = []
+    for kind in KINDS:
+        splits = repeated_splits(synthetic_losses(kind, LEVEL, seed), LEVEL, N_CALIBRATION, N_SPLITS, seed + 1)
+        rows += broken_rows(f"synthetic, {kind}", splits, LEVEL)
+    vlm = load_model(model, device=device)
+    for pack in PACKS:
+        rows += pack_rows(vlm, pack, n_pool, seed)
+    return rows
+
+
+def broken_rows(name: str, splits: Splits, level: float) -> list[dict[str, Any]]:
+    """Return how often the promise was broken, by the policy and by the naive choice."""
+    broken, n = int((splits.risk > level).sum()), len(splits.risk)
+    allowed = 1 - CONFIDENCE
+    by_chance = binomtest(broken, n, allowed, alternative="greater").pvalue
+    note = f"{n} draws of {N_CALIBRATION}; {(splits.rung >= 0).mean():.0%} certified something"
+    naive = float((splits.naive_risk > level).mean())
+    return [
+        row(f"{name}: draws whose risk is above {level:.0%}", broken / n, round(allowed, 6), bool(by_chance > 0.001), note),
+        row(f"{name}: the same for the naive choice", naive, note="no promise is made"),
+    ]
+
+
+def row(name: str, measured: float, target: float | None = None, holds: bool | None = None, note: str = "") -> dict[str, Any]:
+    """Return one line of the table."""
+    return {"name": name, "measured": measured, "target": target, "holds": holds, "note": note}
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One pack: voters found on its probing images, votes and full answers of its pool."""
+
+    images: LabelledImages
+    neurons: Neurons
+    voters: tuple[Stumps, ...]
+    votes: Votes
+    full: np.ndarray
+    """int64 (example,): the class the full model named; -1 for none."""
+
+
+def case_of(vlm: Any, pack: str, n_pool: int, seed: int) -> Case:
+    """Return the votes and the full model's generated answers on ``n_pool`` images of a pack."""
+    from sn_viz.bench.model import answers
+    from sn_viz.extract import extract
+    from sn_viz.sources.pack import load_pack
+    from sn_viz.store import Store
+
+    train, pool = load_pack(pack, N_TRAIN, n_pool, seed)
+    seen, unseen = (extract(vlm, images, cache=Store()) for images in (train, pool))
+    n_classes = len(train.classes)
+    voters = voters_by_layer(find_stumps(seen.values, train.labels, classes=n_classes), seen.neurons, 15, n_classes)
+    votes = votes_by_layer(unseen.values, voters, n_classes, first_layer=seen.neurons.layers.start)
+    return Case(pool, seen.neurons, voters, votes, answers(vlm, pool))
+
+
+def pack_rows(vlm: Any, pack: str, n_pool: int, seed: int, level: float = LEVEL) -> list[dict[str, Any]]:
+    """Return how often the promise was broken on one pack, for both risks, and what one calibrated policy saves."""
+    case = case_of(vlm, pack, n_pool, seed)
+    rows = []
+    for risk, labels, limit in (("disagreement", None, level), ("error", case.images.labels, 2 * level)):
+        pool = losses(case.votes, case.full, np.array(GRID), labels)
+        splits = repeated_splits(pool, limit, N_CALIBRATION, N_SPLITS, seed + 1)
+        rows += broken_rows(f"{pack}, {risk}", splits, limit)
+        cut = repeated_splits(pool, limit, min(N_CALIBRATION, n_pool // 2), N_SPLITS, seed + 2, replace=False)
+        told = "measured on the images left over, so with the noise of measuring; no promise is made of this"
+        rows.append(row(f"{pack}, {risk}: splits measured above {limit:.0%}", float((cut.rest_risk > limit).mean()), note=told))
+    return rows + saving_rows(vlm, pack, case, seed, level)
+
+
+def saving_rows(vlm: Any, pack: str, case: Case, seed: int, level: float) -> list[dict[str, Any]]:
+    """Return risk, exit layer and speed of the policy calibrated on part of the pool, on the rest of it."""
+    order = np.random.default_rng(seed).permutation(len(case.images))
+    first, second = np.split(order, [min(N_CALIBRATION, len(order) // 2)])
+    policy = RiskControlled.calibrated(rows_of(case.votes, first), case.full[first], level)
+    layer_ms, full_ms = latencies(vlm, case)
+    found = outcome(policy, rows_of(case.votes, second), case.full[second], layer_ms=layer_ms, full_ms=full_ms)
+    last = int(case.neurons.layers[-1])
+    chosen = "nothing certified" if isinstance(policy, FullModel) else f"margin {policy.threshold:g}"
+    bounds = f"{found.risk.low:.3f} to {found.risk.high:.3f} on {found.risk.n} test images; {chosen}"
+    return [
+        row(f"{pack}: measured disagreement", found.risk.value, level, found.risk.low <= level, bounds),
+        row(f"{pack}: average exit layer", found.mean_layer, note=f"of {last}; {found.stopped.mean():.0%} of the images stop"),
+        row(f"{pack}: expected speed-up", found.speedup, note=f"from {found.milliseconds:.1f} ms; full model {full_ms:.1f} ms"),
+        row(f"{pack}: live speed-up", live_speedup(vlm, case, policy, second[:N_LIVE]), note=f"{N_LIVE} images, one pass each"),
+    ]
+
+
+def latencies(vlm: Any, case: Case) -> tuple[np.ndarray, float]:
+    """Return the median milliseconds of every exit, float64 (layer,), and of the full model's generated answer, in turns."""
+    from sn_viz.decision import Decision
+    from sn_viz.latency import milliseconds_in_turns
+
+    exits = [
+        Decision(vlm, case.neurons, voters, layer, len(case.images.classes), "majority", np.dtype(np.float16))
+        for layer, voters in zip(case.neurons.layers, case.voters, strict=True)
+    ]
+    examples = list(zip(case.images.pictures, case.images.questions, strict=True))[:N_LIVE]
+    methods = [*exits, lambda example: vlm.generate([example[0]], [example[1]])]
+    medians = np.median(milliseconds_in_turns(methods, examples, budget=20), axis=0)
+    return medians[:-1], float(medians[-1])
+
+
+def live_speedup(vlm: Any, case: Case, policy: RiskControlled | FullModel, index: np.ndarray) -> float:
+    """Return the time of the full model's generated answers over that of the policy's own passes, in turns, with preprocessing."""
+    seconds = np.array([_pair_seconds(vlm, case, policy, int(i)) for i in [index[0], *index]])[1:]  # the first pair warms up
+    return float(seconds[:, 1].sum() / seconds[:, 0].sum())
+
+
+def _pair_seconds(vlm: Any, case: Case, policy: RiskControlled | FullModel, i: int) -> tuple[float, float]:
+    """Return the seconds of the policy's pass and of the full model's generated answer on example ``i``."""
+    picture, question = [case.images.pictures[i]], [case.images.questions[i]]
+    start = time.perf_counter()
+    inputs = vlm.prepare(picture, question)
+    decide_stream(vlm, inputs, policy, case.voters, case.neurons, case.images.classes, question[0])
+    middle = time.perf_counter()
+    vlm.generate(picture, question)
+    return middle - start, time.perf_counter() - middle
