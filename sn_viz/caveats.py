@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sn_viz.types import Baseline, LabelledImages, Stumps, Votes
+from sn_viz.types import Baseline, LabelledImages, Neurons, Stumps, Votes
 
 FEW = 10
 """Fewer probing images of a class than this earn a warning."""
@@ -23,6 +23,7 @@ def plain_warnings(
     baselines: Sequence[Baseline],
     votes: Votes,
     exit_layer: int,
+    neurons: Neurons | None = None,
 ) -> tuple[str, ...]:
     """Return what a reader of the results should know, in plain words; notes of the data come first, without repeats."""
     notes = [*train.notes, *test.notes]
@@ -40,11 +41,16 @@ def plain_warnings(
             "What was found may be luck."
         )
     majority = np.bincount(test.labels, minlength=len(test.classes)).max() / len(test)
-    right = float(np.mean(votes.predicted[:, exit_layer - 1] == test.labels))
+    right = float(np.mean(votes.predicted[:, exit_layer - votes.first_layer] == test.labels))
     if right <= majority:
         notes.append(
             f"Always saying the commonest class would be right on {majority:.0%} of the test images, "
             f"the super neurons are right on {right:.0%}."
+        )
+    if neurons is not None and neurons.n_tower and not train.question:
+        notes.append(
+            "Questions differ between the images, and the vision tower never sees the question: its neurons answer the same "
+            "whatever is asked."
         )
     notes += [baseline.note for baseline in baselines if baseline.name == "full-model" and np.any(baseline.predicted == -1)]
     return tuple(dict.fromkeys(notes))

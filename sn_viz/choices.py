@@ -12,6 +12,7 @@ from sn_viz.classifier import WEIGHTINGS
 from sn_viz.errors import UserError
 from sn_viz.rules import RULES
 from sn_viz.search import METRICS
+from sn_viz.types import layer_name
 
 
 def baseline_names(compare: str | Sequence[str]) -> tuple[str, ...]:
@@ -39,16 +40,30 @@ def check_choices(rule: str, metric: str, voters: int, weighting: str, test_size
         raise UserError(f"The seed {seed} is not possible.", f"It is a whole number from 0 to {2**32 - 1}.", "Use 0.")
 
 
-def checked_layer(exit_layer: int | str | None, n_layers: int) -> int | None:
-    """Return a valid exit layer, or None for "auto"."""
+def checked_layer(exit_layer: int | str | None, n_layers: int, n_tower: int = 0) -> int | None:
+    """Return a valid exit layer, or None for "auto".
+
+    Parameters
+    ----------
+    exit_layer : int, str or None
+        A number, or a name such as "3" or "V4".
+    n_layers : int
+        Decoder blocks that can be stopped after.
+    n_tower : int
+        Blocks of the vision tower that can be stopped after: layers from ``1 - n_tower`` to 0, called V1, V2 and so on.
+
+    Raises
+    ------
+    UserError
+        When there is no such layer; the message lists them.
+    """
     if exit_layer is None or exit_layer == "auto":
         return None
-    try:
-        layer = int(exit_layer)
-    except ValueError:
-        layer = 0
-    if not 1 <= layer <= n_layers:
-        raise UserError(
-            f"There is no exit layer {exit_layer!r}.", f"This model has layers 1 to {n_layers}.", "Use one of them, or auto."
-        )
-    return layer
+    layers = {str(layer): layer for layer in range(1 - n_tower, n_layers + 1)}
+    layers |= {layer_name(layer, n_tower): layer for layer in range(1 - n_tower, n_layers + 1)}
+    typed = str(exit_layer).strip().upper()
+    if typed not in layers:
+        there = f"V1 to V{n_tower} in its vision tower" if n_tower else ""
+        there = " and ".join(filter(None, (there, f"1 to {n_layers}" if n_layers else "")))
+        raise UserError(f"There is no exit layer {exit_layer!r}.", f"This model has layers {there}.", "Use one of them, or auto.")
+    return layers[typed]

@@ -162,7 +162,7 @@ def select_voters(stumps: Stumps, k: int, n_classes: int) -> Stumps:
 
 
 def voters_by_layer(stumps: Stumps, neurons: Neurons, k: int, n_classes: int) -> tuple[Stumps, ...]:
-    """Return the super neurons of every exit layer, index 0 for layer 1: the best ``k`` (of each class) among those up to it.
+    """Return the super neurons of every exit layer: the best ``k`` (of each class) among those up to it.
 
     Parameters
     ----------
@@ -176,8 +176,8 @@ def voters_by_layer(stumps: Stumps, neurons: Neurons, k: int, n_classes: int) ->
     Returns
     -------
     tuple of Stumps
-        A layer has none where all neurons so far are constant: with sliding attention the last position may not have met the
-        picture.
+        In the order of ``neurons.layers``. A layer has none where all neurons so far are constant: with sliding attention the last
+        position may not have met the picture.
 
     Raises
     ------
@@ -185,7 +185,7 @@ def voters_by_layer(stumps: Stumps, neurons: Neurons, k: int, n_classes: int) ->
         When k is below 1, or no neuron of any layer is defined.
     """
     per_neuron = 1 if n_classes == 2 else n_classes
-    ends = [neurons.up_to(layer) * per_neuron for layer in range(1, neurons.n_layers + 1)]
+    ends = [neurons.up_to(layer) * per_neuron for layer in neurons.layers]
     first = next((i for i, end in enumerate(ends[:-1]) if not np.isnan(stumps.score[:end]).all()), len(ends) - 1)
     return tuple(
         select_voters(stumps.take(slice(0, end)), k, n_classes) if i >= first else stumps.take(slice(0, 0))
@@ -282,7 +282,11 @@ def winners(tally: Float[np.ndarray, "*rows class"]) -> Int64[np.ndarray, "*rows
 
 
 def votes_by_layer(
-    values: Float[np.ndarray, "example neuron"], voters_by_layer: Sequence[Stumps], n_classes: int, weighting: str = "majority"
+    values: Float[np.ndarray, "example neuron"],
+    voters_by_layer: Sequence[Stumps],
+    n_classes: int,
+    weighting: str = "majority",
+    first_layer: int = 1,
 ) -> Votes:
     """Return what the voters of each exit layer say.
 
@@ -290,9 +294,11 @@ def votes_by_layer(
     ----------
     values : float16 or float32 (example, neuron)
     voters_by_layer : sequence of Stumps
-        Index 0 is exit layer 1.
+        Index 0 is exit layer ``first_layer``.
     n_classes : int
     weighting : str
+    first_layer : int
+        1, or less when the vision tower was read.
 
     Returns
     -------
@@ -303,4 +309,4 @@ def votes_by_layer(
     tallies = [vote(values, voters, n_classes, weighting) for voters in voters_by_layer]
     tally = np.stack(tallies, axis=1) if tallies else np.zeros(shape, np.float32)
     ranked = np.sort(tally, axis=2)
-    return Votes(tally=tally, predicted=winners(tally), margin=ranked[:, :, -1] - ranked[:, :, -2])
+    return Votes(tally, winners(tally), ranked[:, :, -1] - ranked[:, :, -2], first_layer)

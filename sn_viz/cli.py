@@ -85,12 +85,14 @@ def find(
     ],
     question: Annotated[str | None, typer.Option(help="Asked of every image. [default: what comes with the data]")] = None,
     model: ModelOption = None,
-    sites: Annotated[str, typer.Option(help="all, or names with commas between.")] = "all",
+    sites: Annotated[
+        str, typer.Option(help="all (the language model's), tower (the vision tower's), or names; commas between.")
+    ] = "all",
     rule: Annotated[str, typer.Option(help="Threshold rule; an unknown name lists them.")] = "best-split",
     metric: Annotated[str, typer.Option(help="balanced-accuracy, accuracy, roc-auc, f1.")] = "balanced-accuracy",
     voters: Annotated[int, typer.Option(help="How many super neurons vote.")] = 15,
     weighting: Annotated[str, typer.Option(help="majority or log-odds.")] = "majority",
-    exit_layer: Annotated[str, typer.Option(help="auto, or a layer from 1.")] = "auto",
+    exit_layer: Annotated[str, typer.Option(help="auto, a layer from 1, or V1 and on in the vision tower.")] = "auto",
     test: Annotated[str | None, typer.Option(help="Separate test images, in any form that DATA may have.")] = None,
     test_size: Annotated[float, typer.Option(help="Fraction of DATA kept for testing.")] = 0.5,
     seed: Annotated[int, typer.Option(help="Of the split, the folds and the null.")] = 0,
@@ -138,7 +140,7 @@ def find(
 def predict(
     run: Annotated[Path, typer.Argument(help="Folder of a saved run.")],
     images: Annotated[list[str], typer.Argument(metavar="IMAGE...", help="Images to label.")],
-    exit_layer: Annotated[str, typer.Option(help="auto (the run's own), or a layer from 1.")] = "auto",
+    exit_layer: Annotated[str, typer.Option(help="auto (the run's own), or a layer: 3, V4.")] = "auto",
     question: Annotated[str | None, typer.Option(help="Asked of every image. [default: the run's own]")] = None,
     compare: Annotated[bool, typer.Option("--compare", help="Let the full model answer too.")] = False,
     model: ModelOption = None,
@@ -157,20 +159,22 @@ def predict(
 
         reopened = Run.load(run)
         model = lasting_name(model) if model else reopened.config.model
-        layer = checked_layer(exit_layer, reopened.neurons.n_layers)
+        layer = checked_layer(exit_layer, reopened.neurons.n_layers, reopened.neurons.n_tower)
         pictures, questions = decision.pictures_and_questions(reopened, images, question)
         vlm = model_named(model, device)
         predictions = decision.predict(reopened, pictures, layer, questions[0], vlm)
         answers = decision.full_answers(vlm, pictures, questions) if compare else []
         names = [Path(image).name for image in images]
         if json_file != "-":
-            console.print(predictions_table(names, predictions, [f"{a.text} ({a.milliseconds:.1f} ms)" for a in answers]))
+            said_in_full = [f"{a.text} ({a.milliseconds:.1f} ms)" for a in answers]
+            console.print(predictions_table(names, predictions, said_in_full, reopened.neurons.n_tower))
     rows = []
     for i, (name, said) in enumerate(zip(images, predictions, strict=True)):
         row: dict[str, Any] = {
             "image": name,
             "label": said.label,
             "exit_layer": said.exit_layer,
+            "exit_layer_name": reopened.neurons.layer_name(said.exit_layer),
             "milliseconds": said.milliseconds,
             "margin": said.margin,
             "tally": dict(zip(reopened.train.classes, said.tally, strict=True)),

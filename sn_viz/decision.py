@@ -42,7 +42,7 @@ def predict(
     images : LabelledImages, or a sequence of paths, PIL images, uint8 arrays (h, w, 3) or Pictures
         What to label.
     exit_layer : int, optional
-        From 1; by default the run's own.
+        From 1, 0 and less in the vision tower; by default the run's own.
     question : str, optional
         By default the run's question; needed when the run asked each image something else.
     vlm : Vlm, optional
@@ -58,12 +58,19 @@ def predict(
     UserError
         For a layer that the model lacks, an unreadable image, or a missing question.
     """
-    layer = checked_layer(exit_layer, run.neurons.n_layers) or run.exit_layer
+    chosen = checked_layer(exit_layer, run.neurons.n_layers, run.neurons.n_tower)
+    layer = run.exit_layer if chosen is None else chosen
     pictures, questions = pictures_and_questions(run, images, question)
     vlm = vlm or model_named(run.config.model)
     check_model(run, vlm)
     decide = Decision(
-        vlm, run.neurons, run.voters[layer - 1], layer, len(run.train.classes), run.config.weighting, run.train_values.dtype
+        vlm,
+        run.neurons,
+        run.voters[layer - run.neurons.layers.start],
+        layer,
+        len(run.train.classes),
+        run.config.weighting,
+        run.train_values.dtype,
     )
     predictions = []
     if pictures:
@@ -180,12 +187,13 @@ def measure_latency(
     Returns
     -------
     tuple
-        Milliseconds by name ("full_model", "first_token", "early_exit": medians; "early_exit_p95"), and float64 (layer,) medians.
+        Milliseconds by name ("full_model", "first_token", "early_exit": medians; "early_exit_p95"), and float64 (layer,) medians
+        in the order of the neurons' layers.
     """
     examples = list(zip(test.pictures, test.questions, strict=True))[:N_TIMED]
     exits = [
         Decision(vlm, seen.neurons, chosen, layer, len(test.classes), config.weighting, seen.values.dtype)
-        for layer, chosen in enumerate(voters, start=1)
+        for layer, chosen in zip(seen.neurons.layers, voters, strict=True)
     ]
 
     def full_model(example: tuple[Picture, str]) -> int:
@@ -196,7 +204,7 @@ def measure_latency(
 
     progress(0.0, "Timing the full model against every exit")
     times = milliseconds_in_turns([full_model, first_token, *exits], examples)
-    medians, chosen = np.median(times, axis=0), 1 + exit_layer
+    medians, chosen = np.median(times, axis=0), 2 + exit_layer - seen.neurons.layers.start
     named = {
         "full_model": medians[0],
         "first_token": medians[1],

@@ -26,12 +26,12 @@ from torch import nn
 
 from sn_viz.errors import UserError
 from sn_viz.models.blocks import attention_of, attention_output_of, mlp_of
+from sn_viz.models.tower import picture_means
 from sn_viz.models.vlm import Inputs, Vlm
 from sn_viz.policies import FixedLayer as FixedLayer
 from sn_viz.policies import MarginPolicy as MarginPolicy
 from sn_viz.policies import RiskControlled as RiskControlled
 from sn_viz.sites import Place, in_tower, site_called, site_names
-from sn_viz.tower import picture_means
 from sn_viz.types import Picture
 
 HALF_MAX = float(np.finfo(np.float16).max)
@@ -152,8 +152,9 @@ def stream_layers(
 
 
 def available_sites(vlm: Vlm, sites: str | Sequence[str] = "all") -> tuple[str, ...]:
-    """Return the chosen sites in the registries' order: "all" (of the decoder) and "tower" leave out what the model does not have,
-    a name insists on it.
+    """Return the chosen sites in the registries' order.
+
+    "all" (of the decoder) and "tower" leave out what the model does not have; a name insists on it.
     """
     names = site_names(sites)
     asked = ({sites} if isinstance(sites, str) else set(sites)) or {"all"}
@@ -164,7 +165,7 @@ def available_sites(vlm: Vlm, sites: str | Sequence[str] = "all") -> tuple[str, 
 
 
 def layers_of(vlm: Vlm, sites: Sequence[str]) -> range:
-    """Return the layers that hold the chosen sites: from the first block of the tower where one of them lives there, else from 1."""
+    """Return the layers that hold the chosen sites: from the tower's first block where one of them lives there, else from 1."""
     lives_in_tower = [in_tower(name) for name in sites]
     return range(1 - len(vlm.tower_blocks) if any(lives_in_tower) else 1, 1 + (0 if all(lives_in_tower) else vlm.n_layers))
 
@@ -338,8 +339,9 @@ def _run_until(
     cut: str,
     write: Callable[[int, int, torch.Tensor], None],
 ) -> None:
-    """Run blocks up to the last of ``layers``, hand what every site holds to ``write(layer, site, vector)``, and stop as soon as the
-    sites ``due`` in the last one were read.
+    """Run blocks up to the last of ``layers``, hand what every site holds to ``write(layer, site, vector)``, and stop.
+
+    The pass ends as soon as the sites ``due`` in the last layer were read.
     """
     waiting, exit_layer = set(due), layers[-1]
 

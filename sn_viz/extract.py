@@ -1,6 +1,7 @@
 """Labelled images and a model in, activations out.
 
-One forward pass per batch; of every site only the last prompt position is kept, and no logits are computed. It knows nothing about
+One forward pass per batch; of every site only the last prompt position is kept (in the vision tower the mean over the patches), and
+no logits are computed. It knows nothing about
 labels beyond passing them on.
 """
 
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sn_viz.errors import UserError
-from sn_viz.exits import available_sites, site_widths, truncated_forward
+from sn_viz.exits import available_sites, check_layer, layers_of, site_widths, truncated_forward
 from sn_viz.models.vlm import Vlm
 from sn_viz.types import Activations, LabelledImages, Neurons, Picture, Progress
 
@@ -49,7 +50,7 @@ def extract(
     question : str, optional
         Asked of every image; None keeps the questions that come with ``LabelledImages``.
     sites : str or sequence of str
-        Names of sites; "all" means all that the model has.
+        Names of sites; "all" means all that the model's decoder has, "tower" all of its vision tower.
     progress : callable, optional
         Called between batches; it may raise ``errors.Cancelled``. What was read before is in the cache by then.
     batch_size : int, optional
@@ -57,7 +58,7 @@ def extract(
     cache : Store, optional
         Keeps rows by picture and question, so that adding one image costs one image. Used for float16 only.
     up_to_layer : int, optional
-        Really stop there; default: the last layer.
+        Really stop there; default: the last layer. 0 and less lie in the vision tower.
     dtype : type
         ``np.float16`` (values beyond its range are cut to its largest number; NaN stays NaN) or ``np.float32``.
 
@@ -81,7 +82,7 @@ def extract(
     pictures, questions, labels = _examples(images, question)
     chosen = available_sites(vlm, sites)
     neurons = neurons_of(vlm, chosen, up_to_layer)
-    last = up_to_layer or vlm.n_layers
+    last = layers_of(vlm, chosen)[-1] if up_to_layer is None else up_to_layer
     key = _key(vlm, chosen, last, dtype)
     names = [_row_name(picture, text) for picture, text in zip(pictures, questions, strict=True)]
     values = np.empty((len(pictures), len(neurons)), dtype=dtype)
@@ -132,16 +133,16 @@ def neurons_of(model: Vlm | str, sites: str | Sequence[str] = "all", up_to_layer
     """
     vlm = _loaded(model)
     chosen = available_sites(vlm, sites)
-    last = vlm.n_layers if up_to_layer is None else up_to_layer
-    if not 1 <= last <= vlm.n_layers:
-        raise UserError(f"There is no layer {last}.", f"{vlm.name} has layers 1 to {vlm.n_layers}.", "Choose one of these.")
-    widths = site_widths(vlm, chosen)[:last]
+    every = layers_of(vlm, chosen)
+    last = every[-1] if up_to_layer is None else up_to_layer
+    check_layer(vlm, chosen, last)
+    widths = site_widths(vlm, chosen)[: last - every.start + 1]
     cells = widths.ravel()
     layers, kinds = np.indices(widths.shape)
     starts = np.concatenate([[0], np.cumsum(cells)[:-1]])
     return Neurons(
         site=np.repeat(kinds.ravel(), cells).astype(np.int8),
-        layer=np.repeat(layers.ravel() + 1, cells).astype(np.int16),
+        layer=np.repeat(layers.ravel() + every.start, cells).astype(np.int16),
         unit=(np.arange(cells.sum()) - np.repeat(starts, cells)).astype(np.int32),
         site_names=chosen,
     )
@@ -201,7 +202,7 @@ def _row_name(picture: Picture, question: str) -> str:
 
 
 def _key(vlm: Vlm, sites: Sequence[str], last: int, dtype: type[np.floating]) -> str:
-    layers = "all" if last == vlm.n_layers else str(last)
+    layers = "all" if last == layers_of(vlm, sites)[-1] else str(last)
     return f"{vlm.key}.{'+'.join(sites)}.{layers}.{np.dtype(dtype).name}"
 
 
@@ -210,7 +211,7 @@ def _cached_rows(
 ) -> dict[str, np.ndarray]:
     """Return known rows; a row of all layers serves a shallower request too, since layers come first in the order of neurons."""
     known: dict[str, np.ndarray] = {}
-    for key in dict.fromkeys((_key(vlm, sites, vlm.n_layers, dtype), _key(vlm, sites, last, dtype))):
+    for key in dict.fromkeys((_key(vlm, sites, layers_of(vlm, sites)[-1], dtype), _key(vlm, sites, last, dtype))):
         absent = [name for name in dict.fromkeys(names) if name not in known]
         if absent:
             known.update(cache.get(key, absent))

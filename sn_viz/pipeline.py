@@ -21,6 +21,7 @@ from sn_viz.caveats import plain_warnings
 from sn_viz.choices import baseline_names, check_choices, checked_layer
 from sn_viz.classifier import voters_by_layer, votes_by_layer
 from sn_viz.decision import measure_latency, model_version, predict
+from sn_viz.exits import available_sites, layers_of
 from sn_viz.extract import extract
 from sn_viz.held_out import align_classes, asked, usable, without_seen
 from sn_viz.models.catalog import lasting_name
@@ -83,9 +84,10 @@ def run(
     with stage("choose", 0.45, "Choosing the exit layer on the probing images") as report:
         choices = (config.rule, config.metric, config.voters, config.weighting, n_classes)
         correct = cross_validated_layers(seen.values, train.labels, seen.neurons, *choices, seed=config.seed, progress=report)
-        exit_layer = choose_exit_layer(correct) if config.exit_layer is None else config.exit_layer
+        layers = seen.neurons.layers
+        exit_layer = layers[choose_exit_layer(correct) - 1] if config.exit_layer is None else config.exit_layer
     with stage("vote", 0.46, "Voting on the test images"):
-        votes = votes_by_layer(unseen.values, voters, n_classes, config.weighting)
+        votes = votes_by_layer(unseen.values, voters, n_classes, config.weighting, layers.start)
     with stage("baselines", 0.80, "Comparing with other methods") as report:
         context = Context(vlm, train, test, seen.values, unseen.values, seen.neurons, config.seed, report)
         baselines = compare(config.compare, context)
@@ -110,7 +112,7 @@ def run(
         null_scores=null_scores,
         latency_ms=exit_ms,
         seconds=stage.seconds,
-        warnings=plain_warnings(train, test, stumps, null_scores, baselines, votes, exit_layer),
+        warnings=plain_warnings(train, test, stumps, null_scores, baselines, votes, exit_layer, seen.neurons),
         versions=versions(vlm),
     )
 
@@ -156,15 +158,15 @@ def find(
     test_size : float
         Fraction of ``data`` kept for testing.
     sites : "all" or names
-        Which tensors are read.
+        Which tensors are read: "all" those of the language model, "tower" those of the vision tower, "all,tower" both.
     rule, metric : str
         Threshold rule and score of the search.
     voters : int
         How many super neurons vote, for each class when there are more than two.
     weighting : str
         "majority" or "log-odds".
-    exit_layer : "auto" or int
-        From 1; "auto" chooses it on the probing split.
+    exit_layer : "auto", int or str
+        From 1, or "V4" for the fourth block of the vision tower; "auto" chooses it on the probing split.
     seed : int
         Of the split, the folds and the null.
     progress : callable, optional
@@ -206,7 +208,7 @@ def find(
         metric=metric,
         voters=voters,
         weighting=weighting,
-        exit_layer=checked_layer(exit_layer, vlm.n_layers),
+        exit_layer=_checked_exit(exit_layer, vlm, chosen_sites),
         test_size=test_size,
         seed=seed,
         compare=names,
@@ -215,12 +217,18 @@ def find(
     return replace(found, seconds={**stage.seconds, **found.seconds})
 
 
+def _checked_exit(exit_layer: int | str | None, vlm: Vlm, sites: tuple[str, ...]) -> int | None:
+    layers = layers_of(vlm, available_sites(vlm, sites))
+    return checked_layer(exit_layer, layers[-1], 1 - layers.start)
+
+
 def layer_accuracies(votes: Votes, labels: np.ndarray, correct: np.ndarray, layer_ms: np.ndarray) -> tuple[LayerAccuracy, ...]:
     """Combine held-out accuracy, cross-validated accuracy (``correct``, bool (example, layer)) and latency of every exit layer."""
     right = (votes.predicted == labels[:, None]).sum(axis=0)
     cv = correct.mean(axis=0) if len(correct) else np.full(len(right), np.nan)
     return tuple(
-        LayerAccuracy(l + 1, wilson(int(right[l]), len(labels)), float(cv[l]), float(layer_ms[l])) for l in range(len(right))
+        LayerAccuracy(l + votes.first_layer, wilson(int(right[l]), len(labels)), float(cv[l]), float(layer_ms[l]))
+        for l in range(len(right))
     )
 
 

@@ -142,7 +142,7 @@ def summary(run: Run) -> dict[str, Any]:
     dict
         Accuracies are fractions on the test images; what was not measured is None.
     """
-    at_exit = run.by_layer[run.exit_layer - 1]
+    at_exit = run.by_layer[run.exit_index]
     baselines = {baseline.name.replace("-", "_"): baseline for baseline in run.baselines}
     accuracy = {name: asdict(baselines[name].accuracy) if name in baselines else None for name in METHODS}
     accuracy |= {name: asdict(b.accuracy) for name, b in baselines.items()}
@@ -155,12 +155,15 @@ def summary(run: Run) -> dict[str, Any]:
         "n_train": len(run.train),
         "n_test": len(run.test),
         "exit_layer": run.exit_layer,
+        "exit_layer_name": run.neurons.layer_name(run.exit_layer),
         "n_layers": run.neurons.n_layers,
+        "n_tower_layers": run.neurons.n_tower,
         "n_neurons": len(run.neurons),
         "accuracy": accuracy,
         "by_layer": [
             {
                 "layer": row.layer,
+                "name": run.neurons.layer_name(row.layer),
                 "accuracy": row.accuracy.value,
                 "low": row.accuracy.low,
                 "high": row.accuracy.high,
@@ -178,7 +181,7 @@ def summary(run: Run) -> dict[str, Any]:
             "vs_full_model": _ratio(ms.get("full_model"), ms.get("early_exit")),
             "vs_first_token": _ratio(ms.get("first_token"), ms.get("early_exit")),
         },
-        "neurons": [_neuron(run, i) for i in range(len(run.voters[run.exit_layer - 1]))],
+        "neurons": [_neuron(run, i) for i in range(len(run.voters[run.exit_index]))],
         "null": {"best_score_p95": float(np.percentile(run.null_scores, 95)) if len(run.null_scores) else None},
         "baselines": [{"name": b.name, "latency_ms": b.latency_ms, "note": b.note} for b in run.baselines],
         "config": {**asdict(run.config), "model": run.config.model_name},
@@ -190,7 +193,7 @@ def summary(run: Run) -> dict[str, Any]:
 
 
 def _neuron(run: Run, index: int) -> dict[str, Any]:
-    voters = run.voters[run.exit_layer - 1]
+    voters = run.voters[run.exit_index]
     neuron = int(voters.neuron[index])
     return {
         "site": run.neurons.site_names[run.neurons.site[neuron]],
@@ -314,19 +317,20 @@ def _read(folder: Path, facts: dict[str, Any]) -> Run:
             notes=tuple(split["notes"]),
         )
 
+    neurons = Neurons(array("neuron_site"), array("neuron_layer"), array("neuron_unit"), tuple(facts["site_names"]))
     ends = np.cumsum(array("voter_count", np.int64))
     voters = Stumps(*(array(f"voter_{field}") for field in _STUMP_FIELDS))
     run = Run(
         config=_config(facts["config"]),
         train=images("train"),
         test=images("test"),
-        neurons=Neurons(array("neuron_site"), array("neuron_layer"), array("neuron_unit"), tuple(facts["site_names"])),
+        neurons=neurons,
         train_values=array("train_values"),
         test_values=array("test_values"),
         stumps=Stumps(*(array(f"stump_{field}") for field in _STUMP_FIELDS)),
         voters=tuple(voters.take(slice(start, end)) for start, end in zip([0, *ends[:-1]], ends, strict=True)),
         exit_layer=int(facts["exit_layer"]),
-        votes=Votes(array("vote_tally"), array("vote_predicted"), array("vote_margin")),
+        votes=Votes(array("vote_tally"), array("vote_predicted"), array("vote_margin"), neurons.layers.start),
         by_layer=tuple(
             LayerAccuracy(row["layer"], Interval(**row["accuracy"]), _number(row["cv_accuracy"]), _number(row["latency_ms"]))
             for row in facts["by_layer"]
@@ -360,15 +364,15 @@ def _config(facts: dict[str, Any]) -> Config:
 
 def _check_shapes(run: Run) -> None:
     """Raise ValueError unless the parts of a reopened run fit each other."""
-    n_layers, n_neurons = run.neurons.n_layers, len(run.neurons)
+    layers, n_neurons = run.neurons.layers, len(run.neurons)
     per_neuron = 1 if len(run.train.classes) == 2 else len(run.train.classes)
     facts = {
         "probing values": run.train_values.shape == (len(run.train), n_neurons),
         "test values": run.test_values.shape == (len(run.test), n_neurons),
         "labels": len(run.train.labels) == len(run.train) and len(run.test.labels) == len(run.test),
         "stumps": len(run.stumps) == n_neurons * per_neuron,
-        "votes": run.votes.tally.shape == (len(run.test), n_layers, len(run.train.classes)),
-        "layers": len(run.voters) == len(run.by_layer) == n_layers and 1 <= run.exit_layer <= n_layers,
+        "votes": run.votes.tally.shape == (len(run.test), len(layers), len(run.train.classes)),
+        "layers": len(run.voters) == len(run.by_layer) == len(layers) and run.exit_layer in layers,
         "voters": all(len(s) == 0 or (0 <= s.neuron.min() and s.neuron.max() < n_neurons) for s in run.voters),
         "baselines": all(len(b.predicted) == len(run.test) for b in run.baselines),
     }

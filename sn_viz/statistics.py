@@ -174,10 +174,10 @@ def cross_validated_layers(
     sizes = np.unique(labels, return_counts=True)[1]
     folds = min(n_folds, int(sizes.min())) if len(sizes) > 1 else 0
     if folds < 2:
-        return np.zeros((0, neurons.n_layers), bool)
+        return np.zeros((0, len(neurons.layers)), bool)
     n_classes = max(2, n_classes or int(labels.max()) + 1)
     fold = _stratified(labels, folds, seed)
-    right = np.zeros((len(labels), neurons.n_layers), bool)
+    right = np.zeros((len(labels), len(neurons.layers)), bool)
     for number in range(folds):
         if progress is not None:
             progress(number / folds, "Choosing the exit layer on the probing images")
@@ -205,7 +205,7 @@ def choose_exit_layer(right: Bool[np.ndarray, "example layer"], se: float = 1.0)
     Returns
     -------
     int
-        From 1; the last layer when there are no examples to go by, and 1 when there are no layers.
+        Counted from 1, the first column; the last layer when there are no examples to go by, and 1 when there are no layers.
 
     Notes
     -----

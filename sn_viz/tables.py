@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from sn_viz.plots.reference import method_name
-from sn_viz.types import Interval, Prediction, Run
+from sn_viz.types import Interval, Prediction, Run, layer_name
 
 
 def print_run(run: Run, console: Console) -> None:
@@ -18,7 +18,7 @@ def print_run(run: Run, console: Console) -> None:
     question = run.config.question or run.train.question or "(each image has its own question)"
     console.print(f"[bold]{escape(question)}[/]  {escape(' / '.join(run.train.classes))}", highlight=False)
     console.print(
-        f"{escape(run.config.model_name)}: {run.neurons.n_layers} layers, {len(run.neurons):,} neurons. "
+        f"{escape(run.config.model_name)}: {_layers(run)}, {len(run.neurons):,} neurons. "
         f"{len(run.train)} images to find neurons, {len(run.test)} others to test them.",
         highlight=False,
     )
@@ -39,9 +39,10 @@ def methods_table(run: Run) -> Table:
     table = Table(title="On the test images", title_justify="left")
     for heading, justify in (("method", "left"), ("accuracy", "right"), ("95 % interval", "right"), ("ms an image", "right")):
         table.add_column(heading, justify=justify)  # type: ignore[arg-type]
-    at_exit = run.by_layer[run.exit_layer - 1]
+    at_exit = run.by_layer[run.exit_index]
     rows = [(method_name(b.name), b.accuracy, b.latency_ms) for b in run.baselines]
-    rows.append((f"super neurons, exit at layer {run.exit_layer}", at_exit.accuracy, run.latency_ms["early_exit"]))
+    stop = run.neurons.layer_name(run.exit_layer)
+    rows.append((f"super neurons, exit at layer {stop}", at_exit.accuracy, run.latency_ms["early_exit"]))
     for name, accuracy, latency in rows:
         style = "bold green" if name.startswith("super neurons") else ""
         table.add_row(escape(name), *_interval(accuracy), _ms(latency), style=style)
@@ -61,14 +62,15 @@ def layers_table(run: Run) -> Table:
     for row in run.by_layer:
         chosen = row.layer == run.exit_layer
         cv = "" if math.isnan(row.cv_accuracy) else f"{row.cv_accuracy:.1%}"
-        label = f"-> {row.layer}" if chosen else str(row.layer)
+        name = run.neurons.layer_name(row.layer)
+        label = f"-> {name}" if chosen else name
         table.add_row(label, *_interval(row.accuracy), cv, _ms(row.latency_ms), style="bold green" if chosen else "")
     return table
 
 
 def neurons_table(run: Run) -> Table:
     """Return the super neurons of the exit layer."""
-    voters = run.voters[run.exit_layer - 1]
+    voters = run.voters[run.exit_index]
     table = Table(title="The super neurons", title_justify="left")
     for heading, justify in (("neuron", "left"), ("says", "left"), ("when", "right"), ("score", "right")):
         table.add_column(heading, justify=justify)  # type: ignore[arg-type]
@@ -83,15 +85,18 @@ def neurons_table(run: Run) -> Table:
     return table
 
 
-def predictions_table(names: Sequence[str], predictions: Iterable[Prediction], answers: Sequence[str] = ()) -> Table:
-    """Return one row per image; ``answers`` adds what the full model said."""
+def predictions_table(
+    names: Sequence[str], predictions: Iterable[Prediction], answers: Sequence[str] = (), n_tower: int = 0
+) -> Table:
+    """Return one row per image; ``answers`` adds what the full model said, ``n_tower`` names exits in the vision tower."""
     table = Table()
     for heading, justify in (("image", "left"), ("label", "left"), ("margin", "right"), ("exit layer", "right"), ("ms", "right")):
         table.add_column(heading, justify=justify)  # type: ignore[arg-type]
     if answers:
         table.add_column("full model")
     for i, (name, said) in enumerate(zip(names, predictions, strict=True)):
-        row = [escape(name), escape(said.label), f"{said.margin:.2f}", str(said.exit_layer), f"{said.milliseconds:.1f}"]
+        row = [escape(name), escape(said.label), f"{said.margin:.2f}", layer_name(said.exit_layer, n_tower)]
+        row.append(f"{said.milliseconds:.1f}")
         table.add_row(*row, *([escape(answers[i])] if answers else []))
     return table
 
@@ -102,6 +107,13 @@ def plain_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> Ta
     for row in rows:
         table.add_row(*(escape(str(cell)) for cell in row))
     return table
+
+
+def _layers(run: Run) -> str:
+    """Return how many layers a run can stop after, in words."""
+    tower, decoder = run.neurons.n_tower, run.neurons.n_layers
+    in_tower = f"{tower} blocks of the vision tower" if tower else ""
+    return " and ".join(filter(None, (in_tower, f"{decoder} layers" if decoder or not tower else "")))
 
 
 def _interval(interval: Interval) -> tuple[str, str]:

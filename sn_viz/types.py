@@ -5,7 +5,8 @@ Config -> LabelledImages -> Activations -> Stumps -> Votes -> Run -> figures. Th
 
 Axes: example (an image with its question), neuron (one scalar activation), class, stump, layer. The shapes in the annotations cost
 nothing when the package runs; the tests check them. Layers count from 1: layer 1 is
-decoder block 0. The neuron axis is always sorted by layer, then site, then unit: "everything up to exit layer l" is a prefix.
+decoder block 0. Blocks of the vision tower, which run before, count down from 0: the last of them is layer 0, the one before it
+layer -1. The neuron axis is always sorted by layer, then site, then unit: "everything up to exit layer l" is a prefix.
 """
 
 from __future__ import annotations
@@ -22,6 +23,23 @@ from jaxtyping import Float, Int, UInt8
 
 Progress = Callable[[float, str], None]
 """Called as progress(fraction in [0, 1], what is being done). It may raise ``errors.Cancelled``; callers let that through."""
+
+
+def layer_name(layer: int | np.integer, n_tower: int = 0) -> str:
+    """Return what people call a layer: "3" for the third decoder block, "V4" for the fourth block of the vision tower.
+
+    Parameters
+    ----------
+    layer : int
+        From 1 for decoder blocks; 0 and less for the ``n_tower`` blocks of the vision tower, the last of which is 0.
+    n_tower : int
+
+    Examples
+    --------
+    >>> [layer_name(layer, n_tower=4) for layer in (-3, 0, 1)]
+    ['V1', 'V4', '1']
+    """
+    return str(int(layer)) if layer >= 1 else f"V{int(layer) + n_tower}"
 
 
 @dataclass(frozen=True)
@@ -111,7 +129,7 @@ class Neurons:
     site: Int[np.ndarray, " neuron"]
     """int8 (neuron,): index into ``site_names``."""
     layer: Int[np.ndarray, " neuron"]
-    """int16 (neuron,): from 1."""
+    """int16 (neuron,): from 1; 0 and less in the vision tower."""
     unit: Int[np.ndarray, " neuron"]
     """int32 (neuron,): index inside the site's vector."""
     site_names: tuple[str, ...]
@@ -121,15 +139,31 @@ class Neurons:
 
     @property
     def n_layers(self) -> int:
+        """How many decoder blocks there are to stop after; 0 when only the vision tower is read."""
         return int(self.layer.max(initial=0))
+
+    @property
+    def n_tower(self) -> int:
+        """How many blocks of the vision tower there are to stop after; 0 when none of them is read."""
+        return 1 - int(self.layer.min(initial=1))
+
+    @property
+    def layers(self) -> range:
+        """Every layer to stop after, in the order in which they run: what a layer axis stands for."""
+        return range(1 - self.n_tower, self.n_layers + 1)
+
+    def layer_name(self, layer: int | np.integer) -> str:
+        """Return what people call ``layer``: "3", or "V4" in the vision tower."""
+        return layer_name(layer, self.n_tower)
 
     def up_to(self, layer: int | np.integer) -> int:
         """Return how many neurons lie in layers <= ``layer``: the length of that prefix."""
         return int(np.searchsorted(self.layer, layer, side="right"))
 
     def name(self, index: SupportsIndex) -> str:
-        """Return a readable name such as ``L3 mlp-neuron 117``."""
-        return f"L{self.layer[index]} {self.site_names[self.site[index]]} {self.unit[index]}"
+        """Return a readable name such as ``L3 mlp-neuron 117`` or ``V4 tower-residual 12``."""
+        layer = self.layer_name(self.layer[index])
+        return f"{layer if layer.startswith('V') else 'L' + layer} {self.site_names[self.site[index]]} {self.unit[index]}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,11 +215,13 @@ class Votes:
     """What the voters up to each exit layer say."""
 
     tally: Float[np.ndarray, "example layer class"]
-    """float32 (example, layer, class): share of the vote, sums to 1 over classes; layer index 0 is exit layer 1."""
+    """float32 (example, layer, class): share of the vote, sums to 1 over classes; layer index 0 is ``first_layer``."""
     predicted: Int[np.ndarray, "example layer"]
     """int64 (example, layer)."""
     margin: Float[np.ndarray, "example layer"]
     """float32 (example, layer): the winner's share minus the runner-up's."""
+    first_layer: int = 1
+    """The exit layer that layer index 0 stands for: 1, or less when the vision tower was read."""
 
 
 @dataclass(frozen=True)
@@ -221,6 +257,7 @@ class LayerAccuracy:
     """Held-out accuracy when the model stops after ``layer``."""
 
     layer: int
+    """From 1; 0 and less in the vision tower."""
     accuracy: Interval
     cv_accuracy: float
     """Cross-validated on the probing split; what the automatic choice of the exit layer looks at."""
@@ -243,7 +280,7 @@ class Run:
     stumps: Stumps
     """The best stump of every neuron (two classes: one each; more: one per neuron and class, neuron-major)."""
     voters: tuple[Stumps, ...]
-    """The super neurons of each exit layer; index 0 is exit layer 1."""
+    """The super neurons of each exit layer, in the order of ``neurons.layers``."""
     exit_layer: int
     votes: Votes
     """On the test split."""
@@ -257,6 +294,11 @@ class Run:
     """Wall-clock seconds of each stage."""
     warnings: tuple[str, ...] = ()
     versions: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def exit_index(self) -> int:
+        """Where the exit layer lies on the layer axis of ``voters``, ``votes`` and ``by_layer``."""
+        return self.exit_layer - self.neurons.layers.start
 
     def save(self, folder: str | Path) -> Path:
         """Write the run into ``folder`` (made if needed) and return it; see `sn_viz.saving.save_run`."""

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 NOT_TEXT = ("vision", "visual", "image", "audio", "speech", "video", "qformer", "perceiver", "resampler", "projector", "expert")
 ATTENTION_NAMES = ("self_attn", "self_attention", "attention", "attn", "linear_attn", "mixer", "cross_attn", "mamba", "conv")
+TOWER_WORDS = ("vision", "visual", "image")
+NOT_TOWER = ("text", "audio", "speech", "qformer", "perceiver", "resampler", "projector", "connector", "merger", "expert")
+CLASS_TOKENS = ("class_embedding", "cls_token", "class_token")
 MLP_NAMES = ("mlp", "feed_forward", "ffn", "block_sparse_moe", "moe")
 DOWN_NAMES = ("down_proj", "fc2", "c_proj", "w2", "dense_4h_to_h", "fc_out", "wo", "output")
 ATTENTION_OUTPUT_NAMES = ("o_proj", "out_proj", "c_proj", "dense", "wo", "output")
@@ -53,6 +56,28 @@ def decoder_blocks(module: Any) -> nn.ModuleList:
             "Choose a model whose answers come from a decoder-only language model.",
         )
     return max(found, key=lambda entry: entry[:2])[2]
+
+
+def tower_blocks(module: Any) -> list[nn.Module]:
+    """Return the blocks of the vision tower, in order; an empty list when no plain stack of attention blocks is found.
+
+    The list of blocks with the most parameters under a part whose path names sight ("vision_tower", "visual", ...) and no other
+    sense or stage.
+    """
+    found = [
+        (sum(p.numel() for p in child.parameters()), child)
+        for path, child in module.named_modules()
+        if _is_block_list(child)
+        and any(word in path.lower() for word in TOWER_WORDS)
+        and not any(word in path.lower() for word in NOT_TOWER)
+    ]
+    return list(max(found, key=lambda entry: entry[0])[1]) if found else []
+
+
+def has_class_token(module: Any) -> bool:
+    """Return whether the vision tower puts a token of its own before the patches."""
+    names = (name.lower() for name, _ in module.named_parameters())
+    return any(name.endswith(CLASS_TOKENS) and any(word in name for word in TOWER_WORDS) for name in names)
 
 
 def _is_block_list(module: Any) -> bool:

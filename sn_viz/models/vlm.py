@@ -16,7 +16,7 @@ from PIL import Image
 from torch import nn
 
 from sn_viz.errors import UserError
-from sn_viz.models.blocks import decoder_blocks, final_norm
+from sn_viz.models.blocks import decoder_blocks, final_norm, has_class_token, tower_blocks
 from sn_viz.models.families import FAMILIES
 from sn_viz.types import Picture
 
@@ -50,6 +50,10 @@ class Vlm:
     def __init__(self, name: str, module: Any, processor: Any, key: str) -> None:
         self.name, self.module, self.processor, self.key = name, module, processor, key
         self.blocks: nn.ModuleList = decoder_blocks(module)
+        self.tower_blocks: list[nn.Module] = tower_blocks(module)
+        """Blocks of the vision tower, in order; empty when it is no plain stack of blocks."""
+        self.class_token: bool = has_class_token(module)
+        """Whether the tower puts a token of its own before the patches."""
         self.norm: nn.Module | None = final_norm(module, self.blocks)
         self.lm_head: nn.Module = _lm_head(module)
         self.tokenizer: Any = getattr(processor, "tokenizer", processor)
@@ -61,7 +65,7 @@ class Vlm:
         self.places: dict[str, list[Any]] = {}
         """Where ``exits`` reads each site, block by block, filled on first use."""
         self.layout: dict[str, np.ndarray] = {}
-        """Width of each site by layer, int64 (layer,), filled by ``exits.site_widths`` on first use."""
+        """Width of each site by block, int64 (block,), filled by ``exits.site_widths`` on first use."""
         self.tail_slicing: str | None = None
         """What of the exit block runs on the last position only, found by ``exits`` on first use."""
         self._size_matters: bool | None = None
