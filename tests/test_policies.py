@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections import Counter
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,6 +20,9 @@ from sn_viz.extract import neurons_of
 from sn_viz.policies import FixedLayer, FullModel, MarginPolicy, RiskControlled
 from sn_viz.search import find_stumps
 from sn_viz.types import Votes
+
+sys.path.insert(0, str(Path(__file__).parent / "plots"))
+from planted_run import make_run  # noqa: E402
 
 
 def votes_of(margin, predicted, first_layer=1):
@@ -198,3 +204,43 @@ def test_a_margin_stops_where_the_vote_becomes_clear(streamed):
     streamed.ran.clear()
     found = streamed.decide(MarginPolicy(float(margin.max())))
     assert found.layer == int(margin.argmax()) + 1 and streamed.ran[found.layer] == 1 and streamed.ran[found.layer + 1] == 0
+
+
+def trial(n=400, level=0.1):
+    votes, full = planted(2 * n)
+    policy = RiskControlled.calibrated(policies.rows_of(votes, np.arange(n)), full[:n], level)
+    rest = np.arange(n, 2 * n)
+    return policies.try_out(policy, policies.rows_of(votes, rest), full[rest], layer_ms=np.array([1.0, 2.0]), full_ms=4.0)
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("n", [0, 10, 400])
+def test_the_figure_shows_level_bound_and_choice(n, dark):
+    from sn_viz.plots import policies as plot
+
+    shown = plot.info(trial(n))
+    drawn = plot.figure(shown, dark)
+    assert len(json.loads(drawn.to_json())["data"]) == (4 if n else 0)
+    if n:
+        level, choice = drawn.data[2], drawn.data[3]
+        assert list(level.y) == [0.1, 0.1] and ("chosen: margin" if n == 400 else "full model answers") in choice.name
+        assert choice.error_y.array[0] > 0 and (shown.upper[shown.certified] <= 0.1).all()
+
+
+def test_a_trial_says_choice_risk_depth_and_speed():
+    said = trial().sentence
+    assert "400 calibration images" in said and "400 test images" in said and "of 2 on average" in said and "times as fast" in said
+
+
+def test_a_run_is_split_into_calibration_and_test():
+    from dataclasses import replace
+
+    run = make_run(n_test=300)
+    found = policies.trial_of_run(run, level=0.3, risk="error")
+    assert found.policy.certificate.n == found.outcome.risk.n == 150 and found.last_layer == 6
+    assert policies.trial_of_run(run, level=0.3, risk="error").outcome.risk == found.outcome.risk
+    with pytest.raises(UserError, match="full model was not asked"):
+        policies.trial_of_run(replace(run, baselines=()))
+    for arguments in ({"risk": "danger"}, {"calibration": 0.0}):
+        with pytest.raises(UserError):
+            policies.trial_of_run(run, **arguments)

@@ -3,7 +3,8 @@
 The promise is about the draw of the calibration images, so it is tried on thousands of draws: from synthetic images whose true risk
 is known at every threshold, and from the embedded model's real votes, where a large pool of images stands for all there are. A draw
 breaks the promise when the risk of the chosen threshold, over the whole pool, is above the level; with 95 % confidence at most 5 %
-of the draws may. Beside it stands the naive choice, the boldest threshold whose share on the calibration images is within the level.
+of the draws may. Beside it stands the naive choice, the boldest threshold whose share on the calibration images is within the
+level.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Splits:
 
 
 def chosen_rungs(counts: np.ndarray, n: int, level: float, confidence: float = CONFIDENCE) -> np.ndarray:
-    """Return the boldest certified rung of each split, int64 (split,), -1 for none; ``counts`` int (split, rung), losses of ``n``."""
+    """Return the boldest certified rung of each split, int64 (split,), -1 for none; ``counts`` is int (split, rung) of ``n``."""
     return certified(counts, n, level, confidence).sum(axis=1) - 1
 
 
