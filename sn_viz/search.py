@@ -11,10 +11,12 @@ import mmap
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from threading import local
 from types import ModuleType
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, Int64, Shaped
+from jaxtyping import Float32, Int64, Shaped, UInt16
 
 from sn_viz.errors import UserError
 from sn_viz.rules import RULES, Rule
@@ -29,6 +31,8 @@ SLAB_BYTES = 128 * 2**20
 """How much of an array on disk is copied into memory at a time."""
 STRIP_VALUES = 2**21
 """Values a thread works on between two looks at the queue."""
+WORK_BYTES = 512 * 2**10
+"""Values a thread has before it as sortable keys: they stay in the second-level cache."""
 
 
 def find_stumps(
@@ -78,15 +82,14 @@ def find_stumps(
     code, chosen = _metric_code(metric), RULES[rule]
     spoken = np.array([1] if n_classes == 2 else range(n_classes), np.int64)
     shape = (values.shape[1], len(spoken))
-    threshold, sign = np.zeros(shape, np.float32), np.ones(shape, np.int8)
-    score, margin = np.full(shape, np.nan, np.float32), np.zeros(shape, np.float32)
+    found = np.empty(shape, np.float32), np.empty(shape, np.int8), np.empty(shape, np.float32), np.empty(shape, np.float32)
     search = _strip_searcher(labels, n_classes, spoken, chosen, code)
 
-    def work(strip: np.ndarray, start: int) -> None:
-        part = slice(start, start + strip.shape[1])
-        search(strip, threshold[part], sign[part], score[part], margin[part])
+    def work(slab: np.ndarray, start: int, stop: int, offset: int) -> None:
+        search(slab, start, stop, *(one[offset + start : offset + stop] for one in found))
 
     _in_strips(values, work)
+    threshold, sign, score, margin = found
     return Stumps(
         neuron=np.repeat(np.arange(shape[0], dtype=np.int64), len(spoken)),
         class_index=np.tile(spoken.astype(np.int16), shape[0]),
@@ -142,9 +145,8 @@ def best_scores_under_null(
 def warm_up(dtypes: Sequence[type[np.floating]] = (np.float16, np.float32)) -> None:
     """Load the compiled kernels for values of these types, compiling them if this machine has not yet."""
     for dtype in dtypes:
-        bits = _bits(np.zeros((1, 1), dtype))
-        _kernels().search(bits)
-        _kernels().null(bits)
+        _kernels().search(np.dtype(dtype).itemsize)
+        _kernels().null(np.dtype(dtype).itemsize)
 
 
 def _checked(
@@ -197,14 +199,15 @@ def _kernels() -> ModuleType:
     return search_kernels
 
 
-def _in_strips(values: np.ndarray, work: Callable[[np.ndarray, int], None]) -> None:
-    """Call ``work(strip, first column)`` on every strip of neurons, on all cores; strips are C-contiguous."""
+def _in_strips(values: np.ndarray, work: Callable[[np.ndarray, int, int, int], None]) -> None:
+    """Call ``work(slab, start, stop, first column of the slab)`` on every strip of neurons, on all cores."""
     _kernels()
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         for slab, offset in _slabs(values):
+            columns = slab.shape[1]
             width = max(64, STRIP_VALUES // len(slab) // 64 * 64)
-            starts = range(0, slab.shape[1], width)
-            done = pool.map(lambda start: work(slab[:, start : start + width], offset + start), starts)  # noqa: B023
+            starts = range(0, columns, width)
+            done = pool.map(lambda start: work(slab, start, min(start + width, columns), offset), starts)  # noqa: B023
             for _ in done:
                 pass
 
@@ -225,31 +228,102 @@ def _slabs(values: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
             mapped.madvise(mmap.MADV_DONTNEED)
 
 
-def _bits(strip: np.ndarray) -> np.ndarray:
-    """Return the bit patterns of a strip, uint16 or uint32 (example, neuron), C-contiguous."""
-    return np.ascontiguousarray(strip).view(np.uint16 if strip.dtype == np.float16 else np.uint32)
+def _bits(slab: np.ndarray, start: int, stop: int) -> tuple[np.ndarray, int, int]:
+    """Return bit patterns, uint16 or uint32 (example, neuron), and which columns; copies only rows that are not in one piece."""
+    if slab.shape[1] > 1 and slab.strides[1] != slab.itemsize:
+        slab, start, stop = np.ascontiguousarray(slab[:, start:stop]), 0, stop - start
+    return slab.view(np.uint16 if slab.dtype == np.float16 else np.uint32), start, stop
 
 
-def _work_space(strip: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return keys, values and their bit patterns for one block of neurons."""
-    shape = (len(strip), _kernels().LANES)
-    values = np.empty(shape, np.float32)
-    return np.empty(shape, np.uint32 if strip.dtype == np.float16 else np.uint64), values, values.view(np.uint32)
+class _Plan(NamedTuple):
+    """In which order the kernels take the examples; see ``sn_viz.search_kernels``."""
+
+    place: Int64[np.ndarray, " example"]
+    """The row each example is loaded into."""
+    rows: int
+    """Rows of a group of lanes."""
+    runs: Int64[np.ndarray, " border"]
+    """Where rows that are sorted apart begin and end; empty when none are."""
+    source: Int64[np.ndarray, " example"]
+    """The rows to merge, in this order: the first of two neighbouring runs falls."""
+    tags: UInt16[np.ndarray, " example"]
+    """What each of them carries along."""
+    ends: Int64[np.ndarray, " run"]
+    """Where each run ends among them."""
+
+    def work_space(self, itemsize: int) -> tuple[np.ndarray, ...]:
+        """Return strip, keys and qualities: rows of integers for as many neurons as there are lanes."""
+        lanes, n = (32, len(self.place)) if itemsize == 2 else (16, len(self.place))
+        groups = min(16, max(1, WORK_BYTES // (self.rows * lanes * itemsize)))
+        narrow, wide = (np.uint16, np.uint32) if itemsize == 2 else (np.uint32, np.uint64)
+        keys = _aligned((n if len(self.ends) else self.rows, 16), wide)
+        return _aligned((groups * self.rows, lanes), narrow), keys, _aligned((n, 16), np.int32)
+
+
+def _in_order(tags: np.ndarray) -> _Plan:
+    """Return the plan that sorts all examples together, each with its tag (example,)."""
+    rows, none = np.arange(len(tags), dtype=np.int64), np.empty(0, np.int64)
+    return _Plan(rows, _whole_blocks(len(tags)), none, rows, tags.astype(np.uint16), none)
+
+
+def _by_class(labels: np.ndarray, n_classes: int) -> _Plan:
+    """Return the plan that sorts each class apart and then merges; with many small classes that does not pay."""
+    counts = np.bincount(labels, minlength=n_classes)
+    runs = np.concatenate([[0], np.cumsum([_whole_blocks(count) for count in counts.tolist()])])
+    if runs[-1] > max(2 * len(labels), 64):
+        return _in_order(labels)
+    place, source = np.empty(len(labels), np.int64), []
+    for c, count in enumerate(counts):
+        rows = np.arange(runs[c], runs[c] + count)
+        place[labels == c] = rows
+        source.append(rows[::-1] if c % 2 == 0 and c + 1 < n_classes else rows)
+    tags = np.repeat(np.arange(n_classes), counts).astype(np.uint16)
+    return _Plan(place, int(runs[-1]), runs, np.concatenate(source), tags, np.cumsum(counts))
+
+
+def _whole_blocks(n: int) -> int:
+    """Return how many rows the sorting kernels need for ``n``: a multiple of 16."""
+    return -(-n // 16) * 16
+
+
+def _aligned(shape: tuple[int, int], dtype: type[np.generic]) -> np.ndarray:
+    """Return an empty array that begins on a cache line, which vector registers load in one piece."""
+    size = shape[0] * shape[1] * np.dtype(dtype).itemsize
+    memory = np.empty(size + 64, np.uint8)
+    first = -memory.ctypes.data % 64
+    return memory[first : first + size].view(dtype).reshape(shape)
+
+
+class _Spaces(local):
+    """Work space of one plan, one per thread and kept until the search is over."""
+
+    def __init__(self, plan: _Plan) -> None:
+        self._plan, self._spaces = plan, dict[int, tuple[np.ndarray, ...]]()
+
+    def get(self, itemsize: int) -> tuple[np.ndarray, ...]:
+        if itemsize not in self._spaces:
+            self._spaces[itemsize] = self._plan.work_space(itemsize)
+        return self._spaces[itemsize]
 
 
 def _strip_searcher(labels: np.ndarray, n_classes: int, spoken: np.ndarray, rule: Rule, code: int) -> Callable[..., None]:
-    """Return search(strip, threshold, sign, score, margin), which fills all but its first argument (neuron, output)."""
+    """Return search(slab, start, stop, threshold, sign, score, margin), which fills the last four (stop - start, output)."""
     counts = np.bincount(labels, minlength=n_classes)
-    low = labels.astype(np.uint16)
+    plan = _by_class(labels, n_classes)
+    spaces = _Spaces(plan)
 
-    def every_cut(strip: np.ndarray, threshold: np.ndarray, sign: np.ndarray, score: np.ndarray, margin: np.ndarray) -> None:
-        bits = _bits(strip)
-        _kernels().search(bits)(bits, low, counts, spoken, code, *_work_space(strip), threshold, sign, score, margin)
+    def every_cut(slab: np.ndarray, start: int, stop: int, *found: np.ndarray) -> None:
+        columns = _bits(slab, start, stop)
+        _kernels().search(slab.itemsize)(*columns, *plan, counts, spoken, code, *spaces.get(slab.itemsize), *found)
 
-    def fixed_cut(strip: np.ndarray, threshold: np.ndarray, sign: np.ndarray, score: np.ndarray, margin: np.ndarray) -> None:
-        block = strip.astype(np.float32)
+    def fixed_cut(slab: np.ndarray, start: int, stop: int, *found: np.ndarray) -> None:
+        threshold, sign, score, margin = found
+        block = slab[:, start:stop].astype(np.float32)
         if METRICS[code] == "roc-auc":
-            every_cut(strip, threshold, sign, score, margin)
+            every_cut(slab, start, stop, *found)
+        else:
+            score[:] = np.nan
+        threshold[:], sign[:], margin[:] = 0, sign if METRICS[code] == "roc-auc" else 1, 0
         with np.errstate(invalid="ignore", over="ignore"):
             defined = np.isfinite(block).all(axis=0) & (block.min(axis=0) < block.max(axis=0))
         for output, c in enumerate(spoken):
@@ -313,13 +387,13 @@ def _null_of_class(values: np.ndarray, is_class: np.ndarray, code: int) -> np.nd
         "f1": (ones, n_inside, 0),
     }[name]
     offsets = np.full(n_labellings, below, np.int32), np.full(n_labellings, above, np.int32)
-    rows = np.arange(n_examples, dtype=np.uint16)
-    found = []
+    plan = _in_order(np.arange(n_examples))
+    spaces, found = _Spaces(plan), []
 
-    def work(strip: np.ndarray, start: int) -> None:
+    def work(slab: np.ndarray, start: int, stop: int, offset: int) -> None:
         best = np.full(n_labellings, -np.inf)
-        bits = _bits(strip)
-        _kernels().null(bits)(bits, rows, weights, *offsets, code, *_work_space(strip), best)
+        columns = _bits(slab, start, stop)
+        _kernels().null(slab.itemsize)(*columns, *plan, weights, *offsets, code, *spaces.get(slab.itemsize)[:2], best)
         found.append(best)
 
     _in_strips(values, work)

@@ -10,7 +10,7 @@ FLOORS = (
     ("ui", "cli", "bench", "__main__"),
     ("pipeline", "decision", "choices", "caveats", "plots", "tables", "saving"),
     (
-        *("store", "extract", "search", "search_kernels", "classifier", "exits", "policies", "baselines", "statistics", "held_out"),
+        *("store", "extract", "search", "search_kernels", "search_sort", "classifier", "exits", "policies", "baselines", "statistics", "held_out"),
         "latency",
     ),
     ("models", "sites", "rules", "sources", "tiny"),
