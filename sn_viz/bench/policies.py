@@ -23,6 +23,8 @@ from sn_viz.types import LabelledImages, Neurons, Stumps, Votes
 
 KINDS = ("just unsafe", "gradual", "not monotone")
 LEVEL, CONFIDENCE = 0.05, 0.95
+LEVELS = (0.05, 0.1, 0.2)
+"""Of disagreement, tried on real votes."""
 PACKS = ("presence-dog", "presence-any")
 N_TRAIN, N_POOL, N_SPLITS = 100, 1000, 5000
 N_CALIBRATION = 300
@@ -40,8 +42,6 @@ class Splits:
     """int64 (split,): position of the chosen threshold; -1 where nothing was certified."""
     risk: np.ndarray
     """float64 (split,): of the choice, over the whole pool; 0 where nothing was certified, as the full model answers."""
-    rest_risk: np.ndarray
-    """float64 (split,): on the images of the pool that were not drawn, so with the noise of measuring."""
     naive_risk: np.ndarray
     """float64 (split,): of the naive choice, over the whole pool."""
 
@@ -87,26 +87,18 @@ def synthetic_losses(kind: str, level: float, seed: int, n: int = POOL) -> np.nd
 
 
 def repeated_splits(
-    pool: np.ndarray,
-    level: float,
-    n_calibration: int,
-    n_splits: int,
-    seed: int,
-    replace: bool = True,
-    confidence: float = CONFIDENCE,
+    pool: np.ndarray, level: float, n_calibration: int, n_splits: int, seed: int, confidence: float = CONFIDENCE
 ) -> Splits:
     """Choose the threshold on many draws of calibration images.
 
     Parameters
     ----------
     pool : np.ndarray
-        bool (example, rung): which images go wrong at each threshold.
+        bool (example, rung): which images go wrong at each threshold. Drawn from with replacement, so that the pool is exactly
+        what calibration and later images come from, as the promise assumes.
     level : float
     n_calibration, n_splits : int
     seed : int
-    replace : bool
-        Whether an image may be drawn twice. Then the pool is exactly what calibration and later images come from, as the promise
-        assumes; otherwise the drawn images and the rest share out one pool, and only the rest's measured risk is of interest.
     confidence : float
 
     Returns
@@ -114,19 +106,17 @@ def repeated_splits(
     Splits
     """
     random, n = np.random.default_rng(seed), len(pool)
-    whole = pool.sum(axis=0)
+    whole = pool.mean(axis=0)
     counts = np.empty((n_splits, pool.shape[1]), dtype=np.int64)
     for split in range(n_splits):
-        counts[split] = pool[random.choice(n, n_calibration, replace=replace)].sum(axis=0)
+        counts[split] = pool[random.integers(0, n, n_calibration)].sum(axis=0)
     rung, naive = chosen_rungs(counts, n_calibration, level, confidence), naive_rungs(counts, n_calibration, level)
-    rest = (whole - counts) / max(1, n - n_calibration) if not replace else np.full(counts.shape, np.nan)
-    return Splits(rung, _picked(whole / n, rung), _picked(rest, rung), _picked(whole / n, naive))
+    return Splits(rung, _picked(whole, rung), _picked(whole, naive))
 
 
 def _picked(risk: np.ndarray, rung: np.ndarray) -> np.ndarray:
-    """Return the risk at each split's rung, 0 where there is none; ``risk`` float (rung,) or (split, rung)."""
-    table = np.broadcast_to(risk, (len(rung), risk.shape[-1]))
-    return np.where(rung >= 0, table[np.arange(len(rung)), np.maximum(rung, 0)], 0.0)
+    """Return the risk, float (rung,), at each split's rung; 0 where there is none."""
+    return np.where(rung >= 0, risk[np.maximum(rung, 0)], 0.0)
 
 
 def measure(model: str = "tiny-llava", device: str | None = None, n_pool: int = N_POOL, seed: int = 0) -> list[dict[str, Any]]:
@@ -152,24 +142,21 @@ def measure(model: str = "tiny-llava", device: str | None = None, n_pool: int = 
     rows = []
     for kind in KINDS:
         splits = repeated_splits(synthetic_losses(kind, LEVEL, seed), LEVEL, N_CALIBRATION, N_SPLITS, seed + 1)
-        rows += broken_rows(f"synthetic, {kind}", splits, LEVEL)
+        rows.append(broken_row(f"synthetic, {kind}", splits, LEVEL))
     vlm = load_model(model, device=device)
     for pack in PACKS:
         rows += pack_rows(vlm, pack, n_pool, seed)
     return rows
 
 
-def broken_rows(name: str, splits: Splits, level: float) -> list[dict[str, Any]]:
-    """Return how often the promise was broken, by the policy and by the naive choice."""
+def broken_row(name: str, splits: Splits, level: float) -> dict[str, Any]:
+    """Return how often the promise was broken, and in the note how often the naive choice was above the level."""
     broken, n = int((splits.risk > level).sum()), len(splits.risk)
     allowed = 1 - CONFIDENCE
     by_chance = binomtest(broken, n, allowed, alternative="greater").pvalue
-    note = f"{n} draws of {N_CALIBRATION}; {(splits.rung >= 0).mean():.0%} certified something"
-    naive = float((splits.naive_risk > level).mean())
-    return [
-        row(f"{name}: draws whose risk is above {level:.0%}", broken / n, round(allowed, 6), bool(by_chance > 0.001), note),
-        row(f"{name}: the same for the naive choice", naive, note="no promise is made"),
-    ]
+    naive, some = (splits.naive_risk > level).mean(), (splits.rung >= 0).mean()
+    note = f"{n} draws of {N_CALIBRATION} images, {some:.1%} certified an exit; the naive choice is above on {naive:.1%}"
+    return row(f"{name}: draws with a risk above {level:.1%}", broken / n, round(allowed, 6), bool(by_chance > 0.001), note)
 
 
 def row(name: str, measured: float, target: float | None = None, holds: bool | None = None, note: str = "") -> dict[str, Any]:
@@ -204,35 +191,42 @@ def case_of(vlm: Any, pack: str, n_pool: int, seed: int) -> Case:
     return Case(pool, seen.neurons, voters, votes, answers(vlm, pool))
 
 
-def pack_rows(vlm: Any, pack: str, n_pool: int, seed: int, level: float = LEVEL) -> list[dict[str, Any]]:
-    """Return how often the promise was broken on one pack, for both risks, and what one calibrated policy saves."""
+def pack_rows(vlm: Any, pack: str, n_pool: int, seed: int) -> list[dict[str, Any]]:
+    """Return how often the promise was broken on one pack, for both risks, and what policies at several levels save."""
     case = case_of(vlm, pack, n_pool, seed)
-    rows = []
-    for risk, labels, limit in (("disagreement", None, level), ("error", case.images.labels, 2 * level)):
-        pool = losses(case.votes, case.full, np.array(GRID), labels)
-        splits = repeated_splits(pool, limit, N_CALIBRATION, N_SPLITS, seed + 1)
-        rows += broken_rows(f"{pack}, {risk}", splits, limit)
-        cut = repeated_splits(pool, limit, min(N_CALIBRATION, n_pool // 2), N_SPLITS, seed + 2, replace=False)
-        told = "measured on the images left over, so with the noise of measuring; no promise is made of this"
-        rows.append(row(f"{pack}, {risk}: splits measured above {limit:.0%}", float((cut.rest_risk > limit).mean()), note=told))
-    return rows + saving_rows(vlm, pack, case, seed, level)
+    disagreement, error = (losses(case.votes, case.full, np.array(GRID), labels) for labels in (None, case.images.labels))
+    just_unsafe = 0.99 * disagreement[:, 0].mean()
+    rows = [
+        broken_row(f"{pack}, {name}", repeated_splits(pool, level, N_CALIBRATION, N_SPLITS, seed + 1), level)
+        for name, pool, level in (
+            *(("disagreement", disagreement, level) for level in LEVELS),
+            ("disagreement, every exit unsafe", disagreement, just_unsafe),
+            ("error", error, 2 * LEVEL),
+        )
+        if level > 0
+    ]
+    layer_ms, full_ms = latencies(vlm, case)
+    for level in LEVELS:
+        rows += saving_rows(vlm, f"{pack}, {level:.0%} allowed", case, seed, level, layer_ms, full_ms)
+    return rows
 
 
-def saving_rows(vlm: Any, pack: str, case: Case, seed: int, level: float) -> list[dict[str, Any]]:
+def saving_rows(
+    vlm: Any, name: str, case: Case, seed: int, level: float, layer_ms: np.ndarray, full_ms: float
+) -> list[dict[str, Any]]:
     """Return risk, exit layer and speed of the policy calibrated on part of the pool, on the rest of it."""
     order = np.random.default_rng(seed).permutation(len(case.images))
     first, second = np.split(order, [min(N_CALIBRATION, len(order) // 2)])
     policy = RiskControlled.calibrated(rows_of(case.votes, first), case.full[first], level)
-    layer_ms, full_ms = latencies(vlm, case)
     found = outcome(policy, rows_of(case.votes, second), case.full[second], layer_ms=layer_ms, full_ms=full_ms)
     last = int(case.neurons.layers[-1])
     chosen = "nothing certified" if isinstance(policy, FullModel) else f"margin {policy.threshold:g}"
     bounds = f"{found.risk.low:.3f} to {found.risk.high:.3f} on {found.risk.n} test images; {chosen}"
     return [
-        row(f"{pack}: measured disagreement", found.risk.value, level, found.risk.low <= level, bounds),
-        row(f"{pack}: average exit layer", found.mean_layer, note=f"of {last}; {found.stopped.mean():.0%} of the images stop"),
-        row(f"{pack}: expected speed-up", found.speedup, note=f"from {found.milliseconds:.1f} ms; full model {full_ms:.1f} ms"),
-        row(f"{pack}: live speed-up", live_speedup(vlm, case, policy, second[:N_LIVE]), note=f"{N_LIVE} images, one pass each"),
+        row(f"{name}: disagreement", found.risk.value, level, found.risk.low <= level, bounds),
+        row(f"{name}: average exit layer", found.mean_layer, note=f"of {last}; {found.stopped.mean():.0%} of the images stop"),
+        row(f"{name}: expected speed-up", found.speedup, note=f"{found.milliseconds:.1f} ms; full model {full_ms:.1f} ms"),
+        row(f"{name}: live speed-up", live_speedup(vlm, case, policy, second[:N_LIVE]), note=f"{N_LIVE} images, one pass each"),
     ]
 
 
