@@ -18,6 +18,7 @@ from torch import nn
 from sn_viz.errors import UserError
 from sn_viz.models.blocks import decoder_blocks, final_norm, has_class_token, tower_blocks
 from sn_viz.models.families import FAMILIES
+from sn_viz.models.fast_inputs import FastInputs
 from sn_viz.types import Picture
 
 Inputs = dict[str, Any]
@@ -113,16 +114,25 @@ class Vlm:
             raise UserError(
                 "Nothing to ask.", f"{len(pictures)} images and {len(questions)} questions arrived.", "Give one question an image."
             )
-        for question in questions:
+        for question in dict.fromkeys(questions):
             self._refuse_control_tokens(question)
-        images = [[Image.fromarray(np.ascontiguousarray(picture.pixels))] for picture in pictures]
         with self._text_lock:
-            prompts = self.prompts(questions)
-            batch = self.processor(images=images, text=prompts, **self._text_options(prompts[0]))
+            batch = self._fast_inputs(pictures, questions)
         return {
             name: value.to(self.device, self.dtype if value.is_floating_point() else None) if torch.is_tensor(value) else value
             for name, value in batch.items()
         }
+
+    @cached_property
+    def _fast_inputs(self) -> FastInputs:
+        return FastInputs(self.processor, self._processed, self.tokenizer.pad_token_id, self.size_matters)
+
+    def _processed(self, pictures: Sequence[Picture], questions: Sequence[str]) -> Inputs:
+        """Return what the processor makes of pictures and questions, tensors on the CPU."""
+        images = [[Image.fromarray(np.ascontiguousarray(picture.pixels))] for picture in pictures]
+        with self._text_lock:
+            prompts = self.prompts(questions)
+            return dict(self.processor(images=images, text=prompts, **self._text_options(prompts[0])))
 
     def prompts(self, questions: Sequence[str]) -> list[str]:
         """Return the text put before the model for each question, with one placeholder for the picture."""
@@ -181,7 +191,7 @@ class Vlm:
         """Whether a picture's size changes how many prompt tokens it takes; tried out once with blank pictures."""
         if self._size_matters is None:
             blank = [Picture("", np.full((height, width, 3), 127, np.uint8)) for width, height in PROBE_SIZES]
-            shapes = [{k: v.shape for k, v in self.prepare([picture], ["?"]).items() if torch.is_tensor(v)} for picture in blank]
+            shapes = [{k: v.shape for k, v in self._processed([picture], ["?"]).items() if torch.is_tensor(v)} for picture in blank]
             self._size_matters = any(shape != shapes[0] for shape in shapes)
         return self._size_matters
 
