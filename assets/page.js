@@ -58,7 +58,7 @@
     wait();
   }
 
-  // Pictures: value is {groups: [{title, note, tone, more, items: [{src, caption, mark}]}], empty}.
+  // Pictures: value is {groups: [{title, note, tone, more, pages, items: [{src, caption, mark, badge}]}], empty}.
   function pictures(element, props, watch, pick) {
     const box = element.querySelector(".sn-pictures");
     const draw = () => {
@@ -69,18 +69,23 @@
       groups.forEach((group, g) => {
         const section = make("section", `sn-group sn-tone-${group.tone ?? "none"}`);
         const head = make("header", "sn-group-head");
-        head.append(make("h4", "", group.title), make("span", "sn-note", group.note || ""));
+        if (group.title) head.append(make("h4", "", group.title), make("span", "sn-note", group.note || ""));
         const grid = make("div", "sn-grid");
         group.items.forEach((item, i) => {
           const tile = button(`sn-tile sn-mark-${item.mark || "none"}`, item.caption || "image", () => pick({ group: g, item: i }));
           tile.title = item.caption || "";
+          if (item.mark === "picked") tile.setAttribute("aria-current", "true");
           const image = make("img");
           image.src = item.src; image.alt = item.caption || ""; image.loading = "lazy";
           tile.append(image);
           if (item.badge) tile.append(make("span", "sn-badge", item.badge));
           grid.append(tile);
         });
-        if (group.more) grid.append(make("span", "sn-more", `+${group.more}`));
+        if (group.more && group.pages) {
+          const more = button("sn-more", `Show more of the ${group.more} other images`, () => pick({ group: g, more: true }));
+          more.textContent = `+${group.more}`;
+          grid.append(more);
+        } else if (group.more) grid.append(make("span", "sn-more", `+${group.more}`));
         section.append(head, grid);
         box.append(section);
       });

@@ -25,9 +25,10 @@ from sn_viz.ui import examples_tab, neuron, packs
 from sn_viz.ui.arguments import Arguments, checked
 from sn_viz.ui.exit_tab import checked_layer
 from sn_viz.ui.guard import guarded
-from sn_viz.ui.jobs import MODEL_LOCK, STOPS, Done, steps
+from sn_viz.ui.jobs import STOPS, Done, steps
 from sn_viz.ui.racing import race
 from sn_viz.ui.session import RUNS
+from sn_viz.ui.share import TURNS, UPLOADS, visitor
 
 
 def publish(models: dict[str, str]) -> None:
@@ -43,7 +44,7 @@ def publish(models: dict[str, str]) -> None:
         )
         index, result = gr.Number(0, precision=0, label="neuron"), gr.JSON(label="result")
         buttons = [gr.Button(name) for name in ("packs", "find", "predict", "neuron", "exit_race")]
-    alone: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
+    alone: dict[str, Any] = {"concurrency_limit": None}  # turns at the model are given by ``share``
     buttons[0].click(list_packs, None, result, api_name="packs")
     buttons[1].click(_find(models), [pack, data, question, model, voters, seed], result, api_name="find", **alone)
     buttons[2].click(predict, [run, image, question, layer], result, api_name="predict", **alone)
@@ -59,7 +60,9 @@ def list_packs() -> list[dict[str, Any]]:
 
 def _find(models: dict[str, str]) -> Callable[..., dict[str, Any]]:
     @guarded
-    def find(pack: str, data: str | None, question: str, model: str, voters: float, seed: float) -> dict[str, Any]:
+    def find(
+        request: gr.Request, pack: str, data: str | None, question: str, model: str, voters: float, seed: float
+    ) -> dict[str, Any]:
         """Find super neurons in a sample pack, or in a zip with one folder of images per class.
 
         Give `pack` (a name from /packs) or `data` (a zip). Returns the figures of the run, and `run`: the key that
@@ -82,41 +85,37 @@ def _find(models: dict[str, str]) -> Callable[..., dict[str, Any]]:
             ["all"],
         )
         arguments = Arguments(**{**asdict(arguments), "compare": ("all",)})
-        key = _result(lambda progress: _key_of(pack, data, arguments, progress))
+        owner = visitor(request)
+        key = _result(lambda progress: _key_of(owner, pack, data, arguments, progress), owner)
         return {"run": key, **summary(RUNS.get(key)), "model": model}
 
     return find
 
 
-def _key_of(pack: str, data: str | None, arguments: Arguments, progress: Any) -> str:
+def _key_of(owner: str, pack: str, data: str | None, arguments: Arguments, progress: Any) -> str:
     if data:
+        UPLOADS.count(owner, [data])
         images = examples_tab.from_files([data], arguments.question)
         examples_tab.check_asked(images)
-        return RUNS.put(find_neurons(images, progress=progress, **arguments.keywords()))
-    if pack not in packs.packs():
-        raise UserError(
-            f"There is no pack called {pack[:60]!r}.",
-            f"There are: {', '.join(packs.packs())}.",
-            "Choose one, or send a zip as data.",
-        )
-    return packs.run_pack(pack, packs.with_own_question(pack, arguments), progress)
+        return RUNS.put(find_neurons(images, progress=progress, **arguments.keywords()), owner=owner)
+    return packs.run_pack(packs.checked(pack), packs.with_own_question(pack, arguments), progress)
 
 
-def _result(work: Callable[[Any], Any]) -> Any:
-    for step in steps(work, STOPS.flag(STOPS.new())):
+def _result(work: Callable[[Any], Any], owner: str) -> Any:
+    for step in steps(work, STOPS.flag(STOPS.new()), owner):
         if isinstance(step, Done):
             return step.value
     raise AssertionError("a job ends with its result or an exception")
 
 
 @guarded
-def predict(run: str, image: str | None, question: str, exit_layer: float) -> dict[str, Any]:
+def predict(request: gr.Request, run: str, image: str | None, question: str, exit_layer: float) -> dict[str, Any]:
     """Let the super neurons of a finished run label one image; the model stops at the exit layer.
 
     `run` is a key from /find; `exit_layer` counts from 1, 0 takes the run's own; an empty `question` asks the run's.
     """
-    found, images, layer = _asked(run, image, question, exit_layer)
-    with MODEL_LOCK:
+    found, images, layer = _asked(visitor(request), run, image, question, exit_layer)
+    with TURNS.turn(visitor(request)):
         answer = predict_with(found, images, layer, vlm=model_named(found.config.model))[0]
     return {**asdict(answer), "tally": dict(zip(found.train.classes, answer.tally, strict=True))}
 
@@ -146,10 +145,10 @@ def describe_neuron(run: str, neuron_index: float) -> dict[str, Any]:
 
 
 @guarded
-def exit_race(run: str, image: str | None, question: str, exit_layer: float) -> dict[str, Any]:
+def exit_race(request: gr.Request, run: str, image: str | None, question: str, exit_layer: float) -> dict[str, Any]:
     """Race the early exit against the full model on one image: the vote after every block, and milliseconds."""
-    found, images, layer = _asked(run, image, question, exit_layer)
-    with MODEL_LOCK:
+    found, images, layer = _asked(visitor(request), run, image, question, exit_layer)
+    with TURNS.turn(visitor(request)):
         result = race(found, model_named(found.config.model), images.pictures[0], images.questions[0], layer)
     by_layer = [
         {"layer": i + 1, "milliseconds": float(ms), "tally": dict(zip(found.train.classes, map(float, share), strict=True))}
@@ -163,11 +162,12 @@ def exit_race(run: str, image: str | None, question: str, exit_layer: float) -> 
     }
 
 
-def _asked(run: str, image: str | None, question: str, exit_layer: float) -> tuple[Run, LabelledImages, int]:
+def _asked(owner: str, run: str, image: str | None, question: str, exit_layer: float) -> tuple[Run, LabelledImages, int]:
     found = RUNS.get(run)
     if image is None:
         raise UserError("There is no image.", "The image is empty.", "Send a PNG or JPEG.")
     asked = " ".join((question or "").split())[:300] or found.config.question or found.test.question or found.test.questions[0]
     layer = checked_layer(found, int(exit_layer)) if exit_layer else found.exit_layer
+    UPLOADS.count(owner, [image])
     picture = read_picture(Path(image), "your image")
     return found, LabelledImages(("image",), (picture,), np.array([-1]), found.train.classes, (asked,)), layer

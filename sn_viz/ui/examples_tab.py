@@ -1,16 +1,17 @@
 """The Examples tab: where labelled images come from.
 
 Takes clicks and uploads; returns the images as ``sources`` reads them. Every uploaded byte goes through ``sources`` and nowhere
-else.
+else. What is changed by hand afterwards is in ``edit_panel``.
 """
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import gradio as gr
-import numpy as np
 
 from sn_viz.errors import UserError
 from sn_viz.sources import load_images
@@ -18,10 +19,11 @@ from sn_viz.sources.pack import load_pack
 from sn_viz.types import LabelledImages
 from sn_viz.ui import packs, views
 from sn_viz.ui.guard import guarded
+from sn_viz.ui.session import SETS
+from sn_viz.ui.share import UPLOADS
 
 MAX_CLASSES, FEWEST_CLASSES = 6, 2
 NAMES = ("yes", "no", "class 3", "class 4", "class 5", "class 6")
-PREVIEW_TILES = 18
 PRIVACY = "Your images stay on this server; nothing is sent anywhere."
 
 
@@ -88,26 +90,96 @@ def _class_columns() -> tuple:
     return names, galleries, columns, add, remove
 
 
-def connect(tab: Examples, labelled_set: gr.HTML, source: gr.State, pack: gr.State, question: gr.Textbox) -> gr.State:
-    """Wire the tab: ``source`` is the chosen way in, ``pack`` the chosen pack; returns the number of classes shown."""
+class Where(NamedTuple):
+    """What the widgets say about where the examples come from; ``loaded`` turns it into images."""
+
+    source: str
+    """"pack", "own" or "file"."""
+    pack: str
+    count: int
+    """Classes shown."""
+    files: list[str] | None
+    names: tuple[str, ...]
+    galleries: tuple[Any, ...]
+
+    @classmethod
+    def of(cls, values: Sequence[Any]) -> Where:
+        """Return what the values of ``inputs`` say."""
+        source, pack, count, files, *rest = values
+        count = min(MAX_CLASSES, max(FEWEST_CLASSES, int(count)))
+        return cls(source, pack, count, files, tuple(rest[:MAX_CLASSES]), tuple(rest[MAX_CLASSES:]))
+
+    @property
+    def name(self) -> str:
+        """Name of the set, the same when images are added to it."""
+        if self.source == "pack":
+            return f"pack:{self.pack}"
+        return "own" if self.source == "own" else f"file:{self.key}"
+
+    @property
+    def key(self) -> str:
+        """Digest of everything the images are read from; files are kept under a digest of their content."""
+        read = {"pack": (self.pack,), "file": (self.files,), "own": (self.count, self.names, self.galleries)}[self.source]
+        return hashlib.sha256(repr((self.source, read)).encode()).hexdigest()[:32]
+
+
+def inputs(tab: Examples, source: gr.State, pack: gr.State, n_classes: gr.State) -> list[Any]:
+    """Return the widgets whose values ``Where.of`` reads."""
+    return [source, pack, n_classes, tab.file, *tab.names, *tab.galleries]
+
+
+def loaded(where: Where, owner: str) -> LabelledImages:
+    """Return the images of ``where`` with their own questions; a pack's are its probing images.
+
+    Raises
+    ------
+    UserError
+        When the pack does not exist, something cannot be read, or ``owner`` has uploaded too much.
+    """
+    if where.source == "pack":
+        return load_pack(packs.checked(where.pack))[0]
+    key = f"{owner}|{where.key}"
+    images = SETS.find(key)
+    if images is None:
+        UPLOADS.count(owner, uploaded(where))
+        own = where.source == "own"
+        images = from_galleries(where.count, where.names, where.galleries, None) if own else from_files(where.files, None)
+        SETS.put(images, key, owner)
+    return images
+
+
+def uploaded(where: Where) -> list[str]:
+    """Return the paths of the files that ``where`` is read from."""
+    if where.source == "file":
+        return list(where.files or [])
+    return [path for gallery in where.galleries[: where.count] for path in paths_of(gallery)] if where.source == "own" else []
+
+
+def paths_of(gallery: Any) -> list[str]:
+    """Return the paths of the images in a gallery's value."""
+    return [entry[0] if isinstance(entry, list | tuple) else entry for entry in gallery or []]
+
+
+def connect(tab: Examples, source: gr.State, pack: gr.State, n_classes: gr.State, question: gr.Textbox) -> list[Any]:
+    """Wire the tab and return the triggers after which the set is another.
+
+    ``source`` is the chosen way in, ``pack`` the chosen pack, ``n_classes`` the number of classes shown.
+    """
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-    n_classes = gr.State(FEWEST_CLASSES)
+    changed = []
     for sub_tab, name in ((tab.pack_tab, "pack"), (tab.own_tab, "own"), (tab.file_tab, "file")):
-        sub_tab.select(_switch(name), [pack, tab.file], [source, labelled_set, question], **private)
-    tab.cards.pick(pick_pack, None, [pack, source, question, labelled_set], **private)
-    tab.file.change(preview_file, tab.file, [labelled_set], **private)
+        changed.append(sub_tab.select(_switch(name), [pack], [source, question], **private).then)
+    changed.append(tab.cards.pick(pick_pack, None, [pack, source, question], **private).then)
     for button, step in ((tab.add, 1), (tab.remove, -1)):
-        button.click(_stepped(step), n_classes, [n_classes, *tab.columns], **private)
-    return n_classes
+        changed.append(button.click(_stepped(step), n_classes, [n_classes, *tab.columns], **private).then)
+    return [*changed, tab.file.change, *(gallery.change for gallery in tab.galleries), *(name.blur for name in tab.names)]
 
 
 def _switch(name: str) -> Any:
     @guarded
-    def switch(pack: str, files: list[str] | None) -> tuple:
-        """Show the set of the chosen source; a question typed for another source goes, a pack brings its own."""
-        if name == "pack":
-            return name, preview_pack(pack), packs.question_of(packs.packs()[pack])
-        return name, (preview_file(files) if name == "file" and files else {"groups": [], "empty": ""}), ""
+    def switch(pack: str) -> tuple:
+        """Choose a source; a question typed for another source goes, a pack brings its own."""
+        return name, packs.question_of(packs.packs()[pack]) if name == "pack" else ""
 
     return switch
 
@@ -123,40 +195,12 @@ def _stepped(step: int) -> Any:
 
 @guarded
 def pick_pack(event: gr.EventData) -> tuple:
-    """Choose the clicked pack: its question and its images."""
+    """Choose the clicked pack, and its question."""
     name = views.card_of(event, list(packs.packs()))
-    return name, "pack", packs.question_of(packs.packs()[name]), preview_pack(name)
+    return name, "pack", packs.question_of(packs.packs()[name])
 
 
-def preview_pack(name: str) -> dict:
-    """Return the probing images of a pack, by class."""
-    return preview(load_pack(name)[0], "probing images")
-
-
-@guarded
-def preview_file(files: list[str] | None) -> dict:
-    """Return the images of an uploaded file, by class; an unreadable one says why."""
-    if not files:
-        return {"groups": [], "empty": ""}
-    return preview(from_files(files, None), "images")
-
-
-def preview(images: LabelledImages, what: str) -> dict:
-    """Return a group of tiles per class."""
-    groups = []
-    for label, name in enumerate(images.classes):
-        members = np.flatnonzero(images.labels == label).tolist()
-        tiles = [_tile(images, i) for i in members[:PREVIEW_TILES]]
-        groups.append(views.group(name, tiles, f"{len(members)} {what}", label, max(0, len(members) - PREVIEW_TILES)))
-    return {"groups": groups, "empty": ""}
-
-
-def _tile(images: LabelledImages, example: int) -> dict[str, str]:
-    own_question = "" if images.question else f" · {images.questions[example]}"
-    return views.tile(images.pictures[example], f"{images.names[example]}{own_question}")
-
-
-def from_galleries(count: int, names: list[str], galleries: list[Any], question: str | None) -> LabelledImages:
+def from_galleries(count: int, names: Sequence[str], galleries: Sequence[Any], question: str | None) -> LabelledImages:
     """Return the images uploaded class by class.
 
     Raises
@@ -166,8 +210,7 @@ def from_galleries(count: int, names: list[str], galleries: list[Any], question:
     """
     data = []
     for name, gallery in zip(names[:count], galleries[:count], strict=True):
-        files = [entry[0] if isinstance(entry, list | tuple) else entry for entry in gallery or []]
-        data.append((name, [(Path(path).name, Path(path)) for path in files]))
+        data.append((name, [(Path(path).name, Path(path)) for path in paths_of(gallery)]))
     if not any(files for _, files in data):
         raise UserError(
             "There are no images yet.", "Every class is empty.", "Add a few images to each class, or choose a sample pack."

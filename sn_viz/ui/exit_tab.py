@@ -5,24 +5,24 @@ Takes the key of a run; streams the race block by block, slowed down so that eye
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import gradio as gr
 import numpy as np
 
-from sn_viz.errors import UserError
+from sn_viz.errors import Cancelled, UserError
 from sn_viz.pipeline import model_named
 from sn_viz.plots import race as plots
 from sn_viz.sources.ingest import read_picture
-from sn_viz.types import Picture, Run
+from sn_viz.types import Picture, Progress, Run
 from sn_viz.ui import figures, neuron, views
-from sn_viz.ui.guard import guarded
-from sn_viz.ui.jobs import MODEL_LOCK
+from sn_viz.ui.guard import guarded, message
+from sn_viz.ui.jobs import STOPS, Done, steps
 from sn_viz.ui.plotly_view import Pick
 from sn_viz.ui.racing import Race, race
 from sn_viz.ui.session import RUNS
+from sn_viz.ui.share import UPLOADS, visitor
 
 CHOICES = 14
 """Test images offered for the race."""
@@ -40,6 +40,7 @@ class Exit(NamedTuple):
     upload: gr.Image
     chosen: gr.HTML
     button: gr.Button
+    cancel: gr.Button
     figure: gr.HTML
     result: gr.HTML
     others: dict[str, gr.HTML]
@@ -61,7 +62,9 @@ def layout() -> Exit:
     with gr.Row(equal_height=False):
         with gr.Column(scale=4, min_width=300, elem_classes="sn-panel"):
             chosen = views.pictures_view("race-chosen", "Choose an image below.")
-            button = gr.Button("Race", variant="primary", elem_id="btn-race")
+            with gr.Row(elem_classes="sn-tight"):
+                button = gr.Button("Race", variant="primary", elem_id="btn-race", scale=3, min_width=150)
+                cancel = gr.Button("Cancel", elem_id="btn-race-cancel", interactive=False, scale=1, min_width=90)
             images = views.pictures_view("race-images", "Run something first.")
             upload = gr.Image(
                 label="Or your own image",
@@ -74,7 +77,7 @@ def layout() -> Exit:
             result = views.facts_view("race-result")
             figure = figures.place("race")
     others = figures.place_all(figures.others("exit", ("layers",)))
-    return Exit(layers, layer, facts, images, upload, chosen, button, figure, result, others)
+    return Exit(layers, layer, facts, images, upload, chosen, button, cancel, figure, result, others)
 
 
 def connect(tab: Exit, run_key: gr.State, link: gr.State) -> None:
@@ -88,14 +91,16 @@ def connect(tab: Exit, run_key: gr.State, link: gr.State) -> None:
     tab.layer.input(show_layer, [run_key, tab.layer], tab.facts, trigger_mode="always_last", **private)
     tab.images.pick(pick_image, [run_key], [example, tab.chosen, tab.upload], **private)
     tab.upload.upload(lambda: {"groups": [], "empty": "Your own image races."}, None, tab.chosen, **private)
-    tab.button.click(
+    job = gr.State("")
+    buttons = [tab.button, tab.cancel]
+    tab.button.click(begin_race, None, [job, tab.result, *buttons], queue=False, **private).then(
         show_race,
-        [run_key, example, tab.upload, tab.layer],
-        [tab.figure, tab.result],
-        concurrency_id="model",
-        concurrency_limit=1,
+        [job, run_key, example, tab.upload, tab.layer],
+        [tab.figure, tab.result, *buttons],
+        concurrency_limit=None,
         **private,
     )
+    tab.cancel.click(STOPS.stop, job, None, queue=False, **private)
 
 
 @guarded
@@ -184,20 +189,53 @@ def pick_image(run_key: str, event: gr.EventData) -> tuple:
     return example, _chosen(run, example), None
 
 
-@guarded
-def show_race(run_key: str, example: int, upload: str | None, layer: float) -> Iterator[tuple]:
-    """Run the race and show it block by block."""
-    if not run_key:
-        raise UserError("There is nothing to race yet.", "No result is open.", "Run a pack or your own images first.")
-    run = RUNS.get(run_key)
-    layer = checked_layer(run, int(layer))
-    picture, question, truth = _contestant(run, example, upload)
-    with MODEL_LOCK:
-        finished = race(run, model_named(run.config.model), picture, question, layer)
-    pause = SHOW_SECONDS / len(finished.milliseconds)
-    for n_layers in range(1, len(finished.milliseconds) + 1):
-        yield _frame(run, finished, n_layers, truth), race_facts(run, finished, n_layers, truth)
-        time.sleep(pause)
+def begin_race() -> tuple:
+    """Return a new job key, and the buttons of a running race."""
+    return STOPS.new(), {"note": "Queued."}, gr.Button(interactive=False), gr.Button(interactive=True)
+
+
+def show_race(
+    request: gr.Request, job: str, run_key: str, example: int, upload: str | None, layer: float
+) -> Iterator[tuple[Any, ...]]:
+    """Run the race and show it block by block; yields (figure, result, race button, cancel button)."""
+    idle = (gr.Button(interactive=True), gr.Button(interactive=False))
+    keep = (gr.skip(),) * 2
+    stop, owner = STOPS.flag(job), visitor(request)
+    try:
+        if not run_key:
+            raise UserError("There is nothing to race yet.", "No result is open.", "Run a pack or your own images first.")
+        run = RUNS.get(run_key)
+        UPLOADS.count(owner, [upload] if upload else [])
+        picture, question, truth = _contestant(run, example, upload)
+        layer = checked_layer(run, int(layer))
+        finished = None
+        for step in steps(lambda progress: _raced(run, picture, question, layer, progress), stop, owner):
+            if isinstance(step, Done):
+                finished = step.value
+            else:
+                yield gr.skip(), {"note": f"{step.text}."}, *keep
+        assert finished is not None, "a job ends with its result or an exception"
+        for frame in _frames(run, finished, truth):
+            yield *frame, *keep
+            if stop.wait(SHOW_SECONDS / run.neurons.n_layers):
+                raise Cancelled
+        yield gr.skip(), gr.skip(), *idle
+    except Cancelled:
+        yield gr.skip(), {"note": "Stopped. Press Race to start again."}, *idle
+    except Exception as error:  # put into words on the page; faults of ours are logged by ``message``
+        yield gr.skip(), {"warnings": [message(error)]}, *idle
+
+
+def _raced(run: Run, picture: Picture, question: str, layer: int, progress: Progress) -> Race:
+    progress(0.0, "Loading the model")
+    return race(run, model_named(run.config.model), picture, question, layer, progress)
+
+
+def _frames(run: Run, finished: Race, truth: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield (figure, facts) after every block, and at the end with the full model's answer."""
+    n_layers = len(finished.milliseconds)
+    for shown in range(1, n_layers + 1):
+        yield _frame(run, finished, shown, truth), race_facts(run, finished, shown, truth)
     yield _frame(run, finished, n_layers, truth, done=True), race_facts(run, finished, n_layers, truth, done=True)
 
 

@@ -17,12 +17,10 @@ from typing import Any
 
 from sn_viz.errors import Cancelled
 from sn_viz.types import Progress
+from sn_viz.ui.share import SERVER, TURNS
 
 ABANDONED_AFTER_SECONDS = 30.0
 """A job whose page stopped listening for this long is stopped too."""
-
-MODEL_LOCK = threading.Lock()
-"""Held by whoever uses the model: one job at a time, whatever started it."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +75,10 @@ class Stops:
 STOPS = Stops()
 
 
-def steps(work: Callable[[Progress], Any], stop: threading.Event, poll_seconds: float = 0.1) -> Iterator[Step | Done]:
-    """Run ``work`` in a thread while holding the model; yield a ``Step`` per report and a ``Done`` at the end.
+def steps(
+    work: Callable[[Progress], Any], stop: threading.Event, owner: str = SERVER, poll_seconds: float = 0.1
+) -> Iterator[Step | Done]:
+    """Run ``work`` in a thread when its turn at the model has come; yield a ``Step`` per report and a ``Done`` at the end.
 
     Parameters
     ----------
@@ -86,6 +86,8 @@ def steps(work: Callable[[Progress], Any], stop: threading.Event, poll_seconds: 
         Takes a progress callback, returns the result. Whatever it raises is raised here.
     stop : threading.Event
         When set, the callback raises ``Cancelled`` inside ``work``.
+    owner : str
+        Whose job it is; turns are shared fairly between owners.
     poll_seconds : float
         How often a report is looked for.
 
@@ -93,27 +95,30 @@ def steps(work: Callable[[Progress], Any], stop: threading.Event, poll_seconds: 
     ------
     Cancelled
         When stopped, also while still waiting for the model.
+    UserError
+        When the owner has too many jobs, or the queue is full.
     """
+    ticket = TURNS.ask(owner)
     started = time.monotonic()
     reports: queue.Queue[tuple[str, Any]] = queue.Queue()
-    heard = [time.monotonic()]
+    heard, closed = [time.monotonic()], threading.Event()
 
     def progress(fraction: float, text: str) -> None:
-        if stop.is_set() or time.monotonic() - heard[0] > ABANDONED_AFTER_SECONDS:
+        if stop.is_set() or closed.is_set() or time.monotonic() - heard[0] > ABANDONED_AFTER_SECONDS:
             raise Cancelled
         reports.put(("step", (float(fraction), text)))
 
     def run() -> None:
         try:
-            while not MODEL_LOCK.acquire(timeout=0.2):
-                progress(0.0, "Waiting for the model: someone else is using it")
-            try:
-                progress(0.0, "Starting")
-                reports.put(("done", work(progress)))
-            finally:
-                MODEL_LOCK.release()
+            while not TURNS.take(ticket, 0.2):
+                progress(0.0, _waiting(TURNS.ahead(ticket)))
+            progress(0.0, "Starting")
+            result = ("done", work(progress))
         except BaseException as error:  # handed over and raised by the caller, none is swallowed
-            reports.put(("error", error))
+            result = ("error", error)
+        finally:
+            TURNS.leave(ticket)
+        reports.put(result)
 
     threading.Thread(target=run, name="job", daemon=True).start()
     try:
@@ -133,4 +138,8 @@ def steps(work: Callable[[Progress], Any], stop: threading.Event, poll_seconds: 
                 return
             yield Step(*value, seconds)
     finally:
-        stop.set()
+        closed.set()
+
+
+def _waiting(ahead: int) -> str:
+    return f"Waiting for the model: {ahead} job{'s' * (ahead != 1)} ahead of yours"

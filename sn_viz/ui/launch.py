@@ -19,12 +19,14 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from sn_viz.ui.share import limits
 from sn_viz.ui.theme import theme
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 MAX_FILE_BYTES = 64 * 2**20
 MAX_BODY_BYTES = 96 * 2**20
-QUEUE_SIZE = 64
+QUEUE_SIZE = 400
+"""Events of the page that may wait in Gradio's own queue; the queue for the model is much shorter and in ``share``."""
 TEMPORARY_FILES_SECONDS = 3600
 """Uploads that Gradio keeps on disk are deleted when this old."""
 CLOSED_ROUTES = (
@@ -157,7 +159,7 @@ def launch_flags(port: int | None = None) -> dict[str, Any]:
         "run_history": False,
         "strict_cors": True,
         "state_session_capacity": 500,
-        "max_threads": 40,
+        "max_threads": limits().queue + 40,
         "footer_links": ["api"],
         "pwa": False,
         "mcp_server": False,

@@ -21,7 +21,7 @@ from sn_viz.errors import UserError
 from sn_viz.pipeline import find, model_named
 from sn_viz.saving import load_run, save_run
 from sn_viz.sources.pack import Pack, load_pack, pack_names
-from sn_viz.types import Progress, Run
+from sn_viz.types import LabelledImages, Progress, Run
 from sn_viz.ui import views
 from sn_viz.ui.arguments import Arguments
 from sn_viz.ui.guard import message
@@ -30,6 +30,8 @@ from sn_viz.ui.maps import map_text
 from sn_viz.ui.session import RUNS
 
 log = logging.getLogger("sn_viz.ui")
+KEY = "pack."
+"""How the keys of packs' runs begin; keys that cannot be guessed begin otherwise, for they hold no dot."""
 FIRST_PACK = "presence-dog"
 CARD_IMAGES = 3
 
@@ -38,6 +40,13 @@ CARD_IMAGES = 3
 def packs() -> dict[str, Pack]:
     """Return every sample pack by name."""
     return {pack.name: pack for pack in pack_names()}
+
+
+def checked(name: object) -> str:
+    """Return ``name`` when there is such a pack, else raise a ``UserError``."""
+    if not isinstance(name, str) or name not in packs():
+        raise UserError(f"There is no pack called {str(name)[:60]!r}.", f"There are: {', '.join(packs())}.", "Choose one of these.")
+    return name
 
 
 @functools.cache
@@ -64,6 +73,11 @@ def question_of(pack: Pack) -> str:
     return pack.question
 
 
+def held_out(name: str) -> LabelledImages:
+    """Return the test images of a pack."""
+    return load_pack(name)[1]
+
+
 def with_own_question(name: str, arguments: Arguments) -> Arguments:
     """Return ``arguments`` with the pack's own question left to the pack, so that asking it and asking nothing are one run."""
     return replace(arguments, question=None) if arguments.question == question_of(packs()[name]) else arguments
@@ -71,7 +85,7 @@ def with_own_question(name: str, arguments: Arguments) -> Arguments:
 
 def run_key(name: str, arguments: Arguments) -> str:
     """Return the shelf key of a run of pack ``name``: the same for everyone who asks for the same."""
-    return f"pack.{name}.{hashlib.sha256(repr(arguments).encode()).hexdigest()[:16]}"
+    return f"{KEY}{name}.{hashlib.sha256(repr(arguments).encode()).hexdigest()[:16]}"
 
 
 def run_pack(name: str, arguments: Arguments, progress: Progress) -> str:

@@ -13,8 +13,9 @@ import numpy as np
 
 from sn_viz.pipeline import DEFAULT_MODEL
 from sn_viz.types import Run
-from sn_viz.ui import api, compare_tab, examples_tab, exit_tab, export, neurons_tab, packs, run_panel, views
+from sn_viz.ui import api, compare_tab, edit_panel, edits, examples_tab, exit_tab, export, neurons_tab, packs, run_panel, views
 from sn_viz.ui.arguments import Arguments
+from sn_viz.ui.edits import Edits
 from sn_viz.ui.exit_tab import milliseconds
 from sn_viz.ui.guard import guarded
 from sn_viz.ui.launch import TEMPORARY_FILES_SECONDS
@@ -47,6 +48,8 @@ class States(NamedTuple):
     pack: gr.State
     link: gr.State
     """What the address asked for."""
+    edits: gr.State
+    """What was changed by hand in the set of examples."""
 
 
 def build(model: str | None = None) -> gr.Blocks:
@@ -73,20 +76,22 @@ def build(model: str | None = None) -> gr.Blocks:
                     with gr.Column(scale=4, min_width=300, elem_classes="sn-panel"):
                         panel = run_panel.layout(models, packs.question_of(packs.packs()[packs.FIRST_PACK]))
                         gr.HTML(f'<p class="sn-private">{examples_tab.PRIVACY}</p>')
-                labelled_set = views.pictures_view("labelled-set", "")
+                editing = edit_panel.layout()
             with gr.Tab("Neurons", id="neurons", elem_id="tab-neurons"):
                 neurons = neurons_tab.layout()
             with gr.Tab("Early exit", id="exit", elem_id="tab-exit"):
                 leave = exit_tab.layout()
             with gr.Tab("Compare", id="compare", elem_id="tab-compare"):
                 methods = compare_tab.layout()
-        n_classes = examples_tab.connect(examples, labelled_set, states.source, states.pack, panel.question)
+        n_classes = gr.State(examples_tab.FEWEST_CLASSES)
+        changed = examples_tab.connect(examples, states.source, states.pack, n_classes, panel.question)
         run_panel.connect(panel, examples, states, n_classes, models)
         neurons_tab.connect(neurons, states.run, states.neuron, states.link)
         exit_tab.connect(leave, states.run, states.link)
         compare_tab.connect(methods, states.run)
         states.run.change(show_strip, [states.run, states.shown_pack], strip, api_visibility="private", show_progress="hidden")
-        _connect_opening(page, states, tabs, examples.cards, labelled_set, panel, models)
+        changed.append(_connect_opening(page, states, tabs, examples.cards, panel, models).then)
+        edit_panel.connect(editing, examples, states, n_classes, changed)
         _connect_sharing(states, tabs, neurons, leave, copy, export_button, bundle)
         api.publish(models)
     packs.AHEAD.want(packs.FIRST_PACK, first)
@@ -103,6 +108,7 @@ def _states() -> States:
         gr.State("pack"),
         gr.State(packs.FIRST_PACK),
         gr.State(None),
+        gr.State(Edits()),
     )
 
 
@@ -123,10 +129,10 @@ def _connect_opening(
     states: States,
     tabs: gr.Tabs,
     cards: gr.HTML,
-    labelled_set: gr.HTML,
     panel: run_panel.Panel,
     models: dict[str, str],
-) -> None:
+) -> Any:
+    """Wire what happens when the page opens; returns the event."""
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     waiting_for = gr.State("")
     timer = gr.Timer(1.0, active=False)
@@ -157,10 +163,8 @@ def _connect_opening(
         waiting_for,
     ]
     arriving = [states.run, panel.status, timer]
-    page.load(open_page, None, [*outputs, *arriving], **private).then(
-        examples_tab.preview_pack, states.pack, labelled_set, **private
-    )
     timer.tick(poll, waiting_for, arriving, **private)
+    return page.load(open_page, None, [*outputs, *arriving], **private)
 
 
 def _arrived(key: str) -> tuple:
@@ -202,7 +206,8 @@ def show_strip(run_key: str, pack: str | None) -> dict:
     if not run_key:
         return gr.skip()
     run = RUNS.get(run_key)
-    where = f"Sample pack “{pack}”" if pack and run_key.startswith("pack.") else "Your images"
+    yours = "Your images, changed by hand" if edits.is_edited(run.train) else "Your images"
+    where = f"Sample pack “{pack}”" if pack and run_key.startswith(packs.KEY) else yours
     question = run.config.question or run.test.question or "a question per image"
     return {
         "title": question,

@@ -15,7 +15,7 @@ from sn_viz.classifier import votes_by_layer
 from sn_viz.exits import stream_layers
 from sn_viz.models import Vlm
 from sn_viz.pipeline import predict
-from sn_viz.types import LabelledImages, Picture, Run
+from sn_viz.types import LabelledImages, Picture, Progress, Run
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +34,9 @@ class Race:
     full_ms: float
 
 
-def race(run: Run, vlm: Vlm, picture: Picture, question: str, exit_layer: int) -> Race:
+def race(
+    run: Run, vlm: Vlm, picture: Picture, question: str, exit_layer: int, progress: Progress = lambda fraction, text: None
+) -> Race:
     """Let the super neurons and the full model answer ``question`` about ``picture``.
 
     Parameters
@@ -46,6 +48,8 @@ def race(run: Run, vlm: Vlm, picture: Picture, question: str, exit_layer: int) -
     question : str
     exit_layer : int
         From 1.
+    progress : callable
+        Called between passes, never inside one; may raise ``Cancelled``.
 
     Returns
     -------
@@ -53,11 +57,15 @@ def race(run: Run, vlm: Vlm, picture: Picture, question: str, exit_layer: int) -
         The early exit and the full answer are timed in passes of their own, each after one that warms up.
     """
     images = LabelledImages(("image",), (picture,), np.array([-1]), run.train.classes, (question,))
+    progress(0.0, "The early exit is running")
     early = predict(run, images, exit_layer, vlm=vlm)[0]
+    progress(0.25, "The full model is warming up")
     vlm.generate([picture], [question])  # as the early exit above, the full answer is timed on its second call
+    progress(0.5, "The full model is answering")
     start = time.perf_counter()
     answer = vlm.generate([picture], [question])[0]
     full_ms = 1000 * (time.perf_counter() - start)
+    progress(0.75, "Every block is being timed")
     start = time.perf_counter()
     inputs = vlm.prepare([picture], [question])
     before = time.perf_counter() - start

@@ -13,7 +13,6 @@ import gradio as gr
 
 from sn_viz.baselines import BASELINES
 from sn_viz.classifier import WEIGHTINGS
-from sn_viz.errors import UserError
 from sn_viz.models.catalog import CATALOG
 from sn_viz.pipeline import find
 from sn_viz.plots.reference import method_name
@@ -21,12 +20,17 @@ from sn_viz.rules import RULES
 from sn_viz.search import METRICS
 from sn_viz.sites import SITES
 from sn_viz.types import Progress
-from sn_viz.ui import examples_tab, packs, views
+from sn_viz.ui import edits, examples_tab, packs, views
 from sn_viz.ui.arguments import MAX_QUESTION, Arguments, checked
+from sn_viz.ui.edits import Edits
+from sn_viz.ui.examples_tab import Where
 from sn_viz.ui.guard import guarded, message
 from sn_viz.ui.jobs import STOPS, Done, steps
 from sn_viz.ui.session import RUNS
+from sn_viz.ui.share import visitor
 
+N_CHOICES = 10
+"""Widgets of ``Panel.choices``."""
 IDLE = views.status("Choose examples, ask, and find.", tone="idle")
 
 
@@ -106,10 +110,15 @@ def connect(panel: Panel, tab: examples_tab.Examples, states: Any, n_classes: gr
     started = panel.find.click(begin, None, [states.job, panel.status, *buttons], queue=False, **private)
     started.then(
         _bound(models),
-        [states.job, states.source, states.pack, n_classes, tab.file, panel.question, *panel.choices, *tab.names, *tab.galleries],
+        [
+            states.job,
+            states.edits,
+            panel.question,
+            *panel.choices,
+            *examples_tab.inputs(tab, states.source, states.pack, n_classes),
+        ],
         [panel.status, states.run, states.shown_pack, states.shown_model, *buttons],
-        concurrency_id="model",
-        concurrency_limit=1,
+        concurrency_limit=None,
         **private,
     )
     panel.cancel.click(cancel, states.job, panel.status, queue=False, **private)
@@ -117,9 +126,9 @@ def connect(panel: Panel, tab: examples_tab.Examples, states: Any, n_classes: gr
 
 def _bound(models: dict[str, str]) -> Any:
     @guarded
-    def run(*values: Any) -> Iterator[tuple]:
+    def run(request: gr.Request, *values: Any) -> Iterator[tuple]:
         """Run and report."""
-        yield from stream(models, *values)
+        yield from stream(models, visitor(request), *values)
 
     return run
 
@@ -135,18 +144,16 @@ def cancel(job: str) -> dict:
     return views.status("Stopping", "after this batch", tone="busy")
 
 
-def stream(
-    models: dict[str, str], job: str, source: str, pack: str, count: int, files: Any, question: str, *rest: Any
-) -> Iterator[tuple]:
+def stream(models: dict[str, str], owner: str, job: str, made: Edits, question: str, *rest: Any) -> Iterator[tuple]:
     """Run what the widgets say; yields (status, run key, pack, model, find button, cancel button)."""
     keep = (gr.skip(),) * 5
     try:
-        arguments = checked(models, question, *rest[:10])
-        names, galleries = list(rest[10 : 10 + examples_tab.MAX_CLASSES]), list(rest[10 + examples_tab.MAX_CLASSES :])
-        work = _work(source, pack, count, files, names, galleries, arguments)
-        for step in steps(work, STOPS.flag(job)):
+        arguments = checked(models, question, *rest[:N_CHOICES])
+        where = Where.of(rest[N_CHOICES:])
+        work = _work(where, made, arguments, owner)
+        for step in steps(work, STOPS.flag(job), owner):
             if isinstance(step, Done):
-                shown = pack if source == "pack" else None
+                shown = where.pack if step.value.startswith(packs.KEY) else None
                 yield (
                     views.status("Done", f"in {step.seconds:.1f} s", tone="done"),
                     step.value,
@@ -164,20 +171,17 @@ def _idle_buttons() -> tuple[gr.Button, gr.Button]:
     return gr.Button(interactive=True), gr.Button(interactive=False)
 
 
-def _work(source: str, pack: str, count: int, files: Any, names: list, galleries: list, arguments: Arguments) -> Any:
+def _work(where: Where, made: Edits, arguments: Arguments, owner: str) -> Any:
     def work(progress: Progress) -> str:
         """Return the key of the finished run."""
-        if source == "pack":
-            if pack not in packs.packs():
-                raise UserError("This pack does not exist.", f"There are: {', '.join(packs.packs())}.", "Choose one of these.")
-            asked = packs.with_own_question(pack, arguments)
-            return packs.run_pack(pack, asked, progress)
+        made_here = made.belonging_to(where.name)
+        if where.source == "pack" and not made_here.made:
+            name = packs.checked(where.pack)
+            return packs.run_pack(name, packs.with_own_question(name, arguments), progress)
         progress(0.0, "Reading your images")
-        if source == "own":
-            images = examples_tab.from_galleries(count, names, galleries, arguments.question)
-        else:
-            images = examples_tab.from_files(files, arguments.question)
+        images = edits.apply(examples_tab.loaded(where, owner), made_here).ask(arguments.question)
         examples_tab.check_asked(images)
-        return RUNS.put(find(images, progress=progress, **arguments.keywords()))
+        test = packs.held_out(where.pack).ask(arguments.question) if where.source == "pack" else None
+        return RUNS.put(find(images, test=test, progress=progress, **arguments.keywords()), owner=owner)
 
     return work

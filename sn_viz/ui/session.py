@@ -14,6 +14,7 @@ from typing import Generic, TypeVar
 
 from sn_viz.errors import UserError
 from sn_viz.types import LabelledImages, Run
+from sn_viz.ui.share import limits
 
 T = TypeVar("T")
 
@@ -29,20 +30,30 @@ class Shelf(Generic[T]):
         Budget for everything together; one value alone may exceed it and is then kept alone.
     size_of : callable
         Bytes of one value.
+    most_each : callable
+        Returns how many values of one owner are kept.
     """
 
-    def __init__(self, kind: str, max_bytes: int, size_of: Callable[[T], int]) -> None:
-        self.kind, self.max_bytes, self.size_of = kind, max_bytes, size_of
-        self._values: OrderedDict[str, tuple[T, int]] = OrderedDict()
+    def __init__(
+        self, kind: str, max_bytes: int, size_of: Callable[[T], int], most_each: Callable[[], int] = lambda: 10**9
+    ) -> None:
+        self.kind, self.max_bytes, self.size_of, self.most_each = kind, max_bytes, size_of, most_each
+        self._values: OrderedDict[str, tuple[T, int, str | None]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def put(self, value: T, key: str | None = None) -> str:
-        """File ``value`` and return its key: ``key`` when given, else a new one nobody can guess."""
+    def put(self, value: T, key: str | None = None, owner: str | None = None) -> str:
+        """File ``value`` and return its key: ``key`` when given, else a new one nobody can guess.
+
+        A value of an ``owner`` takes the place of that owner's least recently used one when there are too many.
+        """
         key = key or secrets.token_urlsafe(16)
         with self._lock:
             self._values.pop(key, None)
-            self._values[key] = (value, self.size_of(value))
-            while len(self._values) > 1 and sum(size for _, size in self._values.values()) > self.max_bytes:
+            self._values[key] = (value, self.size_of(value), owner)
+            mine = [name for name, (_, _, whose) in self._values.items() if owner is not None and whose == owner]
+            for name in mine[: -self.most_each()]:
+                self._values.pop(name)
+            while len(self._values) > 1 and sum(size for _, size, _ in self._values.values()) > self.max_bytes:
                 self._values.popitem(last=False)
         return key
 
@@ -86,5 +97,6 @@ def size_of_run(run: Run) -> int:
     return run.train_values.nbytes + run.test_values.nbytes + stumps + size_of_images(run.train) + size_of_images(run.test)
 
 
-RUNS: Shelf[Run] = Shelf("result", 1500 * 2**20, size_of_run)
-SETS: Shelf[LabelledImages] = Shelf("set of images", 1000 * 2**20, size_of_images)
+RUNS: Shelf[Run] = Shelf("result", 1500 * 2**20, size_of_run, lambda: limits().runs)
+SETS: Shelf[LabelledImages] = Shelf("set of images", 1000 * 2**20, size_of_images, lambda: 3)
+"""By what they were loaded from: a set is decoded once to be shown, edited and run."""

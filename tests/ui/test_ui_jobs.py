@@ -8,7 +8,8 @@ import time
 import pytest
 
 from sn_viz.errors import Cancelled, UserError
-from sn_viz.ui.jobs import MODEL_LOCK, Done, Step, Stops, steps
+from sn_viz.ui.jobs import Done, Step, Stops, steps
+from sn_viz.ui.share import TURNS
 
 
 def _slow(progress):
@@ -44,7 +45,7 @@ def test_a_stop_ends_the_work_within_a_batch():
     time.sleep(0.1)
     count = len(last)
     time.sleep(0.1)
-    assert len(last) == count and not MODEL_LOCK.locked()
+    assert len(last) == count and TURNS.is_free()
 
 
 def test_a_closed_page_stops_the_work():
@@ -52,14 +53,13 @@ def test_a_closed_page_stops_the_work():
     running = steps(_slow, stop, poll_seconds=0.01)
     next(running)
     running.close()
-    assert stop.is_set()
     time.sleep(0.1)
-    assert not MODEL_LOCK.locked()
+    assert TURNS.is_free()
 
 
 def test_a_job_that_waits_for_the_model_can_be_stopped():
     stop = threading.Event()
-    with MODEL_LOCK:
+    with TURNS.turn():
         waiting = steps(lambda progress: 1, stop, poll_seconds=0.01)
         assert "Waiting" in next(waiting).text
         stop.set()

@@ -35,12 +35,6 @@ def test_five_endpoints_are_public_and_documented(built):
     assert {fn.api_visibility for fn in built.fns.values()} == {"public", "private"}
 
 
-def test_work_that_touches_the_model_runs_one_at_a_time(built):
-    for name in ("find", "predict", "exit_race"):
-        fn = next(fn for fn in built.fns.values() if fn.api_name == name)
-        assert fn.concurrency_id == "model" and fn.concurrency_limit == 1
-
-
 def test_the_page_tells_no_path_of_this_machine(built):
     text = json.dumps(built.get_config_file(), default=str)
     assert "/some/where" not in text and "my-model" in text

@@ -33,3 +33,11 @@ def test_keys_cannot_be_guessed():
     shelf = Shelf("thing", 10**6, len)
     keys = {shelf.put("a") for _ in range(100)}
     assert len(keys) == 100 and min(map(len, keys)) >= 20
+
+
+def test_one_visitor_takes_no_room_of_another_and_shared_values_have_no_owner():
+    shelf = Shelf("thing", 10**6, len, lambda: 2)
+    shared, hers = [shelf.put("s") for _ in range(5)], shelf.put("h", owner="her")
+    his = [shelf.put("x", owner="him") for _ in range(4)]
+    assert [shelf.find(key) is not None for key in his] == [False, False, True, True]
+    assert shelf.find(hers) and all(shelf.find(key) for key in shared)
