@@ -10,8 +10,8 @@ FLOORS = (
     ("ui", "cli", "bench", "__main__"),
     ("pipeline", "decision", "choices", "caveats", "plots", "tables", "saving"),
     (
-        *("store", "extract", "search", "search_kernels", "search_sort", "classifier", "exits", "policies", "baselines", "statistics", "held_out"),
-        "latency",
+        *("store", "extract", "search", "search_kernels", "search_sort", "classifier", "exits", "policies"),
+        *("baselines", "statistics", "held_out", "latency", "ablation"),
     ),
     ("models", "sites", "rules", "sources", "tiny"),
     ("types", "errors", "registry", "progress"),

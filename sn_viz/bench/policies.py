@@ -223,7 +223,7 @@ def saving_rows(
     chosen = "nothing certified" if isinstance(policy, FullModel) else f"margin {policy.threshold:g}"
     bounds = f"{found.risk.low:.3f} to {found.risk.high:.3f} on {found.risk.n} test images; {chosen}"
     return [
-        row(f"{name}: disagreement", found.risk.value, level, found.risk.low <= level, bounds),
+        row(f"{name}: disagreement", found.risk.value, level, found.risk.value <= level, bounds),
         row(f"{name}: average exit layer", found.mean_layer, note=f"of {last}; {found.stopped.mean():.0%} of the images stop"),
         row(f"{name}: expected speed-up", found.speedup, note=f"{found.milliseconds:.1f} ms; full model {full_ms:.1f} ms"),
         row(f"{name}: live speed-up", live_speedup(vlm, case, policy, second[:N_LIVE]), note=f"{N_LIVE} images, one pass each"),
