@@ -157,15 +157,15 @@ def ablate(
 def matched_random(neurons: Neurons, chosen: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Return as many other neurons as ``chosen`` has in each layer and site, int64 (neuron,)."""
     picked = []
-    for layer, site, columns in _cells(neurons, chosen):
+    for layer, site, where in _cells(neurons, chosen):
         others = np.setdiff1d(np.flatnonzero((neurons.layer == layer) & (neurons.site == site)), chosen)
-        if len(others) < len(columns):
+        if len(others) < len(where):
             raise UserError(
                 f"There are too few other neurons in {neurons.site_names[site]} of layer {layer}.",
-                f"{len(columns)} are chosen and {len(others)} are left to compare with.",
+                f"{len(where)} are chosen and {len(others)} are left to compare with.",
                 "Choose fewer neurons.",
             )
-        picked.append(random.choice(others, len(columns), replace=False))
+        picked.append(random.choice(others, len(where), replace=False))
     return np.concatenate(picked)
 
 
@@ -185,10 +185,9 @@ def overwritten(vlm: Vlm, neurons: Neurons, columns: np.ndarray, targets: np.nda
     handles: list[Any] = []
     with vlm.lock:
         try:
-            for layer, site, here in _cells(neurons, columns):
+            for layer, site, where in _cells(neurons, columns):
                 module, side = _place(vlm, neurons, layer, site)
-                units, wanted = neurons.unit[here].tolist(), targets[:, np.searchsorted(columns, here)]
-                handles.append(_hook(module, side, units, wanted))
+                handles.append(_hook(module, side, neurons.unit[columns[where]].tolist(), targets[:, where]))
             yield
         finally:
             for handle in handles:
@@ -222,9 +221,9 @@ def _hook(module: Any, side: str, units: list[int], wanted: np.ndarray) -> Any:
 
 
 def _cells(neurons: Neurons, columns: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:
-    """Yield layer, site and the columns that lie there."""
+    """Yield layer, site and the positions in ``columns`` of those that lie there."""
     for layer, site in sorted({(int(neurons.layer[c]), int(neurons.site[c])) for c in columns}):
-        yield layer, site, columns[(neurons.layer[columns] == layer) & (neurons.site[columns] == site)]
+        yield layer, site, np.flatnonzero((neurons.layer[columns] == layer) & (neurons.site[columns] == site))
 
 
 def _checked(neurons: Neurons, chosen: Sequence[int] | np.ndarray, kind: str) -> np.ndarray:

@@ -49,8 +49,9 @@ def test_a_neuron_holds_what_it_was_set_to_and_its_neighbours_are_as_before(any_
     np.testing.assert_array_equal(read(), before)
 
 
-def test_setting_neurons_to_what_they_are_changes_nothing(llava, probed):
-    neurons, columns = probed.seen.neurons, np.array([0, 40, 100, 200])
+@pytest.mark.parametrize("columns", [[0, 40, 100, 200], [200, 35, 100, 0, 33]])
+def test_setting_neurons_to_what_they_are_changes_nothing_in_any_order(llava, probed, columns):
+    neurons, columns = probed.seen.neurons, np.array(columns)
     before = llava.first_token_logits(probed.images.pictures, probed.images.questions, 6)
     with overwritten(llava, neurons, columns, probed.seen.values[:, columns]):
         after = llava.first_token_logits(probed.images.pictures, probed.images.questions, 6)
