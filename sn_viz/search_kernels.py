@@ -13,16 +13,21 @@ the smallest to the largest value then counts, with all it remembers in vector r
 
 from __future__ import annotations
 
+import hashlib
+import os
+import tempfile
 from functools import cache
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
-from numba.core import cgutils
+from numba.core import cgutils, config
 
 from sn_viz.search_sort import intrinsic, lanes_of, merge_runs, sort_rows, vector_at
+from sn_viz.store import Store
 
 LANES = 16
 """Neurons scanned side by side: one 512-bit register of 32-bit numbers. Narrower machines use several registers."""
@@ -582,9 +587,36 @@ def _compiled(function: Any, signature: Any, itemsize: int) -> Any:
 def _compiled_once(function: Any, signature: Any, itemsize: int) -> Any:
     typed = signature(types.uint16, types.uint32) if itemsize == 2 else signature(types.uint32, types.uint64)
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+    folder, before = kernel_folder(), config.CACHE_DIR
+    if folder is None:
+        return njit([typed], **options)(function)
+    config.CACHE_DIR = str(folder)
     try:
         return njit([typed], cache=True, **options)(function)
     except RuntimeError as error:
         if "cannot cache" not in str(error):
             raise
-        return njit([typed], **options)(function)  # neither the package nor the home folder can be written
+        return njit([typed], **options)(function)
+    finally:
+        config.CACHE_DIR = before
+
+
+def kernel_folder() -> Path | None:
+    """Return where compiled kernels are kept, made if needed; None where nothing can be written.
+
+    The first that can be written of: what NUMBA_CACHE_DIR names, this package's own ``__pycache__``, the user's cache folder, the
+    folder of the activations. Its name holds a digest of the sources, so that no kernel outlives a change of either file.
+    """
+    here = Path(__file__)
+    sources = b"".join(path.read_bytes() for path in (here, here.with_name("search_sort.py")))
+    name = f"kernels-{hashlib.sha256(sources).hexdigest()[:12]}"
+    users = Path(os.environ.get("XDG_CACHE_HOME") or Path(os.path.expanduser("~"), ".cache"), "sn_viz")
+    asked = [Path(config.CACHE_DIR)] if config.CACHE_DIR else []
+    for parent in (*asked, here.with_name("__pycache__"), users, Store().root):
+        try:
+            (parent / name).mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=parent / name):
+                return parent / name
+        except OSError:
+            continue  # read-only, full or in the way of a file: the next place may do
+    return None

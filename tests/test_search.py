@@ -1,13 +1,17 @@
 """The search against a slow search over all cuts, against scikit-learn, and against itself under changes that must not matter."""
 
+import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 from sklearn.tree import DecisionTreeClassifier
 
+import sn_viz
 from sn_viz.errors import UserError
 from sn_viz.rules import RULES
 from sn_viz.search import METRICS, best_scores_under_null, find_stumps, warm_up
@@ -86,6 +90,33 @@ def test_every_stump_equals_a_search_over_all_cuts(metric, dtype, n, n_classes):
     rng = np.random.default_rng(n)
     labels = rng.permutation(np.arange(n) % n_classes)
     check_against_slow(awkward(rng, n, 37, dtype), labels, metric, n_classes)
+
+
+def random_case(seed):
+    """Sizes around the borders of blocks and tiles, uneven and absent classes, few or many distinct values."""
+    rng = np.random.default_rng(seed)
+    n = int(rng.choice([2, 3, 15, 16, 17, 31, 33, 48, 65, 127, 129, 200, 300]))
+    n_classes = int(rng.integers(2, 7))
+    labels = rng.choice(n_classes, size=n, p=rng.dirichlet(np.full(n_classes, 0.6)))
+    levels = int(rng.choice([2, 5, 40, 10**6]))
+    whole = rng.integers(-levels, levels, (n, int(rng.choice([1, 15, 31, 32, 33, 70]))))
+    values = (whole * rng.choice([1e-4, 0.1, 7])).clip(-6e4, 6e4)
+    return values.astype(rng.choice([np.float16, np.float32])), labels, n_classes, str(rng.choice(METRICS))
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_random_cases_equal_a_search_over_all_cuts(seed):
+    values, labels, n_classes, metric = random_case(seed)
+    check_against_slow(values, labels, metric, n_classes)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_a_prefix_of_columns_and_many_small_classes_are_searched_alike(dtype):
+    rng = np.random.default_rng(8)
+    values, labels = rng.normal(size=(90, 300)).astype(dtype), rng.permutation(np.arange(90) % 30)
+    whole, prefix = find_stumps(values, labels), find_stumps(values[:, :101], labels)
+    np.testing.assert_array_equal(whole.threshold[: 101 * 30], prefix.threshold)
+    check_against_slow(values[:, :3], labels, "balanced-accuracy", 30)
 
 
 @pytest.mark.parametrize("n", [255, 256, 257, 511, 600, 1100])
@@ -249,13 +280,49 @@ def test_nothing_compiles_after_warming_up():
     assert compiled == 4 == search_kernels._compiled_once.cache_info().misses
 
 
-def test_kernels_compile_where_nothing_can_be_kept(tmp_path):
-    code = """
-from numba.core.caching import CacheImpl
-CacheImpl._locator_classes = []
+FIND = """
 import numpy as np
 from sn_viz.search import find_stumps
-print(find_stumps(np.arange(4, dtype=np.float16)[:, None], np.array([0, 0, 1, 1])).score)
+score = find_stumps(np.arange(4, dtype=np.float16)[:, None], np.array([0, 0, 1, 1])).score[0]
+from sn_viz import search_kernels
+print(score, sum(search_kernels.search(2).stats.cache_hits.values()), search_kernels.kernel_folder())
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=240)
-    assert done.stdout.strip() == "[1.]", done.stderr[-500:]
+
+
+def test_a_read_only_install_keeps_its_kernels_elsewhere_and_a_fresh_process_compiles_nothing(tmp_path):
+    package = tmp_path / "installed" / "sn_viz"
+    shutil.copytree(Path(sn_viz.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__", "ui", "tiny"))
+    (package / "__pycache__").write_text("in the way: root may write into folders that are marked read-only")
+    (tmp_path / "home").write_text("no home either")
+    settings = {"PYTHONPATH": str(package.parent), "HOME": str(tmp_path / "home"), "SN_VIZ_CACHE": str(tmp_path / "cache")}
+    environment = {k: v for k, v in os.environ.items() if k not in ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME")} | settings
+    for hits in ("0", "1"):
+        ran = [sys.executable, "-c", FIND]
+        done = subprocess.run(ran, capture_output=True, text=True, timeout=240, env=environment, cwd=tmp_path)
+        assert done.stdout.split()[:2] == ["1.0", hits], done.stderr[-500:]
+        assert done.stdout.split()[2].startswith(str(tmp_path / "cache" / "kernels-"))
+
+
+def test_kernels_compile_where_nothing_can_be_kept(monkeypatch, tmp_path):
+    from sn_viz import search_kernels
+
+    (tmp_path / "file").write_text("not a folder")
+    monkeypatch.setattr(search_kernels.config, "CACHE_DIR", "")
+    for name in ("HOME", "XDG_CACHE_HOME", "SN_VIZ_CACHE"):
+        monkeypatch.setenv(name, str(tmp_path / "file"))
+    made = Path.mkdir
+    here = Path(search_kernels.__file__).with_name("__pycache__")
+
+    def refuse(path, *args, **more):
+        if here in path.parents:
+            raise PermissionError("read-only")
+        made(path, *args, **more)
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    assert search_kernels.kernel_folder() is None
+    kernel = search_kernels._compiled_once.__wrapped__(one_more, lambda *_: (), 2)
+    assert kernel() == 1
+
+
+def one_more():
+    return 1
