@@ -127,19 +127,20 @@ def stream_layers(
     """
     chosen = available_sites(vlm, sites)
     layers = layers_of(vlm, chosen)
-    buffer = _Buffer(site_widths(vlm, chosen), layers, len(inputs["input_ids"]), torch.float16, vlm.device)
+    plan = _plan(vlm, chosen, layers[-1])
+    buffer = _Buffer(plan, len(inputs["input_ids"]), vlm.device)
     readings: list[BlockReading] = []
     begun: list[float] = []
 
     def finished(layer: int) -> None:
-        readings.append(BlockReading(layer, _now(vlm) - start, buffer.of_layer(layer)))
+        readings.append(BlockReading(layer, _now(vlm) - start, buffer.read(range(layer, layer + 1), np.float16)))
         if on_block is not None and on_block(readings[-1]):
             raise _Stop
 
     logits = None
     with vlm.lock, torch.inference_mode(), _hooks() as hooks:
         hooks.append(_block(vlm, layers[0]).register_forward_pre_hook(lambda *_: begun.append(_now(vlm) - start)))
-        _watch(vlm, chosen, layers, inputs, buffer.write, hooks)
+        _watch(vlm, plan.spots, inputs, buffer.write, hooks)
         for layer in layers:
             hooks.append(_block(vlm, layer).register_forward_hook(lambda *_, layer=layer: finished(layer)))
         start = _now(vlm)
@@ -235,7 +236,7 @@ def site_widths(vlm: Vlm, sites: Sequence[str]) -> np.ndarray:
 
         inputs = _probe_inputs(vlm)
         with vlm.lock, torch.inference_mode(), _hooks() as hooks:
-            _watch(vlm, missing, layers_of(vlm, missing), inputs, note, hooks)
+            _watch(vlm, _spots(vlm, missing, layers_of(vlm, missing)), inputs, note, hooks)
             vlm.module(**inputs, **vlm.forward_options())
         vlm.layout.update(seen)
     layers = layers_of(vlm, sites)
@@ -290,6 +291,13 @@ def _probe_inputs(vlm: Vlm) -> Inputs:
     return vlm.prepare([Picture("", pixels) for pixels in noise], ["?", "?"])
 
 
+def _two_pictures(vlm: Vlm) -> tuple[Inputs, Inputs]:
+    """Return the inputs of two pictures of noise, asked the same."""
+    noise = np.random.default_rng(1).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
+    one, other = (vlm.prepare([Picture("", pixels)], ["?"]) for pixels in noise)
+    return one, other
+
+
 def _now(vlm: Vlm) -> float:
     if vlm.device.type == "cuda":
         torch.cuda.synchronize(vlm.device)
@@ -297,70 +305,109 @@ def _now(vlm: Vlm) -> float:
 
 
 class _Buffer:
-    """One batch of values, laid out by layer, site and unit, filled by hooks."""
+    """One batch of values, laid out by layer, site and unit, filled by hooks; cut to float16's range only at the end."""
 
-    def __init__(self, widths: np.ndarray, layers: range, batch: int, dtype: torch.dtype, device: torch.device) -> None:
-        self.edges = np.concatenate([[0], np.cumsum(widths[: len(layers)].ravel())]).tolist()
-        self.first, self.n_sites = layers.start, widths.shape[1]
-        self.values = torch.empty((batch, int(self.edges[-1])), dtype=dtype, device=device)
+    def __init__(self, plan: _Plan, batch: int, device: torch.device) -> None:
+        self.plan = plan
+        self.values = torch.empty((batch, plan.edges[-1]), dtype=torch.float32, device=device)
 
     def write(self, layer: int, site: int, vector: torch.Tensor) -> None:
         """Keep ``vector`` (batch, unit)."""
-        cell = (layer - self.first) * self.n_sites + site
-        if self.values.dtype == torch.float16:
-            vector = vector.float().clamp(-HALF_MAX, HALF_MAX)
-        self.values[:, self.edges[cell] : self.edges[cell + 1]] = vector
+        cell = self.plan.cell(layer, site)
+        self.values[:, self.plan.edges[cell] : self.plan.edges[cell + 1]] = vector
 
-    def of_layer(self, layer: int) -> np.ndarray:
-        """Return a copy of one layer's values, (batch, neuron)."""
-        row = layer - self.first
-        start, stop = self.edges[row * self.n_sites], self.edges[(row + 1) * self.n_sites]
-        return self.values[:, start:stop].cpu().numpy().copy()
+    def read(self, layers: range, dtype: type[np.floating]) -> np.ndarray:
+        """Return a copy of the values of ``layers``, (batch, neuron)."""
+        start, stop = self.plan.cell(layers[0], 0), self.plan.cell(layers[-1] + 1, 0)
+        values = self.values[:, self.plan.edges[start] : self.plan.edges[stop]]
+        if dtype == np.float16:
+            values = values.clamp(-HALF_MAX, HALF_MAX).to(torch.float16)
+        return values.cpu().numpy()
+
+
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """Everything about a pass up to a layer that does not depend on its inputs."""
+
+    layers: range
+    """Layers asked for."""
+    last: int
+    """The last of them that holds anything: there the pass stops."""
+    due: tuple[int, ...]
+    """Sites, as indices, that are read there."""
+    spots: tuple[tuple[int, int, Place], ...]
+    """Layer, index of the site, and where it is read."""
+    edges: tuple[int, ...]
+    """Where each cell (layer, site) begins on the neuron axis, and the end of the last."""
+    n_sites: int
+
+    def cell(self, layer: int, site: int) -> int:
+        """Return the position of a cell in ``edges``."""
+        return (layer - self.layers.start) * self.n_sites + site
+
+
+def _plan(vlm: Vlm, sites: Sequence[str], exit_layer: int) -> _Plan:
+    """Return the plan of a pass up to ``exit_layer``, worked out once a model."""
+    key = (tuple(sites), exit_layer)
+    if key not in vlm.plans:
+        layers = range(layers_of(vlm, sites).start, exit_layer + 1)
+        widths = site_widths(vlm, sites)[: len(layers)]
+        row = int(np.flatnonzero(widths.any(axis=1)).max(initial=0))
+        vlm.plans[key] = _Plan(
+            layers=layers,
+            last=layers[row],
+            due=tuple(np.flatnonzero(widths[row]).tolist()),
+            spots=_spots(vlm, sites, layers[: row + 1]),
+            edges=tuple(np.concatenate([[0], np.cumsum(widths.ravel())]).tolist()),
+            n_sites=len(sites),
+        )
+    return vlm.plans[key]
+
+
+def _spots(vlm: Vlm, sites: Sequence[str], layers: range) -> tuple[tuple[int, int, Place], ...]:
+    """Return every place to read in ``layers``: layer, index of the site, module and side."""
+    return tuple(
+        (layer, index, _places(vlm, name)[layer - 1])
+        for layer in layers
+        for index, name in enumerate(sites)
+        if in_tower(name) == (layer < 1)
+    )
 
 
 def _values_up_to(
     vlm: Vlm, inputs: Inputs, exit_layer: int, sites: Sequence[str], cut: str, dtype: type[np.floating]
 ) -> np.ndarray:
-    number = torch.float16 if dtype == np.float16 else torch.float32
-    widths, layers = site_widths(vlm, sites), range(layers_of(vlm, sites).start, exit_layer + 1)
-    buffer = _Buffer(widths, layers, len(inputs["input_ids"]), number, vlm.device)
-    last = int(np.flatnonzero(widths[: len(layers)].any(axis=1)).max(initial=0))
-    due = np.flatnonzero(widths[last]).tolist()
-    _run_until(vlm, inputs, range(layers.start, layers.start + last + 1), sites, due, cut, buffer.write)
-    return buffer.values.cpu().numpy()
+    plan = _plan(vlm, sites, exit_layer)
+    buffer = _Buffer(plan, len(inputs["input_ids"]), inputs["input_ids"].device)
+    _run_until(vlm, inputs, plan, cut, buffer.write)
+    return buffer.read(plan.layers, dtype)
 
 
-def _run_until(
-    vlm: Vlm,
-    inputs: Inputs,
-    layers: range,
-    sites: Sequence[str],
-    due: Sequence[int],
-    cut: str,
-    write: Callable[[int, int, torch.Tensor], None],
-) -> None:
-    """Run blocks up to the last of ``layers``, hand what every site holds to ``write(layer, site, vector)``, and stop.
+def _run_until(vlm: Vlm, inputs: Inputs, plan: _Plan, cut: str, write: Callable[[int, int, torch.Tensor], None]) -> None:
+    """Run blocks up to the last layer of ``plan``, hand what every site holds to ``write(layer, site, vector)``, and stop.
 
-    The pass ends as soon as the sites ``due`` in the last layer were read.
+    The pass ends as soon as all that is due in the last layer was read.
     """
-    waiting, exit_layer = set(due), layers[-1]
+    waiting = set(plan.due)
 
     def write_and_stop(layer: int, site: int, vector: torch.Tensor) -> None:
         write(layer, site, vector)
-        if layer == exit_layer:
+        if layer == plan.last:
             waiting.discard(site)
             if not waiting:
                 raise _Stop
 
     with vlm.lock, torch.inference_mode(), _hooks() as hooks:
-        if exit_layer >= 1:
-            _cut_to_last_position(vlm.blocks[exit_layer - 1], cut, hooks)
-        _watch(vlm, sites, layers, inputs, write_and_stop, hooks)
+        if vlm.replay.works is None:
+            vlm.replay.works = vlm.replay.equals_the_model(*_two_pictures(vlm))
+        for part in _cut_parts(vlm, plan.last, cut):
+            hooks.append(part.register_forward_pre_hook(_keep_last, with_kwargs=True))
+        _watch(vlm, plan.spots, inputs, write_and_stop, hooks)
         try:
-            vlm.module(**inputs, **vlm.forward_options())
+            vlm.replay(inputs, max(plan.last, 0))
         except _Stop:
             return
-    raise AssertionError(f"{type(vlm.module).__name__} never reached layer {exit_layer} at {sorted(sites[i] for i in waiting)}")
+    raise AssertionError(f"{type(vlm.module).__name__} never reached layer {plan.last} at {sorted(waiting)}")
 
 
 @contextmanager
@@ -376,33 +423,28 @@ def _hooks() -> Iterator[list[Any]]:
 
 def _watch(
     vlm: Vlm,
-    sites: Sequence[str],
-    layers: range,
+    spots: Sequence[tuple[int, int, Place]],
     inputs: Inputs,
     write: Callable[[int, int, torch.Tensor], None],
     hooks: list[Any],
 ) -> None:
-    """Hook every site that lives in ``layers``."""
+    """Hook every one of ``spots``."""
     batch = len(inputs["input_ids"])
-    for layer in layers:
-        for index, name in enumerate(sites):
-            if in_tower(name) != (layer < 1):
-                continue
-            module, side = _places(vlm, name)[layer - 1]
+    for layer, index, (module, side) in spots:
 
-            def read(tensors: Any, layer: int = layer, index: int = index) -> None:
-                states = _first_tensor(tensors)
-                vector = picture_means(states, inputs, vlm.class_token) if layer < 1 else _last_position(states, batch)
-                write(layer, index, vector)
+        def read(tensors: Any, layer: int = layer, index: int = index) -> None:
+            states = _first_tensor(tensors)
+            vector = picture_means(states, inputs, vlm.class_token) if layer < 1 else _last_position(states, batch)
+            write(layer, index, vector)
 
-            if side == "output":
-                hooks.append(module.register_forward_hook(lambda _m, _a, output, read=read: read(output)))
-            else:
-                hooks.append(
-                    module.register_forward_pre_hook(
-                        lambda _m, args, kwargs, read=read: read((*args, *kwargs.values())), with_kwargs=True
-                    )
+        if side == "output":
+            hooks.append(module.register_forward_hook(lambda _m, _a, output, read=read: read(output)))
+        else:
+            hooks.append(
+                module.register_forward_pre_hook(
+                    lambda _m, args, kwargs, read=read: read((*args, *kwargs.values())), with_kwargs=True
                 )
+            )
 
 
 def _first_tensor(values: Any) -> torch.Tensor:
@@ -416,12 +458,14 @@ def _last_position(tensor: torch.Tensor, batch: int) -> torch.Tensor:
     return tensor.reshape(batch, -1, tensor.shape[-1])[:, -1]
 
 
-def _cut_to_last_position(block: nn.Module, cut: str, hooks: list[Any]) -> None:
-    """Make the tail of ``block`` compute the last position only."""
-    parts = {"attention and mlp": (attention_output_of(block), mlp_of(block)), "mlp": (mlp_of(block),), "none": ()}[cut]
-    for part in parts:
-        if part is not None:
-            hooks.append(part.register_forward_pre_hook(_keep_last, with_kwargs=True))
+def _cut_parts(vlm: Vlm, exit_layer: int, cut: str) -> tuple[nn.Module, ...]:
+    """Return the parts of the exit block whose input is cut down to the last position; none of them in the vision tower."""
+    key = (exit_layer, cut)
+    if key not in vlm.plans:
+        block = _block(vlm, exit_layer)
+        parts = {"attention and mlp": (attention_output_of(block), mlp_of(block)), "mlp": (mlp_of(block),), "none": ()}[cut]
+        vlm.plans[key] = tuple(part for part in parts if part is not None and exit_layer >= 1)
+    return vlm.plans[key]
 
 
 def _keep_last(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:

@@ -19,6 +19,7 @@ from sn_viz.errors import UserError
 from sn_viz.models.blocks import decoder_blocks, final_norm, has_class_token, tower_blocks
 from sn_viz.models.families import FAMILIES
 from sn_viz.models.fast_inputs import FastInputs
+from sn_viz.models.replay import Replay
 from sn_viz.types import Picture
 
 Inputs = dict[str, Any]
@@ -63,12 +64,16 @@ class Vlm:
             self.tokenizer.pad_token = self.tokenizer.eos_token
         self.lock = threading.RLock()
         self._text_lock = threading.RLock()
+        self.plans: dict[Any, Any] = {}
+        """What ``exits`` hooks for an exit layer and sites, worked out on first use."""
         self.places: dict[str, list[Any]] = {}
         """Where ``exits`` reads each site, block by block, filled on first use."""
         self.layout: dict[str, np.ndarray] = {}
         """Width of each site by block, int64 (block,), filled by ``exits.site_widths`` on first use."""
         self.tail_slicing: str | None = None
         """What of the exit block runs on the last position only, found by ``exits`` on first use."""
+        self.replay = Replay(module, self.blocks, self.forward_options())
+        """Forward passes that are stopped before their end."""
         self._size_matters: bool | None = None
 
     def __repr__(self) -> str:
@@ -118,8 +123,9 @@ class Vlm:
             self._refuse_control_tokens(question)
         with self._text_lock:
             batch = self._fast_inputs(pictures, questions)
+        device, dtype = self.device, self.dtype
         return {
-            name: value.to(self.device, self.dtype if value.is_floating_point() else None) if torch.is_tensor(value) else value
+            name: value.to(device, dtype if value.is_floating_point() else None) if torch.is_tensor(value) else value
             for name, value in batch.items()
         }
 
