@@ -12,7 +12,7 @@ import logging
 import os
 import sys
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -43,6 +43,7 @@ UsageError: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__
 
 JsonOption = Annotated[str | None, typer.Option("--json", metavar="FILE", help="Write JSON to this file; - prints only JSON.")]
 ModelOption = Annotated[str | None, typer.Option(help="Name, or folder of a model. [default: SN_VIZ_MODEL, else tiny-llava]")]
+QuickOption = Annotated[bool, typer.Option("--quick", help="Small sizes, few repetitions: a look, not a record.")]
 DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda, ... [default: the fastest there is]")]
 
 
@@ -287,12 +288,15 @@ def cache_clear() -> None:
 @app.command()
 def serve(
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="[default: SN_VIZ_PORT, else a free one]")] = None,
+    root_path: Annotated[
+        str | None, typer.Option(help="Path under which a proxy serves the app. [default: GRADIO_ROOT_PATH, else none]")
+    ] = None,
 ) -> None:
     """Start the app in the browser."""
     from sn_viz.ui.launch import launch
     from sn_viz.ui.page import build
 
-    launch(build(), port or _port_of_environment())
+    launch(build(), port or _port_of_environment(), root_path)
 
 
 @bench_app.command("speed")
@@ -300,25 +304,6 @@ def bench_speed(model: ModelOption = None, device: DeviceOption = None, json_fil
     """Time every exit layer against the first token and the full answer."""
     with _quiet(json_file):
         from sn_viz.bench.speed import measure
-
-        rows = measure(model or os.environ.get("SN_VIZ_MODEL") or "tiny-llava", device)
-    _list(tuple(rows[0]), rows, json_file)
-
-
-@bench_app.command("search")
-def bench_search(json_file: JsonOption = None) -> None:
-    """Time the search for super neurons against simpler ways."""
-    from sn_viz.bench.search import measure
-
-    rows = measure()
-    _list(tuple(rows[0]), rows, json_file)
-
-
-@bench_app.command("extract")
-def bench_extract(model: ModelOption = None, device: DeviceOption = None, json_file: JsonOption = None) -> None:
-    """Time reading activations at several batch sizes."""
-    with _quiet(json_file):
-        from sn_viz.bench.extract import measure
 
         rows = measure(model or os.environ.get("SN_VIZ_MODEL") or "tiny-llava", device)
     _list(tuple(rows[0]), rows, json_file)
@@ -342,6 +327,50 @@ def bench_model(
     _write_json(json_file, as_json(result))
     if json_file != "-":
         typer.echo("\n".join(lines(result)))
+
+
+@bench_app.command("all")
+def bench_all(model: ModelOption = None, device: DeviceOption = None, quick: QuickOption = False, json_file: JsonOption = None) -> None:
+    """Run every benchmark and print one table: what was measured, what was aimed at, what holds."""
+    _bench(None, model, device, quick, json_file)
+
+
+def _add_benches() -> None:
+    """Give every file of ``sn_viz/bench`` that has no command of its own one; its first line says what it measures."""
+    own = {command.name for command in bench_app.registered_commands}
+    for path in sorted(Path(__file__).with_name("bench").glob("[a-z]*.py")):
+        if path.stem not in own:
+            with open(path, encoding="utf-8") as file:
+                about = file.readline().strip().strip('"')
+            bench_app.command(path.stem, help=about)(_bench_command(path.stem))
+
+
+def _bench_command(name: str) -> Callable[..., None]:
+    def run_one(
+        model: ModelOption = None, device: DeviceOption = None, quick: QuickOption = False, json_file: JsonOption = None
+    ) -> None:
+        _bench(name, model, device, quick, json_file)
+
+    return run_one
+
+
+def _bench(name: str | None, model: str | None, device: str | None, quick: bool, json_file: str | None) -> None:
+    """Run one benchmark, or all that are registered, and print its rows as one table or as JSON."""
+    _check_json_target(json_file)
+    with _quiet(json_file) as console:
+        from sn_viz.bench import BENCHES, Options, as_json, machine, table
+
+        options = Options(model or os.environ.get("SN_VIZ_MODEL") or "tiny-llava", device, quick)
+        where, tables = machine(), {}
+        for each in BENCHES.names() if name is None else [name]:
+            print(f"bench {each} ...", file=sys.stderr)
+            tables[each] = BENCHES[each](options)
+    if json_file != "-":
+        console.print(table(tables, where))
+    _write_json(json_file, json.dumps(as_json(tables, where), indent=2, ensure_ascii=False))
+
+
+_add_benches()
 
 
 def _store() -> Any:

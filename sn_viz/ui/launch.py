@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import functools
 import gzip
+import html
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from sn_viz.errors import UserError
 from sn_viz.ui.share import limits
 from sn_viz.ui.theme import theme
 
@@ -50,12 +53,35 @@ HEADERS = {
 }
 """The browser itself refuses to send anything to another host."""
 
-HEAD = (
-    '<meta name="viewport" content="width=device-width, initial-scale=1">'
-    f'<script defer src="sn-viz/plotly.js?v={plotly.__version__}"></script>'
-    '<script defer src="sn-viz/page.js"></script>'
-    '<link rel="stylesheet" href="sn-viz/style.css">'
-)
+
+def head(root: str = "") -> str:
+    """Return what stands in the page's head; ``root`` is the path under which a proxy serves the app, "" for none.
+
+    Without a root the addresses are relative, so that proxies that nobody told us about work too.
+    """
+    base = f"{html.escape(root, quote=True)}/" if root else ""
+    return (
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<script defer src="{base}sn-viz/plotly.js?v={plotly.__version__}"></script>'
+        f'<script defer src="{base}sn-viz/page.js"></script>'
+        f'<link rel="stylesheet" href="{base}sn-viz/style.css">'
+    )
+
+
+def checked_root(root_path: str | None) -> str:
+    """Return the path under which a proxy serves the app, without a slash at its end; GRADIO_ROOT_PATH when None.
+
+    Raises
+    ------
+    UserError
+        When it neither begins with a slash nor is a web address.
+    """
+    given = os.environ.get("GRADIO_ROOT_PATH", "") if root_path is None else root_path
+    root = given.strip().rstrip("/")
+    if root and (not re.fullmatch(r"(https?://[^/\s]+)?(/[A-Za-z0-9._~%@:+-]+)*", root)):
+        cause = f"{given[:60]!r} is neither a path such as /super-neurons nor a web address."
+        raise UserError("The root path was not understood.", cause, "Set --root-path or GRADIO_ROOT_PATH to one of these.")
+    return root
 
 
 @functools.cache
@@ -96,7 +122,7 @@ class SafeRequests:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        if any(scope["path"].startswith(closed) for closed in CLOSED_ROUTES):
+        if any(path.startswith(closed) for path in self._paths(scope) for closed in CLOSED_ROUTES):
             await PlainTextResponse("Not found.", 404)(scope, receive, send)
             return
         declared = dict(scope["headers"]).get(b"content-length", b"0")
@@ -104,6 +130,11 @@ class SafeRequests:
             await self._refuse(scope, receive, send)
             return
         await self._pass_on(scope, receive, send)
+
+    @staticmethod
+    def _paths(scope: Scope) -> list[str]:
+        """Return the path asked for, and that path as the app sees it behind a proxy that leaves its own prefix on."""
+        return [scope["path"], scope["path"].removeprefix(scope.get("root_path", ""))]
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
         text = f"At most {self.max_bytes // 2**20} MB in one upload. Send fewer or smaller images."
@@ -139,14 +170,17 @@ class SafeRequests:
             await self._refuse(scope, receive, send)
 
 
-def launch_flags(port: int | None = None) -> dict[str, Any]:
+def launch_flags(port: int | None = None, root_path: str | None = None) -> dict[str, Any]:
     """Return every argument given to Gradio's ``launch``; a test holds them in place.
 
     Parameters
     ----------
     port : int, optional
         TCP port; Gradio chooses a free one from 7860 when None.
+    root_path : str, optional
+        Path (or whole address) under which a proxy serves the app; by default GRADIO_ROOT_PATH, else none.
     """
+    root = checked_root(root_path)
     return {
         "server_name": "0.0.0.0" if os.environ.get("SPACE_ID") else "127.0.0.1",
         "server_port": port,
@@ -164,12 +198,13 @@ def launch_flags(port: int | None = None) -> dict[str, Any]:
         "pwa": False,
         "mcp_server": False,
         "theme": theme(),
-        "head": HEAD,
+        "root_path": root,
+        "head": head(root),
         "app_kwargs": {"middleware": [Middleware(SafeRequests)], "routes": routes(), "docs_url": None, "redoc_url": None},
     }
 
 
-def launch(page: gr.Blocks, port: int | None = None, **more: Any) -> Any:
+def launch(page: gr.Blocks, port: int | None = None, root_path: str | None = None, **more: Any) -> Any:
     """Serve ``page``; returns what Gradio's ``launch`` returns.
 
     Parameters
@@ -178,10 +213,12 @@ def launch(page: gr.Blocks, port: int | None = None, **more: Any) -> Any:
         The built page.
     port : int, optional
         TCP port; a free one when None.
+    root_path : str, optional
+        See `launch_flags`.
     **more
         ``prevent_thread_lock``, ``quiet`` and ``inbrowser`` only.
     """
     unknown = set(more) - {"prevent_thread_lock", "quiet", "inbrowser"}
     assert not unknown, unknown
     page.queue(max_size=QUEUE_SIZE, default_concurrency_limit=8, api_open=False)
-    return page.launch(**launch_flags(port), **more)
+    return page.launch(**launch_flags(port, root_path), **more)

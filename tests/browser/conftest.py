@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -95,3 +96,15 @@ def watched(request, chromium, server) -> Iterator[Watched]:
     page.set_default_timeout(60_000)
     yield Watched(page, server)
     page.close()
+
+
+@pytest.fixture()
+def camera(chromium, server) -> Iterator[Watched]:
+    """A page of a browser whose camera shows a test picture, and whose clipboard may be used."""
+    told = ["--no-sandbox", "--disable-gpu", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+    browser = chromium.browser_type.launch(executable_path=shutil.which("chromium"), args=told)
+    permissions = ["camera", "clipboard-read", "clipboard-write"]
+    page = browser.new_context(viewport={"width": 1280, "height": 1000}, permissions=permissions).new_page()
+    page.set_default_timeout(60_000)
+    yield Watched(page, server)
+    browser.close()

@@ -137,6 +137,20 @@ def test_the_race_shows_both_answers(watched):
     watched.check()
 
 
+def test_cancel_stops_a_race_and_another_can_start(watched):
+    watched.open()
+    watched.tab("Early exit")
+    watched.data("fig-layers")
+    assert watched.page.is_disabled("#btn-race-cancel")
+    watched.page.click("#btn-race")
+    watched.page.click("#btn-race-cancel:not([disabled])")
+    watched.page.wait_for_function("document.querySelector('#race-result').innerText.includes('Stopped')")
+    assert watched.page.is_disabled("#btn-race-cancel") and "ahead by" not in watched.page.inner_text("#race-result")
+    watched.page.click("#btn-race")
+    watched.page.wait_for_function("document.querySelector('#race-result').innerText.includes('ahead by')", timeout=120_000)
+    watched.check()
+
+
 def test_a_link_opens_its_tab_and_layer_and_ignores_nonsense(watched):
     watched.open("?pack=presence-dog&layer=2&tab=exit&neuron=-5&t=nan&model=../../etc&x=1")
     watched.page.wait_for_function("document.querySelector('#exit-layer input[type=number]')?.value === '2'")

@@ -10,6 +10,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
+from sn_viz.errors import UserError
 from sn_viz.ui import launch as serving
 from sn_viz.ui.launch import HEADERS, SafeRequests, launch_flags, routes
 
@@ -74,4 +75,32 @@ def test_scripts_and_style_come_from_here_and_name_no_path_of_the_machine(client
     for name, kind in (("plotly.js", "javascript"), ("page.js", "javascript"), ("style.css", "css")):
         answer = client.get(f"/sn-viz/{name}")
         assert answer.status_code == 200 and kind in answer.headers["content-type"] and len(answer.content) > 1000
-    assert "file=" not in serving.HEAD and "://" not in serving.HEAD
+    assert "file=" not in serving.head() and "://" not in serving.head() and 'src="sn-viz/' in serving.head()
+
+
+def test_behind_a_proxy_the_page_asks_for_its_scripts_under_the_root_path(monkeypatch):
+    monkeypatch.setenv("GRADIO_ROOT_PATH", "/class/room-1/")
+    flags = launch_flags()
+    assert flags["root_path"] == "/class/room-1" and 'src="/class/room-1/sn-viz/page.js"' in flags["head"]
+    assert launch_flags(root_path="https://example.org/sn")["root_path"] == "https://example.org/sn"
+    assert launch_flags(root_path="/")["root_path"] == "" and launch_flags(root_path="")["root_path"] == ""
+
+
+@pytest.mark.parametrize("wrong", ["class", "/a b", '/"><script>', "javascript:alert(1)", "//example.org"])
+def test_a_root_path_that_is_none_is_refused(wrong):
+    with pytest.raises(UserError, match="root path was not understood"):
+        launch_flags(root_path=wrong)
+
+
+def test_closed_routes_stay_closed_when_the_proxy_leaves_its_prefix_on():
+    async def echo(request: Request) -> PlainTextResponse:
+        return PlainTextResponse("open")
+
+    safe = SafeRequests(Starlette(routes=[Route("/monitoring", echo), Route("/fine", echo)]))
+
+    async def under_a_root(scope, receive, send):
+        await safe({**scope, "root_path": "/proxy"}, receive, send)
+
+    behind = TestClient(under_a_root)
+    assert behind.get("/proxy/fine").text == "open"
+    assert behind.get("/proxy/monitoring").status_code == 404 and behind.get("/monitoring").status_code == 404
