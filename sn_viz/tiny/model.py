@@ -137,18 +137,17 @@ def make_model(tokenizer: PreTrainedTokenizerFast, sizes: Sizes, seed: int = 0) 
 
 
 @torch.no_grad()
-def _match_likeness(language: Any) -> None:
-    """Let half of the heads start out attending to what resembles the attending token: queries as keys, as in ``_look_nearby``.
+def _match_likeness(language: Any, share: float = 1.0) -> None:
+    """Let heads start out attending to what resembles the attending token: queries as keys, as in ``_look_nearby``.
 
     Patches are drawn towards the embeddings of the words for what they show, so a word then finds its patches from the first step.
-    The other heads keep their small random weights and so begin by looking everywhere alike: were all heads to match likeness, the
-    last token would see nothing but itself in the first block.
+    In each block the first ``share`` of the heads begin so; others keep small random weights, and so look everywhere alike.
     """
     for layer in language.layers:
         attention = layer.self_attn
-        half = attention.q_proj.weight.shape[0] // 2
-        torch.nn.init.orthogonal_(attention.q_proj.weight[:half], gain=0.8)
-        attention.k_proj.weight[:half] = attention.q_proj.weight[:half]
+        part = slice(int(share * attention.q_proj.weight.shape[0]))
+        torch.nn.init.orthogonal_(attention.q_proj.weight[part], gain=0.8)
+        attention.k_proj.weight[part] = attention.q_proj.weight[part]
 
 
 @torch.no_grad()
@@ -168,6 +167,89 @@ def _look_nearby(tower: Any, side: int) -> None:
         attention = layer.self_attn
         torch.nn.init.orthogonal_(attention.q_proj.weight, gain=0.7)
         attention.k_proj.weight.copy_(attention.q_proj.weight)
+
+
+@torch.no_grad()
+def divide(model: LlavaForConditionalGeneration, blocks: int, seed: int = 0) -> LlavaForConditionalGeneration:
+    """Return a deeper copy of ``model``: what each block does is dealt out to several new blocks, so that none begins as padding.
+
+    The heads of an old block go to its first, second, third new block in order, its MLP neurons in turn to all but the first; what
+    this leaves free in a block (heads and neurons) starts from small random weights. Only the first block keeps its heads together,
+    all but one, which starts anew and looks everywhere alike: heads that match likeness show the last token only itself there.
+    What the model answers changes little by this.
+
+    Parameters
+    ----------
+    model : LlavaForConditionalGeneration
+    blocks : int
+        A multiple of the decoder blocks that ``model`` has.
+    seed : int
+        Of the new weights.
+
+    Raises
+    ------
+    ValueError
+        When ``blocks`` is no multiple.
+    """
+    config = type(model.config).from_dict(model.config.to_dict())
+    text: Any = config.text_config
+    old: Any = model.model.language_model.layers
+    each, rest = divmod(blocks, len(old))
+    if rest or not each:
+        raise ValueError(f"{blocks} blocks are no multiple of {len(old)}.")
+    text.num_hidden_layers = blocks
+    if getattr(text, "layer_types", None):
+        text.layer_types = ["full_attention"] * blocks
+    torch.manual_seed(seed)
+    deeper = LlavaForConditionalGeneration(config)
+    _match_likeness(deeper.model.language_model, 0.5)
+    kept = model.state_dict()
+    deeper.load_state_dict({name: value for name, value in kept.items() if "language_model.layers." not in name}, strict=False)
+    layers: Any = deeper.model.language_model.layers
+    heads, size = text.num_attention_heads, text.hidden_size // text.num_attention_heads
+    for number, source in enumerate(old):
+        news = layers[number * each : (number + 1) * each]
+        for place, new in enumerate(news):
+            for norm in ("input_layernorm", "post_attention_layernorm"):
+                getattr(new, norm).load_state_dict(getattr(source, norm).state_dict())
+            dealt = (
+                range(1, heads)
+                if number == place == 0
+                else [h for h in range(heads) if number and (h + 1) * each // (heads + 1) == place]
+            )
+            _copy_heads(source.self_attn, new.self_attn, dealt, size)
+            if place or each == 1:
+                _copy_neurons(source.mlp, new.mlp, range(max(0, place - 1), text.intermediate_size, max(1, each - 1)))
+    _look_everywhere(layers[0].self_attn, size)
+    deeper.tie_weights()
+    deeper.generation_config = model.generation_config
+    return deeper
+
+
+def _copy_heads(source: Any, new: Any, heads: Iterable[int], size: int) -> None:
+    for head in heads:
+        part = slice(head * size, (head + 1) * size)
+        for name in ("q_proj", "k_proj", "v_proj"):
+            getattr(new, name).weight[part] = getattr(source, name).weight[part]
+        new.o_proj.weight[:, part] = source.o_proj.weight[:, part]
+
+
+def _copy_neurons(source: Any, new: Any, neurons: Iterable[int]) -> None:
+    chosen = torch.tensor(list(neurons))
+    for name in ("gate_proj", "up_proj"):
+        getattr(new, name).weight[: len(chosen)] = getattr(source, name).weight[chosen]
+    new.down_proj.weight[:, : len(chosen)] = source.down_proj.weight[:, chosen]
+
+
+def _look_everywhere(attention: Any, size: int) -> None:
+    """Let the first head start out attending to every position alike, and pass on what it sees."""
+    for name in ("q_proj", "k_proj"):
+        torch.nn.init.normal_(getattr(attention, name).weight[:size], std=0.02)
+    value, out = (torch.empty(size, attention.v_proj.weight.shape[1]) for _ in range(2))
+    torch.nn.init.orthogonal_(value, gain=0.35)
+    torch.nn.init.orthogonal_(out, gain=0.3)
+    attention.v_proj.weight[:size] = value
+    attention.o_proj.weight[:, :size] = out.T
 
 
 def on(device: torch.device, model: Any) -> LlavaForConditionalGeneration:

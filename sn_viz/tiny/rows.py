@@ -27,11 +27,11 @@ WEIGHTS = {
 }  # fmt: skip
 """How often each family is asked."""
 STEPS = {"place": 3.0, "distance": 1.5, "further": 3.0}
-"""Asked besides in the first two thirds: where one thing is must be known before two can be compared."""
+"""Asked besides until the deep stage is two thirds over: where one thing is must be known before two can be compared."""
 OPEN = {"open": 1.5, "open-colour": 0.7}
-"""Asked besides: with no one thing named, the answer needs a view of the whole picture."""
-EASY = ("presence", "attribute", "colour", "how-many", "choice-kind", "place", "open", "open-colour")
-"""What the first eighth asks."""
+"""What the deep stage asks besides: with no one thing named, the answer needs a view of the whole picture."""
+EASY = ("presence", "attribute", "colour", "how-many", "choice-kind")
+"""What the first quarter of the shallow stage asks."""
 
 
 def figure_name(category: int) -> str:

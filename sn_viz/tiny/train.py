@@ -1,4 +1,4 @@
-"""Train the embedded model from scratch: first its eyes, then all its language blocks.
+"""Train the embedded model from scratch: first its eyes, then a few language blocks, then all.
 
 Takes minutes (or exact numbers of steps) and a folder; writes a checkpoint that transformers' ``Auto`` classes read. It knows
 nothing of super neurons: no figure that the app reports is looked at here.
@@ -6,7 +6,8 @@ nothing of super neurons: no figure that the app reports is looked at here.
 Stages
   vision    the tower alone, on dense truth: what, which colour, where, how near, hidden or hiding, for every patch; background,
             degradation, what is anywhere, and the category of formula-drawn figures for the whole picture
-  reading   all decoder blocks, on about a dozen packed questions a picture, and the tower too, slowly
+  shallow   a third of the decoder blocks behind the finished tower, on about a dozen packed questions a picture
+  deep      all blocks, dealt out of the trained ones, and the tower too, slowly
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,11 @@ from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
 from sn_viz.tiny.data import Pictures, draw_pictures
 from sn_viz.tiny.losses import VisionHeads, answer_loss, gist_loss, naming_loss, pixels_of, read, see, truth_of
-from sn_viz.tiny.model import Sizes, make_model, make_processor, make_tokenizer, on, save_model
+from sn_viz.tiny.model import Sizes, divide, make_model, make_processor, make_tokenizer, on, save_model
 from sn_viz.tiny.rows import EASY, OPEN, STEPS, WEIGHTS, Packer, ask_some, corpus
 from sn_viz.tiny.world import COLOUR_NAMES, TRAINED_KINDS
 
-STAGES = ("vision", "reading")
+STAGES = ("vision", "shallow", "deep")
 DONE = "recipe.json"
 """Written last into a stage's folder."""
 SAVE_SECONDS = 600.0
@@ -46,20 +47,23 @@ class Recipe:
     scenes: int = 56_000
     figures: int = 10_000
     seed: int = 1
+    shallow_blocks: int = 4
     vision_batch: int = 64
     vision_rate: float = 2e-3
     batch: int = 24
     rate: float = 2e-3
+    deep_rate: float = 1.5e-3
     tower_share: float = 0.2
-    """The tower's learning rate while reading, relative to the decoder's."""
+    """The tower's learning rate in the deep stage, relative to the decoder's; in the shallow stage it stands still."""
     dense_weight: float = 0.25
-    """Weight of the dense vision loss while reading."""
+    """Weight of the dense vision loss in the deep stage."""
     naming_weight: float = 0.3
-    """Weight of the naming loss at first; it falls to a sixth."""
+    """Weight of the naming loss at first; it falls to a sixth in the shallow stage and stays there."""
     gist_weight: float = 0.2
-    minutes: tuple[float, float] = (18.0, 95.0)
-    """Wall-clock limits of the two stages."""
-    steps: tuple[int, int] | None = None
+    """Weight of the loss for whole pictures in the deep stage."""
+    minutes: tuple[float, float, float] = (18.0, 55.0, 72.0)
+    """Wall-clock limits of the three stages."""
+    steps: tuple[int, int, int] | None = None
     """Exact numbers of steps instead of minutes: repeats a logged training."""
 
 
@@ -175,6 +179,9 @@ class Training:
 
     def load(self, stage: str) -> None:
         weights = load_file(self.folder / stage / "exact.safetensors")
+        blocks = 1 + max(int(n.split("layers.")[1].split(".")[0]) for n in weights if "language_model.layers." in n)
+        if blocks != len(self.model.model.language_model.layers):
+            self.model = make_model(self.tokenizer, replace(self.recipe.sizes, blocks=blocks))
         self.model.load_state_dict(weights, strict=False)
         self.model.tie_weights()
         on(self.device, self.model)
@@ -218,41 +225,46 @@ def held_out_vision(training: Training) -> dict[str, float]:
     return training.heads.loss(features, training.to(truth_of(training.held_out, index)))[1]
 
 
-def reading_stage(training: Training, clock: Clock) -> None:
+def decoder_stage(training: Training, stage: str, clock: Clock) -> None:
     """Teach the decoder to answer."""
     recipe, model, heads = training.recipe, training.model, training.heads
-    best = optimisers(model, heads, recipe.rate, recipe.rate * recipe.tower_share)
-    rng = np.random.default_rng((recipe.seed, 1, clock.taken))
+    shallow = stage == "shallow"
+    rate = recipe.rate if shallow else recipe.deep_rate
+    best = optimisers(model, heads, rate, 0.0 if shallow else rate * recipe.tower_share)
+    rng = np.random.default_rng((recipe.seed, len(stage), clock.taken))
     packer = Packer(training.tokenizer, (recipe.sizes.image // recipe.sizes.patch) ** 2)
     words = torch.tensor([packer.encode(word)[0] for word in TRAINED_KINDS + COLOUR_NAMES], device=training.device)
     clear = np.flatnonzero((training.pictures.degraded == 0) & ((training.pictures.count > 0) | (training.pictures.figure != 255)))
     everything = [weight for group in best.each for part in group.param_groups for weight in part["params"]]
     while (done := clock.done()) < 1:
-        families = WEIGHTS | OPEN | (STEPS if done < 2 / 3 else {})
-        families = {name: weight for name, weight in families.items() if done > 1 / 8 or name in EASY}
+        also = STEPS if shallow else OPEN | (STEPS if done < 2 / 3 else {})
+        early = shallow and done < 0.25
+        families = {name: weight for name, weight in (WEIGHTS | also).items() if not early or name in EASY}
         index = rng.choice(clear, recipe.batch)
         rows = packer.pack([ask_some(training.pictures, int(i), rng, families) for i in index]).to(training.device)
         truth = training.to(truth_of(training.pictures, index))
         with torch.autocast(training.device.type, torch.bfloat16):
-            features = see(model, pixels_of(training.pictures, index, training.device))
+            with torch.set_grad_enabled(not shallow):
+                features = see(model, pixels_of(training.pictures, index, training.device))
             pictured = model.model.multi_modal_projector(features)
             hidden = read(model, rows, pictured)
         loss = answer_loss(model, rows, hidden)
         naming, gist = naming_loss(model, pictured, truth, words), gist_loss(model, pictured, truth, words)
-        total = loss + recipe.naming_weight * max(1 / 6, 1 - done) * naming + recipe.gist_weight * gist
-        total = total + recipe.dense_weight * heads.loss(features.float(), truth)[0]
+        total = loss + recipe.naming_weight * (max(1 / 6, 1 - done) if shallow else 1 / 6) * naming
+        if not shallow:
+            total = total + recipe.gist_weight * gist + recipe.dense_weight * heads.loss(features.float(), truth)[0]
         total.backward()
         nn.utils.clip_grad_norm_(everything, 1.0)
         best.step(schedule(done))
         clock.taken += 1
         if clock.taken % 50 == 0:
             shown = {"loss": loss.item(), "naming": naming.item(), "gist": gist.item()}
-            training.log.write(stage="reading", step=clock.taken, done=done, **shown)
+            training.log.write(stage=stage, step=clock.taken, done=done, **shown)
         if clock.taken % 400 == 0:
-            training.log.write(stage="reading", step=clock.taken, done=done, accuracy=accuracy(training, packer))
+            training.log.write(stage=stage, step=clock.taken, done=done, accuracy=accuracy(training, packer))
         if clock.time_to_save():
-            training.save("reading", clock)
-    training.log.write(stage="reading", step=clock.taken, accuracy=accuracy(training, packer))
+            training.save(stage, clock)
+    training.log.write(stage=stage, step=clock.taken, accuracy=accuracy(training, packer))
 
 
 @torch.no_grad()
@@ -315,7 +327,7 @@ def train(
     held_out = Pictures(**{name: getattr(held_out, name)[order] for name in Pictures.__dataclass_fields__})
     log.write(stage="pictures", n=len(pictures))
     tokenizer = make_tokenizer(corpus(), recipe.sizes.vocabulary)
-    model = on(where, make_model(tokenizer, recipe.sizes, recipe.seed))
+    model = on(where, make_model(tokenizer, replace(recipe.sizes, blocks=recipe.shallow_blocks), recipe.seed))
     heads = VisionHeads(recipe.sizes.vision_width).to(where)
     training = Training(recipe, model, heads, tokenizer, pictures, held_out, folder, log, where)
     finished = max((i for i, s in enumerate(STAGES) if (folder / s / DONE).exists()), default=-1) if resume else -1
@@ -325,11 +337,16 @@ def train(
         part = training.part(stage) if resume else {}
         if part:
             training.load(f"{stage}-part")
+        elif stage == "deep":
+            training.model = on(where, divide(training.model, recipe.sizes.blocks, recipe.seed))
         if compiled:
             torch._dynamo.reset()
             training.compile()
         clock = Clock(recipe.minutes[number], recipe.steps[number] if recipe.steps else None, **part)
-        {"vision": vision_stage, "reading": reading_stage}[stage](training, clock)
+        if stage == "vision":
+            vision_stage(training, clock)
+        else:
+            decoder_stage(training, stage, clock)
         training.save(stage)
         log.write(stage=stage, finished=True, steps=clock.taken)
     save_model(training.model, make_processor(tokenizer, recipe.sizes), out)

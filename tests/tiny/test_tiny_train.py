@@ -10,7 +10,7 @@ from PIL import Image
 from sn_viz.tiny import losses, rows
 from sn_viz.tiny import train as training
 from sn_viz.tiny.data import Pictures, draw_pictures, reduce
-from sn_viz.tiny.model import Sizes, make_model, make_processor, make_tokenizer
+from sn_viz.tiny.model import Sizes, divide, make_model, make_processor, make_tokenizer
 from sn_viz.tiny.questions import Asked
 
 SIZES = Sizes(vision_width=32, vision_blocks=1, width=32, blocks=3, heads=2, mlp=64, vocabulary=560)
@@ -51,18 +51,43 @@ def test_packed_questions_get_the_logits_of_single_turns(model, tokenizer):
             assert torch.allclose(packed[row, at], single, atol=1e-4)
 
 
-def test_at_first_half_of_the_heads_match_likeness_and_half_look_everywhere(tokenizer):
-    fresh = make_model(tokenizer, Sizes(width=64, blocks=2, heads=4, mlp=64, vocabulary=560)).eval()
-    pictured, rows_of_one = torch.randn(1, 64, 64), rows.Packer(tokenizer, 64).pack([[Asked("presence", "Is there a dog?", "yes")]])
-    language = fresh.model.language_model
-    written = language.embed_tokens(rows_of_one.tokens)
-    hidden = torch.cat([written[:, :1], pictured, written[:, 65:]], 1)
-    fresh.set_attn_implementation("eager")
-    last = int((rows_of_one.block[0] >= 0).sum()) - 2
-    attention = language(inputs_embeds=hidden[:, : last + 1], output_attentions=True).attentions[0][0, :, -1]
-    itself, picture = attention[:, -1], attention[:, 1:65].sum(-1)
-    assert (itself[:2] > 3 / last).all()
-    assert (picture[2:] > 0.7).all() and (itself[2:] < 2 / last).all()
+def first_attention(model, asked: Asked, tokenizer) -> torch.Tensor:
+    """What the last token sees in the first block, by head: (head, position)."""
+    packed = rows.Packer(tokenizer, 64).pack([[asked]])
+    last = int((packed.block[0] >= 0).sum()) - 2
+    written = model.model.language_model.embed_tokens(packed.tokens[:, : last + 1])
+    hidden = torch.cat([written[:, :1], torch.randn(1, 64, written.shape[-1]), written[:, 65:]], 1)
+    model.set_attn_implementation("eager")
+    return model.model.language_model(inputs_embeds=hidden, output_attentions=True).attentions[0][0, :, -1]
+
+
+def rows_found(source: torch.Tensor, others: list[torch.Tensor]) -> np.ndarray:
+    """How often each row of ``source`` is found in each of ``others``: (other, row)."""
+    return np.array([(source[:, None] == other[None]).all(-1).sum(-1).numpy() for other in others])
+
+
+def test_dividing_deals_every_head_and_neuron_to_one_block_and_something_to_every_block(tokenizer):
+    small = make_model(tokenizer, Sizes(width=64, blocks=2, heads=4, mlp=64, vocabulary=560)).eval()
+    deeper = divide(small, 6).eval()
+    assert torch.equal(small.lm_head.weight, deeper.lm_head.weight)
+    for number, old in enumerate(small.model.language_model.layers):
+        news = deeper.model.language_model.layers[3 * number : 3 * number + 3]
+        values = rows_found(old.self_attn.v_proj.weight, [new.self_attn.v_proj.weight for new in news])
+        neurons = rows_found(old.mlp.gate_proj.weight, [new.mlp.gate_proj.weight for new in news])
+        assert (values.sum(0)[16 if number == 0 else 0 :] == 1).all()
+        assert (neurons.sum(0) == 1).all()
+        assert ((values.sum(1) > 0) | (neurons.sum(1) > 0)).all()
+    with pytest.raises(ValueError, match="no multiple"):
+        divide(small, 5)
+
+
+@torch.no_grad()
+def test_one_head_of_the_first_block_begins_by_looking_everywhere(tokenizer):
+    small = make_model(tokenizer, Sizes(width=64, blocks=2, heads=4, mlp=64, vocabulary=560)).eval()
+    asked = Asked("presence", "Is there a dog?", "yes")
+    before, after = (first_attention(model, asked, tokenizer) for model in (small, divide(small, 4).eval()))
+    assert before[0, -1] > 3 / before.shape[1]
+    assert after[0, 1:65].sum() > 0.7 and after[0].max() < 2 / after.shape[1]
 
 
 def test_pictures_do_not_depend_on_who_draws_them(tmp_path):
@@ -76,22 +101,24 @@ def test_pictures_do_not_depend_on_who_draws_them(tmp_path):
 
 
 def test_training_learns_resumes_and_ships_a_checkpoint(tmp_path):
-    recipe = training.Recipe(sizes=SIZES, scenes=120, figures=24, batch=4, vision_batch=32, steps=(60, 2), rate=1e-3)
+    recipe = training.Recipe(
+        sizes=SIZES, scenes=120, figures=24, shallow_blocks=1, batch=4, vision_batch=32, steps=(60, 2, 2), rate=1e-3
+    )
     out = training.train(tmp_path / "out", recipe, folder=tmp_path / "work", compiled=False)
     lines = [json.loads(line) for line in (tmp_path / "work" / "log.jsonl").read_text().splitlines()]
     seen = [line for line in lines if line.get("held_out")]
     assert seen[0]["present"] < 0.9 * seen[0]["present at first"]
     assert (out / "config.json").exists() and list(out.glob("*.safetensors"))
     assert not [p for p in out.iterdir() if p.stat().st_size > 10_000_000]
-    (tmp_path / "work" / "reading" / "recipe.json").unlink()
+    (tmp_path / "work" / "deep" / "recipe.json").unlink()
     before = len((tmp_path / "work" / "log.jsonl").read_text().splitlines())
     training.train(tmp_path / "out2", recipe, folder=tmp_path / "work", resume=True, compiled=False)
     stages = [json.loads(line)["stage"] for line in (tmp_path / "work" / "log.jsonl").read_text().splitlines()[before:]]
-    assert "vision" not in stages and "reading" in stages
+    assert "vision" not in stages and "shallow" not in stages and "deep" in stages
 
 
 def test_an_interrupted_stage_goes_on_where_it_was(tmp_path, monkeypatch):
-    recipe = training.Recipe(sizes=SIZES, scenes=40, figures=8, batch=4, vision_batch=8, steps=(20, 1))
+    recipe = training.Recipe(sizes=SIZES, scenes=40, figures=8, shallow_blocks=1, batch=4, vision_batch=8, steps=(20, 1, 1))
     schedule, calls = training.schedule, []
 
     def interrupted(done):
@@ -105,5 +132,5 @@ def test_an_interrupted_stage_goes_on_where_it_was(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         training.train(tmp_path / "out", recipe, folder=tmp_path / "work", compiled=False)
     training.train(tmp_path / "out", recipe, folder=tmp_path / "work", resume=True, compiled=False)
-    assert len(calls) == 13 + (20 - 12) + 1
+    assert len(calls) == 13 + (20 - 12) + 1 + 1
     assert not list((tmp_path / "work").glob("*-part"))
