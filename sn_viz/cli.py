@@ -301,12 +301,20 @@ def serve(
 
 @bench_app.command("speed")
 def bench_speed(model: ModelOption = None, device: DeviceOption = None, json_file: JsonOption = None) -> None:
-    """Time every exit layer against the first token and the full answer."""
+    """Time exits against the first token, the full answer, and the parts that an exit cannot do without."""
+    _check_json_target(json_file)
     with _quiet(json_file):
+        from sn_viz.bench.machine import machine
         from sn_viz.bench.speed import measure
+        from sn_viz.models import load_model
 
-        rows = measure(model or os.environ.get("SN_VIZ_MODEL") or "tiny-llava", device)
-    _list(tuple(rows[0]), rows, json_file)
+        vlm = load_model(model or os.environ.get("SN_VIZ_MODEL") or "tiny-llava", device)
+        measured_on = machine(vlm.device)
+        rows = measure(vlm)
+    if json_file != "-":
+        _list(tuple(rows[0]), rows, None)
+        _console().print(", ".join(f"{name}: {value}" for name, value in measured_on.items()), markup=False, highlight=False)
+    _write_json(json_file, json.dumps({"model": vlm.name, "machine": measured_on, "rows": rows}, indent=2, ensure_ascii=False))
 
 
 @bench_app.command("model")
@@ -330,19 +338,20 @@ def bench_model(
 
 
 @bench_app.command("all")
-def bench_all(model: ModelOption = None, device: DeviceOption = None, quick: QuickOption = False, json_file: JsonOption = None) -> None:
+def bench_all(
+    model: ModelOption = None, device: DeviceOption = None, quick: QuickOption = False, json_file: JsonOption = None
+) -> None:
     """Run every benchmark and print one table: what was measured, what was aimed at, what holds."""
     _bench(None, model, device, quick, json_file)
 
 
 def _add_benches() -> None:
-    """Give every file of ``sn_viz/bench`` that has no command of its own one; its first line says what it measures."""
+    """Give every benchmark that has no command of its own one; the first line of its file says what it measures."""
     own = {command.name for command in bench_app.registered_commands}
     for path in sorted(Path(__file__).with_name("bench").glob("[a-z]*.py")):
-        if path.stem not in own:
-            with open(path, encoding="utf-8") as file:
-                about = file.readline().strip().strip('"')
-            bench_app.command(path.stem, help=about)(_bench_command(path.stem))
+        source = path.read_text(encoding="utf-8")  # imported only when it runs
+        if path.stem not in own and f'@BENCHES.register("{path.stem}")' in source:
+            bench_app.command(path.stem, help=source.splitlines()[0].strip('"'))(_bench_command(path.stem))
 
 
 def _bench_command(name: str) -> Callable[..., None]:

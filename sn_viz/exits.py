@@ -400,8 +400,7 @@ def _run_until(vlm: Vlm, inputs: Inputs, plan: _Plan, cut: str, write: Callable[
     with vlm.lock, torch.inference_mode(), _hooks() as hooks:
         if vlm.replay.works is None:
             vlm.replay.works = vlm.replay.equals_the_model(*_two_pictures(vlm))
-        for part in _cut_parts(vlm, plan.last, cut):
-            hooks.append(part.register_forward_pre_hook(_keep_last, with_kwargs=True))
+        _cut_down(vlm, plan.last, cut, hooks)
         _watch(vlm, plan.spots, inputs, write_and_stop, hooks)
         try:
             vlm.replay(inputs, max(plan.last, 0))
@@ -456,6 +455,19 @@ def _first_tensor(values: Any) -> torch.Tensor:
 def _last_position(tensor: torch.Tensor, batch: int) -> torch.Tensor:
     """Return (batch, width); an MLP may see its positions flattened to (batch * position, width)."""
     return tensor.reshape(batch, -1, tensor.shape[-1])[:, -1]
+
+
+@contextmanager
+def last_position_only(vlm: Vlm, layer: int) -> Iterator[None]:
+    """Let the tail of one block compute the last position only, as in an exit there; for measuring what an exit must cost."""
+    with vlm.lock, _hooks() as hooks:
+        _cut_down(vlm, layer, tail_cut(vlm), hooks)
+        yield
+
+
+def _cut_down(vlm: Vlm, exit_layer: int, cut: str, hooks: list[Any]) -> None:
+    for part in _cut_parts(vlm, exit_layer, cut):
+        hooks.append(part.register_forward_pre_hook(_keep_last, with_kwargs=True))
 
 
 def _cut_parts(vlm: Vlm, exit_layer: int, cut: str) -> tuple[nn.Module, ...]:

@@ -1,62 +1,173 @@
-"""How long one image takes: every exit layer, the first token, the full answer; batch 1, from decoded image to result."""
+"""How long one image takes: the full answer, its first token, exits, and the parts an exit cannot do without.
+
+Takes the name of a model; returns rows of plain values. Every row is timed from the decoded image (a PIL image) to a label, all
+rows in turns in one process, so that a busy moment of the machine hits all of them alike; medians by two clocks, the one on the
+wall and the processor's own, which leaves out the time that other programs took. The floor is what the pass would take if all its
+operations ran at the rate of one large matrix product.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import torch
+from PIL import Image
+from torch.utils.flop_counter import FlopCounterMode
 
-from sn_viz.exits import truncated_forward
-from sn_viz.latency import milliseconds_in_turns
+from sn_viz.baselines.answers import parse_answer
+from sn_viz.bench.machine import matmul_rate
+from sn_viz.bench.parts import runs_of
+from sn_viz.classifier import vote, winners
+from sn_viz.exits import available_sites, truncated_forward
+from sn_viz.extract import neurons_of
+from sn_viz.latency import times_in_turns
 from sn_viz.models import load_model
-from sn_viz.sources.ingest import picture_from_pixels
-from sn_viz.types import Picture
+from sn_viz.models.vlm import Vlm
+from sn_viz.sources.ingest import as_picture, picture_from_pixels
+from sn_viz.types import Picture, Stumps, layer_name
 
-N_IMAGES = 10
+BATCHES = (1, 16)
+EXITS = (1, 2, 4)
+N_ROUNDS = 40
+BUDGET = 60.0
+"""Seconds of measuring at each batch size."""
 QUESTION = "Is there a dog in the picture?"
+CLASSES = ("no", "yes")
+N_VOTERS = 15
+FULL_OVER_EXIT, FIRST_OVER_EXIT, EXIT_OVER_PARTS = 5.10, 4.0, 1.10
+"""What is aimed at: the first two at least, the last at most."""
+FIRST_EXIT, SUM = "exit at block 1", "sum of the parts"
 
 
-def measure(model: str, device: str | None = None) -> list[dict[str, Any]]:
-    """Time a model on pictures of noise, all methods in turns.
+def measure(
+    model: str | Vlm, device: str | None = None, max_new_tokens: int = 8, batches: Sequence[int] = BATCHES
+) -> list[dict[str, Any]]:
+    """Time a model on pictures of noise.
 
     Parameters
     ----------
-    model : str
-        Name or folder.
+    model : str or Vlm
+        Name, folder, or a loaded model.
     device : str, optional
         Where to run.
+    max_new_tokens : int
+        The longest full answer; a trained model ends its answers sooner.
+    batches : sequence of int
+        How many images at once.
 
     Returns
     -------
     list of dict
-        One row per exit layer, then the first token and the full answer: ``stops_at, median_ms, p95_ms, speedup_vs_full``, and over
-        how many ``images``. A vote on top costs microseconds and is left out.
+        One row for each way to stop, then for each part: ``batch, what, median_ms, p95_ms, cpu_ms, gflop, floor_ms`` of a batch;
+        ``full_over_this, first_over_this`` how often it fits into the full answer and the first token; ``exit_over_this`` how often
+        the sum of the parts fits into the exit at block 1; these again by the processor's clock, ``..._cpu``; ``target`` and whether
+        it ``holds`` by the clock on the wall; ``rounds``.
     """
-    vlm = load_model(model, device=device)
-    layers = range(1, vlm.n_layers + 1)
+    vlm = model if isinstance(model, Vlm) else load_model(model, device=device)
+    rate = matmul_rate(vlm.device, vlm.dtype)
+    return [row for batch in batches for row in _rows(vlm, batch, max_new_tokens, rate)]
 
-    def exit_at(layer: int):
-        return lambda picture: truncated_forward(vlm, vlm.prepare([picture], [QUESTION]), layer)
 
-    def first_token(picture: Picture) -> np.ndarray:
-        return vlm.first_token_logits([picture], [QUESTION])
-
-    def full_answer(picture: Picture) -> list[str]:
-        return vlm.generate([picture], [QUESTION])
-
-    times = milliseconds_in_turns([*map(exit_at, layers), first_token, full_answer], pictures(N_IMAGES), budget=60)
-    medians, slow = np.median(times, axis=0), np.percentile(times, 95, axis=0)
-    names = [*(f"layer {layer}" for layer in layers), "first token", "full answer"]
+def _rows(vlm: Vlm, batch: int, max_new_tokens: int, rate: float) -> list[dict[str, Any]]:
+    items = [[Image.fromarray(one.pixels) for one in pictures(batch, seed=number)] for number in range(N_ROUNDS)]
+    ways = {**whole_ways(vlm, max_new_tokens), **exit_ways(vlm)}
+    parts = _part_ways(vlm, items[0])
+    methods = {**ways, **parts}
+    times = times_in_turns(list(methods.values()), items, BUDGET)
+    medians = dict(zip(methods, np.median(times, axis=0), strict=True))
+    medians[SUM] = np.sum([medians[name] for name in parts], axis=0)
+    slow = dict(zip(methods, np.percentile(times[:, :, 0], 95, axis=0).tolist(), strict=True))
+    flops = {name: _flops(method, items[0]) for name, method in methods.items()}
+    flops[SUM] = sum(flops[name] for name in parts)
     return [
         {
-            "stops_at": name,
-            "median_ms": float(medians[i]),
-            "p95_ms": float(slow[i]),
-            "speedup_vs_full": float(medians[-1] / medians[i]),
-            "images": len(times),
+            "batch": batch,
+            "what": f"part: {name}" if name in parts else name,
+            "median_ms": float(medians[name][0]),
+            "p95_ms": slow.get(name),
+            "cpu_ms": float(medians[name][1]),
+            "gflop": flops[name] / 1e9,
+            "floor_ms": 1000 * flops[name] / rate,
+            **_ratios(name, medians, name in ways),
+            "rounds": len(times),
         }
-        for i, name in enumerate(names)
+        for name in [*ways, *parts, SUM]
     ]
+
+
+def _ratios(name: str, medians: dict[str, np.ndarray], is_way: bool) -> dict[str, Any]:
+    """Return how a row stands to the full answer, the first token and the exit, by both clocks, and to its target by the wall's."""
+    full, first = (medians[way] / medians[name] if is_way else (None, None) for way in ("full answer", "first token"))
+    longer = medians[FIRST_EXIT] / medians[name] if name == SUM else (None, None)
+    target, holds = "", None
+    if name == FIRST_EXIT:
+        target = f"full >= {FULL_OVER_EXIT:.2f}, first >= {FIRST_OVER_EXIT:.2f}"
+        holds = bool(full[0] >= FULL_OVER_EXIT and first[0] >= FIRST_OVER_EXIT)
+    if name == SUM:
+        target, holds = f"exit <= {EXIT_OVER_PARTS:.2f}", bool(longer[0] <= EXIT_OVER_PARTS)
+    named = {"full_over_this": full, "first_over_this": first, "exit_over_this": longer}
+    by_clock = {f"{what}{clock}": pair[i] for i, clock in enumerate(("", "_cpu")) for what, pair in named.items()}
+    return {what: None if ratio is None else float(ratio) for what, ratio in by_clock.items()} | {"target": target, "holds": holds}
+
+
+def whole_ways(vlm: Vlm, max_new_tokens: int = 8) -> dict[str, Callable[[list[Image.Image]], Any]]:
+    """Return how to let the full model label images: by its generated answer, and by its first token."""
+
+    def full_answer(images: list[Image.Image]) -> list[int]:
+        answers = vlm.generate(*_asked(images), max_new_tokens=max_new_tokens, batch_size=len(images))
+        return [parse_answer(answer, CLASSES, QUESTION) for answer in answers]
+
+    def first_token(images: list[Image.Image]) -> np.ndarray:
+        return vlm.first_token_logits(*_asked(images), batch_size=len(images)).argmax(axis=1)
+
+    return {"full answer": full_answer, "first token": first_token}
+
+
+def exit_ways(vlm: Vlm, layers: Sequence[int] = EXITS) -> dict[str, Callable[[list[Image.Image]], np.ndarray]]:
+    """Return how to label images by super neurons that stop the model: behind the tower, and behind each of ``layers`` there is."""
+    ways = {}
+    if vlm.tower_blocks:
+        ways[f"exit at {layer_name(0, len(vlm.tower_blocks))}, last of the tower"] = _exit(vlm, 0, "tower")
+    last = [vlm.n_layers] if vlm.n_layers not in layers else []
+    for layer in [layer for layer in layers if layer <= vlm.n_layers] + last:
+        ways[f"exit at block {layer}"] = _exit(vlm, layer, "all")
+    return ways
+
+
+def _exit(vlm: Vlm, layer: int, sites: str) -> Callable[[list[Image.Image]], np.ndarray]:
+    chosen = available_sites(vlm, sites)
+    voters = _some_voters(len(neurons_of(vlm, chosen, layer)))
+
+    def label(images: list[Image.Image]) -> np.ndarray:
+        values = truncated_forward(vlm, vlm.prepare(*_asked(images)), layer, chosen)
+        return winners(vote(values, voters, len(CLASSES)))
+
+    return label
+
+
+def _some_voters(n_neurons: int) -> Stumps:
+    """Return voters spread over the neurons; what they say costs the same whatever it is."""
+    neuron = np.linspace(0, n_neurons - 1, N_VOTERS).astype(np.int64)
+    ones = np.ones(N_VOTERS)
+    return Stumps(neuron, ones.astype(np.int16), 0 * ones.astype(np.float32), ones.astype(np.int8), ones.astype(np.float32))
+
+
+def _part_ways(vlm: Vlm, images: list[Image.Image]) -> dict[str, Callable[[list[Image.Image]], object]]:
+    runs = runs_of(vlm, vlm.prepare(*_asked(images)))
+    ways: dict[str, Callable[[list[Image.Image]], object]] = {"preprocessing": lambda some: vlm.prepare(*_asked(some))}
+    return ways | {name: (lambda _some, run=run: run()) for name, run in runs.items()}
+
+
+def _asked(images: list[Image.Image]) -> tuple[list[Picture], list[str]]:
+    return [as_picture(image) for image in images], [QUESTION] * len(images)
+
+
+def _flops(method: Callable[[list[Image.Image]], object], images: list[Image.Image]) -> float:
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        method(images)
+    return float(counter.get_total_flops())
 
 
 def pictures(n: int, side: int = 224, seed: int = 0) -> list[Picture]:

@@ -3,10 +3,10 @@
 Takes a transformers model and its inputs; runs it as the model's own forward would, until a hook stops it. It knows nothing about
 sites or neurons: whoever wants to read or to stop puts hooks on the modules, which fire in either kind of pass.
 
-What a decoder block is given besides the hidden states (mask, rotary angles, positions) depends on the prompt and not on the pixels.
-So the first pass over a prompt is the model's own, and what its blocks were given is kept; later passes over that prompt hand it
-to them again and leave out the code around the blocks, which on small models takes as long as a block. Whether a model works
-like this is tried out once, over all its blocks, against its own pass; where a bit differs, its own forward is used.
+What a decoder block is given besides the hidden states (mask, rotary angles, positions) depends on the prompt, not on the pixels.
+So the first pass over a prompt is the model's own, and what its blocks were given is kept; later passes over that prompt give it
+to them again and leave out the code around the blocks, which on small models takes as long as a block. Whether a model works like
+this is tried out once, over all its blocks, against its own pass; where a bit differs, its own forward is used.
 """
 
 from __future__ import annotations
