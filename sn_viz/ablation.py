@@ -55,6 +55,8 @@ class Ablation:
     difference: Difference
     """Chosen minus random, paired by image, bootstrapped over draws and images; the p-value is the chosen set's rank among the
     random ones, (1 + draws that move at least as many) / (1 + draws)."""
+    push_difference: Difference
+    """The same for the fall of the lead, in logits: it shows effects too small to turn an answer."""
 
     @property
     def sentence(self) -> str:
@@ -66,16 +68,17 @@ class Ablation:
             return (
                 f"The full model's answer moved on {_percent(self.moved.value)} of {gap.n} images; random neurons were not tried."
             )
-        verdict = "nothing shows that the answer depends on them more than on others"
+        verdict = "no difference in how often can be told"
         if gap.low > 0:
-            verdict = "the answer depends on them more than on others"
+            verdict = "they turn the answer more often than others do"
         elif gap.high < 0:
-            verdict = "the answer depends on them less than on others"
+            verdict = "they turn the answer less often than others do"
         done = {"mean": "set to their mean", "zero": "set to zero", "other-class": "set to the mean of the other answer"}[self.kind]
         return (
             f"With {self.n_neurons} neurons {done}, the full model's answer moved on {_percent(self.moved.value)} of {gap.n} "
             f"images, against {_percent(self.random_moved.value)} with random neurons of the same layers and sites (difference "
-            f"{_percent(gap.low)} to {_percent(gap.high)}); {verdict}."
+            f"{_percent(gap.low)} to {_percent(gap.high)}); {verdict}. The lead of the answer fell by {self.push.mean():.2f} "
+            f"logits, against {self.random_push.mean():.2f} (difference {self.push_difference.low:.2f} to {self.push_difference.high:.2f})."
         )
 
 
@@ -140,6 +143,7 @@ def ablate(
         push.append(leads.of(before_logits, before) - leads.of(logits, before))
     moved = np.array(after) != before
     share, difference = _compared(moved[0], moved[1:], random)
+    _, push_difference = _compared(push[0], np.array(push[1:]).reshape(n_draws, len(before)), random)
     return Ablation(
         kind,
         len(chosen),
@@ -151,6 +155,7 @@ def ablate(
         wilson(int(moved[0].sum()), len(before)),
         share,
         difference,
+        push_difference,
     )
 
 
@@ -315,9 +320,9 @@ class _Leads:
 
 
 def _compared(chosen: np.ndarray, drawn: np.ndarray, random: np.random.Generator) -> tuple[Interval, Difference]:
-    """Return how often random neurons moved the answer, and how much more often the chosen did.
+    """Return the mean effect of random neurons, and how much larger that of the chosen is.
 
-    ``chosen`` is bool (example,), ``drawn`` bool (draw, example).
+    ``chosen`` is bool or float (example,), ``drawn`` bool or float (draw, example).
     """
     draws, n = drawn.shape
     if not draws or not n:

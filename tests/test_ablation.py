@@ -76,6 +76,8 @@ def test_every_kind_reports_chosen_against_random_on_the_same_images(llava, prob
     assert found.n_neurons == 3 and found.random_after.shape == found.random_push.shape == (3, 5)
     assert found.moved.value == (found.after != found.before).mean()
     assert found.difference.value == pytest.approx(found.moved.value - (found.random_after != found.before).mean())
+    assert found.push_difference.value == pytest.approx(found.push.mean() - found.random_push.mean())
+    assert found.push_difference.low <= found.push_difference.value <= found.push_difference.high
     assert "3 neurons" in found.sentence and "5 images" in found.sentence
     again = ablate(llava, fresh, probed.seen.neurons, chosen, probed.seen.values, probed.seen.labels, kind, n_draws=3, seed=1)
     np.testing.assert_array_equal(found.random_push, again.random_push)
