@@ -58,14 +58,18 @@ class Shot:
 
 @dataclass(frozen=True)
 class Skipped:
-    """Accuracy over ``SKIP_TASKS`` without one decoder block, and what that costs."""
+    """What the first answer token says over ``SKIP_TASKS`` without one decoder block, and what that costs."""
 
     layer: int
     """From 1; 0 is the whole model."""
     accuracy: float
-    loss: float
-    loss_low: float
-    """Lower end of the paired 95 % interval of the loss."""
+    """Fraction of examples whose likeliest first token begins the right answer."""
+    lost: Interval
+    """Accuracy lost, paired, with its 95 % interval (normal)."""
+    surprise: float
+    """Mean of minus the log probability of the right answer's first token, in nats."""
+    more: Interval
+    """Nats added, paired, with its 95 % interval (normal)."""
 
 
 def answered(vlm: Vlm, task: str, n: int, shifted: bool = False) -> Answered:
@@ -107,18 +111,34 @@ def skip_table(vlm: Vlm, n: int) -> list[Skipped]:
     """Return what skipping each decoder block costs, on ``n`` examples of each of ``SKIP_TASKS``."""
     sets = [draw_task(task, n, seed=9002) for task in SKIP_TASKS]
 
-    def right() -> np.ndarray:
-        return np.concatenate([answers(vlm, images) == images.labels for images in sets])
+    def read() -> tuple[np.ndarray, np.ndarray]:
+        parts = [first_tokens(vlm, images) for images in sets]
+        return np.concatenate([right for right, _ in parts]), np.concatenate([nats for _, nats in parts])
 
-    whole = right()
-    rows = [Skipped(0, float(whole.mean()), 0.0, 0.0)]
+    def paired(change: np.ndarray) -> Interval:
+        error = 1.96 * float(change.std() / np.sqrt(len(change)))
+        return Interval(float(change.mean()), float(change.mean()) - error, float(change.mean()) + error, len(change))
+
+    right, nats = read()
+    rows = [Skipped(0, float(right.mean()), paired(right - right), float(nats.mean()), paired(nats - nats))]
     for layer, block in enumerate(vlm.blocks, 1):
         with without(block):
-            cut = right()
-        loss = whole.astype(float) - cut
-        error = float(loss.std() / np.sqrt(len(loss)))
-        rows.append(Skipped(layer, float(cut.mean()), float(loss.mean()), float(loss.mean()) - 1.96 * error))
+            cut, worse = read()
+        rows.append(Skipped(layer, float(cut.mean()), paired(right - cut), float(worse.mean()), paired(worse - nats)))
     return rows
+
+
+def first_tokens(vlm: Vlm, images: LabelledImages) -> tuple[np.ndarray, np.ndarray]:
+    """Return for every example whether the likeliest first token begins its right answer, and that answer's nats: float64 both."""
+    order = np.array(sorted(range(len(images)), key=lambda i: len(images.questions[i])))
+    pictures, asked = [images.pictures[i] for i in order], [images.questions[i] for i in order]
+    logits = vlm.first_token_logits(pictures, asked, batch_size=16).astype(np.float64)
+    starts = [vlm.answer_token_ids(name) for name in images.classes]
+    mine = [starts[label] for label in images.labels[order]]
+    right, nats = np.empty(len(order)), np.empty(len(order))
+    right[order] = [row.argmax() in ids for row, ids in zip(logits, mine, strict=True)]
+    nats[order] = [np.logaddexp.reduce(row) - np.logaddexp.reduce(row[ids]) for row, ids in zip(logits, mine, strict=True)]
+    return right, nats
 
 
 def shots(vlm: Vlm, task: str, n_test: int, seed: int = 40) -> Shot:
@@ -146,7 +166,7 @@ def measure(vlm: Vlm, n: int = 1000, quick: bool = False) -> dict:
     quick : bool
         A tenth of the pictures: for a look, not for the card.
     """
-    n, n_test, n_skip = (n // 10, 100, 40) if quick else (n, SHOT_TESTS, 200)
+    n, n_test, n_skip = (n // 10, 100, 40) if quick else (n, SHOT_TESTS, 300)
     tasks = [answered(vlm, task, n) for task in TASKS]
     shifted = [answered(vlm, task, n, shifted=True) for task in ("presence-any", "attribute-any", "count-any")]
     return {
@@ -181,8 +201,8 @@ def lines(result: dict) -> list[str]:
     out.append("|---|---|" + "---|" * len(layers))
     for shot in result["shots"]:
         out.append(f"| {shot.task} | {show(shot.full_model)} | " + " | ".join(show(shot.by_layer[l - 1]) for l in layers) + " |")
-    out += ["", "| skipped block | accuracy | loss | at least (95 %) |", "|---|---|---|---|"]
+    out += ["", "| skipped block | first token right | lost (95 %) | nats | more (95 %) |", "|---|---|---|---|---|"]
     for row in result["skipped"]:
-        name = str(row.layer) if row.layer else "none"
-        out.append(f"| {name} | {row.accuracy:.3f} | {row.loss:.3f} | {row.loss_low:.3f} |")
+        lost, more = (show(i) if row.layer else "" for i in (row.lost, row.more))
+        out.append(f"| {row.layer or 'none'} | {row.accuracy:.3f} | {lost} | {row.surprise:.3f} | {more} |")
     return out
