@@ -78,7 +78,8 @@ class Ablation:
             f"With {self.n_neurons} neurons {done}, the full model's answer moved on {_percent(self.moved.value)} of {gap.n} "
             f"images, against {_percent(self.random_moved.value)} with random neurons of the same layers and sites (difference "
             f"{_percent(gap.low)} to {_percent(gap.high)}); {verdict}. The lead of the answer fell by {self.push.mean():.2f} "
-            f"logits, against {self.random_push.mean():.2f} (difference {self.push_difference.low:.2f} to {self.push_difference.high:.2f})."
+            f"logits, against {self.random_push.mean():.2f} (difference {self.push_difference.low:.2f} to "
+            f"{self.push_difference.high:.2f})."
         )
 
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import binomtest
 
+from sn_viz.bench import BENCHES, Options, Row, row
 from sn_viz.classifier import voters_by_layer, votes_by_layer
 from sn_viz.policies import GRID, FullModel, RiskControlled, certified, decide_stream, losses, outcome, rows_of
 from sn_viz.search import find_stumps
@@ -27,6 +27,7 @@ LEVELS = (0.05, 0.1, 0.2)
 """Of disagreement, tried on real votes."""
 PACKS = ("presence-dog", "presence-any")
 N_TRAIN, N_POOL, N_SPLITS = 100, 1000, 5000
+QUICK_POOL, QUICK_SPLITS = 200, 1000
 N_CALIBRATION = 300
 N_LIVE = 24
 """Images of the live comparison of speed."""
@@ -119,49 +120,33 @@ def _picked(risk: np.ndarray, rung: np.ndarray) -> np.ndarray:
     return np.where(rung >= 0, risk[np.maximum(rung, 0)], 0.0)
 
 
-def measure(model: str = "tiny-llava", device: str | None = None, n_pool: int = N_POOL, seed: int = 0) -> list[dict[str, Any]]:
-    """Try the promise on synthetic and on real votes, and time what it saves.
-
-    Parameters
-    ----------
-    model : str
-        Name or folder.
-    device : str, optional
-        Where to run.
-    n_pool : int
-        Images a pack; each is answered by the full model once.
-    seed : int
-
-    Returns
-    -------
-    list of dict
-        ``name, measured, target, holds, note``; ``target`` and ``holds`` are None for what is only told.
-    """
+@BENCHES.register("policies")
+def measure(options: Options) -> list[Row]:
+    """Try the promise on synthetic and on real votes, and time what it saves."""
     from sn_viz.models import load_model
 
+    n_splits, n_pool = (QUICK_SPLITS, QUICK_POOL) if options.quick else (N_SPLITS, N_POOL)
     rows = []
     for kind in KINDS:
-        splits = repeated_splits(synthetic_losses(kind, LEVEL, seed), LEVEL, N_CALIBRATION, N_SPLITS, seed + 1)
+        splits = repeated_splits(synthetic_losses(kind, LEVEL, seed=0), LEVEL, N_CALIBRATION, n_splits, seed=1)
         rows.append(broken_row(f"synthetic, {kind}", splits, LEVEL))
-    vlm = load_model(model, device=device)
+    vlm = load_model(options.model, device=options.device)
     for pack in PACKS:
-        rows += pack_rows(vlm, pack, n_pool, seed)
+        rows += pack_rows(vlm, pack, n_pool, n_splits)
     return rows
 
 
-def broken_row(name: str, splits: Splits, level: float) -> dict[str, Any]:
-    """Return how often the promise was broken, and in the note how often the naive choice was above the level."""
-    broken, n = int((splits.risk > level).sum()), len(splits.risk)
-    allowed = 1 - CONFIDENCE
-    by_chance = binomtest(broken, n, allowed, alternative="greater").pvalue
+def broken_row(name: str, splits: Splits, level: float) -> Row:
+    """Return how often the promise was broken, and in the note how often the naive choice was above the level.
+
+    The target is the promised share plus what so many draws may be off by chance, 99 %, one-sided.
+    """
+    n, allowed = len(splits.risk), 1 - CONFIDENCE
+    target = float(np.round(allowed + 2.33 * np.sqrt(allowed * CONFIDENCE / n), 4))
     naive, some = (splits.naive_risk > level).mean(), (splits.rung >= 0).mean()
     note = f"{n} draws of {N_CALIBRATION} images, {some:.1%} certified an exit; the naive choice is above on {naive:.1%}"
-    return row(f"{name}: draws with a risk above {level:.1%}", broken / n, round(allowed, 6), bool(by_chance > 0.001), note)
-
-
-def row(name: str, measured: float, target: float | None = None, holds: bool | None = None, note: str = "") -> dict[str, Any]:
-    """Return one line of the table."""
-    return {"name": name, "measured": measured, "target": target, "holds": holds, "note": note}
+    broken = float((splits.risk > level).mean())
+    return row(f"{name}: draws with a risk above {level:.1%}", broken, "of draws", at_most=target, note=note)
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,13 +176,13 @@ def case_of(vlm: Any, pack: str, n_pool: int, seed: int) -> Case:
     return Case(pool, seen.neurons, voters, votes, answers(vlm, pool))
 
 
-def pack_rows(vlm: Any, pack: str, n_pool: int, seed: int) -> list[dict[str, Any]]:
+def pack_rows(vlm: Any, pack: str, n_pool: int, n_splits: int, seed: int = 0) -> list[Row]:
     """Return how often the promise was broken on one pack, for both risks, and what policies at several levels save."""
     case = case_of(vlm, pack, n_pool, seed)
     disagreement, error = (losses(case.votes, case.full, np.array(GRID), labels) for labels in (None, case.images.labels))
     just_unsafe = 0.99 * disagreement[:, 0].mean()
     rows = [
-        broken_row(f"{pack}, {name}", repeated_splits(pool, level, N_CALIBRATION, N_SPLITS, seed + 1), level)
+        broken_row(f"{pack}, {name}", repeated_splits(pool, level, N_CALIBRATION, n_splits, seed + 1), level)
         for name, pool, level in (
             *(("disagreement", disagreement, level) for level in LEVELS),
             ("disagreement, every exit unsafe", disagreement, just_unsafe),
@@ -211,22 +196,21 @@ def pack_rows(vlm: Any, pack: str, n_pool: int, seed: int) -> list[dict[str, Any
     return rows
 
 
-def saving_rows(
-    vlm: Any, name: str, case: Case, seed: int, level: float, layer_ms: np.ndarray, full_ms: float
-) -> list[dict[str, Any]]:
+def saving_rows(vlm: Any, name: str, case: Case, seed: int, level: float, layer_ms: np.ndarray, full_ms: float) -> list[Row]:
     """Return risk, exit layer and speed of the policy calibrated on part of the pool, on the rest of it."""
     order = np.random.default_rng(seed).permutation(len(case.images))
     first, second = np.split(order, [min(N_CALIBRATION, len(order) // 2)])
     policy = RiskControlled.calibrated(rows_of(case.votes, first), case.full[first], level)
     found = outcome(policy, rows_of(case.votes, second), case.full[second], layer_ms=layer_ms, full_ms=full_ms)
-    last = int(case.neurons.layers[-1])
     chosen = "nothing certified" if isinstance(policy, FullModel) else f"margin {policy.threshold:g}"
     bounds = f"{found.risk.low:.3f} to {found.risk.high:.3f} on {found.risk.n} test images; {chosen}"
+    stopping = f"of {case.neurons.layers[-1]}; {found.stopped.mean():.0%} of the images stop"
+    expected, live = f"{found.milliseconds:.1f} ms; full model {full_ms:.1f} ms", f"{N_LIVE} images, one pass each"
     return [
-        row(f"{name}: disagreement", found.risk.value, level, found.risk.value <= level, bounds),
-        row(f"{name}: average exit layer", found.mean_layer, note=f"of {last}; {found.stopped.mean():.0%} of the images stop"),
-        row(f"{name}: expected speed-up", found.speedup, note=f"{found.milliseconds:.1f} ms; full model {full_ms:.1f} ms"),
-        row(f"{name}: live speed-up", live_speedup(vlm, case, policy, second[:N_LIVE]), note=f"{N_LIVE} images, one pass each"),
+        row(f"{name}: disagreement", found.risk.value, "of images", at_most=level, note=bounds),
+        row(f"{name}: average exit layer", found.mean_layer, "layer", note=stopping),
+        row(f"{name}: expected speed-up", found.speedup, "x", note=expected),
+        row(f"{name}: live speed-up", live_speedup(vlm, case, policy, second[:N_LIVE]), "x", note=live),
     ]
 
 
