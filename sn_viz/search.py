@@ -317,6 +317,12 @@ def _strip_searcher(labels: np.ndarray, n_classes: int, spoken: np.ndarray, rule
         _kernels().search(slab.itemsize)(*columns, *plan, counts, spoken, code, *spaces.get(slab.itemsize), *found)
 
     def fixed_cut(slab: np.ndarray, start: int, stop: int, *found: np.ndarray) -> None:
+        width = max(16, WORK_BYTES // (4 * len(slab)))
+        for first in range(start, stop, width):
+            after = min(first + width, stop)
+            fixed_cut_of_block(slab, first, after, *(one[first - start : after - start] for one in found))
+
+    def fixed_cut_of_block(slab: np.ndarray, start: int, stop: int, *found: np.ndarray) -> None:
         threshold, sign, score, margin = found
         block = slab[:, start:stop].astype(np.float32)
         if METRICS[code] == "roc-auc":
@@ -343,11 +349,10 @@ def _strip_searcher(labels: np.ndarray, n_classes: int, spoken: np.ndarray, rule
 
 def _margins(block: np.ndarray, threshold: np.ndarray) -> np.ndarray:
     """Return the gap around each threshold as a fraction of the range, float64 (neuron,); 0 where a side is empty."""
-    values = block.astype(np.float64)
-    high = np.where(block >= threshold, values, np.inf).min(axis=0)
-    low = np.where(block <= threshold, values, -np.inf).max(axis=0)
+    high = np.where(block >= threshold, block, np.float32(np.inf)).min(axis=0).astype(np.float64)
+    low = np.where(block <= threshold, block, np.float32(-np.inf)).max(axis=0).astype(np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
-        share = (high - low) / (values.max(axis=0) - values.min(axis=0))
+        share = (high - low) / (block.max(axis=0).astype(np.float64) - block.min(axis=0))
     return np.where(np.isfinite(share), share, 0)
 
 

@@ -155,7 +155,7 @@ def test_json_of_a_benchmark(capsys, monkeypatch):
 
     monkeypatch.setattr(search, "SIZES", ((20, 100),))
     assert main(["bench", "search", "--json", "-"]) == 0
-    assert json.loads(capsys.readouterr().out)[0]["neurons"] == 100
+    assert json.loads(capsys.readouterr().out)["rows"][0]["name"] == "search, 20 x 100"
 
 
 @pytest.mark.parametrize(

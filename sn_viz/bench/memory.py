@@ -1,0 +1,139 @@
+"""How much memory and time the search takes as the data grow: values on disk, far more of them than it may hold."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from sn_viz.bench import BENCHES, Options, Row, in_a_fresh_process, row
+
+EXAMPLES, NEURONS = 3000, 745_000
+"""LLaVA-1.5-7B at all sites: 4.5 GB of float16."""
+QUICK_EXAMPLES, QUICK_NEURONS = 600, 40_000
+BOUND_GB = 1.5
+STRAIGHT = 0.95
+"""R² of the line through the times, at least; small sizes are all overhead."""
+
+SEARCH = """
+import json, sys, threading, time
+import numpy as np
+from sn_viz.search import find_stumps, warm_up
+
+def memory():
+    with open("/proc/self/status") as file:
+        lines = dict(line.split(":", 1) for line in file)
+    return {name: int(lines[name].split()[0]) / 1e6 for name in ("VmHWM", "VmRSS", "RssAnon", "RssFile")}
+
+path, rows, columns, examples, neurons, repeats = sys.argv[1], *map(int, sys.argv[2:])
+warm_up((np.float16,))
+values = np.memmap(path, np.float16, "r", shape=(rows, columns))[:examples, :neurons]
+labels, before = np.arange(examples) % 2, memory()
+most, done = dict(before), threading.Event()
+
+def watch():
+    while not done.wait(0.005):
+        for name, now in memory().items():
+            most[name] = max(most[name], now)
+
+watcher = threading.Thread(target=watch)
+watcher.start()
+seconds = []
+for _ in range(repeats):
+    start = time.perf_counter()
+    find_stumps(values, labels)
+    seconds.append(time.perf_counter() - start)
+done.set()
+watcher.join()
+most["VmHWM"] = memory()["VmHWM"]
+print(json.dumps({"seconds": sorted(seconds)[len(seconds) // 2], "most": most, "before": before}))
+"""
+
+
+@dataclass(frozen=True)
+class Searched:
+    """One search in a process of its own; gigabytes."""
+
+    examples: int
+    neurons: int
+    seconds: float
+    peak: float
+    """Everything resident, mapped pages of the file included."""
+    own: float
+    """Memory of its own (anonymous), without pages of files."""
+    file: float
+    """Resident pages of files: the values and the libraries."""
+    idle: float
+    """Its own memory before the search."""
+
+
+@BENCHES.register("memory")
+def measure(options: Options) -> list[Row]:
+    """Search a file of 4.5 GB and parts of it, each in a fresh process, and fit straight lines."""
+    examples, neurons = (QUICK_EXAMPLES, QUICK_NEURONS) if options.quick else (EXAMPLES, NEURONS)
+    with tempfile.TemporaryDirectory(prefix="sn-viz-bench-") as folder:
+        path = Path(folder, "values.f16")
+        write_values(path, examples, neurons)
+        shape, quarters = (examples, neurons), (1, 2, 3, 4)
+        whole = searched(path, shape, examples, neurons, repeats=1)
+        by_examples = [searched(path, shape, examples * part // 4, neurons // 4) for part in quarters]
+        by_neurons = [searched(path, shape, examples // 4, neurons * part // 4) for part in quarters]
+    size = f"{examples:,} x {neurons:,} float16, {2e-9 * examples * neurons:.2g} GB on disk"
+    rows = [
+        row("peak resident", whole.peak, "GB", at_most=BOUND_GB, note=f"{size}; mapped pages of the file included"),
+        row("of its own at most", whole.own, "GB", at_most=BOUND_GB, note=f"{whole.idle:.2g} GB of it before the search"),
+        row("pages of files at most", whole.file, "GB", note="values and libraries; the system may take them back at any time"),
+        row("search", whole.seconds, "s", note=size),
+    ]
+    straight = None if options.quick else STRAIGHT
+    return rows + growth("examples", by_examples, straight) + growth("neurons", by_neurons, straight)
+
+
+def write_values(path: Path, examples: int, neurons: int) -> None:
+    """Write random float16 (example, neuron), one row at a time: windows of one long random row, so that it takes seconds."""
+    noise = np.random.default_rng(0).standard_normal(neurons + 1009 * 64, dtype=np.float32).astype(np.float16)
+    with open(path, "wb") as file:
+        for i in range(examples):
+            start = i * 4099 % (len(noise) - neurons)
+            file.write(noise[start : start + neurons].data)
+
+
+def searched(path: Path, shape: tuple[int, int], examples: int, neurons: int, repeats: int = 3) -> Searched:
+    """Search the first ``examples`` and ``neurons`` of the file in a process of its own; the median of ``repeats``."""
+    found = json.loads(in_a_fresh_process(SEARCH, path, *shape, examples, neurons, repeats))
+    most, idle = found["most"], found["before"]["RssAnon"]
+    return Searched(examples, neurons, found["seconds"], most["VmHWM"], most["RssAnon"], most["RssFile"], idle)
+
+
+def growth(what: str, points: Sequence[Searched], straight: float | None) -> list[Row]:
+    """Return a row per size, how straight the line through the times is, and how memory grows."""
+    sizes = np.array([getattr(point, what) for point in points], float)
+    own = np.array([point.own for point in points])
+    rows = []
+    for point in points:
+        note = f"{point.own:.2f} GB of its own, {point.peak:.2f} in all"
+        rows.append(row(f"{point.examples:,} x {point.neurons:,}", point.seconds, "s", note=note))
+    slope, start, fit = line(sizes, np.array([point.seconds for point in points]))
+    note = f"{start:.3g} s + {1e9 * slope / other(what, points):.3g} ns a value"
+    rows.append(row(f"time against {what}: straightness", fit, "R²", at_least=straight, note=note))
+    rise, at_none, _ = line(sizes, own)
+    note = f"{at_none:.2g} GB + {1e9 * rise:.3g} bytes for each of the {what}"
+    times, most = own.max() / own.min(), sizes.max() / sizes.min()
+    rows.append(row(f"memory against {what}: largest / smallest", times, "", at_most=most, note=note))
+    return rows
+
+
+def other(what: str, points: Sequence[Searched]) -> int:
+    """Return how many values one more of ``what`` adds."""
+    return points[0].neurons if what == "examples" else points[0].examples
+
+
+def line(x: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:
+    """Return slope, intercept and R² of the least-squares line through (x, y)."""
+    slope, start = np.polyfit(x, y, 1)
+    spread = ((y - y.mean()) ** 2).sum()
+    return float(slope), float(start), float(1 - ((y - slope * x - start) ** 2).sum() / spread) if spread else 1.0
