@@ -38,7 +38,7 @@ class Info(NamedTuple):
 def info(run: Run) -> Info:
     """Return the super neurons at the run's exit layer and every baseline, in the run's order."""
     rows = [
-        (f"Super neurons, exit layer {row.layer}", "super-neurons", row.accuracy, row.latency_ms, "")
+        (f"Super neurons, exit layer {run.neurons.layer_name(row.layer)}", "super-neurons", row.accuracy, row.latency_ms, "")
         for row in run.by_layer
         if row.layer == run.exit_layer
     ]

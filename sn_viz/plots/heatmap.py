@@ -22,7 +22,7 @@ class Info(NamedTuple):
 
     sites: tuple[str, ...]
     layers: np.ndarray
-    """int64 (layer,): from 1."""
+    """int64 (layer,): from 1; 0 and less in the vision tower."""
     share: np.ndarray
     """float64 (site, layer): the best score; 0 is chance, 1 is perfect; NaN where no neuron has a score."""
     neuron: np.ndarray
@@ -36,6 +36,8 @@ class Info(NamedTuple):
     luck: float | None
     """The 95 % line on the same scale as ``share``; None when no null was computed or chance differs between the classes."""
     metric: str
+    layer_names: tuple[str, ...] = ()
+    """(layer,): what people call each, such as "3" or "V4"."""
 
 
 def info(run: Run, site: str | None = None) -> Info:
@@ -53,12 +55,12 @@ def info(run: Run, site: str | None = None) -> Info:
     ValueError
         When the run has no site of that name.
     """
-    neurons, stumps, n_layers = run.neurons, run.stumps, run.neurons.n_layers
+    neurons, stumps, layers = run.neurons, run.stumps, run.neurons.layers
     if site is not None and site not in neurons.site_names:
         raise ValueError(f"no site {site!r}; there are {neurons.site_names}")
-    shape = (len(neurons.site_names), n_layers)
-    cell = neurons.site[stumps.neuron].astype(np.int64) * n_layers + neurons.layer[stumps.neuron] - 1
-    best = _first_best(cell, reference.above_chance(run, stumps.score, stumps.class_index), shape[0] * n_layers)
+    shape = (len(neurons.site_names), len(layers))
+    cell = neurons.site[stumps.neuron].astype(np.int64) * len(layers) + neurons.layer[stumps.neuron] - layers.start
+    best = _first_best(cell, reference.above_chance(run, stumps.score, stumps.class_index), shape[0] * shape[1])
     has_one, line = best >= 0, reference.luck(run)
     rows = np.arange(shape[0]) if site is None else np.array([neurons.site_names.index(site)])
 
@@ -70,7 +72,7 @@ def info(run: Run, site: str | None = None) -> Info:
     neuron = table(stumps.neuron, -1)
     return Info(
         tuple(neurons.site_names[row] for row in rows),
-        np.arange(1, n_layers + 1),
+        np.array(layers, dtype=np.int64),
         table(reference.above_chance(run, stumps.score, stumps.class_index), np.nan),
         neuron,
         table(stumps.score.astype(np.float64), np.nan),
@@ -78,6 +80,7 @@ def info(run: Run, site: str | None = None) -> Info:
         tuple(tuple(neurons.name(column) if column >= 0 else "" for column in row) for row in neuron),
         _luck_share(run, line),
         run.config.metric,
+        tuple(neurons.layer_name(layer) for layer in layers),
     )
 
 
@@ -139,7 +142,7 @@ def figure(info: Info, dark: bool = False) -> go.Figure:
     centre, half = int(info.layers[column]), 0.5
     box = {"x0": centre - half, "x1": centre + half, "y0": int(row) - half, "y1": int(row) + half}
     result.add_shape(type="rect", line={"color": look.rival, "width": 3}, **box)
-    result.update_xaxes(title_text="Layer (decoder block)", showgrid=False, zeroline=False, **_layer_ticks(len(info.layers)))
+    result.update_xaxes(title_text="Layer (decoder block)", showgrid=False, zeroline=False, **_layer_ticks(info))
     result.update_yaxes(
         tickvals=list(range(len(info.sites))),
         ticktext=[style.wrapped(site, 10) for site in info.sites],
@@ -150,10 +153,9 @@ def figure(info: Info, dark: bool = False) -> go.Figure:
     return result.update_layout(margin_b=110)
 
 
-def _layer_ticks(n_layers: int) -> dict:
-    """Whole layers only, few enough for a telephone."""
-    step = max(1, int(np.ceil(n_layers / 12)))
-    return {"tickvals": list(range(1, n_layers + 1, step)), "range": [0.5, n_layers + 0.5]}
+def _layer_ticks(info: Info) -> dict:
+    ends = [float(info.layers[0]) - 0.5, float(info.layers[-1]) + 0.5]
+    return {**style.layer_ticks(info.layers.tolist(), info.layer_names), "range": ends}
 
 
 def _customdata(info: Info) -> list:
@@ -165,7 +167,7 @@ def _customdata(info: Info) -> list:
 
 def _hover(info: Info, row: int, column: int) -> str:
     if info.neuron[row, column] < 0:
-        return f"L{info.layers[column]} {style.literal(info.sites[row])}<br>no neuron with a score"
+        return f"layer {info.layer_names[column]} {style.literal(info.sites[row])}<br>no neuron with a score"
     lines = [
         f"<b>{style.literal(info.names[row][column])}</b>",
         f"{style.literal(info.metric)}: {info.score[row, column]:.3f}",

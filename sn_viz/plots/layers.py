@@ -20,7 +20,7 @@ class Info(NamedTuple):
     """One row per exit layer."""
 
     layer: np.ndarray
-    """int64 (layer,): from 1."""
+    """int64 (layer,): from 1; 0 and less in the vision tower."""
     accuracy: np.ndarray
     """float64 (layer,): on images never used for selection."""
     low: np.ndarray
@@ -38,6 +38,8 @@ class Info(NamedTuple):
     """Other methods that answer at every layer: readable name, float64 (layer,)."""
     n: int
     """Test images."""
+    names: tuple[str, ...] = ()
+    """(layer,): what people call each, such as "3" or "V4"."""
 
 
 def info(run: Run) -> Info:
@@ -60,6 +62,7 @@ def info(run: Run) -> Info:
             if method.by_layer
         ),
         rows[0].accuracy.n if rows else 0,
+        tuple(run.neurons.layer_name(row.layer) for row in rows),
     )
 
 
@@ -72,14 +75,14 @@ def figure(info: Info, dark: bool = False) -> go.Figure:
     _add_references(result, info, look)
     _add_others(result, info, dark)
     _add_super_neurons(result, info, look)
-    result.update_xaxes(title_text="Stop after layer", zeroline=False, **_ticks(info.layer))
+    result.update_xaxes(title_text="Stop after layer", zeroline=False, **_ticks(info))
     result.update_yaxes(title_text=f"Accuracy, {info.n} held-out images", tickformat=".0%", zeroline=False, range=_range(info))
     return style.below_title(result, 6)
 
 
-def _ticks(layer: np.ndarray) -> dict:
-    step = max(1, int(np.ceil(len(layer) / 12)))
-    return {"tickvals": layer[::step].tolist(), "range": [float(layer.min()) - 0.4, float(layer.max()) + 0.4]}
+def _ticks(info: Info) -> dict:
+    ends = [float(info.layer.min()) - 0.4, float(info.layer.max()) + 0.4]
+    return {**style.layer_ticks(info.layer.tolist(), info.names), "range": ends}
 
 
 def _range(info: Info) -> list[float]:
@@ -108,8 +111,8 @@ def _add_super_neurons(result: go.Figure, info: Info, look: style.Theme) -> None
         name="cross-validated, probing images",
         line={"color": look.accent, "width": 2, "dash": "dash"},
         hovertext=[
-            f"layer {layer}<br>cross-validated {style.percent(value)}"
-            for layer, value in zip(layers, info.cross_validated, strict=True)
+            f"layer {name}<br>cross-validated {style.percent(value)}"
+            for name, value in zip(info.names, info.cross_validated, strict=True)
         ],
         hoverinfo="text",
         customdata=layers,
@@ -122,8 +125,8 @@ def _add_super_neurons(result: go.Figure, info: Info, look: style.Theme) -> None
         line={"color": look.accent, "width": 3},
         marker={"size": 8},
         hovertext=[
-            f"<b>stop after layer {layer}</b><br>{style.percent(value)} ({style.percent(low)} to {style.percent(high)})"
-            for layer, value, low, high in zip(layers, info.accuracy, info.low, info.high, strict=True)
+            f"<b>stop after layer {name}</b><br>{style.percent(value)} ({style.percent(low)} to {style.percent(high)})"
+            for name, value, low, high in zip(info.names, info.accuracy, info.low, info.high, strict=True)
         ],
         hoverinfo="text",
         customdata=layers,
@@ -133,7 +136,7 @@ def _add_super_neurons(result: go.Figure, info: Info, look: style.Theme) -> None
         x=info.layer[chosen].tolist(),
         y=style.numbers(info.accuracy[chosen]),
         mode="markers",
-        name=f"chosen exit: layer {info.exit_layer}",
+        name=f"chosen exit: layer {''.join(info.names[row] for row in chosen) or info.exit_layer}",
         marker={"size": 18, "symbol": "circle-open", "color": look.ink, "line": {"width": 3}},
         hoverinfo="skip",
     )

@@ -92,10 +92,11 @@ def _columns(run: Run, layer: int | str) -> tuple[np.ndarray, str]:
     if layer == "all":
         return np.arange(len(run.neurons)), "all layers"
     if layer == "super":
-        return np.unique(run.voters[run.exit_layer - 1].neuron), "super neurons"
-    if isinstance(layer, str) or not 1 <= layer <= run.neurons.n_layers:
-        raise ValueError(f"no layer {layer!r}; there are 'all', 'super' and 1 to {run.neurons.n_layers}")
-    return np.flatnonzero(run.neurons.layer == layer), f"layer {layer}"
+        return np.unique(run.voters[run.exit_index].neuron), "super neurons"
+    layers = run.neurons.layers
+    if isinstance(layer, str) or layer not in layers:
+        raise ValueError(f"no layer {layer!r}; there are 'all', 'super' and {layers.start} to {layers.stop - 1}")
+    return np.flatnonzero(run.neurons.layer == layer), f"layer {run.neurons.layer_name(layer)}"
 
 
 def _grouping(run: Run, coloured_by: str) -> tuple[np.ndarray, tuple[str, ...], tuple[int | None, ...]]:
@@ -107,7 +108,7 @@ def _grouping(run: Run, coloured_by: str) -> tuple[np.ndarray, tuple[str, ...], 
         count = len(run.train.classes)
         return np.where(labels < 0, count, labels), (*run.train.classes, "unlabelled"), (*range(count), None)
     if coloured_by == "correct":
-        right = run.votes.predicted[:, run.exit_layer - 1] == run.test.labels if n_test else np.empty(0, dtype=bool)
+        right = run.votes.predicted[:, run.exit_index] == run.test.labels if n_test else np.empty(0, dtype=bool)
         return np.concatenate([np.full(n_train, 2), np.where(right, 1, 0)]), ("wrong", "right", "probing"), (0, 1, None)
     raise ValueError(f"cannot colour by {coloured_by!r}; there are 'class', 'correct' and 'split'")
 

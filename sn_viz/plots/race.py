@@ -13,6 +13,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from sn_viz.plots import PLOTS, Plot, style
+from sn_viz.types import layer_name
 
 TITLE = "Early exit against the full model"
 VOTES, CLOCK = [0.56, 1.0], [0.0, 0.42]
@@ -28,7 +29,7 @@ class Info(NamedTuple):
     """float64 (layer,): since the start, when the block had finished."""
     classes: tuple[str, ...]
     exit_layer: int
-    """From 1; 0 when the race has not reached an exit."""
+    """Row of the exit, counted from 1; 0 when the race has not reached an exit."""
     exit_ms: float
     """NaN when there was no exit."""
     exit_answer: str
@@ -36,6 +37,13 @@ class Info(NamedTuple):
     """When the full model's answer was complete; NaN when it was not run."""
     full_answer: str
     truth: str
+    first_layer: int = 1
+    """The layer of the first row: 1, or less when the vision tower was read."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What people call each layer, such as "3" or "V4"."""
+        return tuple(layer_name(self.first_layer + row, 1 - self.first_layer) for row in range(len(self.milliseconds)))
 
 
 def info(
@@ -48,6 +56,7 @@ def info(
     full_ms: float = float("nan"),
     full_answer: str = "",
     truth: str = "",
+    first_layer: int = 1,
 ) -> Info:
     """Return one image's race.
 
@@ -59,13 +68,15 @@ def info(
         Cumulative, from the decoded image.
     classes : sequence of str
     exit_layer : int
-        The layer after which the early exit answers, from 1. A layer that is not reached yet counts as no exit.
+        The layer after which the early exit answers. A layer that is not reached yet counts as no exit.
     exit_ms : float, optional
         When the early exit had answered; by default the time of its layer.
     full_ms, full_answer : float, str
         The full model's answer and when it was complete; NaN and "" when it was not run.
     truth : str
         The image's label; "" when unknown.
+    first_layer : int
+        The layer of the first row: 1, or less when the vision tower was read.
 
     Raises
     ------
@@ -76,18 +87,20 @@ def info(
     share = share.reshape(0, len(classes)) if not share.size else share
     if share.shape != (len(clock), len(classes)):
         raise ValueError(f"votes {share.shape} do not match {len(clock)} layers and {len(classes)} classes")
-    reached = 1 <= exit_layer <= len(clock)
-    winner = share[exit_layer - 1] if reached else np.full(len(classes), np.nan)
+    row = exit_layer - first_layer + 1
+    reached = 1 <= row <= len(clock)
+    winner = share[row - 1] if reached else np.full(len(classes), np.nan)
     return Info(
         share,
         clock,
         tuple(classes),
-        exit_layer if reached else 0,
-        float("nan") if not reached else float(clock[exit_layer - 1] if exit_ms is None else exit_ms),
+        row if reached else 0,
+        float("nan") if not reached else float(clock[row - 1] if exit_ms is None else exit_ms),
         classes[int(np.nanargmax(winner))] if np.isfinite(winner).any() else "",
         float(full_ms),
         full_answer,
         truth,
+        first_layer,
     )
 
 
@@ -99,11 +112,11 @@ def figure(info: Info, dark: bool = False) -> go.Figure:
     layers = list(range(1, len(info.milliseconds) + 1))
     _add_votes(result, info, layers, dark)
     _add_clock(result, info, layers, dark)
-    step = max(1, int(np.ceil(len(layers) / 12)))
+    ticks = style.layer_ticks(layers, info.names)
     result.update_layout(
         barmode="stack",
         bargap=0.12,
-        xaxis={"title": {"text": "Layer"}, "anchor": "y2", "tickvals": layers[::step], "range": [0.4, len(layers) + 0.6]},
+        xaxis={"title": {"text": "Layer"}, "anchor": "y2", "range": [0.4, len(layers) + 0.6], **ticks},
         yaxis={"domain": VOTES, "title": {"text": "Vote"}, "tickformat": ".0%", "range": [0, 1.001], "tickvals": [0, 0.5, 1]},
         yaxis2={
             **result.to_dict()["layout"]["yaxis"],
@@ -131,7 +144,7 @@ def _add_votes(result: go.Figure, info: Info, layers: list[int], dark: bool) -> 
             marker={"color": style.class_colour(index, dark), "opacity": 0.85, "line": {"width": 0}},
             hovertext=[
                 f"layer {layer}<br>{shown}: {style.percent(share)}"
-                for layer, share in zip(layers, info.share[:, index], strict=True)
+                for layer, share in zip(info.names, info.share[:, index], strict=True)
             ],
             hoverinfo="text",
         )
@@ -147,7 +160,7 @@ def _add_clock(result: go.Figure, info: Info, layers: list[int], dark: bool) -> 
         name="block finished",
         line={"color": look.faint, "width": 2, "shape": "hv"},
         marker={"size": 6},
-        hovertext=[f"layer {layer} done at {value:.1f} ms" for layer, value in zip(layers, info.milliseconds, strict=True)],
+        hovertext=[f"layer {layer} done at {value:.1f} ms" for layer, value in zip(info.names, info.milliseconds, strict=True)],
         hoverinfo="text",
     )
     if info.exit_layer:

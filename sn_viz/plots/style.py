@@ -7,7 +7,7 @@ nothing about runs or neurons.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -143,6 +143,13 @@ def wrapped(text: str, width: int = 14) -> str:
         else:
             lines[-1] = joined
     return "<br>".join(literal(line) for line in lines)
+
+
+def layer_ticks(layers: Sequence[int], names: Sequence[str]) -> dict:
+    """Return the ticks of a layer axis: whole layers by name, few enough for a telephone."""
+    step = max(1, int(np.ceil(len(layers) / 12)))
+    ticks = {"tickvals": [int(layer) for layer in layers[::step]], "ticktext": list(names[::step])}
+    return ticks if any(not name.isdigit() for name in names) else {"tickvals": ticks["tickvals"]}
 
 
 def numbers(values: np.ndarray | Iterable[float], digits: int = 4) -> list:

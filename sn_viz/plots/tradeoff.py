@@ -14,6 +14,8 @@ from sn_viz.plots import PLOTS, Plot, reference, style
 from sn_viz.types import Run
 
 TITLE = "Accuracy against time"
+NO_LAYER = -(2**15)
+"""Stands for a method that has no exit layer."""
 
 
 class Info(NamedTuple):
@@ -21,7 +23,7 @@ class Info(NamedTuple):
 
     name: tuple[str, ...]
     layer: np.ndarray
-    """int64 (point,): exit layer; 0 for a baseline."""
+    """int64 (point,): exit layer; ``NO_LAYER`` for a baseline."""
     latency_ms: np.ndarray
     """float64 (point,): median, one image at a time."""
     accuracy: np.ndarray
@@ -37,8 +39,8 @@ class Info(NamedTuple):
 
 def info(run: Run) -> Info:
     """Return every timed method."""
-    points = [(f"exit layer {row.layer}", row.layer, row.latency_ms, row.accuracy) for row in run.by_layer]
-    points += [(reference.method_name(method.name), 0, method.latency_ms, method.accuracy) for method in run.baselines]
+    points = [(f"exit layer {run.neurons.layer_name(row.layer)}", row.layer, row.latency_ms, row.accuracy) for row in run.by_layer]
+    points += [(reference.method_name(method.name), NO_LAYER, method.latency_ms, method.accuracy) for method in run.baselines]
     timed = [point for point in points if np.isfinite(point[2])]
     latency = np.array([point[2] for point in timed], dtype=np.float64)
     accuracy = np.array([point[3].value for point in timed], dtype=np.float64)
@@ -62,7 +64,7 @@ def _undominated(latency: np.ndarray, accuracy: np.ndarray) -> np.ndarray:
 
 
 def figure(info: Info, dark: bool = False) -> go.Figure:
-    """Draw time against accuracy; a point's ``customdata`` is its exit layer, 0 for another method."""
+    """Draw time against accuracy; a point's ``customdata`` is its exit layer, ``NO_LAYER`` for another method."""
     if not info.name:
         return style.empty(TITLE, "Nothing has been timed yet.", dark)
     look = style.theme(dark)
@@ -77,15 +79,15 @@ def figure(info: Info, dark: bool = False) -> go.Figure:
         line={"color": look.ink, "width": 1.5, "dash": "dot", "shape": "hv"},
         hoverinfo="skip",
     )
-    _add_points(result, info, np.flatnonzero(info.layer > 0), "super neurons, by exit layer", look.accent, "circle", look)
-    for position, row in enumerate(np.flatnonzero(info.layer == 0)):
+    _add_points(result, info, np.flatnonzero(info.layer != NO_LAYER), "super neurons, by exit layer", look.accent, "circle", look)
+    for position, row in enumerate(np.flatnonzero(info.layer == NO_LAYER)):
         is_full = info.name[row] == reference.method_name("full-model")
         colour = look.rival if is_full else style.class_colour(position + 2, dark)
         symbol = "star" if is_full else style.class_symbol(position + 1)
         _add_points(result, info, np.array([row]), style.literal(info.name[row]), colour, symbol, look)
     result.update_xaxes(title_text="Milliseconds an image (median)", rangemode="tozero", zeroline=False)
     result.update_yaxes(title_text="Held-out accuracy", tickformat=".0%", zeroline=False)
-    return style.below_title(result, 2 + int((info.layer == 0).sum() + 1) // 2)
+    return style.below_title(result, 2 + int((info.layer == NO_LAYER).sum() + 1) // 2)
 
 
 def _add_points(result: go.Figure, info: Info, rows: np.ndarray, name: str, colour: str, symbol: str, look: style.Theme) -> None:
@@ -105,7 +107,7 @@ def _add_points(result: go.Figure, info: Info, rows: np.ndarray, name: str, colo
             "width": 3,
         },
         mode="markers+text",
-        text=[str(info.layer[row]) if info.layer[row] in _labelled(info) else "" for row in rows],
+        text=[info.name[row].removeprefix("exit layer ") if info.layer[row] in _labelled(info) else "" for row in rows],
         textposition="top left",
         textfont={"size": 12, "color": look.faint},
         name=name,
@@ -123,7 +125,7 @@ def _add_points(result: go.Figure, info: Info, rows: np.ndarray, name: str, colo
 
 def _labelled(info: Info) -> set[int]:
     """The first, last and chosen exit layers: numbers on all of them would run into each other."""
-    exits = info.layer[info.layer > 0]
+    exits = info.layer[info.layer != NO_LAYER]
     return {int(exits.min()), int(exits.max()), info.exit_layer} if len(exits) else set()
 
 

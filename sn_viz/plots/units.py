@@ -33,6 +33,8 @@ class Info(NamedTuple):
     """How many units the block has at this site."""
     luck: float | None
     metric: str
+    layer_name: str = ""
+    """What people call the layer, such as "3" or "V4"."""
 
 
 def info(run: Run, layer: int, site: str, top: int = 60) -> Info:
@@ -46,15 +48,16 @@ def info(run: Run, layer: int, site: str, top: int = 60) -> Info:
         When the run has no such layer or site.
     """
     neurons, stumps = run.neurons, run.stumps
-    if site not in neurons.site_names or not 1 <= layer <= neurons.n_layers:
-        raise ValueError(f"no site {site!r} in layer {layer}; sites {neurons.site_names}, layers 1 to {neurons.n_layers}")
+    if site not in neurons.site_names or layer not in neurons.layers:
+        there = f"layers {neurons.layers.start} to {neurons.n_layers}"
+        raise ValueError(f"no site {site!r} in layer {layer}; sites {neurons.site_names}, {there}")
     here = (neurons.layer == layer) & (neurons.site == neurons.site_names.index(site))
     mine = np.flatnonzero(here[stumps.neuron] & np.isfinite(stumps.score))
     share = reference.above_chance(run, stumps.score[mine], stumps.class_index[mine])
     mine = mine[np.lexsort((stumps.neuron[mine], -share))]
     _, first = np.unique(stumps.neuron[mine], return_index=True)
     mine = mine[np.sort(first)][:top]
-    voters = run.voters[run.exit_layer - 1].neuron if run.voters else np.empty(0, dtype=np.int64)
+    voters = run.voters[run.exit_index].neuron if run.voters else np.empty(0, dtype=np.int64)
     return Info(
         layer,
         site,
@@ -66,6 +69,7 @@ def info(run: Run, layer: int, site: str, top: int = 60) -> Info:
         int(here.sum()),
         reference.luck(run),
         run.config.metric,
+        neurons.layer_name(layer),
     )
 
 
@@ -77,7 +81,7 @@ def info_of_best(run: Run) -> Info | None:
 
 def figure(info: Info, dark: bool = False) -> go.Figure:
     """Draw unit against score; a point's ``customdata`` is [layer, site, neuron column]."""
-    title = f"Units of layer {info.layer}, {style.literal(info.site)}"
+    title = f"Units of layer {info.layer_name}, {style.literal(info.site)}"
     if not len(info.neuron):
         return style.empty(title, "No unit of this block has a score.", dark)
     look = style.theme(dark)
@@ -118,7 +122,7 @@ def figure(info: Info, dark: bool = False) -> go.Figure:
 def _hover(info: Info, row: int) -> str:
     role = "<br>a super neuron" if info.is_voter[row] else ""
     return (
-        f"<b>L{info.layer} {style.literal(info.site)} {info.unit[row]}</b><br>{style.literal(info.metric)}: "
+        f"<b>Layer {info.layer_name}, {style.literal(info.site)} {info.unit[row]}</b><br>{style.literal(info.metric)}: "
         f"{info.score[row]:.3f}<br>speaks for {style.literal(info.says[row])}{role}"
     )
 
