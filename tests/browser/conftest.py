@@ -10,7 +10,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,27 +20,37 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def start_server(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., AbstractContextManager[str]]:
+    """Return ``start(port, **environment)``: a context in which the app runs there; gives its address."""
+    cache = tmp_path_factory.mktemp("cache")
+
+    @contextmanager
+    def start(port: int, **more: str) -> Iterator[str]:
+        folder = tmp_path_factory.mktemp("server")
+        named = {"SN_VIZ_PORT": str(port), "SN_VIZ_CACHE": str(cache), "GRADIO_TEMP_DIR": str(folder / "gradio")}
+        with open(folder / "log.txt", "w") as log:
+            process = subprocess.Popen(
+                [sys.executable, "app.py"], cwd=ROOT, env={**os.environ, **named, **more}, stdout=log, stderr=subprocess.STDOUT
+            )
+        address = f"http://127.0.0.1:{port}/"
+        try:
+            _wait(address, process, folder / "log.txt")
+            yield address
+        finally:
+            process.terminate()
+            process.wait(20)
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def server(start_server) -> Iterator[str]:
     """The address of a running app."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    folder = tmp_path_factory.mktemp("server")
-    environment = {
-        **os.environ,
-        "SN_VIZ_PORT": str(port),
-        "SN_VIZ_CACHE": str(folder / "cache"),
-        "GRADIO_TEMP_DIR": str(folder / "gradio"),
-    }
-    with open(folder / "log.txt", "w") as log:
-        process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
-    address = f"http://127.0.0.1:{port}/"
-    try:
-        _wait(address, process, folder / "log.txt")
+    with start_server(port) as address:
         yield address
-    finally:
-        process.terminate()
-        process.wait(20)
 
 
 def _wait(address: str, process: subprocess.Popen, log: Path) -> None:
@@ -87,6 +98,12 @@ class Watched:
         """Nothing was logged as an error, and nothing left this machine."""
         assert self.errors == []
         assert self.outside == []
+
+
+@pytest.fixture(scope="session")
+def watch() -> type[Watched]:
+    """Return ``watch(page, address)``: a page that notes what goes wrong."""
+    return Watched
 
 
 @pytest.fixture(params=[(1400, 900)])
