@@ -299,24 +299,6 @@ def serve(
     launch(build(), port or _port_of_environment(), root_path)
 
 
-@bench_app.command("speed")
-def bench_speed(model: ModelOption = None, device: DeviceOption = None, json_file: JsonOption = None) -> None:
-    """Time exits against the first token, the full answer, and the parts that an exit cannot do without."""
-    _check_json_target(json_file)
-    with _quiet(json_file):
-        from sn_viz.bench.machine import machine
-        from sn_viz.bench.speed import measure
-        from sn_viz.models import load_model
-
-        vlm = load_model(model or os.environ.get("SN_VIZ_MODEL") or "tiny-llava", device)
-        measured_on = machine(vlm.device)
-        rows = measure(vlm)
-    if json_file != "-":
-        _list(tuple(rows[0]), rows, None)
-        _console().print(", ".join(f"{name}: {value}" for name, value in measured_on.items()), markup=False, highlight=False)
-    _write_json(json_file, json.dumps({"model": vlm.name, "machine": measured_on, "rows": rows}, indent=2, ensure_ascii=False))
-
-
 @bench_app.command("model")
 def bench_model(
     model: ModelOption = None,

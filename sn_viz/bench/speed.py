@@ -17,7 +17,8 @@ from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
 from sn_viz.baselines.answers import parse_answer
-from sn_viz.bench.machine import matmul_rate
+from sn_viz.bench import BENCHES, Options, Row, row
+from sn_viz.bench.floor import matmul_rate
 from sn_viz.bench.parts import runs_of
 from sn_viz.classifier import vote, winners
 from sn_viz.exits import available_sites, truncated_forward
@@ -30,7 +31,7 @@ from sn_viz.types import Picture, Stumps, layer_name
 
 BATCHES = (1, 16)
 EXITS = (1, 2, 4)
-N_ROUNDS = 40
+ROUNDS = 40
 BUDGET = 60.0
 """Seconds of measuring at each batch size."""
 QUESTION = "Is there a dog in the picture?"
@@ -41,82 +42,65 @@ FULL_OVER_EXIT, FIRST_OVER_EXIT, EXIT_OVER_PARTS = 5.10, 4.0, 1.10
 FIRST_EXIT, SUM = "exit at block 1", "sum of the parts"
 
 
-def measure(
-    model: str | Vlm, device: str | None = None, max_new_tokens: int = 8, batches: Sequence[int] = BATCHES
-) -> list[dict[str, Any]]:
-    """Time a model on pictures of noise.
+@BENCHES.register("speed")
+def measure(options: Options) -> list[Row]:
+    """Time a model on pictures of noise: the full answer, the first token, exits, and the parts an exit cannot do without."""
+    rounds, budget = (8, 10.0) if options.quick else (ROUNDS, BUDGET)
+    return rows_of(load_model(options.model, device=options.device), rounds, budget)
+
+
+def rows_of(vlm: Vlm, rounds: int = ROUNDS, budget: float = BUDGET, batches: Sequence[int] = BATCHES, words: int = 8) -> list[Row]:
+    """Return the rows of one model.
 
     Parameters
     ----------
-    model : str or Vlm
-        Name, folder, or a loaded model.
-    device : str, optional
-        Where to run.
-    max_new_tokens : int
-        The longest full answer; a trained model ends its answers sooner.
+    vlm : Vlm
+    rounds : int
+        How often everything is timed at each batch size, at most.
+    budget : float
+        Seconds of timing at each batch size, warming up not counted.
     batches : sequence of int
         How many images at once.
-
-    Returns
-    -------
-    list of dict
-        One row for each way to stop, then for each part: ``batch, what, median_ms, p95_ms, cpu_ms, gflop, floor_ms`` of a batch;
-        ``full_over_this, first_over_this`` how often it fits into the full answer and the first token; ``exit_over_this`` how often
-        the sum of the parts fits into the exit at block 1; these again by the processor's clock, ``..._cpu``; ``target`` and whether
-        it ``holds`` by the clock on the wall; ``rounds``.
+    words : int
+        The longest full answer, in tokens; a trained model ends its answers sooner.
     """
-    vlm = model if isinstance(model, Vlm) else load_model(model, device=device)
     rate = matmul_rate(vlm.device, vlm.dtype)
-    return [row for batch in batches for row in _rows(vlm, batch, max_new_tokens, rate)]
+    return [row for batch in batches for row in _rows(vlm, batch, rounds, budget, words, rate)]
 
 
-def _rows(vlm: Vlm, batch: int, max_new_tokens: int, rate: float) -> list[dict[str, Any]]:
-    items = [[Image.fromarray(one.pixels) for one in pictures(batch, seed=number)] for number in range(N_ROUNDS)]
-    ways = {**whole_ways(vlm, max_new_tokens), **exit_ways(vlm)}
-    parts = _part_ways(vlm, items[0])
+def _rows(vlm: Vlm, batch: int, rounds: int, budget: float, words: int, rate: float) -> list[Row]:
+    items = [[Image.fromarray(one.pixels) for one in pictures(batch, seed=number)] for number in range(rounds)]
+    ways, parts = {**whole_ways(vlm, words), **exit_ways(vlm)}, _part_ways(vlm, items[0])
     methods = {**ways, **parts}
-    times = times_in_turns(list(methods.values()), items, BUDGET)
+    times = times_in_turns(list(methods.values()), items, budget)
     medians = dict(zip(methods, np.median(times, axis=0), strict=True))
     medians[SUM] = np.sum([medians[name] for name in parts], axis=0)
-    slow = dict(zip(methods, np.percentile(times[:, :, 0], 95, axis=0).tolist(), strict=True))
     flops = {name: _flops(method, items[0]) for name, method in methods.items()}
     flops[SUM] = sum(flops[name] for name in parts)
+
+    def plain(name: str) -> Row:
+        floor = f"{flops[name] / 1e9:.3g} GFLOP, {1000 * flops[name] / rate:.3g} ms at the rate of a large product; "
+        note = f"{floor if flops[name] else ''}{medians[name][1]:.3g} ms of processor time; {len(times)} rounds"
+        return row(f"batch {batch}: {'part: ' if name in parts else ''}{name}", float(medians[name][0]), "ms", note=note)
+
+    def against(longer: str, shorter: str, said: str, **target: float) -> Row:
+        ratio, by_cpu = (medians[longer] / medians[shorter]).tolist()
+        note = f"{by_cpu:.3g} by processor time"
+        return row(f"batch {batch}: {said}", float(medians[FIRST_EXIT][0]), "ms", ratio=ratio, note=note, **target)
+
     return [
-        {
-            "batch": batch,
-            "what": f"part: {name}" if name in parts else name,
-            "median_ms": float(medians[name][0]),
-            "p95_ms": slow.get(name),
-            "cpu_ms": float(medians[name][1]),
-            "gflop": flops[name] / 1e9,
-            "floor_ms": 1000 * flops[name] / rate,
-            **_ratios(name, medians, name in ways),
-            "rounds": len(times),
-        }
-        for name in [*ways, *parts, SUM]
+        *(plain(name) for name in (*ways, *parts, SUM)),
+        against("full answer", FIRST_EXIT, f"full answer / {FIRST_EXIT}", at_least=FULL_OVER_EXIT),
+        against("first token", FIRST_EXIT, f"first token / {FIRST_EXIT}", at_least=FIRST_OVER_EXIT),
+        against(FIRST_EXIT, SUM, f"{FIRST_EXIT} / {SUM}", at_most=EXIT_OVER_PARTS),
     ]
 
 
-def _ratios(name: str, medians: dict[str, np.ndarray], is_way: bool) -> dict[str, Any]:
-    """Return how a row stands to the full answer, the first token and the exit, by both clocks, and to its target by the wall's."""
-    full, first = (medians[way] / medians[name] if is_way else (None, None) for way in ("full answer", "first token"))
-    longer = medians[FIRST_EXIT] / medians[name] if name == SUM else (None, None)
-    target, holds = "", None
-    if name == FIRST_EXIT:
-        target = f"full >= {FULL_OVER_EXIT:.2f}, first >= {FIRST_OVER_EXIT:.2f}"
-        holds = bool(full[0] >= FULL_OVER_EXIT and first[0] >= FIRST_OVER_EXIT)
-    if name == SUM:
-        target, holds = f"exit <= {EXIT_OVER_PARTS:.2f}", bool(longer[0] <= EXIT_OVER_PARTS)
-    named = {"full_over_this": full, "first_over_this": first, "exit_over_this": longer}
-    by_clock = {f"{what}{clock}": pair[i] for i, clock in enumerate(("", "_cpu")) for what, pair in named.items()}
-    return {what: None if ratio is None else float(ratio) for what, ratio in by_clock.items()} | {"target": target, "holds": holds}
-
-
-def whole_ways(vlm: Vlm, max_new_tokens: int = 8) -> dict[str, Callable[[list[Image.Image]], Any]]:
+def whole_ways(vlm: Vlm, words: int = 8) -> dict[str, Callable[[list[Image.Image]], Any]]:
     """Return how to let the full model label images: by its generated answer, and by its first token."""
 
     def full_answer(images: list[Image.Image]) -> list[int]:
-        answers = vlm.generate(*_asked(images), max_new_tokens=max_new_tokens, batch_size=len(images))
+        answers = vlm.generate(*_asked(images), max_new_tokens=words, batch_size=len(images))
         return [parse_answer(answer, CLASSES, QUESTION) for answer in answers]
 
     def first_token(images: list[Image.Image]) -> np.ndarray:
