@@ -60,13 +60,11 @@ def head(root: str = "") -> str:
     Without a root the addresses are relative, so that proxies that nobody told us about work too.
     """
     base = f"{html.escape(root, quote=True)}/" if root else ""
-    # Gradio asks for its theme at the top of the host, where a proxy has something else; a known place is given here.
-    theme_sheet = f'<link rel="stylesheet" href="{base}theme.css">' if root else ""
     return (
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<script defer src="{base}sn-viz/plotly.js?v={plotly.__version__}"></script>'
         f'<script defer src="{base}sn-viz/page.js"></script>'
-        f'{theme_sheet}<link rel="stylesheet" href="{base}sn-viz/style.css">'
+        f'<link rel="stylesheet" href="{base}sn-viz/style.css">'
     )
 
 
