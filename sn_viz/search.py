@@ -31,7 +31,7 @@ SLAB_BYTES = 128 * 2**20
 """How much of an array on disk is copied into memory at a time."""
 STRIP_VALUES = 2**21
 """Values a thread works on between two looks at the queue."""
-WORK_BYTES = 512 * 2**10
+WORK_BYTES = 2**20
 """Values a thread has before it as sortable keys: they stay in the second-level cache."""
 
 
@@ -317,7 +317,7 @@ def _strip_searcher(labels: np.ndarray, n_classes: int, spoken: np.ndarray, rule
         _kernels().search(slab.itemsize)(*columns, *plan, counts, spoken, code, *spaces.get(slab.itemsize), *found)
 
     def fixed_cut(slab: np.ndarray, start: int, stop: int, *found: np.ndarray) -> None:
-        width = max(16, WORK_BYTES // (4 * len(slab)))
+        width = max(16, WORK_BYTES // (16 * len(slab)))
         for first in range(start, stop, width):
             after = min(first + width, stop)
             fixed_cut_of_block(slab, first, after, *(one[first - start : after - start] for one in found))
