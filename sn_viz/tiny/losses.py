@@ -18,9 +18,10 @@ from sn_viz.tiny.world import COLOUR_NAMES, DEGRADATIONS, TRAINED_BACKGROUNDS, T
 
 
 class VisionHeads(nn.Module):
-    """Linear read-outs of the tower, used in training only: the truth must be linearly present in every patch."""
+    """Linear read-outs, used in training only: the truth must be linearly present in every patch, of the tower (``width``) and, as
+    far as places go, behind the projector too (``projected``)."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, projected: int) -> None:
         super().__init__()
         self.parts = (
             len(TRAINED_KINDS) + 1, len(COLOUR_NAMES) + 1, 6,
@@ -31,6 +32,7 @@ class VisionHeads(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.patch = nn.Linear(width, sum(self.parts))
         self.picture = nn.Linear(width, sum(self.whole))
+        self.behind = nn.Linear(projected, 2)
 
     def loss(self, features: Tensor, truth: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
         """Return the summed loss over ``features`` (picture, patch, width) and its parts."""
@@ -59,6 +61,13 @@ class VisionHeads(nn.Module):
         if (~scene).any():
             shown["figure right"] = (figure[~scene].argmax(-1) == truth["figure"][~scene]).float().mean().item()
         return torch.stack(list(parts.values())).sum(), shown
+
+
+    def place_loss(self, pictured: Tensor, truth: dict[str, Tensor]) -> Tensor:
+        """Return the squared error of a thing's place, read off its projected patches: nothing else makes a projector keep it."""
+        on = truth["kind"] > 0
+        patches = pictured[on].float()
+        return F.mse_loss(self.behind(F.layer_norm(patches, patches.shape[-1:])), truth["place"][on][:, :2])
 
 
 def truth_of(pictures: Pictures, index: np.ndarray) -> dict[str, Tensor]:

@@ -22,11 +22,11 @@ ROW = 224
 MOST_ASKED = 16
 """Questions packed behind one picture, at most."""
 WEIGHTS = {
-    "presence": 2.0, "attribute": 1.5, "colour": 0.7, "count": 1.7, "how-many": 0.8, "relation": 5.0, "depth": 2.0,
+    "presence": 2.0, "attribute": 1.5, "colour": 0.7, "count": 1.7, "how-many": 0.8, "relation": 6.0, "depth": 2.0,
     "occlusion": 1.3, "choice-kind": 1.2, "choice-sense": 0.6, "choice-subject": 0.9,
 }  # fmt: skip
 """How often each family is asked."""
-STEPS = {"place": 3.0, "distance": 1.5, "further": 3.0}
+STEPS = {"place": 4.0, "distance": 1.5, "further": 4.0}
 """Asked besides until the deep stage is two thirds over: where one thing is must be known before two can be compared."""
 OPEN = {"open": 1.5, "open-colour": 0.7}
 """What the deep stage asks besides: with no one thing named, the answer needs a view of the whole picture."""

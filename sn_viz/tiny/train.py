@@ -61,6 +61,8 @@ class Recipe:
     """Weight of the naming loss at first; it falls to a sixth in the shallow stage and stays there."""
     gist_weight: float = 0.2
     """Weight of the loss for whole pictures in the deep stage."""
+    place_weight: float = 4.0
+    """Weight of the squared error of places behind the projector."""
     minutes: tuple[float, float, float] = (18.0, 55.0, 72.0)
     """Wall-clock limits of the three stages."""
     steps: tuple[int, int, int] | None = None
@@ -251,6 +253,8 @@ def decoder_stage(training: Training, stage: str, clock: Clock) -> None:
         loss = answer_loss(model, rows, hidden)
         naming, gist = naming_loss(model, pictured, truth, words), gist_loss(model, pictured, truth, words)
         total = loss + recipe.naming_weight * (max(1 / 6, 1 - done) if shallow else 1 / 6) * naming
+        place = heads.place_loss(pictured, truth)
+        total = total + recipe.place_weight * place
         if not shallow:
             total = total + recipe.gist_weight * gist + recipe.dense_weight * heads.loss(features.float(), truth)[0]
         total.backward()
@@ -258,7 +262,7 @@ def decoder_stage(training: Training, stage: str, clock: Clock) -> None:
         best.step(schedule(done))
         clock.taken += 1
         if clock.taken % 50 == 0:
-            shown = {"loss": loss.item(), "naming": naming.item(), "gist": gist.item()}
+            shown = {"loss": loss.item(), "naming": naming.item(), "gist": gist.item(), "place": place.item()}
             training.log.write(stage=stage, step=clock.taken, done=done, **shown)
         if clock.taken % 400 == 0:
             training.log.write(stage=stage, step=clock.taken, done=done, accuracy=accuracy(training, packer))
@@ -328,7 +332,7 @@ def train(
     log.write(stage="pictures", n=len(pictures))
     tokenizer = make_tokenizer(corpus(), recipe.sizes.vocabulary)
     model = on(where, make_model(tokenizer, replace(recipe.sizes, blocks=recipe.shallow_blocks), recipe.seed))
-    heads = VisionHeads(recipe.sizes.vision_width).to(where)
+    heads = VisionHeads(recipe.sizes.vision_width, recipe.sizes.width).to(where)
     training = Training(recipe, model, heads, tokenizer, pictures, held_out, folder, log, where)
     finished = max((i for i, s in enumerate(STAGES) if (folder / s / DONE).exists()), default=-1) if resume else -1
     if finished >= 0:
