@@ -170,9 +170,9 @@ def summary(run: Run) -> str:
     if "super-neurons" not in row:
         return "No exit layer has been measured yet."
     ours = row["super-neurons"]
-    voters = len(run.voters[run.exit_layer - 1])
+    voters = len(run.voters[run.exit_index])
     text = (
-        f"Stopping after layer {run.exit_layer} of {run.neurons.n_layers}, {voters} super neurons answer "
+        f"Stopping after layer {run.neurons.layer_name(run.exit_layer)} of {run.neurons.n_layers}, {voters} super neurons answer "
         f"<b>{style.percent(methods.accuracy[ours])}</b> of {methods.n} held-out images correctly "
         f"({style.percent(methods.low[ours])} to {style.percent(methods.high[ours])})."
     )
@@ -232,7 +232,7 @@ def _methods_table(run: Run) -> str:
 
 
 def _voters_table(run: Run) -> str:
-    voters = run.voters[run.exit_layer - 1] if run.voters else run.stumps.take(slice(0, 0))
+    voters = run.voters[run.exit_index] if run.voters else run.stumps.take(slice(0, 0))
     rows = []
     for position in range(len(voters)):
         sign, threshold = int(voters.sign[position]), float(voters.threshold[position])
@@ -286,8 +286,8 @@ def _setting(name: str, value: object) -> str:
 def _examples(run: Run) -> str:
     probing = [_card(run.train, index, "") for index in _spread(run.train.labels, MOST_EXAMPLES)]
     parts = [("Probing images, from which the neurons were chosen", probing)]
-    if len(run.test) and run.votes.predicted.shape[1] >= run.exit_layer >= 1:
-        said = run.votes.predicted[:, run.exit_layer - 1]
+    if len(run.test) and 0 <= run.exit_index < run.votes.predicted.shape[1]:
+        said = run.votes.predicted[:, run.exit_index]
         wrong = np.flatnonzero((said != run.test.labels) & (run.test.labels >= 0))[:MOST_EXAMPLES]
         right = np.flatnonzero(said == run.test.labels)
         right = right[_spread(run.test.labels[right], MOST_EXAMPLES)]

@@ -55,7 +55,7 @@ def ranked(run: Run) -> np.ndarray:
 
 def best_neuron(run: Run) -> int:
     """Return the first voter of the exit layer; the best neuron when nobody votes."""
-    voters = run.voters[run.exit_layer - 1].neuron
+    voters = run.voters[run.exit_index].neuron
     rows = ranked(run)
     return int(voters[0]) if len(voters) else int(run.stumps.neuron[rows[0]]) if len(rows) else 0
 
@@ -95,7 +95,7 @@ def span(run: Run, neuron: int) -> tuple[float, float]:
 
 def table(run: Run, n_rows: int = TABLE_ROWS) -> list[list[Any]]:
     """Return the rows of the neuron table, best first; ``HEADERS`` names its columns."""
-    voters = set(run.voters[run.exit_layer - 1].neuron.tolist())
+    voters = set(run.voters[run.exit_index].neuron.tolist())
     rows, seen = [], set()
     for row in ranked(run):
         neuron = int(run.stumps.neuron[row])

@@ -240,7 +240,7 @@ def pick_point(run_key: str, event: gr.EventData) -> dict:
     kind = "probing image" if custom[1] == "train" else "test image"
     mark = "none"
     if custom[1] == "test":
-        mark = "right" if run.votes.predicted[example, run.exit_layer - 1] == run.test.labels[example] else "wrong"
+        mark = "right" if run.votes.predicted[example, run.exit_index] == run.test.labels[example] else "wrong"
     name = neuron.class_of(images, example)
     tile = {
         **views.tile(images.pictures[example], images.names[example], mark),

@@ -218,7 +218,7 @@ def show_strip(run_key: str, pack: str | None) -> dict:
 
 def strip_facts(run: Run) -> list[dict]:
     """Return the headline figures."""
-    chosen = run.by_layer[run.exit_layer - 1]
+    chosen = run.by_layer[run.exit_index]
     early = chosen.accuracy
     full = next((method.accuracy for method in run.baselines if method.name == "full-model"), None)
     full_ms, exit_ms = run.latency_ms.get("full_model", np.nan), run.latency_ms.get("early_exit", np.nan)
