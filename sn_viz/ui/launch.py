@@ -11,9 +11,11 @@ import html
 import os
 import re
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import gradio as gr
+import numpy as np
 import plotly
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
@@ -22,6 +24,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sn_viz.errors import UserError
+from sn_viz.search import warm_up
 from sn_viz.ui.share import limits
 from sn_viz.ui.theme import theme
 
@@ -207,6 +210,8 @@ def launch_flags(port: int | None = None, root_path: str | None = None) -> dict[
 def launch(page: gr.Blocks, port: int | None = None, root_path: str | None = None, **more: Any) -> Any:
     """Serve ``page``; returns what Gradio's ``launch`` returns.
 
+    The search is compiled beside it, so that on a new machine no click waits for a compiler.
+
     Parameters
     ----------
     page : gradio.Blocks
@@ -220,5 +225,6 @@ def launch(page: gr.Blocks, port: int | None = None, root_path: str | None = Non
     """
     unknown = set(more) - {"prevent_thread_lock", "quiet", "inbrowser"}
     assert not unknown, unknown
+    Thread(target=warm_up, args=[(np.float16,)], name="warm-up", daemon=True).start()
     page.queue(max_size=QUEUE_SIZE, default_concurrency_limit=8, api_open=False)
     return page.launch(**launch_flags(port, root_path), **more)

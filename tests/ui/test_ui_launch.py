@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from threading import Event
+
 import gradio as gr
+import numpy as np
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -32,6 +35,7 @@ def test_only_a_space_listens_to_everyone(monkeypatch):
 
 def test_the_queue_is_bounded_and_flags_reach_gradio(monkeypatch):
     seen = {}
+    monkeypatch.setattr(serving, "warm_up", lambda dtypes: None)
     with gr.Blocks() as page:
         gr.Markdown("x")
     monkeypatch.setattr(page, "queue", lambda **named: seen.update(queue=named))
@@ -41,6 +45,22 @@ def test_the_queue_is_bounded_and_flags_reach_gradio(monkeypatch):
     assert seen["launch"]["show_error"] is False and seen["launch"]["quiet"] is True
     with pytest.raises(AssertionError):
         serving.launch(page, show_error=True)
+
+
+def test_the_search_is_compiled_beside_the_server_and_holds_up_nothing(monkeypatch):
+    compiled, ended = Event(), Event()
+
+    def slow(dtypes):
+        assert ended.wait(20) and dtypes == (np.float16,)
+        compiled.set()
+
+    with gr.Blocks() as page:
+        gr.Markdown("x")
+    monkeypatch.setattr(serving, "warm_up", slow)
+    monkeypatch.setattr(page, "launch", lambda **named: "served")
+    assert serving.launch(page) == "served" and not compiled.is_set()
+    ended.set()
+    assert compiled.wait(20)
 
 
 @pytest.fixture()
