@@ -47,10 +47,12 @@ class Info(NamedTuple):
     last_layer: int
     speedup: float
     """Expected, against the full model's answer; NaN when not known."""
+    n_tower: int = 0
+    """How many blocks of the vision tower were read: layers of 0 and less."""
 
 
-def info(trial: Trial) -> Info:
-    """Return every threshold of a trial."""
+def info(trial: Trial, n_tower: int = 0) -> Info:
+    """Return every threshold of a trial; ``n_tower`` blocks of the vision tower come before layer 1."""
     seen, found = trial.policy.certificate, trial.outcome
     return Info(
         seen.risk,
@@ -70,6 +72,7 @@ def info(trial: Trial) -> Info:
         found.risk.high,
         trial.last_layer,
         found.speedup,
+        n_tower,
     )
 
 
@@ -94,7 +97,8 @@ def figure(info: Info, dark: bool = False) -> go.Figure:
         hoverinfo="name",
     )
     _add_choice(result, info, look)
-    result.update_xaxes(title_text=f"Average exit layer (the whole model is {info.last_layer})", zeroline=False)
+    tower = ", 0 and less lie in the vision tower" if info.n_tower else ""
+    result.update_xaxes(title_text=f"Average exit layer (the whole model is {info.last_layer}{tower})", zeroline=False)
     result.update_yaxes(title_text=RISK_NAMES[info.risk], tickformat=".0%", rangemode="tozero", zeroline=False)
     return style.below_title(result, 4)
 
@@ -168,5 +172,6 @@ PLOTS.register("policies")(
         order=35,
         figure=figure,
         in_report=False,
+        hint="Left is earlier, up is riskier. Dashed: what the calibration images cannot rule out.",
     )
 )
