@@ -23,9 +23,9 @@ from sn_viz.sources.ingest import read_picture
 from sn_viz.types import LabelledImages, Run
 from sn_viz.ui import examples_tab, neuron, packs
 from sn_viz.ui.arguments import Arguments, checked
-from sn_viz.ui.exit_tab import checked_layer
 from sn_viz.ui.guard import guarded
 from sn_viz.ui.jobs import STOPS, Done, steps
+from sn_viz.ui.layers import layer_asked
 from sn_viz.ui.racing import race
 from sn_viz.ui.session import RUNS
 from sn_viz.ui.share import TURNS, UPLOADS, visitor
@@ -40,7 +40,7 @@ def publish(models: dict[str, str]) -> None:
         run, image, layer = (
             gr.Textbox(label="run"),
             gr.Image(type="filepath", label="image"),
-            gr.Number(0, precision=0, label="exit_layer"),
+            gr.Textbox("0", label="exit_layer"),
         )
         index, result = gr.Number(0, precision=0, label="neuron"), gr.JSON(label="result")
         buttons = [gr.Button(name) for name in ("packs", "find", "predict", "neuron", "exit_race")]
@@ -109,10 +109,11 @@ def _result(work: Callable[[Any], Any], owner: str) -> Any:
 
 
 @guarded
-def predict(request: gr.Request, run: str, image: str | None, question: str, exit_layer: float) -> dict[str, Any]:
+def predict(request: gr.Request, run: str, image: str | None, question: str, exit_layer: str) -> dict[str, Any]:
     """Let the super neurons of a finished run label one image; the model stops at the exit layer.
 
-    `run` is a key from /find; `exit_layer` counts from 1, 0 takes the run's own; an empty `question` asks the run's.
+    `run` is a key from /find; `exit_layer` counts from 1, "V4" is the fourth block of the vision tower (where the run read it) and
+    0 takes the run's own; an empty `question` asks the run's.
     """
     found, images, layer = _asked(visitor(request), run, image, question, exit_layer)
     with TURNS.turn(visitor(request)):
@@ -145,14 +146,22 @@ def describe_neuron(run: str, neuron_index: float) -> dict[str, Any]:
 
 
 @guarded
-def exit_race(request: gr.Request, run: str, image: str | None, question: str, exit_layer: float) -> dict[str, Any]:
-    """Race the early exit against the full model on one image: the vote after every block, and milliseconds."""
+def exit_race(request: gr.Request, run: str, image: str | None, question: str, exit_layer: str) -> dict[str, Any]:
+    """Race the early exit against the full model on one image: the vote after every block, and milliseconds.
+
+    Parameters as for /predict.
+    """
     found, images, layer = _asked(visitor(request), run, image, question, exit_layer)
     with TURNS.turn(visitor(request)):
         result = race(found, model_named(found.config.model), images.pictures[0], images.questions[0], layer)
     by_layer = [
-        {"layer": i + 1, "milliseconds": float(ms), "tally": dict(zip(found.train.classes, map(float, share), strict=True))}
-        for i, (ms, share) in enumerate(zip(result.milliseconds, result.tally, strict=True))
+        {
+            "layer": layer_there,
+            "name": found.neurons.layer_name(layer_there),
+            "milliseconds": float(ms),
+            "tally": dict(zip(found.train.classes, map(float, share), strict=True)),
+        }
+        for layer_there, ms, share in zip(result.layers, result.milliseconds, result.tally, strict=True)
     ]
     return {
         "exit_layer": layer,
@@ -162,12 +171,12 @@ def exit_race(request: gr.Request, run: str, image: str | None, question: str, e
     }
 
 
-def _asked(owner: str, run: str, image: str | None, question: str, exit_layer: float) -> tuple[Run, LabelledImages, int]:
+def _asked(owner: str, run: str, image: str | None, question: str, exit_layer: str) -> tuple[Run, LabelledImages, int]:
     found = RUNS.get(run)
     if image is None:
         raise UserError("There is no image.", "The image is empty.", "Send a PNG or JPEG.")
     asked = " ".join((question or "").split())[:300] or found.config.question or found.test.question or found.test.questions[0]
-    layer = checked_layer(found, int(exit_layer)) if exit_layer else found.exit_layer
+    layer = layer_asked(found, exit_layer)
     UPLOADS.count(owner, [image])
     picture = read_picture(Path(image), "your image")
     return found, LabelledImages(("image",), (picture,), np.array([-1]), found.train.classes, (asked,)), layer

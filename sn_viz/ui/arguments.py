@@ -5,6 +5,7 @@ Takes raw widget values, which the browser may forge; returns checked ``Argument
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from sn_viz.classifier import WEIGHTINGS
 from sn_viz.errors import UserError
 from sn_viz.rules import RULES
 from sn_viz.search import METRICS
-from sn_viz.sites import SITES
+from sn_viz.sites import SITES, site_names
 
 MAX_QUESTION = 300
 MAX_VOTERS = 101
@@ -27,13 +28,13 @@ class Arguments:
     question: str | None = None
     """None keeps the questions of the data."""
     sites: tuple[str, ...] = ()
-    """Empty means all."""
+    """Empty means all those of the language model."""
     rule: str = "best-split"
     metric: str = "balanced-accuracy"
     voters: int = 15
     weighting: str = "majority"
-    exit_layer: int | None = None
-    """None chooses it on the probing images."""
+    exit_layer: int | str | None = None
+    """From 1, or a name such as "V4"; None chooses it on the probing images."""
     test_size: float = 0.5
     seed: int = 0
     compare: tuple[str, ...] = ("all",)
@@ -53,7 +54,7 @@ def checked(
     metric: str,
     voters: float,
     weighting: str,
-    exit_layer: float,
+    exit_layer: float | str,
     test_size: float,
     seed: float,
     compare: list[str],
@@ -75,7 +76,8 @@ def checked(
             "The question is too long.", f"It has {len(question)} characters; at most {MAX_QUESTION} are asked.", "Shorten it."
         )
     sites, compare = list(sites or []), list(compare or [])
-    for registry, names in ((SITES, sites), (RULES, [rule]), (BASELINES, [name for name in compare if name != "all"])):
+    chosen = site_names(str(name) for name in sites)
+    for registry, names in ((RULES, [rule]), (BASELINES, [name for name in compare if name != "all"])):
         for name in names:
             registry[str(name)]
     for kind, name, known in (("metric", metric, METRICS), ("weighting", weighting, WEIGHTINGS)):
@@ -86,18 +88,33 @@ def checked(
     return Arguments(
         model=models[model],
         question=question or None,
-        sites=tuple(name for name in SITES.names() if name in sites) if len(sites) < len(SITES.names()) else (),
+        sites=() if chosen == tuple(SITES.names()) else chosen,
         rule=rule,
         metric=metric,
         voters=_whole("voters", voters, 1, MAX_VOTERS),
         weighting=weighting,
-        exit_layer=_whole("exit layer", exit_layer, 0, 1000) or None,
+        exit_layer=_layer(exit_layer),
         test_size=_between("test share", test_size, 0.1, 0.9),
         seed=_whole("seed", seed, 0, 2**31 - 1),
         compare=("all",)
         if set(compare) >= set(BASELINES.names())
         else tuple(name for name in BASELINES.names() if name in compare),
     )
+
+
+def _layer(typed: Any) -> int | str | None:
+    """Return a number, or the name of a block of the vision tower; None for 0, "auto" or nothing. The model may still lack it."""
+    text = " ".join(typed.split()).upper() if isinstance(typed, str) else typed
+    if text in ("", "AUTO", None):
+        return None
+    if isinstance(text, str) and re.fullmatch(r"V[0-9]{1,4}", text):
+        return text
+    number = int(text) if isinstance(text, str) and re.fullmatch(r"[0-9]{1,4}", text) else text
+    try:
+        return _whole("exit layer", number, 0, 1000) or None
+    except UserError as error:
+        cause = f"{str(typed)[:30]!r} arrived."
+        raise UserError("The exit layer was not understood.", cause, "Use auto, a number such as 3, or V4 in the tower.") from error
 
 
 def _whole(what: str, value: Any, low: int, high: int) -> int:

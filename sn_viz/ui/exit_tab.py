@@ -16,9 +16,10 @@ from sn_viz.pipeline import model_named
 from sn_viz.plots import race as plots
 from sn_viz.sources.ingest import read_picture
 from sn_viz.types import Picture, Progress, Run
-from sn_viz.ui import figures, neuron, views
+from sn_viz.ui import figures, neuron, policy_panel, views
 from sn_viz.ui.guard import guarded, message
 from sn_viz.ui.jobs import STOPS, Done, steps
+from sn_viz.ui.layers import checked_layer, numbering, spoken
 from sn_viz.ui.plotly_view import Pick
 from sn_viz.ui.racing import Race, race
 from sn_viz.ui.session import RUNS
@@ -28,6 +29,7 @@ CHOICES = 14
 """Test images offered for the race."""
 SHOW_SECONDS = 2.4
 """How long the race is shown for; the times written on it are the real ones."""
+SLIDER = "Stop after layer"
 
 
 class Exit(NamedTuple):
@@ -43,6 +45,7 @@ class Exit(NamedTuple):
     cancel: gr.Button
     figure: gr.HTML
     result: gr.HTML
+    policy: policy_panel.Policy
     others: dict[str, gr.HTML]
     """Further plots of this tab, by name."""
 
@@ -53,8 +56,9 @@ def layout() -> Exit:
         with gr.Column(scale=6, min_width=320, elem_classes="sn-panel"):
             layers = figures.place("layers")
         with gr.Column(scale=4, min_width=300, elem_classes="sn-panel"):
-            layer = gr.Slider(1, 12, value=1, step=1, label="Stop after layer", elem_id="exit-layer", buttons=[])
+            layer = gr.Slider(1, 12, value=1, step=1, label=SLIDER, elem_id="exit-layer", buttons=[])
             facts = views.facts_view("exit-facts")
+    policy = policy_panel.layout()
     gr.HTML(
         '<h3 class="sn-h3">The live race</h3>'
         '<p class="sn-hint">One image. The super neurons answer at the exit, the full model at the end.</p>'
@@ -77,7 +81,7 @@ def layout() -> Exit:
             result = views.facts_view("race-result")
             figure = figures.place("race")
     others = figures.place_all(figures.others("exit", ("layers",)))
-    return Exit(layers, layer, facts, images, upload, chosen, button, cancel, figure, result, others)
+    return Exit(layers, layer, facts, images, upload, chosen, button, cancel, figure, result, policy, others)
 
 
 def connect(tab: Exit, run_key: gr.State, link: gr.State) -> None:
@@ -86,6 +90,7 @@ def connect(tab: Exit, run_key: gr.State, link: gr.State) -> None:
     example = gr.State(0)
     outputs = [tab.layers, tab.layer, tab.facts, tab.images, example, tab.chosen, tab.figure, tab.result]
     run_key.change(show, [run_key, link], outputs, **private)
+    policy_panel.connect(tab.policy, run_key)
     figures.connect(tab.others, run_key)
     tab.layers.pick(pick_layer, [run_key], [tab.layer, tab.facts], **private)
     tab.layer.input(show_layer, [run_key, tab.layer], tab.facts, trigger_mode="always_last", **private)
@@ -109,11 +114,12 @@ def show(run_key: str, link: Any) -> tuple:
     if not run_key:
         return (gr.skip(),) * 8
     run = RUNS.get(run_key)
-    n_layers = run.neurons.n_layers
-    layer = link.layer if link and link.layer and link.layer <= n_layers else run.exit_layer
+    layers = run.neurons.layers
+    layer = link.layer if link and link.layer in layers else run.exit_layer
     images = {"groups": [views.group("Test images", [neuron.test_tile(run, i) for i in race_examples(run)])]}
     empty = figures.text("race", plots.info(np.empty((0, len(run.train.classes))), np.empty(0), run.train.classes, layer))
-    slider = gr.Slider(maximum=max(2, n_layers), value=layer)
+    label = ": ".join(filter(None, (SLIDER, numbering(run))))
+    slider = gr.Slider(minimum=layers[0], maximum=max(layers[0] + 1, layers[-1]), value=layer, label=label)
     first = race_examples(run)[0]
     return figures.draw("layers", run), slider, layer_facts(run, layer), images, first, _chosen(run, first), empty, {}
 
@@ -138,7 +144,7 @@ def layer_facts(run: Run, layer: int) -> dict[str, Any]:
     speedup = full / early if early > 0 else float("nan")
     chosen = " (chosen on the probing images)" if layer == run.exit_layer else ""
     return {
-        "title": f"Stop after layer {layer} of {run.neurons.n_layers}{chosen}",
+        "title": f"Stop after {spoken(run, layer)}{chosen}",
         "facts": [
             views.fact(
                 "accuracy",
@@ -165,20 +171,11 @@ def pick_layer(run_key: str, event: gr.EventData) -> tuple:
     return layer, layer_facts(run, layer)
 
 
-def checked_layer(run: Run, layer: Any) -> int:
-    """Return ``layer`` when the run has it, else raise a ``UserError``."""
-    if isinstance(layer, bool) or layer not in range(1, run.neurons.n_layers + 1):
-        raise UserError(
-            f"There is no layer {str(layer)[:10]}.", f"This model has layers 1 to {run.neurons.n_layers}.", "Choose one of them."
-        )
-    return int(layer)
-
-
 @guarded
 def show_layer(run_key: str, layer: float) -> dict:
     """Return the facts of the exit layer on the slider."""
     run = RUNS.get(run_key)
-    return layer_facts(run, checked_layer(run, min(int(layer), run.neurons.n_layers)))
+    return layer_facts(run, checked_layer(run, min(int(layer), run.neurons.layers[-1])))
 
 
 @guarded
@@ -217,7 +214,7 @@ def show_race(
         assert finished is not None, "a job ends with its result or an exception"
         for frame in _frames(run, finished, truth):
             yield *frame, *keep
-            if stop.wait(SHOW_SECONDS / run.neurons.n_layers):
+            if stop.wait(SHOW_SECONDS / len(finished.layers)):
                 raise Cancelled
         yield gr.skip(), gr.skip(), *idle
     except Cancelled:
@@ -233,7 +230,7 @@ def _raced(run: Run, picture: Picture, question: str, layer: int, progress: Prog
 
 def _frames(run: Run, finished: Race, truth: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield (figure, facts) after every block, and at the end with the full model's answer."""
-    n_layers = len(finished.milliseconds)
+    n_layers = len(finished.layers)
     for shown in range(1, n_layers + 1):
         yield _frame(run, finished, shown, truth), race_facts(run, finished, shown, truth)
     yield _frame(run, finished, n_layers, truth, done=True), race_facts(run, finished, n_layers, truth, done=True)
@@ -248,21 +245,24 @@ def _contestant(run: Run, example: int, upload: str | None) -> tuple[Picture, st
     return read_picture(upload, "your image"), question, ""
 
 
-def _frame(run: Run, finished: Race, n_layers: int, truth: str, done: bool = False) -> str:
+def _frame(run: Run, finished: Race, shown: int, truth: str, done: bool = False) -> str:
     more = {"full_ms": finished.full_ms, "full_answer": finished.full_answer} if done else {}
-    tally, clock = finished.tally[:n_layers], finished.milliseconds[:n_layers]
-    info = plots.info(tally, clock, run.train.classes, finished.exit_layer, exit_ms=finished.exit_ms, truth=truth, **more)
+    tally, clock = finished.tally[:shown], finished.milliseconds[:shown]
+    more |= {"exit_ms": finished.exit_ms, "truth": truth, "first_layer": finished.layers.start}
+    info = plots.info(tally, clock, run.train.classes, finished.exit_layer, **more)
     return figures.text("race", info, "Votes and time, block by block")
 
 
-def race_facts(run: Run, finished: Race, n_layers: int, truth: str, done: bool = False) -> dict[str, Any]:
-    """Return who has said what so far."""
-    early = n_layers >= finished.exit_layer
+def race_facts(run: Run, finished: Race, shown: int, truth: str, done: bool = False) -> dict[str, Any]:
+    """Return who has said what when ``shown`` blocks are through."""
+    now = finished.layers[shown - 1]
+    early = now >= finished.exit_layer
+    where = f"layer {run.neurons.layer_name(finished.exit_layer if early else now)}"
     facts = [
         views.fact(
             "super neurons",
             finished.exit_answer if early else "…",
-            f"{milliseconds(finished.exit_ms)}, layer {finished.exit_layer}" if early else f"layer {n_layers}",
+            f"{milliseconds(finished.exit_ms)}, {where}" if early else where,
             "accent",
         ),
         views.fact(

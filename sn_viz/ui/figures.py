@@ -85,7 +85,7 @@ def connect(views: dict[str, gr.HTML], run_key: gr.State) -> None:
 
 def draw_units(run: Run, layer: int, site: str) -> str:
     """Return the top units inside one block."""
-    return text("units", units.info(run, layer, site), f"Top units of layer {layer}, {site}")
+    return text("units", units.info(run, layer, site), f"Top units of layer {run.neurons.layer_name(layer)}, {site}")
 
 
 def draw_histogram(run: Run, neuron: int, threshold: float | None = None) -> str:

@@ -19,15 +19,15 @@ COLOURS = {"class": "Class", "correct": "Right or wrong", "split": "Probing or t
 
 
 def map_text(run_key: str, run: Run, layer: str, colour: str) -> str:
-    """Return the map of ``run``: of "all" neurons, the "super" neurons, or one layer.
+    """Return the map of ``run``: of "all" neurons, the "super" neurons, or one layer such as "3" ("0" and less: vision tower).
 
     Raises
     ------
     UserError
         For a layer or colour that does not exist.
     """
-    chosen = int(layer) if layer.isascii() and layer.isdigit() else layer
-    if chosen not in ("all", "super", *range(1, run.neurons.n_layers + 1)) or colour not in COLOURS:
+    chosen = {str(there): there for there in run.neurons.layers}.get(layer, layer)
+    if chosen not in ("all", "super", *run.neurons.layers) or colour not in COLOURS:
         raise UserError("This map cannot be drawn.", "The layer or colour does not exist.", "Choose from the lists.")
     key = f"{run_key}|{chosen}"
     layout = LAYOUTS.find(key)

@@ -127,7 +127,7 @@ def show(run_key: str, link: Any) -> tuple:
     run = RUNS.get(run_key)
     column = link.neuron if link and link.neuron is not None and link.neuron < len(run.neurons) else neuron.best_neuron(run)
     layer, site = _home(run, column)
-    if link and link.layer and link.neuron is None and link.layer <= run.neurons.n_layers:
+    if link and link.neuron is None and link.layer in run.neurons.layers:
         layer = link.layer
     threshold = link.t if link else None
     return figures.draw("heatmap", run), figures.draw_units(run, layer, site), neuron.table(run), *_page(run, column, threshold)
@@ -173,7 +173,7 @@ def pick_cell(run_key: str, event: gr.EventData) -> tuple:
 
 def _cell(run: Run, custom: tuple) -> tuple[int, str, int]:
     """Check [layer, site, neuron], as the figures' customdata tells it."""
-    if len(custom) != 3 or custom[1] not in run.neurons.site_names or custom[0] not in range(1, run.neurons.n_layers + 1):
+    if len(custom) != 3 or custom[1] not in run.neurons.site_names or custom[0] not in run.neurons.layers:
         raise UserError("This cell is not in the figure.", "The page is older than the result.", "Reload the page.")
     if custom[2] == -1:
         raise UserError(
@@ -216,8 +216,9 @@ def show_map_choices(run_key: str) -> tuple:
     """Return the layers a map can be drawn of."""
     if not run_key:
         return gr.skip(), gr.skip()
-    n_layers = RUNS.get(run_key).neurons.n_layers
-    choices = [("all layers", "all"), ("the super neurons", "super"), *[(f"layer {l}", str(l)) for l in range(1, n_layers + 1)]]
+    neurons = RUNS.get(run_key).neurons
+    layers = [(f"layer {neurons.layer_name(layer)}", str(layer)) for layer in neurons.layers]
+    choices = [("all layers", "all"), ("the super neurons", "super"), *layers]
     return gr.Dropdown(choices=choices, value="all"), {"groups": [], "empty": "Click a point to see its image."}
 
 

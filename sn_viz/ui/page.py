@@ -19,6 +19,7 @@ from sn_viz.ui.edits import Edits
 from sn_viz.ui.exit_tab import milliseconds
 from sn_viz.ui.guard import guarded
 from sn_viz.ui.launch import TEMPORARY_FILES_SECONDS
+from sn_viz.ui.layers import spoken
 from sn_viz.ui.link import Link, read_link, write_link
 from sn_viz.ui.session import RUNS
 
@@ -197,7 +198,8 @@ def link_to(run_key: str, pack: str | None, model: str | None, neuron: int, laye
     """Return the query of a link to what is shown; people's own images are never linked, only where to look."""
     RUNS.get(run_key)
     gr.Info("Link copied." if pack else "Link copied. It opens the app, not your images: those stay with you.", duration=4)
-    return write_link(Link(pack, model, int(layer), int(neuron), float(threshold), tab) if pack else Link(tab=tab))
+    asked = int(layer) if layer >= 1 else None  # a link opens the pack as it comes, which reads no vision tower
+    return write_link(Link(pack, model, asked, int(neuron), float(threshold), tab) if pack else Link(tab=tab))
 
 
 @guarded
@@ -226,7 +228,7 @@ def strip_facts(run: Run) -> list[dict]:
         views.fact(
             "super neurons",
             f"{100 * early.value:.1f} %",
-            f"± {50 * (early.high - early.low):.0f}, stop at layer {run.exit_layer} of {run.neurons.n_layers}",
+            f"± {50 * (early.high - early.low):.0f}, stop at {spoken(run, run.exit_layer)}",
             "accent",
         ),
         views.fact(

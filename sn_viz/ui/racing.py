@@ -23,9 +23,11 @@ class Race:
     """One image's race."""
 
     tally: np.ndarray
-    """float32 (layer, class): share of the vote after each layer."""
+    """float32 (layer, class): share of the vote after each of ``layers``."""
     milliseconds: np.ndarray
     """float64 (layer,): from the decoded image until the block had finished, in the streamed pass."""
+    layers: range
+    """What the layer axis stands for: those of the vision tower, when they were read, then the decoder's."""
     exit_layer: int
     exit_answer: str
     exit_ms: float
@@ -47,7 +49,7 @@ def race(
     picture : Picture
     question : str
     exit_layer : int
-        From 1.
+        From 1; 0 and less in the vision tower.
     progress : callable
         Called between passes, never inside one; may raise ``Cancelled``.
 
@@ -71,6 +73,7 @@ def race(
     before = time.perf_counter() - start
     stream = stream_layers(vlm, inputs, run.neurons.site_names)
     values = np.concatenate([block.values for block in stream.blocks], axis=1).astype(run.train_values.dtype)
-    votes = votes_by_layer(values, run.voters, len(run.train.classes), run.config.weighting)
+    layers = run.neurons.layers
+    votes = votes_by_layer(values, run.voters, len(run.train.classes), run.config.weighting, layers.start)
     clock = 1000 * (before + np.array([block.seconds for block in stream.blocks]))
-    return Race(votes.tally[0], clock, exit_layer, early.label, early.milliseconds, answer, full_ms)
+    return Race(votes.tally[0], clock, layers, exit_layer, early.label, early.milliseconds, answer, full_ms)

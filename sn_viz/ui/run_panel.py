@@ -18,7 +18,7 @@ from sn_viz.pipeline import find
 from sn_viz.plots.reference import method_name
 from sn_viz.rules import RULES
 from sn_viz.search import METRICS
-from sn_viz.sites import SITES
+from sn_viz.sites import SITES, TOWER_SITES
 from sn_viz.types import Progress
 from sn_viz.ui import edits, examples_tab, packs, views
 from sn_viz.ui.arguments import MAX_QUESTION, Arguments, checked
@@ -31,6 +31,7 @@ from sn_viz.ui.share import visitor
 
 N_CHOICES = 10
 """Widgets of ``Panel.choices``."""
+TOWER_HINT = "Tower sites lie in the vision tower, before the language model: fastest, but they never know the question."
 IDLE = views.status("Choose examples, ask, and find.", tone="idle")
 
 
@@ -72,7 +73,11 @@ def layout(models: dict[str, str], question: str) -> Panel:
     model = gr.Dropdown(list(models), value=next(iter(models)), label="Model", elem_id="model")
     with gr.Accordion("Advanced", open=False, elem_id="advanced"):
         sites = gr.CheckboxGroup(
-            _described(SITES), value=SITES.names(), label="Sites: which activations are searched", elem_id="sites"
+            [*_described(SITES), *_described(TOWER_SITES)],
+            value=SITES.names(),
+            label="Sites: which activations are searched",
+            info=TOWER_HINT,
+            elem_id="sites",
         )
         rule = gr.Dropdown(_described(RULES), value="best-split", label="Threshold rule", elem_id="rule")
         metric = gr.Dropdown(
@@ -82,7 +87,9 @@ def layout(models: dict[str, str], question: str) -> Panel:
         weighting = gr.Radio(
             [(name.replace("-", " "), name) for name in WEIGHTINGS], value="majority", label="Vote", elem_id="weighting"
         )
-        exit_layer = gr.Number(0, label="Exit layer (0 chooses it)", precision=0, minimum=0, elem_id="exit-choice")
+        exit_layer = gr.Textbox(
+            "auto", label="Exit layer: auto, 3, or V4 in the tower", max_length=20, max_lines=1, elem_id="exit-choice"
+        )
         test_size = gr.Slider(
             0.2,
             0.8,

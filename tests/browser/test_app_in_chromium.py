@@ -125,6 +125,23 @@ def test_a_class_without_images_gets_a_sentence(watched):
     watched.check()
 
 
+def test_a_higher_risk_is_answered_with_another_sentence_and_figure(watched):
+    watched.open()
+    watched.tab("Early exit")
+    before = watched.data("fig-policies")
+    watched.page.wait_for_function("document.querySelector('#policy-facts .sn-facts-title') !== null")
+    said = watched.page.inner_text("#policy-facts")
+    assert "10.0 %" in said and "calibration images" in said
+    level = watched.page.locator("#risk-level input[type=number]")
+    level.fill("30")
+    level.press("Tab")
+    watched.page.wait_for_function("document.querySelector('#policy-facts').innerText.includes('30.0 %')")
+    assert watched.data("fig-policies")["data"] != before["data"]
+    watched.page.get_by_label("Is wrong").check()
+    watched.page.wait_for_function("!document.querySelector('#policy-facts').innerText.includes('contradicted')")
+    watched.check()
+
+
 def test_the_race_shows_both_answers(watched):
     watched.open()
     watched.tab("Early exit")

@@ -50,6 +50,10 @@ def test_all_of_a_kind_is_said_shortly():
         {"voters": "15"},
         {"weighting": ""},
         {"exit_layer": -1},
+        {"exit_layer": "V"},
+        {"exit_layer": "3; rm"},
+        {"exit_layer": ["V4"]},
+        {"sites": ["tower-residual", "tower"[::-1]]},
         {"test_size": 1.5},
         {"seed": 1.5},
         {"compare": ["bribe"]},
@@ -58,3 +62,18 @@ def test_all_of_a_kind_is_said_shortly():
 def test_a_choice_that_does_not_exist_is_refused(forged):
     with pytest.raises(UserError):
         checked(**{**GOOD, **forged})
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("auto", None), ("", None), ("0", None), (0, None), ("3", 3), (3.0, 3), (" v4 ", "V4")]
+)
+def test_an_exit_layer_is_a_number_or_the_name_of_a_block_of_the_tower(typed, meant):
+    arguments = checked(**{**GOOD, "exit_layer": typed})
+    assert arguments.exit_layer == meant and arguments.keywords()["exit_layer"] == (meant or "auto")
+
+
+def test_sites_of_the_tower_are_asked_for_beside_those_of_the_language_model():
+    assert checked(**{**GOOD, "sites": ["tower-residual"]}).keywords()["sites"] == ["tower-residual"]
+    both = checked(**{**GOOD, "sites": ["tower-residual", *SITES.names()]})
+    assert both.keywords()["sites"] == [*SITES.names(), "tower-residual"]
+    assert checked(**{**GOOD, "sites": []}).sites == ()

@@ -11,7 +11,8 @@ from sn_viz.ui import packs, page
 
 IDS = (
     "tab-examples tab-neurons tab-exit tab-compare btn-find btn-cancel btn-race btn-copy-link btn-export fig-heatmap fig-units "
-    "fig-layers fig-histogram fig-map fig-race fig-tradeoff fig-compare fig-null neuron-table neuron-page status"
+    "fig-layers fig-histogram fig-map fig-race fig-tradeoff fig-compare fig-null fig-policies risk-level risk-kind policy-facts "
+    "neuron-table neuron-page status"
 ).split()
 
 
