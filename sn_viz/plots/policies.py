@@ -82,23 +82,23 @@ def figure(info: Info, dark: bool = False) -> go.Figure:
         return style.empty(TITLE, "There are no calibration images.", dark)
     look = style.theme(dark)
     result = style.canvas(TITLE, dark, height=460)
-    bound = f"{info.confidence:.0%} bound from {info.n_calibration:,} calibration images"
+    bound = f"{100 * info.confidence:.0f} % bound, {info.n_calibration:,} calibration images"
     _add_line(result, info, info.calibration_layer, info.upper, bound, look.luck, "dash", "line-ns-open")
     if info.n_test:
-        name = f"measured on {info.n_test:,} test images"
+        name = f"measured, {info.n_test:,} test images"
         _add_line(result, info, info.test_layer, info.test_risk, name, look.accent, "solid", "circle")
     edges = [*info.calibration_layer, *info.test_layer, info.last_layer]
     result.add_scatter(
         x=style.numbers([np.nanmin(edges), np.nanmax(edges)]),
         y=style.numbers([info.level] * 2),
         mode="lines",
-        name=f"level that must not be passed: {style.percent(info.level)}",
+        name=f"level not to be passed: {style.percent(info.level)}",
         line={"color": look.rival, "width": 2, "dash": "dot"},
         hoverinfo="name",
     )
     _add_choice(result, info, look)
-    tower = ", 0 and less lie in the vision tower" if info.n_tower else ""
-    result.update_xaxes(title_text=f"Average exit layer (the whole model is {info.last_layer}{tower})", zeroline=False)
+    tower = "<br>(0 and less: vision tower)" if info.n_tower else ""
+    result.update_xaxes(title_text=f"Average exit layer, of {info.last_layer}{tower}", zeroline=False)
     result.update_yaxes(title_text=RISK_NAMES[info.risk], tickformat=".0%", rangemode="tozero", zeroline=False)
     return style.below_title(result, 4)
 
@@ -131,7 +131,7 @@ def _add_choice(result: go.Figure, info: Info, look: style.Theme) -> None:
         y = float((info.test_risk if at_test else info.upper)[info.chosen])
         name = f"chosen: margin {info.threshold[info.chosen]:g}"
         if np.isfinite(info.speedup):
-            name += f", {info.speedup:.2f}\u00a0times as fast"
+            name += f", {info.speedup:.1f}× as fast"
     shown = info.n_test > 0 and np.isfinite(y)
     result.add_scatter(
         x=style.numbers([x]),

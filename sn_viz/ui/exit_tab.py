@@ -142,7 +142,7 @@ def layer_facts(run: Run, layer: int) -> dict[str, Any]:
     full = run.latency_ms.get("full_model", float("nan"))
     early = run.latency_ms.get("early_exit", row.latency_ms) if layer == run.exit_layer else row.latency_ms
     speedup = full / early if early > 0 else float("nan")
-    chosen = " (chosen on the probing images)" if layer == run.exit_layer else ""
+    chosen = " (chosen on the probing images)" if layer == run.exit_layer and run.config.exit_layer is None else ""
     return {
         "title": f"Stop after {spoken(run, layer)}{chosen}",
         "facts": [

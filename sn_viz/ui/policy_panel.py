@@ -15,7 +15,7 @@ import numpy as np
 from sn_viz.errors import UserError
 from sn_viz.plots import PLOTS, style
 from sn_viz.plots import policies as plots
-from sn_viz.policies import RISKS, FullModel, Trial, trial_of_run
+from sn_viz.policies import RISKS, FullModel, RiskControlled, Trial, trial_of_run
 from sn_viz.types import Run
 from sn_viz.ui import figures, views
 from sn_viz.ui.guard import guarded, message
@@ -120,16 +120,52 @@ def heading(trial: Trial) -> str:
 
 def sentence(run: Run, trial: Trial) -> str:
     """Return what was chosen and what it came to, or why nothing was and how many images it would take."""
-    seen, policy = trial.outcome, trial.policy
-    if isinstance(policy, FullModel) or not seen.risk.n:
-        return policy.sentence
-    total, tower = len(run.neurons.layers), ", those of the vision tower included," if run.neurons.n_tower else ""
-    faster = f"; expect it to be {seen.speedup:.1f} times as fast as the full model" if np.isfinite(seen.speedup) else ""
+    return _refusal(trial.policy) if isinstance(trial.policy, FullModel) else _promise(trial.policy) + _measured(run, trial)
+
+
+def _promise(policy: RiskControlled) -> str:
+    seen = policy.certificate
+    lost = int(seen.losses[seen.certified][-1])
     return (
-        f"{policy.sentence} On {seen.risk.n:,} other test images it stopped after {_blocks(run, seen.mean_layer):.1f} of {total} "
-        f"blocks{tower} on average and {WENT_WRONG[policy.certificate.risk]} on {100 * seen.risk.value:.1f} % "
+        f"The answer {WENT_WRONG[seen.risk]} on {lost:,} of {seen.n:,} calibration images; with {_percent(seen.confidence)} "
+        f"confidence it goes wrong on at most {_percent(seen.level)} of images like these."
+    )
+
+
+def _measured(run: Run, trial: Trial) -> str:
+    seen, total = trial.outcome, len(run.neurons.layers)
+    if not seen.risk.n:
+        return ""
+    tower = " (those of the vision tower included)" if run.neurons.n_tower else ""
+    faster = f"; expect {seen.speedup:.1f} times the full model's speed" if np.isfinite(seen.speedup) else ""
+    depth = f"{_blocks(run, seen.mean_layer):.1f} of {total} blocks{tower}"
+    wrong = f"the answer {WENT_WRONG[trial.policy.certificate.risk]} on {100 * seen.risk.value:.1f} %"
+    return (
+        f" On {seen.risk.n:,} other test images the model stopped after {depth} on average, and {wrong} "
         f"(95 % interval {100 * seen.risk.low:.1f} to {100 * seen.risk.high:.1f} %){faster}."
     )
+
+
+def _refusal(policy: FullModel) -> str:
+    seen, needed = policy.certificate, policy.images_needed
+    lost = int(seen.losses[0])
+    found = f"Even at the clearest votes the answer {WENT_WRONG[seen.risk]} on {lost:,} of {seen.n:,} calibration images"
+    goal = f"at most {_percent(seen.level)} go wrong, with {_percent(seen.confidence)} confidence"
+    if needed is None:
+        why = f"{found}, too often for {_percent(seen.level)}. Allow more."
+    elif lost:
+        why = f"{found}: too many of too few to show that {goal}. If that share holds, about {_images(needed)} would do."
+    else:
+        why = f"{seen.n:,} calibration images are too few to show that {goal}, even when none does: that takes {_images(needed)}."
+    return f"{why} Every image runs through the whole model."
+
+
+def _images(needed: int) -> str:
+    return f"{needed:,} calibration images (so {2 * needed:,} test images)"
+
+
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:.0f} %"
 
 
 def _blocks(run: Run, mean_layer: float) -> float:

@@ -131,11 +131,11 @@ def test_a_higher_risk_is_answered_with_another_sentence_and_figure(watched):
     before = watched.data("fig-policies")
     watched.page.wait_for_function("document.querySelector('#policy-facts .sn-facts-title') !== null")
     said = watched.page.inner_text("#policy-facts")
-    assert "10.0 %" in said and "calibration images" in said
+    assert "10 %" in said and "calibration images" in said
     level = watched.page.locator("#risk-level input[type=number]")
     level.fill("30")
     level.press("Tab")
-    watched.page.wait_for_function("document.querySelector('#policy-facts').innerText.includes('30.0 %')")
+    watched.page.wait_for_function("document.querySelector('#policy-facts').innerText.includes('30 %')")
     assert watched.data("fig-policies")["data"] != before["data"]
     watched.page.get_by_label("Is wrong").check()
     watched.page.wait_for_function("!document.querySelector('#policy-facts').innerText.includes('contradicted')")

@@ -40,16 +40,31 @@ def test_a_high_level_lets_the_model_stop_at_once(run, risk):
     assert facts["title"] == "The model may stop after its first block"
     assert (depth["value"], depth["note"], speed["value"]) == ("1.0", "of 6 blocks", "10.0×")
     assert 4 < float(wrong["value"].removesuffix(" %")) < 16 and "200 test images" in wrong["note"]
-    for words in ("at most 20.0 %", "confidence", "on 23 of 200", "after 1.0 of 6 blocks", "10.0 times as fast", "95 % interval"):
+    for words in (
+        "at most 20 %",
+        "95 % confidence",
+        "on 23 of 200",
+        "after 1.0 of 6 blocks",
+        "10.0 times the full model's speed",
+        "95 % interval",
+    ):
         assert words in facts["note"]
     assert any(trace["name"].startswith("chosen: margin") for trace in figure["data"])
 
 
 def test_a_level_that_is_passed_lets_nothing_stop_and_says_why(run):
-    figure, facts = _shown(run, 1)
+    certain = replace(run, votes=replace(run.votes, margin=np.ones_like(run.votes.margin)))
+    figure, facts = _shown(certain, 1)
     assert facts["title"].startswith("No early exit is safe") and "facts" not in facts
-    assert "would be needed" in facts["note"] and "299" in facts["note"]
+    assert facts["note"].startswith("Even at the clearest votes the answer contradicted the full model on 23 of 200")
+    assert "Allow more" in facts["note"]
     assert not any(trace["name"].startswith("chosen") for trace in figure["data"])
+
+
+def test_too_few_images_say_how_many_it_takes(run):
+    assert "that takes 299 calibration images (so 598 test images)" in _shown(run, 1)[1]["note"]
+    certain = replace(run, votes=replace(run.votes, margin=np.ones_like(run.votes.margin)))
+    assert "If that share holds, about" in _shown(certain, 13)[1]["note"]
 
 
 def test_layers_of_the_tower_count_as_blocks(run):
