@@ -12,6 +12,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from sn_viz.plots import PLOTS, Plot, style
+from sn_viz.types import layer_name
 
 if TYPE_CHECKING:
     from sn_viz.policies import Trial
@@ -97,8 +98,10 @@ def figure(info: Info, dark: bool = False) -> go.Figure:
         hoverinfo="name",
     )
     _add_choice(result, info, look)
-    tower = "<br>(0 and less: vision tower)" if info.n_tower else ""
-    result.update_xaxes(title_text=f"Average exit layer, of {info.last_layer}{tower}", zeroline=False)
+    layers = range(1 - info.n_tower, info.last_layer + 1)
+    ticks = style.layer_ticks(list(layers), [layer_name(layer, info.n_tower) for layer in layers])
+    title = f"Average exit layer, of {layer_name(info.last_layer, info.n_tower)}"
+    result.update_xaxes(title_text=title, zeroline=False, **ticks)
     result.update_yaxes(title_text=RISK_NAMES[info.risk], tickformat=".0%", rangemode="tozero", zeroline=False)
     return style.below_title(result, 4)
 

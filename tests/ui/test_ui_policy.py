@@ -73,7 +73,7 @@ def test_layers_of_the_tower_count_as_blocks(run):
     tower = replace(run, neurons=neurons, by_layer=by_layer, votes=replace(run.votes, first_layer=-1), exit_layer=0)
     figure, facts = _shown(tower, 20)
     assert facts["facts"][0]["value"] == "1.0" and "vision tower included" in facts["note"]
-    assert "vision tower" in figure["layout"]["xaxis"]["title"]["text"]
+    assert figure["layout"]["xaxis"]["ticktext"] == ["V1", "V2", "1", "2", "3", "4"]
 
 
 def test_a_run_without_the_full_model_says_what_to_do(run):
