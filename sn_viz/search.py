@@ -147,6 +147,8 @@ def warm_up(dtypes: Sequence[type[np.floating]] = (np.float16, np.float32)) -> N
     for dtype in dtypes:
         _kernels().search(np.dtype(dtype).itemsize)
         _kernels().null(np.dtype(dtype).itemsize)
+    for kernel in (_fixed_kernels().halves, _fixed_kernels().sums, _fixed_kernels().cuts):
+        kernel()
 
 
 def _checked(
@@ -197,6 +199,13 @@ def _kernels() -> ModuleType:
     from sn_viz import search_kernels
 
     return search_kernels
+
+
+def _fixed_kernels() -> ModuleType:
+    """Import the compiled kernels of the fixed rules."""
+    from sn_viz import search_fixed
+
+    return search_fixed
 
 
 def _in_strips(values: np.ndarray, work: Callable[[np.ndarray, int, int, int], None]) -> None:
@@ -317,63 +326,30 @@ def _strip_searcher(labels: np.ndarray, n_classes: int, spoken: np.ndarray, rule
         _kernels().search(slab.itemsize)(*columns, *plan, counts, spoken, code, *spaces.get(slab.itemsize), *found)
 
     def fixed_cut(slab: np.ndarray, start: int, stop: int, *found: np.ndarray) -> None:
-        width = max(16, WORK_BYTES // (16 * len(slab)))
+        width = max(64, WORK_BYTES // (4 * len(slab)) // 64 * 64)
         for first in range(start, stop, width):
             after = min(first + width, stop)
             fixed_cut_of_block(slab, first, after, *(one[first - start : after - start] for one in found))
 
     def fixed_cut_of_block(slab: np.ndarray, start: int, stop: int, *found: np.ndarray) -> None:
         threshold, sign, score, margin = found
-        block = slab[:, start:stop].astype(np.float32)
         if METRICS[code] == "roc-auc":
             every_cut(slab, start, stop, *found)
         else:
-            score[:] = np.nan
-        threshold[:], sign[:], margin[:] = 0, sign if METRICS[code] == "roc-auc" else 1, 0
-        with np.errstate(invalid="ignore", over="ignore"):
-            defined = np.isfinite(block).all(axis=0) & (block.min(axis=0) < block.max(axis=0))
+            sign[:], score[:] = 1, np.nan
+        threshold[:], margin[:] = 0, 0
+        kernels = _fixed_kernels()
+        block = kernels.as_float32(*_bits(slab, start, stop))
         for output, c in enumerate(spoken):
             if 0 < counts[c] < len(labels):
+                is_class = labels == c
                 with np.errstate(invalid="ignore", over="ignore"):
-                    cut = rule(block, labels == c)
+                    cut = rule(block, is_class)
                 assert cut is not None, "a rule gives thresholds always or never"
-                threshold[:, output] = np.where(defined, cut, 0)
-                margin[:, output] = np.where(defined, _margins(block, cut), 0)
-                if METRICS[code] != "roc-auc":
-                    sign[:, output], score[:, output] = _scores_at(block, labels == c, cut, code)
-        score[~defined], sign[~defined] = np.nan, 1
+                kernels.cuts()(block, is_class, np.ascontiguousarray(cut, np.float32), code, output, *found)
 
     trial = rule(np.zeros((2, 1), np.float32), np.array([True, False]))
     return every_cut if trial is None else fixed_cut
-
-
-def _margins(block: np.ndarray, threshold: np.ndarray) -> np.ndarray:
-    """Return the gap around each threshold as a fraction of the range, float64 (neuron,); 0 where a side is empty."""
-    high = np.where(block >= threshold, block, np.float32(np.inf)).min(axis=0).astype(np.float64)
-    low = np.where(block <= threshold, block, np.float32(-np.inf)).max(axis=0).astype(np.float64)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        share = (high - low) / (block.max(axis=0).astype(np.float64) - block.min(axis=0))
-    return np.where(np.isfinite(share), share, 0)
-
-
-def _scores_at(block: np.ndarray, is_class: np.ndarray, threshold: np.ndarray, code: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return sign int8 and score float64 (neuron,) of given thresholds; equal scores take sign +1."""
-    groups = np.stack([is_class, ~is_class]).astype(np.float32)
-    hits_up, false_up = (groups @ (block > threshold)).astype(np.float64)
-    hits_down, false_down = (groups @ (block < threshold)).astype(np.float64)
-    n_inside, n_outside = float(is_class.sum()), float((~is_class).sum())
-    up = _score(hits_up, false_up, n_inside, n_outside, code)
-    down = _score(hits_down, false_down, n_inside, n_outside, code)
-    return np.where(down > up, -1, 1).astype(np.int8), np.maximum(up, down)
-
-
-def _score(hits: np.ndarray, false: np.ndarray, n_inside: float, n_outside: float, code: int) -> np.ndarray:
-    """Return the metric from the members (hits) and others (false) that a stump says the class of."""
-    if METRICS[code] == "accuracy":
-        return (hits + n_outside - false) / (n_inside + n_outside)
-    if METRICS[code] == "f1":
-        return 2 * hits / (n_inside + hits + false)
-    return 0.5 + (hits * n_outside - false * n_inside) / (2 * n_inside * n_outside)
 
 
 def _null_of_class(values: np.ndarray, is_class: np.ndarray, code: int) -> np.ndarray:

@@ -277,7 +277,7 @@ def test_nothing_compiles_after_warming_up():
     frozen = np.arange(30, dtype=np.float32).reshape(10, 3)
     frozen.flags.writeable = False
     find_stumps(frozen, np.arange(10) % 3, metric="f1")
-    assert compiled == 4 == search_kernels._compiled_once.cache_info().misses
+    assert compiled == 7 == search_kernels._compiled_once.cache_info().misses
 
 
 FIND = """
