@@ -16,6 +16,9 @@ from sn_viz.tiny.formulas import FORMULAS
 from sn_viz.tiny.rows import ROW, Rows
 from sn_viz.tiny.world import COLOUR_NAMES, DEGRADATIONS, TRAINED_BACKGROUNDS, TRAINED_KINDS
 
+PLACE_STRIDE = 0.5
+"""How far a projected patch moves, as a fraction of its length, when its thing moves across the whole picture."""
+
 
 class VisionHeads(nn.Module):
     """Linear read-outs, used in training only: the truth must be linearly present in every patch, of the tower (``width``) and, as
@@ -32,7 +35,7 @@ class VisionHeads(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.patch = nn.Linear(width, sum(self.parts))
         self.picture = nn.Linear(width, sum(self.whole))
-        self.behind = nn.Linear(projected, 2)
+        self.behind = nn.Linear(projected, 2, bias=False)
 
     def loss(self, features: Tensor, truth: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
         """Return the summed loss over ``features`` (picture, patch, width) and its parts."""
@@ -64,10 +67,16 @@ class VisionHeads(nn.Module):
 
 
     def place_loss(self, pictured: Tensor, truth: dict[str, Tensor]) -> Tensor:
-        """Return the squared error of a thing's place, read off its projected patches: nothing else makes a projector keep it."""
+        """Return the squared error of a thing's place, read off its projected patches: nothing else makes a projector keep it.
+
+        The read-out has a fixed length, so that a place is not whispered: across the picture a patch must move by ``PLACE_STRIDE``
+        of its length.
+        """
         on = truth["kind"] > 0
-        patches = pictured[on].float()
-        return F.mse_loss(self.behind(F.layer_norm(patches, patches.shape[-1:])), truth["place"][on][:, :2])
+        patches = F.layer_norm(pictured[on].float(), pictured.shape[-1:])
+        stride = PLACE_STRIDE * patches.shape[-1] ** 0.5
+        found = F.linear(patches, F.normalize(self.behind.weight, dim=-1)) / stride
+        return F.mse_loss(found, truth["place"][on][:, :2] - 0.5)
 
 
 def truth_of(pictures: Pictures, index: np.ndarray) -> dict[str, Tensor]:

@@ -5,6 +5,7 @@ Takes pictures with their truth and a tokenizer; returns tensors of tokens. It k
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +29,9 @@ WEIGHTS = {
 """How often each family is asked."""
 STEPS = {"place": 4.0, "distance": 1.5, "further": 4.0}
 """Asked besides until the deep stage is two thirds over: where one thing is must be known before two can be compared."""
+UPRIGHT = re.compile(r"\b(above|below|further (up|down))\b")
+PASSED_OVER = 0.6
+"""Share of questions on up and down that are not asked: what is lower is nearer, so questions on depth teach that besides."""
 OPEN = {"open": 1.5, "open-colour": 0.7}
 """What the deep stage asks besides: with no one thing named, the answer needs a view of the whole picture."""
 EASY = ("presence", "attribute", "colour", "how-many", "choice-kind")
@@ -60,7 +64,7 @@ def ask_some(pictures: Pictures, index: int, rng: np.random.Generator, families:
     scene, drawing = pictures.scene(index)
     names, weights = list(families), np.array(list(families.values()))
     asked = [questions.ask(str(f), scene, drawing, rng) for f in rng.choice(names, MOST_ASKED, p=weights / weights.sum())]
-    return [a for a in dict.fromkeys(asked) if a is not None]
+    return [a for a in dict.fromkeys(asked) if a is not None and (rng.uniform() > PASSED_OVER or not UPRIGHT.search(a.question))]
 
 
 def corpus(n: int = 3000) -> list[str]:
