@@ -605,10 +605,10 @@ def kernel_folder() -> Path | None:
     """Return where compiled kernels are kept, made if needed; None where nothing can be written.
 
     The first that can be written of: what NUMBA_CACHE_DIR names, this package's own ``__pycache__``, the user's cache folder, the
-    folder of the activations. Its name holds a digest of the sources, so that no kernel outlives a change of either file.
+    folder of the activations. Its name holds a digest of the sources, so that no kernel outlives a change of any of the files.
     """
     here = Path(__file__)
-    sources = b"".join(path.read_bytes() for path in (here, here.with_name("search_sort.py")))
+    sources = b"".join(path.read_bytes() for path in (here, *map(here.with_name, ("search_sort.py", "search_fixed.py"))))
     name = f"kernels-{hashlib.sha256(sources).hexdigest()[:12]}"
     users = Path(os.environ.get("XDG_CACHE_HOME") or Path(os.path.expanduser("~"), ".cache"), "sn_viz")
     asked = [Path(config.CACHE_DIR)] if config.CACHE_DIR else []
