@@ -51,19 +51,13 @@ def test_what_was_given_out_may_be_changed(llava, noise_pictures):
     assert torch.equal(llava.prepare(noise_pictures(1), ["yes?"])["input_ids"], expected)
 
 
-def test_memory_is_bounded(llava):
+def test_memory_is_bounded(llava, noise_pictures):
     fast = llava._fast_inputs
-    whole = llava._processed([*_pictures(1)], ["yes?"])
+    whole = llava._processed(noise_pictures(1), ["yes?"])
     for number in range(KEPT + 3):
         fast._remember([(f"{number}?", ())], whole)
     assert len(fast.prompts) == KEPT and ("0?", ()) not in fast.prompts
     fast.prompts.clear()
-
-
-def _pictures(n):
-    from conftest import make_pictures
-
-    return make_pictures(n)
 
 
 def test_a_processor_that_does_something_else_is_left_alone(checkpoint, noise_pictures, monkeypatch):
