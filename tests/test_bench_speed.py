@@ -1,6 +1,5 @@
 """The benchmarks run, and their rows hold plain values."""
 
-
 import pytest
 import torch
 from PIL import Image

@@ -65,7 +65,6 @@ class VisionHeads(nn.Module):
             shown["figure right"] = (figure[~scene].argmax(-1) == truth["figure"][~scene]).float().mean().item()
         return torch.stack(list(parts.values())).sum(), shown
 
-
     def place_loss(self, pictured: Tensor, truth: dict[str, Tensor]) -> Tensor:
         """Return the squared error of a thing's place, read off its projected patches: nothing else makes a projector keep it.
 
