@@ -331,7 +331,7 @@ def _stops(clear: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the position on the layer axis where each example stops, int64, the last one if nowhere; whether it stopped, bool."""
     n, depth = clear.shape
     stopped = clear.any(axis=1)
-    return np.where(stopped, clear.argmax(axis=1) if depth else np.zeros(n, np.int64), depth - 1), stopped
+    return np.where(stopped, clear.argmax(axis=1) if depth else np.zeros(n, np.int64), depth - 1), np.asarray(stopped)
 
 
 def _answers(clear: np.ndarray, predicted: np.ndarray, full: np.ndarray) -> np.ndarray:

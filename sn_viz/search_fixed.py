@@ -180,17 +180,22 @@ def _block(dtype: Any, dimensions: int) -> Any:
     return types.Array(dtype, dimensions, "C")
 
 
+def _given(dtype: Any, dimensions: int) -> Any:
+    """Return the type of an input, which may be write-protected, as memory-mapped arrays are."""
+    return types.Array(dtype, dimensions, "C", readonly=True)
+
+
 def _halves_signature(*_widths: Any) -> Any:
     bits = types.Array(types.uint16, 2, "A", readonly=True)
-    return types.void(bits, types.int64, _block(types.float32, 1), _block(types.float32, 2))
+    return types.void(bits, types.int64, _given(types.float32, 1), _block(types.float32, 2))
 
 
 def _sums_signature(*_widths: Any) -> Any:
     total = _block(types.float64, 1)
-    return types.void(_block(types.float32, 2), _block(types.boolean, 1), total, total)
+    return types.void(_given(types.float32, 2), _given(types.boolean, 1), total, total)
 
 
 def _cuts_signature(*_widths: Any) -> Any:
-    given = _block(types.float32, 2), _block(types.boolean, 1), _block(types.float32, 1), types.int64, types.int64
+    given = _given(types.float32, 2), _given(types.boolean, 1), _given(types.float32, 1), types.int64, types.int64
     stumps = [types.Array(kind, 2, "A") for kind in (types.float32, types.int8, types.float32, types.float32)]
     return types.void(*given, *stumps)

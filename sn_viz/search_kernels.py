@@ -24,10 +24,14 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
-from numba.core import cgutils, config
+from numba.core import cgutils
+from numba.core import config as numba_config
 
 from sn_viz.search_sort import intrinsic, lanes_of, merge_runs, sort_rows, vector_at
 from sn_viz.store import Store
+
+settings: Any = numba_config
+"""numba's settings, which it makes as it reads the environment; no type checker sees them."""
 
 LANES = 16
 """Neurons scanned side by side: one 512-bit register of 32-bit numbers. Narrower machines use several registers."""
@@ -587,10 +591,10 @@ def _compiled(function: Any, signature: Any, itemsize: int) -> Any:
 def _compiled_once(function: Any, signature: Any, itemsize: int) -> Any:
     typed = signature(types.uint16, types.uint32) if itemsize == 2 else signature(types.uint32, types.uint64)
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
-    folder, before = kernel_folder(), config.CACHE_DIR
+    folder, before = kernel_folder(), settings.CACHE_DIR
     if folder is None:
         return njit([typed], **options)(function)
-    config.CACHE_DIR = str(folder)
+    settings.CACHE_DIR = str(folder)
     try:
         return njit([typed], cache=True, **options)(function)
     except RuntimeError as error:
@@ -598,7 +602,7 @@ def _compiled_once(function: Any, signature: Any, itemsize: int) -> Any:
             raise
         return njit([typed], **options)(function)
     finally:
-        config.CACHE_DIR = before
+        settings.CACHE_DIR = before
 
 
 def kernel_folder() -> Path | None:
@@ -611,7 +615,7 @@ def kernel_folder() -> Path | None:
     sources = b"".join(path.read_bytes() for path in (here, *map(here.with_name, ("search_sort.py", "search_fixed.py"))))
     name = f"kernels-{hashlib.sha256(sources).hexdigest()[:12]}"
     users = Path(os.environ.get("XDG_CACHE_HOME") or Path(os.path.expanduser("~"), ".cache"), "sn_viz")
-    asked = [Path(config.CACHE_DIR)] if config.CACHE_DIR else []
+    asked = [Path(settings.CACHE_DIR)] if settings.CACHE_DIR else []
     for parent in (*asked, here.with_name("__pycache__"), users, Store().root):
         try:
             (parent / name).mkdir(parents=True, exist_ok=True)

@@ -36,9 +36,10 @@ def lanes_of(bits: int) -> int:
 
 def vector_at(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any:
     """Return a pointer to row ``index`` of ``array`` (row, lane) as one vector."""
-    lanes = lanes_of(kind.dtype.bitwidth)
+    bits = kind.dtype.bitwidth
+    lanes = lanes_of(bits)
     data = context.make_array(kind)(context, builder, array).data
-    element = ir.IntType(kind.dtype.bitwidth) if isinstance(kind.dtype, types.Integer) else ir.FloatType()
+    element = ir.IntType(bits) if isinstance(kind.dtype, types.Integer) else ir.FloatType()
     pointer = builder.gep(data, [builder.mul(index, ir.Constant(index.type, lanes))])
     return builder.bitcast(pointer, ir.VectorType(element, lanes).as_pointer())
 

@@ -10,10 +10,10 @@ FLOORS = (
     ("ui", "cli", "bench", "__main__"),
     ("pipeline", "decision", "choices", "caveats", "plots", "tables", "saving"),
     (
-        *("store", "extract", "search", "search_kernels", "search_sort", "classifier", "exits", "policies"),
+        *("extract", "search", "classifier", "exits", "policies"),
         *("baselines", "statistics", "held_out", "latency", "ablation"),
     ),
-    ("models", "sites", "rules", "sources", "tiny"),
+    ("models", "sites", "rules", "sources", "tiny", "store", "search_kernels", "search_sort", "search_fixed"),
     ("types", "errors", "registry", "progress"),
 )
 """From the top down; a part may import its own floor and lower ones."""

@@ -140,10 +140,11 @@ class Squares:
     @classmethod
     def of(cls, images: Any) -> Squares | None:
         """Return the short cut of an image processor that resizes by PIL to a fixed size, or None."""
-        size, resample = getattr(images, "size", None), getattr(images, "resample", None)
+        size: Any = getattr(images, "size", None)
+        resample: Any = getattr(images, "resample", None)
         height, width = getattr(size, "height", None), getattr(size, "width", None)
-        plain = getattr(images, "do_resize", False) and not getattr(images, "do_center_crop", False) and resample is not None
-        if not (plain and height and width and type(images).__name__.endswith("Pil")):
+        plain = getattr(images, "do_resize", False) and not getattr(images, "do_center_crop", False)
+        if resample is None or not (plain and height and width and type(images).__name__.endswith("Pil")):
             return None
         every = np.tile(np.arange(256, dtype=np.uint8)[None, :, None], (1, 1, 3))
         try:

@@ -72,7 +72,7 @@ class Vlm:
         """Width of each site by block, int64 (block,), filled by ``exits.site_widths`` on first use."""
         self.tail_slicing: str | None = None
         """What of the exit block runs on the last position only, found by ``exits`` on first use."""
-        self.replay = Replay(module, self.blocks, self.forward_options())
+        self.replay = Replay(module, list(self.blocks), self.forward_options())
         """Forward passes that are stopped before their end."""
         self._size_matters: bool | None = None
 

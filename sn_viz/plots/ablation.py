@@ -16,6 +16,7 @@ from sn_viz.plots import PLOTS, Plot, style
 
 if TYPE_CHECKING:
     from sn_viz.ablation import Ablation
+    from sn_viz.types import Interval
 
 TITLE = "Does the answer depend on them?"
 NAMES = {"mean": "set to their mean", "zero": "set to zero", "other-class": "set to the other answer's mean"}
@@ -45,12 +46,17 @@ def info(ablations: Sequence[Ablation]) -> Info:
     gaps = [one.difference for one in ablations]
     return Info(
         tuple(NAMES[one.kind] for one in ablations),
-        *(np.array([getattr(one, end) for one in moved], dtype=np.float64) for end in ("value", "low", "high")),
-        *(np.array([getattr(one, end) for one in random], dtype=np.float64) for end in ("value", "low", "high")),
+        *_ends(moved),
+        *_ends(random),
         tuple(f"{style.percent(gap.value)} ({style.percent(gap.low)} to {style.percent(gap.high)})" for gap in gaps),
         max((one.n_neurons for one in ablations), default=0),
         max((gap.n for gap in gaps), default=0),
     )
+
+
+def _ends(intervals: Sequence[Interval]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    value, low, high = np.array([(one.value, one.low, one.high) for one in intervals], dtype=np.float64).reshape(-1, 3).T
+    return value, low, high
 
 
 def figure(info: Info, dark: bool = False) -> go.Figure:
