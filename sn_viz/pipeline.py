@@ -198,7 +198,8 @@ def find(
     with stage("load", 0.10, "Loading images and model") as report:
         train, held_out = load_splits(data, question, test, test_size, seed)
         report(0.5, "Loading the model")
-        Thread(target=warm_up, args=[(np.float16,)], name="warm-up").start()  # compiles on a new machine, while the model works
+        kernels = (np.float16,), rule != "best-split"
+        Thread(target=warm_up, args=kernels, name="warm-up").start()  # compiles on a new machine, while the model works
         vlm = model_named(model, device, dtype)
     config = Config(
         question=question,

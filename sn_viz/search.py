@@ -142,13 +142,14 @@ def best_scores_under_null(
         return np.fmax.reduce(per_class).astype(np.float32)
 
 
-def warm_up(dtypes: Sequence[type[np.floating]] = (np.float16, np.float32)) -> None:
-    """Load the compiled kernels for values of these types, compiling them if this machine has not yet."""
+def warm_up(dtypes: Sequence[type[np.floating]] = (np.float16, np.float32), fixed: bool = True) -> None:
+    """Load the compiled kernels for values of these types, compiling them if this machine has not yet; ``fixed``: fixed rules' too."""
     for dtype in dtypes:
         _kernels().search(np.dtype(dtype).itemsize)
         _kernels().null(np.dtype(dtype).itemsize)
-    for kernel in (_fixed_kernels().halves, _fixed_kernels().sums, _fixed_kernels().cuts):
-        kernel()
+    if fixed:
+        for kernel in (_fixed_kernels().halves, _fixed_kernels().sums, _fixed_kernels().cuts):
+            kernel()
 
 
 def _checked(
