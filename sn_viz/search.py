@@ -143,7 +143,7 @@ def best_scores_under_null(
 
 
 def warm_up(dtypes: Sequence[type[np.floating]] = (np.float16, np.float32), fixed: bool = True) -> None:
-    """Load the compiled kernels for values of these types, compiling them if this machine has not yet; ``fixed``: fixed rules' too."""
+    """Load the compiled kernels for values of these types, and the fixed rules', compiling what this machine has not yet."""
     for dtype in dtypes:
         _kernels().search(np.dtype(dtype).itemsize)
         _kernels().null(np.dtype(dtype).itemsize)
