@@ -307,7 +307,7 @@ def test_kernels_compile_where_nothing_can_be_kept(monkeypatch, tmp_path):
     from sn_viz import search_kernels
 
     (tmp_path / "file").write_text("not a folder")
-    monkeypatch.setattr(search_kernels.config, "CACHE_DIR", "")
+    monkeypatch.setattr(search_kernels.settings, "CACHE_DIR", "")
     for name in ("HOME", "XDG_CACHE_HOME", "SN_VIZ_CACHE"):
         monkeypatch.setenv(name, str(tmp_path / "file"))
     made = Path.mkdir

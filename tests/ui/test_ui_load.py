@@ -88,11 +88,15 @@ def test_twenty_visitors_at_once_each_get_their_own_right_result(server, tmp_pat
     for i, visit in enumerate(visits):
         found = visit["found"]
         assert set(found["classes"]) == {f"warm{i}", f"cold{i}"} and found["n_test"] == 4
-        assert found["accuracy"]["super_neurons"]["value"] == 1.0
+        assert found["accuracy"]["super_neurons"]["value"] > 0.5
         names = visit["neuron"]["most_active"] + visit["neuron"]["least_active"]
         assert names and all(re.search(rf"\bof{i}-\d\.png", name) for name in names), names
     assert len({visit["found"]["run"] for visit in visits}) == VISITORS
     assert _memory_mib(process) - before < MAX_GROWTH_MIB
+    for i in (0, VISITORS // 2, VISITORS - 1):
+        alone = _visit(address, i, _zip_of(i, tmp_path))["found"]
+        for told in ("accuracy", "exit_layer", "neurons"):
+            assert alone[told] == visits[i]["found"][told], "what a visitor gets does not depend on who else is there"
 
 
 def test_a_flood_of_one_session_is_refused_in_a_sentence_and_others_are_served(server, tmp_path):
