@@ -207,17 +207,13 @@ def divide(model: LlavaForConditionalGeneration, blocks: int, seed: int = 0) -> 
     deeper.load_state_dict({name: value for name, value in kept.items() if "language_model.layers." not in name}, strict=False)
     layers: Any = deeper.model.language_model.layers
     heads, size = text.num_attention_heads, text.hidden_size // text.num_attention_heads
+    homes = [None] + [0] * (heads - 1), [(head + 1) * each // (heads + 1) for head in range(heads)]
     for number, source in enumerate(old):
         news = layers[number * each : (number + 1) * each]
         for place, new in enumerate(news):
             for norm in ("input_layernorm", "post_attention_layernorm"):
                 getattr(new, norm).load_state_dict(getattr(source, norm).state_dict())
-            dealt = (
-                range(1, heads)
-                if number == place == 0
-                else [h for h in range(heads) if number and (h + 1) * each // (heads + 1) == place]
-            )
-            _copy_heads(source.self_attn, new.self_attn, dealt, size)
+            _copy_heads(source.self_attn, new.self_attn, [h for h in range(heads) if homes[number > 0][h] == place], size)
             if place or each == 1:
                 _copy_neurons(source.mlp, new.mlp, range(max(0, place - 1), text.intermediate_size, max(1, each - 1)))
     _look_everywhere(layers[0].self_attn, size)

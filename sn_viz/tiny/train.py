@@ -89,7 +89,8 @@ class Optimisers:
 def optimisers(model: LlavaForConditionalGeneration, heads: VisionHeads, rate: float, tower_rate: float) -> Optimisers:
     """Return the optimisers; Muon's updates are scaled to AdamW's size, so that one rate serves both."""
     matrices: dict[float, list] = {rate: [], tower_rate: []}
-    rest: dict[float, list] = {rate: [], tower_rate: list(heads.parameters())}
+    rest: dict[float, list] = {rate: [], tower_rate: []}
+    rest[tower_rate or rate] += heads.parameters()
     for name, weight in model.named_parameters():
         at = tower_rate if "vision_tower" in name else rate
         (matrices if weight.ndim == 2 and ".layers." in name else rest)[at].append(weight)
@@ -273,7 +274,10 @@ def decoder_stage(training: Training, stage: str, clock: Clock) -> None:
 
 @torch.no_grad()
 def accuracy(training: Training, packer: Packer, n: int = 240) -> dict[str, float]:
-    """Return the accuracy of first answer tokens by family, on pictures that training never draws."""
+    """Return the accuracy of first answer tokens by family, on pictures that training never draws.
+
+    Asked as in training: of the relations, most are left and right.
+    """
     held_out, rng = training.held_out, np.random.default_rng(5)
     usable = np.flatnonzero((held_out.degraded == 0) & ((held_out.count > 0) | (held_out.figure != 255)))
     right: dict[str, list[bool]] = {}

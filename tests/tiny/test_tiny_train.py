@@ -117,6 +117,14 @@ def test_training_learns_resumes_and_ships_a_checkpoint(tmp_path):
     assert "vision" not in stages and "shallow" not in stages and "deep" in stages
 
 
+def test_every_read_out_learns_in_every_stage_that_uses_it(tokenizer):
+    heads = losses.VisionHeads(SIZES.vision_width, SIZES.width)
+    for rate, tower_rate in ((0.0, 1e-3), (2e-3, 0.0), (1e-3, 2e-4)):
+        best = training.optimisers(make_model(tokenizer, SIZES), heads, rate, tower_rate)
+        learning = {id(weight) for one in best.each for group in one.param_groups for weight in group["params"]}
+        assert all(id(weight) in learning for weight in heads.parameters())
+
+
 def test_an_interrupted_stage_goes_on_where_it_was(tmp_path, monkeypatch):
     recipe = training.Recipe(sizes=SIZES, scenes=40, figures=8, shallow_blocks=1, batch=4, vision_batch=8, steps=(20, 1, 1))
     schedule, calls = training.schedule, []
