@@ -195,11 +195,11 @@ def find(
     question = None if question is None else clean_question(question)
     if model is None or isinstance(model, str | os.PathLike):
         model = lasting_name(model or os.environ.get("SN_VIZ_MODEL") or DEFAULT_MODEL)
+    kernels = (np.float16,), rule != "best-split", True
+    Thread(target=warm_up, args=kernels, name="warm-up").start()  # compiles on a new machine, while the model loads
     with stage("load", 0.10, "Loading images and model") as report:
         train, held_out = load_splits(data, question, test, test_size, seed)
         report(0.5, "Loading the model")
-        kernels = (np.float16,), rule != "best-split"
-        Thread(target=warm_up, args=kernels, name="warm-up").start()  # compiles on a new machine, while the model works
         vlm = model_named(model, device, dtype)
     config = Config(
         question=question,

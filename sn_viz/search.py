@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import mmap
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from threading import local
+from pathlib import Path
+from threading import RLock, local
 from types import ModuleType
 from typing import NamedTuple
 
@@ -21,6 +24,9 @@ from jaxtyping import Float32, Int64, Shaped, UInt16
 from sn_viz.errors import UserError
 from sn_viz.rules import RULES, Rule
 from sn_viz.types import Stumps
+
+_warming = RLock()
+"""Held while kernels are compiled or loaded."""
 
 METRICS = ("balanced-accuracy", "accuracy", "roc-auc", "f1")
 """What a stump can be scored by, on one class against the rest."""
@@ -142,8 +148,24 @@ def best_scores_under_null(
         return np.fmax.reduce(per_class).astype(np.float32)
 
 
-def warm_up(dtypes: Sequence[type[np.floating]] = (np.float16, np.float32), fixed: bool = True) -> None:
-    """Load the compiled kernels for values of these types, and the fixed rules', compiling what this machine has not yet."""
+def warm_up(
+    dtypes: Sequence[type[np.floating]] = (np.float16, np.float32), fixed: bool = True, apart: bool = False
+) -> None:
+    """Load the compiled kernels for values of these types, and the fixed rules', compiling what this machine has not yet.
+
+    With ``apart`` a process of its own compiles: the compiler would hold this one's interpreter lock for ten seconds. A search
+    that begins meanwhile waits for it.
+    """
+    with _warming:
+        if apart and sys.executable and not _kernels().kept():
+            names = [np.dtype(dtype).name for dtype in dtypes]
+            code = f"import numpy; from sn_viz.search import warm_up; warm_up([getattr(numpy, n) for n in {names}], {fixed})"
+            where = os.pathsep.join(filter(None, [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH")]))
+            subprocess.run([sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": where}, stdin=subprocess.DEVNULL, check=False)
+        _load_kernels(dtypes, fixed)
+
+
+def _load_kernels(dtypes: Sequence[type[np.floating]], fixed: bool) -> None:
     for dtype in dtypes:
         _kernels().search(np.dtype(dtype).itemsize)
         _kernels().null(np.dtype(dtype).itemsize)
@@ -196,15 +218,17 @@ def _metric_code(metric: str) -> int:
 
 
 def _kernels() -> ModuleType:
-    """Import the compiled kernels; on a new machine this compiles them."""
-    from sn_viz import search_kernels
+    """Import the module of the compiled kernels, once those who warm up are done."""
+    with _warming:
+        from sn_viz import search_kernels
 
     return search_kernels
 
 
 def _fixed_kernels() -> ModuleType:
-    """Import the compiled kernels of the fixed rules."""
-    from sn_viz import search_fixed
+    """Import the compiled kernels of the fixed rules, likewise."""
+    with _warming:
+        from sn_viz import search_fixed
 
     return search_fixed
 

@@ -605,6 +605,12 @@ def _compiled_once(function: Any, signature: Any, itemsize: int) -> Any:
         settings.CACHE_DIR = before
 
 
+def kept() -> bool:
+    """Return whether an earlier process left the kernels of the search on disk, or none could."""
+    folder = kernel_folder()
+    return folder is None or all(any(folder.rglob(f"*.{kernel.__name__}-*.nbi")) for kernel in (_search, _null))
+
+
 def kernel_folder() -> Path | None:
     """Return where compiled kernels are kept, made if needed; None where nothing can be written.
 

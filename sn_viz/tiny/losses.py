@@ -16,15 +16,16 @@ from sn_viz.tiny.formulas import FORMULAS
 from sn_viz.tiny.rows import ROW, Rows
 from sn_viz.tiny.world import COLOUR_NAMES, DEGRADATIONS, TRAINED_BACKGROUNDS, TRAINED_KINDS
 
-PLACE_STRIDE = 0.5
-"""How far a projected patch moves, as a fraction of its length, when its thing moves across the whole picture."""
+SIDES = ("left", "right", "above", "below")
+"""The words for places, in pairs, that patches are drawn towards."""
+SHARP = 8.0
+"""How fast the wanted probability of a side grows with the place, in nats across the whole picture."""
 
 
 class VisionHeads(nn.Module):
-    """Linear read-outs, used in training only: the truth must be linearly present in every patch, of the tower (``width``) and, as
-    far as places go, behind the projector too (``projected``)."""
+    """Linear read-outs, used in training only: the truth must be linearly present in every patch of the tower."""
 
-    def __init__(self, width: int, projected: int) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
         self.parts = (
             len(TRAINED_KINDS) + 1, len(COLOUR_NAMES) + 1, 6,
@@ -35,7 +36,6 @@ class VisionHeads(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.patch = nn.Linear(width, sum(self.parts))
         self.picture = nn.Linear(width, sum(self.whole))
-        self.behind = nn.Linear(projected, 2, bias=False)
 
     def loss(self, features: Tensor, truth: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
         """Return the summed loss over ``features`` (picture, patch, width) and its parts."""
@@ -64,18 +64,6 @@ class VisionHeads(nn.Module):
         if (~scene).any():
             shown["figure right"] = (figure[~scene].argmax(-1) == truth["figure"][~scene]).float().mean().item()
         return torch.stack(list(parts.values())).sum(), shown
-
-    def place_loss(self, pictured: Tensor, truth: dict[str, Tensor]) -> Tensor:
-        """Return the squared error of a thing's place, read off its projected patches: nothing else makes a projector keep it.
-
-        The read-out has a fixed length, so that a place is not whispered: across the picture a patch must move by ``PLACE_STRIDE``
-        of its length.
-        """
-        on = truth["kind"] > 0
-        patches = F.layer_norm(pictured[on].float(), pictured.shape[-1:])
-        stride = PLACE_STRIDE * patches.shape[-1] ** 0.5
-        found = F.linear(patches, F.normalize(self.behind.weight, dim=-1)) / stride
-        return F.mse_loss(found, truth["place"][on][:, :2] - 0.5)
 
 
 def truth_of(pictures: Pictures, index: np.ndarray) -> dict[str, Tensor]:
@@ -126,12 +114,21 @@ def answer_loss(model: LlavaForConditionalGeneration, rows: Rows, hidden: Tensor
 
 
 def naming_loss(model: LlavaForConditionalGeneration, pictured: Tensor, truth: dict[str, Tensor], words: Tensor) -> Tensor:
-    """Return a cross-entropy that draws a patch's projection towards the embeddings of its kind and its colour."""
+    """Return a cross-entropy that draws a patch's projection towards the embeddings of its kind, its colour and its sides.
+
+    ``words`` are the tokens of kinds, colours and ``SIDES``. Without the last, nothing makes a projector keep where a thing is.
+    """
     on = truth["kind"] > 0
     table = F.normalize(model.model.language_model.embed_tokens(words), dim=-1)
     scores = 12 * F.linear(F.normalize(pictured[on].float(), dim=-1), table)
-    kinds = len(TRAINED_KINDS)
-    return F.cross_entropy(scores[:, :kinds], truth["kind"][on] - 1) + F.cross_entropy(scores[:, kinds:], truth["colour"][on] - 1)
+    kind, colour, sides = scores.split((len(TRAINED_KINDS), len(COLOUR_NAMES), len(SIDES)), -1)
+    further = sides[:, 1::2] - sides[:, ::2]
+    wanted = torch.sigmoid(SHARP * (truth["place"][on][:, :2] - 0.5))
+    return (
+        F.cross_entropy(kind, truth["kind"][on] - 1)
+        + F.cross_entropy(colour, truth["colour"][on] - 1)
+        + 2 * F.binary_cross_entropy_with_logits(further, wanted)
+    )
 
 
 def gist_loss(model: LlavaForConditionalGeneration, pictured: Tensor, truth: dict[str, Tensor], words: Tensor) -> Tensor:
@@ -139,7 +136,7 @@ def gist_loss(model: LlavaForConditionalGeneration, pictured: Tensor, truth: dic
 
     Towers of larger models learn this from captions (CLIP, arXiv 2103.00020).
     """
-    table = F.normalize(model.model.language_model.embed_tokens(words), dim=-1)
+    table = F.normalize(model.model.language_model.embed_tokens(words[: -len(SIDES)]), dim=-1)
     whole = F.normalize(F.normalize(pictured.float(), dim=-1).mean(1), dim=-1)
     scores, present = 12 * F.linear(whole, table), truth["present"]
     kinds = len(TRAINED_KINDS)

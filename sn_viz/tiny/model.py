@@ -174,8 +174,8 @@ def divide(model: LlavaForConditionalGeneration, blocks: int, seed: int = 0) -> 
     """Return a deeper copy of ``model``: what each block does is dealt out to several new blocks, so that none begins as padding.
 
     The heads of an old block go to its first, second, third new block in order, its MLP neurons in turn to all but the first; what
-    this leaves free in a block (heads and neurons) starts from small random weights. Only the first block keeps its heads together,
-    all but one, which starts anew and looks everywhere alike: heads that match likeness show the last token only itself there.
+    this leaves free in a block (heads and neurons) starts from small random weights. Of the first block's heads half go to the second,
+    and those that start anew in their place look everywhere alike: heads that match likeness show the last token only itself there.
     What the model answers changes little by this.
 
     Parameters
@@ -207,7 +207,8 @@ def divide(model: LlavaForConditionalGeneration, blocks: int, seed: int = 0) -> 
     deeper.load_state_dict({name: value for name, value in kept.items() if "language_model.layers." not in name}, strict=False)
     layers: Any = deeper.model.language_model.layers
     heads, size = text.num_attention_heads, text.hidden_size // text.num_attention_heads
-    homes = [None] + [0] * (heads - 1), [(head + 1) * each // (heads + 1) for head in range(heads)]
+    fresh = heads // 2 if each > 1 else 0
+    homes = [int(head < fresh) for head in range(heads)], [(head + 1) * each // (heads + 1) for head in range(heads)]
     for number, source in enumerate(old):
         news = layers[number * each : (number + 1) * each]
         for place, new in enumerate(news):
@@ -216,7 +217,7 @@ def divide(model: LlavaForConditionalGeneration, blocks: int, seed: int = 0) -> 
             _copy_heads(source.self_attn, new.self_attn, [h for h in range(heads) if homes[number > 0][h] == place], size)
             if place or each == 1:
                 _copy_neurons(source.mlp, new.mlp, range(max(0, place - 1), text.intermediate_size, max(1, each - 1)))
-    _look_everywhere(layers[0].self_attn, size)
+    _look_everywhere(layers[0].self_attn, fresh * size)
     deeper.tie_weights()
     deeper.generation_config = model.generation_config
     return deeper
@@ -238,7 +239,7 @@ def _copy_neurons(source: Any, new: Any, neurons: Iterable[int]) -> None:
 
 
 def _look_everywhere(attention: Any, size: int) -> None:
-    """Let the first head start out attending to every position alike, and pass on what it sees."""
+    """Let the heads of the first ``size`` rows start out attending to every position alike, and pass on what they see."""
     for name in ("q_proj", "k_proj"):
         torch.nn.init.normal_(getattr(attention, name).weight[:size], std=0.02)
     value, out = (torch.empty(size, attention.v_proj.weight.shape[1]) for _ in range(2))

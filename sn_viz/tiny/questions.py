@@ -40,17 +40,24 @@ SUBJECTS = {
 """What a school subject calls each kind."""
 
 WORDINGS: dict[str, tuple[str, ...]] = {
-    "presence": ("Is there a {k} in the picture?", "Do you see a {k}?", "Does the image show a {k}?", "Is a {k} here?"),
-    "attribute": ("Is the {k} {c}?", "Is the colour of the {k} {c}?", "Does the {k} look {c}?"),
+    "presence": (
+        "Is there a {k} in the picture?", "Do you see a {k}?", "Does the image show a {k}?", "Is a {k} here?",
+        "Can a {k} be seen?", "Is one of the things a {k}?", "Has this photo a {k} in it?", "Any {k} to be found?",
+    ),
+    "attribute": (
+        "Is the {k} {c}?", "Is the colour of the {k} {c}?", "Does the {k} look {c}?", "Has the {k} been painted {c}?",
+        "About the {k}: is it {c}?",
+    ),
     "colour": ("What colour is the {k}?", "Name the colour of the {k}."),
-    "count": ("Are there exactly {n} {ks}?", "Is the number of {ks} {n}?", "Do you see exactly {n} {ks}?"),
+    "count": ("Are there exactly {n} {ks}?", "Is the number of {ks} {n}?", "Do you see exactly {n} {ks}?", "Can you find {n} {ks} in all?"),
     "how-many": ("How many {ks} are there?", "Count the {ks}."),
-    "relation": ("Is the {a} {r} the {b}?", "Does the {a} stand {r} the {b}?"),
-    "depth": ("Is the {a} {d} than the {b}?", "Does the {a} seem {d} than the {b}?"),
+    "relation": ("Is the {a} {r} the {b}?", "Does the {a} stand {r} the {b}?", "Can you see the {a} {r} the {b}?"),
+    "depth": ("Is the {a} {d} than the {b}?", "Does the {a} seem {d} than the {b}?", "Can you say that the {a} is {d} than the {b}?"),
     "occlusion": ("Does the {a} cover part of the {b}?", "Is the {b} partly hidden by the {a}?"),
     "choice-kind": ("Which of these is in the picture? {o}", "What do you see? {o}"),
     "choice-sense": ("What could you do with something you see? {o}", "Which makes sense here? {o}"),
     "choice-subject": ("Science: what is shown? {o}", "Which group does something in the picture belong to? {o}"),
+    "where": ("Where is the {k}, {p}?", "Does the {k} stand {p}?"),
     "place": ("Is the {k} {p}?", "Does the {k} stand {p}?"),
     "distance": ("Is the {k} {d}?", "Does the {k} seem {d}?"),
     "further": ("Which is further {p}, the {a} or the {b}?",),
@@ -75,6 +82,9 @@ PLACES: dict[str, Callable[[Thing], float]] = {
     "below the middle": lambda thing: thing.y - 0.5,
 }
 """How far a thing is on the named side of the middle, as a fraction of the picture."""
+
+SIDES: dict[str, Callable[[Thing], float]] = {"left or right": lambda thing: thing.x, "above or below": lambda thing: thing.y}
+"""Where a thing is, as a fraction of the picture, between the two named sides."""
 
 RELATIONS: dict[str, Callable[[Thing, Thing], float]] = {
     "left of": lambda a, b: b.x - a.x,
@@ -209,6 +219,18 @@ def _place(scene, drawing, rng, wordings) -> Asked | None:
     return Asked("place", _word("place", rng, wordings, k=thing.kind, p=name), _yes(side > 0))
 
 
+def _where(scene, drawing, rng, wordings) -> Asked | None:
+    clear = _clear(scene, drawing)
+    if not clear:
+        return None
+    thing = scene.things[int(rng.choice(clear))]
+    names = str(rng.choice(list(SIDES)))
+    at = SIDES[names](thing)
+    if abs(at - 0.5) < 0.06:
+        return None
+    return Asked("where", _word("where", rng, wordings, k=thing.kind, p=names), names.split(" or ")[at > 0.5])
+
+
 def _further(scene, drawing, rng, wordings) -> Asked | None:
     pair = _pair(scene, drawing, rng)
     if pair is None:
@@ -306,6 +328,7 @@ FAMILIES: dict[str, Callable] = {
     "choice-kind": _choice("choice-kind", {kind: kind for kind in TRAINED_KINDS}),
     "choice-sense": _choice("choice-sense", USES),
     "choice-subject": _choice("choice-subject", SUBJECTS),
+    "where": _where,
     "place": _place,
     "distance": _distance,
     "further": _further,

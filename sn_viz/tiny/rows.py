@@ -27,14 +27,14 @@ WEIGHTS = {
     "occlusion": 1.3, "choice-kind": 1.2, "choice-sense": 0.6, "choice-subject": 0.9,
 }  # fmt: skip
 """How often each family is asked."""
-STEPS = {"place": 4.0, "distance": 1.5, "further": 4.0}
+STEPS = {"where": 3.0, "place": 3.0, "distance": 1.0, "further": 3.0}
 """Asked besides until the deep stage is two thirds over: where one thing is must be known before two can be compared."""
 UPRIGHT = re.compile(r"\b(above|below|further (up|down))\b")
 PASSED_OVER = 0.6
 """Share of questions on up and down that are not asked: what is lower is nearer, so questions on depth teach that besides."""
 OPEN = {"open": 1.5, "open-colour": 0.7}
 """What the deep stage asks besides: with no one thing named, the answer needs a view of the whole picture."""
-EASY = ("presence", "attribute", "colour", "how-many", "choice-kind")
+EASY = ("presence", "attribute", "colour", "how-many", "choice-kind", "where", "place")
 """What the first quarter of the shallow stage asks."""
 
 
@@ -74,7 +74,7 @@ def corpus(n: int = 3000) -> list[str]:
         rng = np.random.default_rng((7, index))
         scene = sample_scene(rng)
         drawing = Drawing(None, None, np.ones(len(scene.things)), np.ones((len(scene.things),) * 2, bool))  # type: ignore[arg-type]
-        asked = [questions.ask(family, scene, drawing, rng) for family in WEIGHTS]
+        asked = [questions.ask(family, scene, drawing, rng) for family in WEIGHTS | STEPS]
         texts += [f"{a.question} {a.answer}" for a in asked if a] + [ask_figure(index % len(FORMULAS), rng).question]
     return texts
 

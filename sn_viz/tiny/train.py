@@ -6,7 +6,7 @@ nothing of super neurons: no figure that the app reports is looked at here.
 Stages
   vision    the tower alone, on dense truth: what, which colour, where, how near, hidden or hiding, for every patch; background,
             degradation, what is anywhere, and the category of formula-drawn figures for the whole picture
-  shallow   a third of the decoder blocks behind the finished tower, on about a dozen packed questions a picture
+  shallow   half of the decoder blocks behind the finished tower, on about a dozen packed questions a picture
   deep      all blocks, dealt out of the trained ones, and the tower too, slowly
 """
 
@@ -27,7 +27,7 @@ from torch.nn import functional as F
 from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
 from sn_viz.tiny.data import Pictures, draw_pictures
-from sn_viz.tiny.losses import VisionHeads, answer_loss, gist_loss, naming_loss, pixels_of, read, see, truth_of
+from sn_viz.tiny.losses import SIDES, VisionHeads, answer_loss, gist_loss, naming_loss, pixels_of, read, see, truth_of
 from sn_viz.tiny.model import Sizes, divide, make_model, make_processor, make_tokenizer, on, save_model
 from sn_viz.tiny.rows import EASY, OPEN, STEPS, WEIGHTS, Packer, ask_some, corpus
 from sn_viz.tiny.world import COLOUR_NAMES, TRAINED_KINDS
@@ -47,7 +47,7 @@ class Recipe:
     scenes: int = 56_000
     figures: int = 10_000
     seed: int = 1
-    shallow_blocks: int = 4
+    shallow_blocks: int = 6
     vision_batch: int = 64
     vision_rate: float = 2e-3
     batch: int = 24
@@ -61,9 +61,7 @@ class Recipe:
     """Weight of the naming loss at first; it falls to a sixth in the shallow stage and stays there."""
     gist_weight: float = 0.2
     """Weight of the loss for whole pictures in the deep stage."""
-    place_weight: float = 4.0
-    """Weight of the squared error of places behind the projector."""
-    minutes: tuple[float, float, float] = (18.0, 55.0, 72.0)
+    minutes: tuple[float, float, float] = (18.0, 40.0, 60.0)
     """Wall-clock limits of the three stages."""
     steps: tuple[int, int, int] | None = None
     """Exact numbers of steps instead of minutes: repeats a logged training."""
@@ -90,7 +88,7 @@ def optimisers(model: LlavaForConditionalGeneration, heads: VisionHeads, rate: f
     """Return the optimisers; Muon's updates are scaled to AdamW's size, so that one rate serves both."""
     matrices: dict[float, list] = {rate: [], tower_rate: []}
     rest: dict[float, list] = {rate: [], tower_rate: []}
-    rest[tower_rate or rate] += heads.parameters()
+    rest[tower_rate] += heads.parameters()
     for name, weight in model.named_parameters():
         at = tower_rate if "vision_tower" in name else rate
         (matrices if weight.ndim == 2 and ".layers." in name else rest)[at].append(weight)
@@ -236,7 +234,7 @@ def decoder_stage(training: Training, stage: str, clock: Clock) -> None:
     best = optimisers(model, heads, rate, 0.0 if shallow else rate * recipe.tower_share)
     rng = np.random.default_rng((recipe.seed, len(stage), clock.taken))
     packer = Packer(training.tokenizer, (recipe.sizes.image // recipe.sizes.patch) ** 2)
-    words = torch.tensor([packer.encode(word)[0] for word in TRAINED_KINDS + COLOUR_NAMES], device=training.device)
+    words = torch.tensor([packer.encode(word)[0] for word in TRAINED_KINDS + COLOUR_NAMES + SIDES], device=training.device)
     clear = np.flatnonzero((training.pictures.degraded == 0) & ((training.pictures.count > 0) | (training.pictures.figure != 255)))
     everything = [weight for group in best.each for part in group.param_groups for weight in part["params"]]
     while (done := clock.done()) < 1:
@@ -254,8 +252,6 @@ def decoder_stage(training: Training, stage: str, clock: Clock) -> None:
         loss = answer_loss(model, rows, hidden)
         naming, gist = naming_loss(model, pictured, truth, words), gist_loss(model, pictured, truth, words)
         total = loss + recipe.naming_weight * (max(1 / 6, 1 - done) if shallow else 1 / 6) * naming
-        place = heads.place_loss(pictured, truth)
-        total = total + recipe.place_weight * place
         if not shallow:
             total = total + recipe.gist_weight * gist + recipe.dense_weight * heads.loss(features.float(), truth)[0]
         total.backward()
@@ -263,7 +259,7 @@ def decoder_stage(training: Training, stage: str, clock: Clock) -> None:
         best.step(schedule(done))
         clock.taken += 1
         if clock.taken % 50 == 0:
-            shown = {"loss": loss.item(), "naming": naming.item(), "gist": gist.item(), "place": place.item()}
+            shown = {"loss": loss.item(), "naming": naming.item(), "gist": gist.item()}
             training.log.write(stage=stage, step=clock.taken, done=done, **shown)
         if clock.taken % 400 == 0:
             training.log.write(stage=stage, step=clock.taken, done=done, accuracy=accuracy(training, packer))
@@ -336,7 +332,7 @@ def train(
     log.write(stage="pictures", n=len(pictures))
     tokenizer = make_tokenizer(corpus(), recipe.sizes.vocabulary)
     model = on(where, make_model(tokenizer, replace(recipe.sizes, blocks=recipe.shallow_blocks), recipe.seed))
-    heads = VisionHeads(recipe.sizes.vision_width, recipe.sizes.width).to(where)
+    heads = VisionHeads(recipe.sizes.vision_width).to(where)
     training = Training(recipe, model, heads, tokenizer, pictures, held_out, folder, log, where)
     finished = max((i for i, s in enumerate(STAGES) if (folder / s / DONE).exists()), default=-1) if resume else -1
     if finished >= 0:

@@ -225,6 +225,6 @@ def launch(page: gr.Blocks, port: int | None = None, root_path: str | None = Non
     """
     unknown = set(more) - {"prevent_thread_lock", "quiet", "inbrowser"}
     assert not unknown, unknown
-    Thread(target=warm_up, args=[(np.float16,)], name="warm-up", daemon=True).start()
+    Thread(target=warm_up, args=[(np.float16,), True, True], name="warm-up", daemon=True).start()
     page.queue(max_size=QUEUE_SIZE, default_concurrency_limit=8, api_open=False)
     return page.launch(**launch_flags(port, root_path), **more)
