@@ -115,8 +115,8 @@ def test_all_benchmarks_share_one_table_and_each_has_a_command(monkeypatch, caps
     monkeypatch.setattr(BENCHES, "_entries", {name: lambda _: [row("done", 1.0, "s", at_most=2)] for name in BENCHES.names()})
     assert main(["bench", "all", "--quick", "--json", "-"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert {"search", "memory", "extract", "app"} <= {each["bench"] for each in found["rows"]}
-    assert main(["bench", "memory"]) == 0
+    assert {"search", "scale", "extract", "app"} <= {each["bench"] for each in found["rows"]}
+    assert main(["bench", "scale"]) == 0
     assert "done" in capsys.readouterr().out
 
 

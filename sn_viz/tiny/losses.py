@@ -113,7 +113,9 @@ def answer_loss(model: LlavaForConditionalGeneration, rows: Rows, hidden: Tensor
     return F.cross_entropy(F.linear(hidden[asked].float(), model.lm_head.weight), rows.targets[asked])
 
 
-def naming_loss(model: LlavaForConditionalGeneration, pictured: Tensor, truth: dict[str, Tensor], words: Tensor) -> Tensor:
+def naming_loss(
+    model: LlavaForConditionalGeneration, pictured: Tensor, truth: dict[str, Tensor], words: Tensor, with_sides: bool = True
+) -> Tensor:
     """Return a cross-entropy that draws a patch's projection towards the embeddings of its kind, its colour and its sides.
 
     ``words`` are the tokens of kinds, colours and ``SIDES``. Without the last, nothing makes a projector keep where a thing is.
@@ -124,11 +126,8 @@ def naming_loss(model: LlavaForConditionalGeneration, pictured: Tensor, truth: d
     kind, colour, sides = scores.split((len(TRAINED_KINDS), len(COLOUR_NAMES), len(SIDES)), -1)
     further = sides[:, 1::2] - sides[:, ::2]
     wanted = torch.sigmoid(SHARP * (truth["place"][on][:, :2] - 0.5))
-    return (
-        F.cross_entropy(kind, truth["kind"][on] - 1)
-        + F.cross_entropy(colour, truth["colour"][on] - 1)
-        + 2 * F.binary_cross_entropy_with_logits(further, wanted)
-    )
+    loss = F.cross_entropy(kind, truth["kind"][on] - 1) + F.cross_entropy(colour, truth["colour"][on] - 1)
+    return loss + 2 * F.binary_cross_entropy_with_logits(further, wanted) if with_sides else loss
 
 
 def gist_loss(model: LlavaForConditionalGeneration, pictured: Tensor, truth: dict[str, Tensor], words: Tensor) -> Tensor:

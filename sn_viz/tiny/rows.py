@@ -34,7 +34,7 @@ PASSED_OVER = 0.6
 """Share of questions on up and down that are not asked: what is lower is nearer, so questions on depth teach that besides."""
 OPEN = {"open": 1.5, "open-colour": 0.7}
 """What the deep stage asks besides: with no one thing named, the answer needs a view of the whole picture."""
-EASY = ("presence", "attribute", "colour", "how-many", "choice-kind", "where", "place")
+EASY = ("presence", "attribute", "colour", "how-many", "choice-kind")
 """What the first quarter of the shallow stage asks."""
 
 

@@ -6,7 +6,7 @@ nothing of super neurons: no figure that the app reports is looked at here.
 Stages
   vision    the tower alone, on dense truth: what, which colour, where, how near, hidden or hiding, for every patch; background,
             degradation, what is anywhere, and the category of formula-drawn figures for the whole picture
-  shallow   half of the decoder blocks behind the finished tower, on about a dozen packed questions a picture
+  shallow   a third of the decoder blocks behind the finished tower, on about a dozen packed questions a picture
   deep      all blocks, dealt out of the trained ones, and the tower too, slowly
 """
 
@@ -47,7 +47,7 @@ class Recipe:
     scenes: int = 56_000
     figures: int = 10_000
     seed: int = 1
-    shallow_blocks: int = 6
+    shallow_blocks: int = 4
     vision_batch: int = 64
     vision_rate: float = 2e-3
     batch: int = 24
@@ -250,7 +250,7 @@ def decoder_stage(training: Training, stage: str, clock: Clock) -> None:
             pictured = model.model.multi_modal_projector(features)
             hidden = read(model, rows, pictured)
         loss = answer_loss(model, rows, hidden)
-        naming, gist = naming_loss(model, pictured, truth, words), gist_loss(model, pictured, truth, words)
+        naming, gist = naming_loss(model, pictured, truth, words, not early), gist_loss(model, pictured, truth, words)
         total = loss + recipe.naming_weight * (max(1 / 6, 1 - done) if shallow else 1 / 6) * naming
         if not shallow:
             total = total + recipe.gist_weight * gist + recipe.dense_weight * heads.loss(features.float(), truth)[0]

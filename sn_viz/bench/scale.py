@@ -71,7 +71,7 @@ class Searched:
     """Its own memory before the search."""
 
 
-@BENCHES.register("memory")
+@BENCHES.register("scale")
 def measure(options: Options) -> list[Row]:
     """Search a file of 4.5 GB and parts of it, each in a fresh process, and fit straight lines."""
     examples, neurons = (QUICK_EXAMPLES, QUICK_NEURONS) if options.quick else (EXAMPLES, NEURONS)
