@@ -16,12 +16,16 @@ from sn_viz.types import layer_name
 
 
 def baseline_names(compare: str | Sequence[str]) -> tuple[str, ...]:
-    """Return the baselines behind "all", "none", "a,b" or a sequence; an unknown name raises a UserError that lists them."""
+    """Return the baselines behind "all", "none", "a,b" or a sequence; an unknown name raises a UserError that lists them.
+
+    "all" leaves out the costly ones, which have to be asked for by name: "lora", or "all,lora".
+    """
     if isinstance(compare, str):
-        compare = {"all": BASELINES.names(), "none": []}.get(compare, [name.strip() for name in compare.split(",") if name.strip()])
-    for name in compare:
+        compare = [] if compare == "none" else [name.strip() for name in compare.split(",") if name.strip()]
+    named = [each for name in compare for each in (BASELINES.usual() if name == "all" else [name])]
+    for name in named:
         BASELINES[name]
-    return tuple(dict.fromkeys(compare))
+    return tuple(dict.fromkeys(named))
 
 
 def check_choices(rule: str, metric: str, voters: int, weighting: str, test_size: float, seed: int = 0) -> None:

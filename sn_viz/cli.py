@@ -97,7 +97,7 @@ def find(
     test: Annotated[str | None, typer.Option(help="Separate test images, in any form that DATA may have.")] = None,
     test_size: Annotated[float, typer.Option(help="Fraction of DATA kept for testing.")] = 0.5,
     seed: Annotated[int, typer.Option(help="Of the split, the folds and the null.")] = 0,
-    compare: Annotated[str, typer.Option(help="all, none, or names of methods with commas between.")] = "all",
+    compare: Annotated[str, typer.Option(help="all (but slow ones), none, or names with commas: all,lora.")] = "all",
     device: DeviceOption = None,
     json_file: JsonOption = None,
     out: Annotated[Path | None, typer.Option(help="Save the run in this folder.")] = None,

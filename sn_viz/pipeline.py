@@ -152,7 +152,7 @@ def find(
     model : str, path or Vlm, optional
         A name from the catalogue, a hub id, a folder, or a loaded model; by default SN_VIZ_MODEL, else "tiny-llava".
     compare : "all", "none", or names
-        Baselines to run on the same images.
+        Baselines to run on the same images. "all" leaves out those that train for long: name them, as in "all,lora".
     test : optional
         Separate test images, as ``data``; by default a part of ``data`` is kept for testing (a pack brings its own).
     test_size : float

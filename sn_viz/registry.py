@@ -37,15 +37,18 @@ class Registry(Generic[T]):
     def __init__(self, kind: str, package: str) -> None:
         self.kind, self.package = kind, package
         self._entries: dict[str, T] = {}
+        self._costly: set[str] = set()
         self._loaded = False
 
-    def register(self, name: str) -> Callable[[T], T]:
-        """Return a decorator that files an object under ``name``."""
+    def register(self, name: str, *, costly: bool = False) -> Callable[[T], T]:
+        """Return a decorator that files an object under ``name``; what is ``costly`` is run when named, not as one of all."""
 
         def file(entry: T) -> T:
             if name in self._entries:
                 raise ValueError(f"two {self.kind}s are called {name!r}")
             self._entries[name] = entry
+            if costly:
+                self._costly.add(name)
             return entry
 
         return file
@@ -61,6 +64,10 @@ class Registry(Generic[T]):
         """Return every registered name."""
         self._load()
         return list(self._entries)
+
+    def usual(self) -> list[str]:
+        """Return the names behind "all": every one that is not costly."""
+        return [name for name in self.names() if name not in self._costly]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.names())

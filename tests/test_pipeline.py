@@ -56,7 +56,7 @@ def test_colours_are_told_apart_by_the_super_neurons(found):
     assert found.by_layer[0].accuracy.n == len(found.test) == 10
     assert [row.layer for row in found.by_layer] == [1, 2, 3]
     assert found.votes.tally.shape == (10, 3, 2)
-    assert {b.name for b in found.baselines} == set(pipeline.BASELINES)
+    assert {b.name for b in found.baselines} == set(pipeline.BASELINES.usual())
     assert set(found.latency_ms) == {"full_model", "first_token", "early_exit", "early_exit_p95"}
     assert set(found.seconds) == {"load", "extract", "search", "choose", "vote", "baselines", "null", "latency"}
 

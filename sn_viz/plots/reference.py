@@ -66,6 +66,7 @@ METHOD_NAMES = {
     "logit-lens": "Logit lens",
     "linear-probe": "Linear probe",
     "lora": "LoRA fine-tune",
+    "fine-tune-last-block": "Last block fine-tuned",
 }
 
 

@@ -97,7 +97,7 @@ def checked(
         test_size=_between("test share", test_size, 0.1, 0.9),
         seed=_whole("seed", seed, 0, 2**31 - 1),
         compare=("all",)
-        if set(compare) >= set(BASELINES.names())
+        if set(compare) == set(BASELINES.usual())
         else tuple(name for name in BASELINES.names() if name in compare),
     )
 

@@ -101,8 +101,8 @@ def layout(models: dict[str, str], question: str) -> Panel:
         )
         seed = gr.Number(0, label="Seed", precision=0, minimum=0, elem_id="seed")
         compare = gr.CheckboxGroup(
-            [(method_name(name), name) for name in BASELINES.names()],
-            value=BASELINES.names(),
+            [(method_name(name) + ("" if name in BASELINES.usual() else " (slow: trains)"), name) for name in BASELINES.names()],
+            value=BASELINES.usual(),
             label="Compare with",
             elem_id="compare-with",
         )

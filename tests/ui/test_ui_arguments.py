@@ -21,7 +21,7 @@ GOOD = {
     "exit_layer": 0,
     "test_size": 0.5,
     "seed": 0,
-    "compare": BASELINES.names(),
+    "compare": BASELINES.usual(),
 }
 
 
