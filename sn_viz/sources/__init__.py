@@ -25,10 +25,10 @@ from sn_viz.types import LabelledImages
 
 __all__ = ["SOURCES", "Budget", "Source", "check", "load_images", "save_folders", "split"]
 
-PACK, HUB = "pack:", "hub:"
+PACK, HUB, BENCH = "pack:", "hub:", "bench:"
 ALLOWED = (
     "Give a folder with one sub-folder of images per class, a zip of it, a CSV or JSONL table (image,label[,question]), "
-    "pack:NAME or hub:OWNER/NAME."
+    "pack:NAME, hub:OWNER/NAME or bench:NAME=FOLDER."
 )
 
 
@@ -60,7 +60,8 @@ def load_images(
     Parameters
     ----------
     data : str, Path, LabelledImages or list
-        A folder with one sub-folder per class, a zip of it, a CSV or JSONL table, ``pack:NAME``, ``hub:OWNER/NAME``; or
+        A folder with one sub-folder per class, a zip of it, a CSV or JSONL table, ``pack:NAME``, ``hub:OWNER/NAME``,
+        ``bench:NAME=FOLDER`` (a published benchmark, see ``benchmarks``); or
         ``[(class name, [(file name, bytes or path)])]``; or, with ``labels``, a list of paths,
         PIL images, uint8 arrays or Pictures.
     question : str or None
@@ -93,6 +94,10 @@ def load_images(
         data = _labelled(data, labels)
     if isinstance(data, str) and data.startswith(PACK):
         return check(_ask(_whole_pack(data.removeprefix(PACK)), question, budget))
+    if isinstance(data, str) and data.startswith(BENCH):
+        from sn_viz.sources.benchmarks.sample import load_benchmark
+
+        return check(_ask(_joined(*load_benchmark(data, budget=budget)), question, budget))
     if isinstance(data, Path) or (isinstance(data, str) and not any(SOURCES[name].accepts(data) for name in SOURCES)):
         data = _existing(data)
     for name in SOURCES:
@@ -123,7 +128,10 @@ def _whole_pack(name: str) -> LabelledImages:
     """Return a sample pack's probing images followed by its test images; the pipeline keeps the two apart."""
     from sn_viz.sources.pack import load_pack
 
-    train, test = load_pack(name)
+    return _joined(*load_pack(name))
+
+
+def _joined(train: LabelledImages, test: LabelledImages) -> LabelledImages:
     return replace(
         train,
         names=train.names + test.names,

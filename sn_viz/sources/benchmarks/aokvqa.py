@@ -1,0 +1,55 @@
+"""A-OKVQA: questions about photographs of COCO that need knowledge of the world, with four choices.
+
+Published as ``aokvqa_v1p0_train.json`` and ``aokvqa_v1p0_val.json``: a list of objects with ``image_id`` (a number: the photograph
+is ``train2017/000000299207.jpg`` or the like), ``question``, ``choices`` and ``correct_choice_idx``. This is its multiple-choice
+task; the choices get letters in the order in which they are published, and the right letter is the class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from sn_viz.sources.benchmarks import BENCHMARKS, TRAIN, VAL, Asked, Benchmark, HubSet
+from sn_viz.sources.benchmarks.files import bytes_of_row, entries, field, find_file, picture_in
+from sn_viz.sources.benchmarks.letters import LETTERS, with_letters
+
+LAYOUT = "aokvqa_v1p0_train.json, aokvqa_v1p0_val.json and the photographs in train2017 and val2017"
+
+
+def local(folder: Path, part: str) -> Iterator[Asked]:
+    """List the questions of ``part``."""
+    path = find_file(folder, [f"aokvqa_v1p0_{part}.json", f"annotations/aokvqa_v1p0_{part}.json"], LAYOUT)
+    places = (f"{part}2017", f"images/{part}2017", "images", f"../coco/{part}2017")
+    for number, entry in enumerate(entries(path), start=1):
+        image = f"{field(entry, 'image_id', int, path.name, number):012d}.jpg"
+        question, answer = _asked(entry, number, path.name)
+        yield Asked(image, image, question, answer, picture_in(folder, places, image))
+
+
+def row(entry: Mapping[str, Any], number: int, source: str) -> Asked | None:
+    """Read a row of the hub: the published fields and the picture."""
+    question, answer = _asked(entry, number, source)
+    name = f"row {number}"
+    return Asked(name, name, question, answer, bytes_of_row(entry, number, source))
+
+
+def _asked(entry: Mapping[str, Any], number: int, source: str) -> tuple[str, str]:
+    text, choices = field(entry, "question", str, source, number), field(entry, "choices", list, source, number)
+    return with_letters(text, choices, field(entry, "correct_choice_idx", int, source, number), source, number)
+
+
+BENCHMARKS.register("aokvqa")(
+    Benchmark(
+        title="A-OKVQA",
+        classes=LETTERS[:4],
+        folder="aokvqa",
+        layout=LAYOUT,
+        home="The JSON files: aokvqa.allenai.org. The photographs: train2017 and val2017 of cocodataset.org.",
+        ours="The wording that shows the choices and asks for one letter.",
+        local=local,
+        row=row,
+        hub=HubSet("HuggingFaceM4/A-OKVQA", {TRAIN: "train", VAL: "validation"}),
+    )
+)
