@@ -146,7 +146,8 @@ def find(
     Parameters
     ----------
     data : str, Path or LabelledImages
-        A folder with one sub-folder per class, a zip of it, a CSV or JSONL, ``pack:NAME`` or ``hub:DATASET``.
+        A folder with one sub-folder per class, a zip of it, a CSV or JSONL, ``pack:NAME``, ``hub:DATASET`` or
+        ``bench:NAME=FOLDER``.
     question : str, optional
         Asked of every image; by default each image's own question.
     model : str, path or Vlm, optional
@@ -269,8 +270,13 @@ def load_splits(data: Any, question: str | None, test: Any, test_size: float, se
 
 
 def _load_pack(data: Any, seed: int) -> tuple[LabelledImages, LabelledImages] | None:
-    if not (isinstance(data, str) and data.startswith("pack:")):
-        return None
-    from sn_viz.sources.pack import load_pack
+    """Return both splits of data that bring their own: a sample pack, or a published benchmark."""
+    if isinstance(data, str) and data.startswith("pack:"):
+        from sn_viz.sources.pack import load_pack
 
-    return load_pack(data.removeprefix("pack:"), seed=seed)
+        return load_pack(data.removeprefix("pack:"), seed=seed)
+    if isinstance(data, str) and data.startswith("bench:"):
+        from sn_viz.sources.benchmarks.sample import load_benchmark
+
+        return load_benchmark(data, seed=seed)
+    return None
