@@ -82,7 +82,7 @@ def bare_json(arguments: list[str]) -> list[str]:
 @app.command()
 def find(
     data: Annotated[
-        str, typer.Argument(help="Folder with one sub-folder per class, zip of it, CSV, JSONL, pack:NAME or hub:DATASET.")
+        str, typer.Argument(help="Folder of class folders, zip of it, CSV, JSONL, pack:NAME, hub:DATASET, bench:NAME=FOLDER.")
     ],
     question: Annotated[str | None, typer.Option(help="Asked of every image. [default: what comes with the data]")] = None,
     model: ModelOption = None,
@@ -184,6 +184,41 @@ def predict(
             row["full_model"] = {"answer": answers[i].text, "milliseconds": answers[i].milliseconds}
         rows.append(json.dumps(row, ensure_ascii=False))
     _write_json(json_file, "\n".join(rows))
+
+
+@app.command()
+def check(
+    run: Annotated[Path, typer.Argument(help="Folder of a saved run; what is found is added to it.")],
+    what: Annotated[str, typer.Option(help="causal, wordings, pictures, with commas between; all asks for all three.")] = "all",
+    wording: Annotated[
+        list[str] | None, typer.Option(help="The question in other words; {question} stands for it. May be given several times.")
+    ] = None,
+    strength: Annotated[float, typer.Option(help="How much pictures are changed, 0 to 1.")] = 0.5,
+    n: Annotated[int, typer.Option("-n", "--number", help="Test images to ask about, at most.")] = 100,
+    seed: Annotated[int, typer.Option(min=0, help="Of the images, the random neurons and the noise.")] = 0,
+    model: ModelOption = None,
+    device: DeviceOption = None,
+    json_file: JsonOption = None,
+) -> None:
+    """Put a run to the test: are its neurons causal, does it survive other words and changed pictures?"""
+    _check_json_target(json_file)
+    with _quiet(json_file) as console:
+        from sn_viz.checks import CHECKS, WORDINGS, Options, examine
+        from sn_viz.models.catalog import lasting_name
+        from sn_viz.models.once import model_named
+        from sn_viz.types import Run
+
+        options = Options(tuple(wording or WORDINGS), strength, n, seed)
+        names = CHECKS.names() if what == "all" else [name.strip() for name in what.split(",")]
+        reopened = Run.load(run)
+        vlm = model_named(lasting_name(model) if model else reopened.config.model, device)
+        with _progress() as progress:
+            examined = examine(reopened, names, vlm, options, progress)
+        examined.save(run)
+        if json_file != "-":
+            for name in names:
+                console.print(f"{CHECKS[name].title}: {examined.findings[name]['sentence']}", markup=False, highlight=False)
+    _write_json(json_file, json.dumps({name: examined.findings[name] for name in names}, indent=2, ensure_ascii=False))
 
 
 @app.command()
@@ -319,11 +354,61 @@ def bench_model(
         typer.echo("\n".join(lines(result)))
 
 
+@bench_app.command("paper")
+def bench_paper(
+    root: Annotated[str, typer.Argument(help="Folder with one folder per benchmark (a wrong one lists them), or hub.")],
+    model: ModelOption = None,
+    only: Annotated[str | None, typer.Option(help="Names with commas between. [default: all that the paper reports]")] = None,
+    n_train: Annotated[int, typer.Option("--train", min=20, help="Probing questions of each.")] = 400,
+    n_test: Annotated[int, typer.Option("--test", min=20, help="Test questions of each.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Draws other questions.")] = 0,
+    compare: Annotated[str, typer.Option(help="all, none, or names of methods with commas between.")] = "full-model",
+    out: Annotated[Path, typer.Option(help="Results, one file each; what is there is not done again.")] = Path("paper-results"),
+    estimate: Annotated[bool, typer.Option("--estimate", help="Only say what it would take.")] = False,
+    device: DeviceOption = None,
+    json_file: JsonOption = None,
+) -> None:
+    """Reproduce the paper's table on any model, the published figures beside ours."""
+    _check_json_target(json_file)
+    with _quiet(json_file) as console:
+        from sn_viz.bench import paper
+        from sn_viz.models.catalog import lasting_name
+        from sn_viz.models.once import model_named
+
+        vlm = model_named(lasting_name(model or os.environ.get("SN_VIZ_MODEL") or "tiny-llava"), device)
+        settings = paper.settings_of(vlm, n_train, n_test, seed, compare)
+        names = [name.strip() for name in only.split(",")] if only else []
+        planned = paper.jobs(root, out, settings, names)
+        print(paper.estimate(planned, vlm, settings).sentence(), file=sys.stderr)
+        if not estimate:
+            with _progress() as progress:
+                planned = paper.carry_out(planned, vlm, settings, progress)
+    if json_file != "-":
+        console.print(paper.table(planned))
+    _write_json(json_file, json.dumps(paper.as_json(planned, settings), indent=2, ensure_ascii=False))
+
+
+@bench_app.command("tasks")
+def bench_tasks(
+    model: ModelOption = None, device: DeviceOption = None, quick: QuickOption = False, json_file: JsonOption = None
+) -> None:
+    """Compare every method on every task: hours, taken up again where it was stopped; minutes with --quick."""
+    _check_json_target(json_file)
+    with _quiet(json_file):
+        from sn_viz.bench import BENCHES, as_json, machine
+        from sn_viz.bench.tasks import markdown
+
+        facts = as_json({"tasks": BENCHES["tasks"](_bench_options(model, device, quick))}, machine())
+    _write_json(json_file, json.dumps(facts, indent=2, ensure_ascii=False))
+    if json_file != "-":
+        typer.echo(markdown(facts))
+
+
 @bench_app.command("all")
 def bench_all(
     model: ModelOption = None, device: DeviceOption = None, quick: QuickOption = False, json_file: JsonOption = None
 ) -> None:
-    """Run every benchmark and print one table: what was measured, what was aimed at, what holds."""
+    """Run every benchmark, those that take hours in their quick mode, and print one table: what was measured, and what holds."""
     _bench(None, model, device, quick, json_file)
 
 
@@ -349,16 +434,22 @@ def _bench(name: str | None, model: str | None, device: str | None, quick: bool,
     """Run one benchmark, or all that are registered, and print its rows as one table or as JSON."""
     _check_json_target(json_file)
     with _quiet(json_file) as console:
-        from sn_viz.bench import BENCHES, Options, as_json, machine, table
+        from sn_viz.bench import BENCHES, as_json, machine, table
 
-        options = Options(model or os.environ.get("SN_VIZ_MODEL") or "tiny-llava", device, quick)
         where, tables = machine(), {}
         for each in BENCHES.names() if name is None else [name]:
             print(f"bench {each} ...", file=sys.stderr)
-            tables[each] = BENCHES[each](options)
+            hours = name is None and each not in BENCHES.usual()
+            tables[each] = BENCHES[each](_bench_options(model, device, quick or hours))
     if json_file != "-":
         console.print(table(tables, where))
     _write_json(json_file, json.dumps(as_json(tables, where), indent=2, ensure_ascii=False))
+
+
+def _bench_options(model: str | None, device: str | None, quick: bool) -> Any:
+    from sn_viz.bench import Options
+
+    return Options(model or os.environ.get("SN_VIZ_MODEL") or "tiny-llava", device, quick)
 
 
 _add_benches()

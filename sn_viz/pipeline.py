@@ -30,9 +30,9 @@ from sn_viz.progress import Stages, part, silent
 from sn_viz.search import best_scores_under_null, find_stumps, warm_up
 from sn_viz.sites import site_names
 from sn_viz.sources.text import clean_question
-from sn_viz.statistics import choose_exit_layer, cross_validated_layers, wilson
+from sn_viz.statistics import choose_exit_layer, cross_validated_layers, selection_stability, wilson
 from sn_viz.store import Store
-from sn_viz.types import Baseline, Config, LabelledImages, LayerAccuracy, Progress, Run, Votes
+from sn_viz.types import Activations, Baseline, Config, LabelledImages, LayerAccuracy, Progress, Run, Stumps, Votes
 
 if TYPE_CHECKING:
     from sn_viz.models import Vlm
@@ -42,6 +42,10 @@ __all__ = ["DEFAULT_MODEL", "find", "model_named", "predict", "run"]
 DEFAULT_MODEL = "tiny-llava"
 NULL_BUDGET = 4e8
 """At most this many values are searched for the null, but never fewer than 20 labellings."""
+
+
+STABILITY_BUDGET = 2e8
+"""At most this many values are searched for the stability of the choice, but never in fewer than 5 samples."""
 
 
 def run(
@@ -94,6 +98,8 @@ def run(
     with stage("null", 0.88, "Asking what luck alone would find"):
         labellings = int(np.clip(NULL_BUDGET / max(seen.values.size, 1), 20, 100))
         null_scores = best_scores_under_null(seen.values, train.labels, config.metric, config.rule, labellings, config.seed)
+    with stage("stability", 0.90, "Drawing the probing images again"):
+        stability = stability_of(config, seen, voters[exit_layer - layers.start], train, exit_layer)
     with stage("latency", 1.0, "Timing, one image at a time") as report:
         exit_ms, layer_ms = measure_latency(config, vlm, test, seen, voters, exit_layer, report)
     return Run(
@@ -114,7 +120,23 @@ def run(
         seconds=stage.seconds,
         warnings=plain_warnings(train, test, stumps, null_scores, baselines, votes, exit_layer, seen.neurons),
         versions=versions(vlm),
+        findings={"stability": stability},
     )
+
+
+def stability_of(config: Config, seen: Activations, voters: Stumps, train: LabelledImages, exit_layer: int) -> dict[str, Any]:
+    """Return how often each voter of the exit layer is chosen again from resampled probing images, and what blind luck gives."""
+    reach, n_classes = seen.neurons.up_to(exit_layer), len(train.classes)
+    n = int(np.clip(STABILITY_BUDGET / max(reach * len(train), 1), 5, 20))
+    choices = config.rule, config.metric, config.voters, n_classes, n, config.seed
+    again = selection_stability(seen.values[:, :reach], train.labels, voters.neuron, *choices)
+    columns = {int(neuron): float(share) for neuron, share in zip(voters.neuron, again, strict=True)}
+    return {
+        "again": list(columns.values()),
+        "neuron": [seen.neurons.name(column) for column in columns],
+        "n_resamples": n,
+        "by_luck": min(1.0, len(columns) / max(reach, 1)),
+    }
 
 
 def timed_alike(baselines: tuple[Baseline, ...], latency_ms: dict[str, float]) -> tuple[Baseline, ...]:

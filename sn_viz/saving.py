@@ -188,6 +188,7 @@ def summary(run: Run) -> dict[str, Any]:
         "seconds": dict(run.seconds),
         "warnings": list(run.warnings),
         "versions": dict(run.versions),
+        "findings": dict(run.findings),
     }
     return _plain(facts)
 
@@ -250,6 +251,7 @@ def _write(run: Run, folder: Path) -> None:
         "seconds": run.seconds,
         "warnings": run.warnings,
         "versions": run.versions,
+        "findings": run.findings,
         "files": {str(p.relative_to(folder).as_posix()): _digest(p) for p in sorted(folder.rglob("*")) if p.is_file()},
     }
     (folder / RUN_FILE).write_text(json.dumps(_plain(facts), indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8")
@@ -352,6 +354,7 @@ def _read(folder: Path, facts: dict[str, Any]) -> Run:
         seconds={name: _number(s) for name, s in facts["seconds"].items()},
         warnings=tuple(facts["warnings"]),
         versions=dict(facts["versions"]),
+        findings=dict(facts.get("findings", {})),
     )
     _check_shapes(run)
     return run

@@ -148,9 +148,7 @@ def best_scores_under_null(
         return np.fmax.reduce(per_class).astype(np.float32)
 
 
-def warm_up(
-    dtypes: Sequence[type[np.floating]] = (np.float16, np.float32), fixed: bool = True, apart: bool = False
-) -> None:
+def warm_up(dtypes: Sequence[type[np.floating]] = (np.float16, np.float32), fixed: bool = True, apart: bool = False) -> None:
     """Load the compiled kernels for values of these types, and the fixed rules', compiling what this machine has not yet.
 
     With ``apart`` a process of its own compiles: the compiler would hold this one's interpreter lock for ten seconds. A search
@@ -161,7 +159,9 @@ def warm_up(
             names = [np.dtype(dtype).name for dtype in dtypes]
             code = f"import numpy; from sn_viz.search import warm_up; warm_up([getattr(numpy, n) for n in {names}], {fixed})"
             where = os.pathsep.join(filter(None, [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH")]))
-            subprocess.run([sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": where}, stdin=subprocess.DEVNULL, check=False)
+            subprocess.run(
+                [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": where}, stdin=subprocess.DEVNULL, check=False
+            )
         _load_kernels(dtypes, fixed)
 
 

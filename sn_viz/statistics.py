@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.special import ndtri
 
-from sn_viz.classifier import voters_by_layer, votes_by_layer
+from sn_viz.classifier import select_voters, voters_by_layer, votes_by_layer
 from sn_viz.search import find_stumps
 from sn_viz.types import Interval, Neurons, Progress
 
@@ -225,6 +225,48 @@ def choose_exit_layer(right: Bool[np.ndarray, "example layer"], se: float = 1.0)
     lost = best[:, None].astype(np.float64) - right
     forgiven = se * lost.std(axis=0, ddof=1 if len(right) > 1 else 0) / np.sqrt(len(right))
     return int(np.argmax(lost.mean(axis=0) <= forgiven + 1e-9)) + 1
+
+
+def selection_stability(
+    values: Float[np.ndarray, "example neuron"],
+    labels: Int[np.ndarray, " example"],
+    chosen: Int[np.ndarray, " voter"],
+    rule: str = "best-split",
+    metric: str = "balanced-accuracy",
+    voters: int = 15,
+    n_classes: int = 2,
+    n_resamples: int = 20,
+    seed: int = 0,
+) -> Float[np.ndarray, " voter"]:
+    """Return how often each chosen neuron is chosen again when the probing images are drawn anew.
+
+    Parameters
+    ----------
+    values : float16 or float32 (example, neuron)
+        Of the probing images: the neurons that could be chosen.
+    labels : int (example,)
+    chosen : int (voter,)
+        Columns of the neurons chosen on all images.
+    rule, metric, voters, n_classes
+        As in the search that chose them.
+    n_resamples : int
+        Bootstrap samples of the images, each class resampled by itself.
+    seed : int
+
+    Returns
+    -------
+    float64 (voter,)
+        Fraction of the samples in whose search the neuron votes again, for any class; NaN without samples. A neuron picked blindly
+        would come again in about ``voters * classes / neurons`` of them.
+    """
+    labels, rng = np.asarray(labels), np.random.default_rng(seed)
+    again = np.zeros((n_resamples, len(chosen)), bool)
+    members = [np.flatnonzero(labels == label) for label in range(n_classes)]
+    for one in again:
+        drawn = np.concatenate([rng.choice(of_class, len(of_class)) for of_class in members if len(of_class)])
+        stumps = find_stumps(values[drawn], labels[drawn], rule, metric, n_classes)
+        one[:] = np.isin(chosen, select_voters(stumps, voters, n_classes).neuron)
+    return again.mean(axis=0) if n_resamples else np.full(len(chosen), np.nan)
 
 
 def _stratified(labels: np.ndarray, n_folds: int, seed: int) -> np.ndarray:

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from sn_viz.plots.reference import method_name
+from sn_viz.plots.words import depth_words
 from sn_viz.types import Interval, Prediction, Run, layer_name
 
 
@@ -24,6 +25,7 @@ def print_run(run: Run, console: Console) -> None:
     )
     console.print(methods_table(run))
     console.print(layers_table(run))
+    console.print(depth_words(run), markup=False, highlight=False)
     console.print(neurons_table(run))
     null = [score for score in run.null_scores.tolist() if math.isfinite(score)]
     if null:

@@ -294,6 +294,8 @@ class Run:
     """Wall-clock seconds of each stage."""
     warnings: tuple[str, ...] = ()
     versions: dict[str, str] = field(default_factory=dict)
+    findings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What was asked of the run beyond its own search, by name, as plain JSON values: see `sn_viz.checks`."""
 
     @property
     def exit_index(self) -> int:

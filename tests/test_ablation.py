@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -126,15 +125,3 @@ def test_a_failure_leaves_no_hook_behind(llava, probed):
     with pytest.raises(RuntimeError), overwritten(llava, probed.seen.neurons, np.array([1, 130]), np.zeros((1, 2))):
         raise RuntimeError
     assert count() == before
-
-
-@pytest.mark.parametrize("dark", [False, True])
-def test_the_figure_shows_chosen_beside_random(llava, probed, dark):
-    from sn_viz.plots import ablation as plot
-
-    assert not plot.figure(plot.info([]), dark).data
-    seen = probed.seen
-    found = [ablate(llava, probed.images, seen.neurons, [1, 50], seen.values, seen.labels, kind, n_draws=2) for kind in KINDS]
-    drawn = plot.figure(plot.info(found), dark)
-    chosen, random = json.loads(drawn.to_json())["data"]
-    assert len(chosen["x"]) == 3 and "2 chosen neurons" in chosen["name"] and "random" in random["name"]

@@ -58,7 +58,7 @@ def test_colours_are_told_apart_by_the_super_neurons(found):
     assert found.votes.tally.shape == (10, 3, 2)
     assert {b.name for b in found.baselines} == set(pipeline.BASELINES.usual())
     assert set(found.latency_ms) == {"full_model", "first_token", "early_exit", "early_exit_p95"}
-    assert set(found.seconds) == {"load", "extract", "search", "choose", "vote", "baselines", "null", "latency"}
+    assert set(found.seconds) == {"load", "extract", "search", "choose", "vote", "baselines", "null", "stability", "latency"}
 
 
 def test_selection_and_test_images_are_never_the_same(found):

@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
+from sn_viz.search import find_stumps
 from sn_viz.statistics import (
     choose_exit_layer,
     cross_validated_layers,
     paired_difference,
     permutation_p_value,
+    selection_stability,
     wilson,
 )
 from sn_viz.types import Neurons
@@ -101,3 +103,14 @@ def test_every_fold_holds_every_class():
     fold = _stratified(labels, 5, seed=0)
     assert all(set(labels[fold == number]) == {0, 1, 2} for number in range(5))
     assert max(np.bincount(fold)) - min(np.bincount(fold)) <= 1
+
+
+def test_a_neuron_that_knows_is_chosen_again_and_one_that_was_lucky_is_not():
+    rng = np.random.default_rng(0)
+    labels = np.arange(40) % 2
+    values = rng.normal(size=(40, 400)).astype(np.float32)
+    values[:, 7] += 4 * labels
+    lucky = int(np.argsort(-find_stumps(values, labels).score)[40])
+    again = selection_stability(values, labels, np.array([7, lucky]), voters=5)
+    assert again[0] == 1 and again[1] < 0.5
+    assert np.isnan(selection_stability(values, labels, np.array([7]), n_resamples=0)).all()

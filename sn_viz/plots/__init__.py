@@ -40,6 +40,8 @@ class Plot:
     """Whether the report shows it; it needs an ``info``."""
     again: str | None = None
     """Name of an earlier plot shown anew: ``info`` is then called as info(run, what the earlier one's info returned)."""
+    missing: str = "There is nothing to show of this run."
+    """What the app says where ``info`` returned None."""
     hint: str = ""
     """A short sentence below the figure in the app."""
 

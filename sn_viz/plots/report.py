@@ -24,6 +24,7 @@ import plotly.graph_objects as go
 
 from sn_viz.errors import UserError
 from sn_viz.plots import PLOTS, compare, ordered, style
+from sn_viz.plots.words import depth_words
 from sn_viz.types import LabelledImages, Run
 
 THUMBNAIL = 96
@@ -106,7 +107,7 @@ def page(run: Run) -> str:
     body = [
         "<header><h1>Super neurons</h1>",
         f'<p class="question">{_text(run.test.question or run.config.question or "Each image has its own question")}</p>',
-        f"<p>{summary(run)}</p></header>",
+        f"<p>{summary(run)}</p><p>{escape(depth_words(run))}</p></header>",
         _warnings(run),
         *(_section(section) for section in shown if section.order <= LEADING),
         "<section><h2>The methods in figures</h2>" + _methods_table(run) + "</section>",

@@ -11,7 +11,7 @@ import gradio as gr
 
 from sn_viz.plots import compare
 from sn_viz.types import Run
-from sn_viz.ui import figures, views
+from sn_viz.ui import check_panel, figures, views
 from sn_viz.ui.exit_tab import milliseconds
 from sn_viz.ui.guard import guarded
 from sn_viz.ui.session import RUNS
@@ -26,6 +26,7 @@ class Compare(NamedTuple):
     """Every plot registered for this tab, by name."""
     warnings: gr.HTML
     table: gr.Dataframe
+    checks: check_panel.Checks
 
 
 def layout() -> Compare:
@@ -42,12 +43,13 @@ def layout() -> Compare:
             wrap=True,
             column_widths=["230px", "100px", "140px", "140px", "700px"],
         )
-    return Compare(drawn, warnings, table)
+    return Compare(drawn, warnings, table, check_panel.layout())
 
 
 def connect(tab: Compare, run_key: gr.State) -> None:
     """Wire the tab to ``run_key``."""
     figures.connect(tab.figures, run_key)
+    check_panel.connect(tab.checks, run_key)
     run_key.change(show, [run_key], [tab.warnings, tab.table], api_visibility="private", show_progress="hidden")
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from sn_viz.errors import Cancelled, UserError
 from sn_viz.pipeline import model_named
 from sn_viz.plots import race as plots
+from sn_viz.plots.words import depth_words
 from sn_viz.sources.ingest import read_picture
 from sn_viz.types import Picture, Progress, Run
 from sn_viz.ui import figures, neuron, policy_panel, views
@@ -155,6 +156,7 @@ def layer_facts(run: Run, layer: int) -> dict[str, Any]:
             views.fact("time per image", milliseconds(early), f"full model {milliseconds(full)}"),
             views.fact("faster than the full answer", f"{speedup:.1f}×" if np.isfinite(speedup) else "not measured", ""),
         ],
+        "note": depth_words(run) if layer == run.exit_layer else "",
     }
 
 

@@ -60,7 +60,7 @@ def draw(name: str, run: Run) -> str:
     earlier = () if plot.again is None else (PLOTS[plot.again].info(run),)
     info = plot.info(run, *earlier)
     if info is None:
-        return payload(partial(style.empty, plot.title, "There is nothing to show of this run."), plot.title)
+        return payload(partial(style.empty, plot.title, plot.missing), plot.title)
     return text(name, info)
 
 

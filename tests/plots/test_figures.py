@@ -311,3 +311,22 @@ def test_importing_figures_loads_neither_torch_nor_gradio_nor_umap():
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "[]"
+
+
+def test_stability_shows_the_steadiest_voter_first_and_nothing_of_runs_that_lack_it():
+    from sn_viz.plots import stability
+
+    assert stability.info(RUN) is None
+    found = {"again": [0.25, 1.0], "neuron": ["L1 residual 3", "L2 mlp-neuron 5"], "n_resamples": 20, "by_luck": 0.01}
+    drawn = stability.figure(stability.info(replace(RUN, findings={"stability": found})))
+    assert list(drawn.data[0].x) == [1.0, 0.25] and drawn.layout.yaxis.ticktext[0] == "L2 mlp-neuron 5"
+
+
+def test_how_deep_a_question_goes_is_told_in_words():
+    from sn_viz.plots.words import CHANGING, FIXED, depth_words
+
+    said = depth_words(RUN)
+    assert said.startswith("Stopping after layer 2 of 6 is what cross-validation") and said.endswith(FIXED)
+    other = tuple(f"Is there a {i}?" for i in range(len(RUN.test)))
+    assert depth_words(replace(RUN, test=replace(RUN.test, questions=other))).endswith(CHANGING)
+    assert "is what was asked for" in depth_words(replace(RUN, config=replace(RUN.config, exit_layer=2)))

@@ -1,22 +1,19 @@
 """Is it causal? How often the full model's answer moves when neurons are overwritten, chosen ones against random ones.
 
-Takes finished ablations (`sn_viz.ablation.ablate`), one for each kind of overwriting; returns a pair of bars each. It knows nothing
-about models.
+Takes a Run that was asked so (`sn_viz.checks.causal`); returns a pair of bars for each kind of overwriting. It knows nothing about
+models.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
 
 from sn_viz.plots import PLOTS, Plot, style
-
-if TYPE_CHECKING:
-    from sn_viz.ablation import Ablation
-    from sn_viz.types import Interval
+from sn_viz.types import Run
 
 TITLE = "Does the answer depend on them?"
 NAMES = {"mean": "set to their mean", "zero": "set to zero", "other-class": "set to the other answer's mean"}
@@ -40,22 +37,25 @@ class Info(NamedTuple):
     n_images: int
 
 
-def info(ablations: Sequence[Ablation]) -> Info:
-    """Return the shares of every ablation, in the order given."""
-    moved, random = [one.moved for one in ablations], [one.random_moved for one in ablations]
-    gaps = [one.difference for one in ablations]
+def info(run: Run) -> Info | None:
+    """Return the shares of every kind of overwriting; None when the run was not asked."""
+    found = run.findings.get("causal")
+    if not found:
+        return None
+    kinds: list[dict[str, Any]] = found["kinds"]
+    gaps = [one["difference"] for one in kinds]
     return Info(
-        tuple(NAMES[one.kind] for one in ablations),
-        *_ends(moved),
-        *_ends(random),
-        tuple(f"{style.percent(gap.value)} ({style.percent(gap.low)} to {style.percent(gap.high)})" for gap in gaps),
-        max((one.n_neurons for one in ablations), default=0),
-        max((gap.n for gap in gaps), default=0),
+        tuple(NAMES[one["kind"]] for one in kinds),
+        *_ends([one["moved"] for one in kinds]),
+        *_ends([one["random_moved"] for one in kinds]),
+        tuple(f"{style.percent(gap['value'])} ({style.percent(gap['low'])} to {style.percent(gap['high'])})" for gap in gaps),
+        max((one["n_neurons"] for one in kinds), default=0),
+        max((gap["n"] for gap in gaps), default=0),
     )
 
 
-def _ends(intervals: Sequence[Interval]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    value, low, high = np.array([(one.value, one.low, one.high) for one in intervals], dtype=np.float64).reshape(-1, 3).T
+def _ends(intervals: Sequence[Mapping[str, float]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    value, low, high = np.array([(one["value"], one["low"], one["high"]) for one in intervals], dtype=np.float64).reshape(-1, 3).T
     return value, low, high
 
 
@@ -102,13 +102,15 @@ def _hover(info: Info, kind: int, name: str, value: np.ndarray, low: np.ndarray,
     )
 
 
-PLOTS.register("ablation")(
+PLOTS.register("causal")(
     Plot(
         TITLE,
         "How often the full model changes its answer when the chosen neurons are overwritten, beside equally many random neurons "
         "of the same layers and sites; where the pairs stand alike, nothing shows that the model uses the chosen ones.",
         order=60,
         figure=figure,
-        in_report=False,
+        info=info,
+        missing="Not asked yet.",
+        hint="Overwriting is done in the full pass, at the last prompt position.",
     )
 )

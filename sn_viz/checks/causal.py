@@ -1,0 +1,41 @@
+"""Does the full model's answer depend on the super neurons? They are overwritten in the full pass, against random ones.
+
+Takes a run; returns for each way of overwriting how often the answer moved, beside the same number of random neurons.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from sn_viz.ablation import KINDS, ablate
+from sn_viz.checks import CHECKS, Check, Options, sample
+from sn_viz.progress import part
+from sn_viz.types import Progress, Run
+
+if TYPE_CHECKING:
+    from sn_viz.models import Vlm
+
+
+def ask(run: Run, vlm: Vlm, options: Options, progress: Progress) -> dict[str, Any]:
+    """Overwrite the voters of the exit layer in every way of ``ablation.KINDS``."""
+    images, voters = sample(run.test, options.n_images, options.seed), run.voters[run.exit_index].neuron
+    kinds = []
+    for i, kind in enumerate(KINDS):
+        found = ablate(
+            vlm,
+            images,
+            run.neurons,
+            voters,
+            run.train_values,
+            run.train.labels,
+            kind,
+            seed=options.seed,
+            progress=part(progress, i / len(KINDS), (i + 1) / len(KINDS)),
+        )
+        parts = {name: asdict(getattr(found, name)) for name in ("moved", "random_moved", "difference", "push_difference")}
+        kinds.append({"kind": kind, "n_neurons": found.n_neurons, "sentence": found.sentence} | parts)
+    return {"kinds": kinds, "sentence": kinds[-1]["sentence"]}
+
+
+CHECKS.register("causal")(Check("Does the answer depend on them?", ask))

@@ -1,0 +1,51 @@
+"""How deep does this question go? The answer in words.
+
+Takes a finished Run; returns sentences. It knows nothing about models.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sn_viz.types import LayerAccuracy, Run
+
+FIXED = "The question is the same for every image, so the thresholds can stand in for it and shallow layers may do."
+CHANGING = (
+    "The question changes with the image. In the first block the last token looks at the image before it knows the question, so "
+    "such questions usually need more blocks."
+)
+
+
+def depth_words(run: Run) -> str:
+    """Return what the exit layers say about a question: where to stop, what that costs, and why it may be so."""
+    rows = [row for row in run.by_layer if row.layer >= 1]
+    if not rows or not run.by_layer[run.exit_index].accuracy.n:
+        return "No exit layer has been measured yet."
+    here, best = run.by_layer[run.exit_index], max(run.by_layer, key=lambda row: row.accuracy.value)
+    chosen = (
+        "is what was asked for"
+        if run.config.exit_layer is not None
+        else "is what cross-validation on the probing images recommends"
+    )
+    said = [f"Stopping after layer {run.neurons.layer_name(here.layer)} of {run.neurons.n_layers} {chosen}: {_share(here)}."]
+    if best.layer != here.layer:
+        said.append(f"No layer does better than {run.neurons.layer_name(best.layer)}, which is {_share(best)}.")
+    full = next((baseline for baseline in run.baselines if baseline.name == "full-model"), None)
+    if full is not None and full.accuracy.n:
+        said.append(f"The full model is right on {100 * full.accuracy.value:.0f} %.")
+    told = _first_above_chance(run, rows)
+    if told is None:
+        said.append("At no layer can the super neurons be told from always giving the commonest answer.")
+    elif told.layer > rows[0].layer:
+        said.append(f"Up to layer {told.layer - 1} they cannot be told from always giving the commonest answer.")
+    return " ".join([*said, FIXED if run.test.question else CHANGING])
+
+
+def _share(row: LayerAccuracy) -> str:
+    seen = row.accuracy
+    return f"right on {100 * seen.value:.0f} % of {seen.n} test images ({100 * seen.low:.0f} to {100 * seen.high:.0f} %)"
+
+
+def _first_above_chance(run: Run, rows: list[LayerAccuracy]) -> LayerAccuracy | None:
+    commonest = np.bincount(run.test.labels[run.test.labels >= 0]).max() / max(1, int((run.test.labels >= 0).sum()))
+    return next((row for row in rows if row.accuracy.low > commonest), None)
