@@ -1,7 +1,7 @@
 """What we measure: one file each, registered under the file's name, run by ``python -m sn_viz bench NAME``.
 
 A benchmark takes ``Options`` and returns rows that say what was measured, what was aimed at and whether that holds. A new file here
-is a new command, and part of ``bench all``.
+is a new command, and part of ``bench all``; one that takes hours is registered as ``costly``, and takes part in its quick mode.
 """
 
 from __future__ import annotations
