@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.special import bdtr, betaincinv
 
+from sn_viz.certificates import certified, check_level, exact_interval, images_needed, p_values, upper_bounds
 from sn_viz.errors import UserError
 from sn_viz.types import Interval, Neurons, Run, Stumps, Votes
 
@@ -220,7 +220,7 @@ class RiskControlled:
         Learn then Test with fixed-sequence testing and exact binomial p-values; sources in the module's docstring. With probability
         ``confidence`` over calibration images drawn like the later ones, the risk is at most ``level``, for any number of images.
         """
-        _check_level(level, confidence)
+        check_level(level, confidence)
         thresholds = np.asarray(grid, dtype=np.float64)
         if not len(thresholds):
             raise UserError("There is no margin to try.", "The grid is empty.", "Give at least one margin, for example 1.0.")
@@ -347,95 +347,6 @@ def mean_layers(votes: Votes, thresholds: np.ndarray) -> np.ndarray:
     if not len(votes.margin):
         return np.full(len(thresholds), np.nan)
     return np.array([MarginPolicy(float(threshold)).exit_layers(votes).mean() for threshold in thresholds])
-
-
-def p_values(losses: np.ndarray, n: int, level: float) -> np.ndarray:
-    """Return the chance of so few losses if the risk were just ``level``.
-
-    Parameters
-    ----------
-    losses : np.ndarray
-        int (...,): how many of ``n`` independent images went wrong.
-    n : int
-    level : float
-
-    Returns
-    -------
-    np.ndarray
-        float64 (...,): P(Binomial(n, level) <= losses), an exact p-value of "the risk is above the level"; 1 without images.
-
-    Examples
-    --------
-    >>> p_values(np.array([0]), 58, 0.05) > 0.05, p_values(np.array([0]), 59, 0.05) <= 0.05
-    (array([ True]), array([ True]))
-    """
-    return np.asarray(bdtr(np.asarray(losses, dtype=np.float64), n, level), dtype=np.float64)
-
-
-def upper_bounds(losses: np.ndarray, n: int, confidence: float = 0.95) -> np.ndarray:
-    """Return the one-sided Clopper-Pearson bound of a risk, float64 (...,): 1 when all went wrong, or without images."""
-    losses = np.asarray(losses, dtype=np.float64)
-    inside = losses < n
-    return np.where(inside, betaincinv(losses + 1, np.where(inside, n - losses, 1), confidence), 1.0)
-
-
-def exact_interval(losses: int, n: int, confidence: float = 0.95) -> Interval:
-    """Return a fraction with its two-sided Clopper-Pearson interval; NaN, from 0 to 1, without images."""
-    if n <= 0:
-        return Interval(np.nan, 0.0, 1.0, 0)
-    side = (1 + confidence) / 2
-    high = float(upper_bounds(np.array(losses), n, side))
-    low = 1 - float(upper_bounds(np.array(n - losses), n, side))
-    return Interval(losses / n, low, high, int(n))
-
-
-def certified(losses: np.ndarray, n: int, level: float, confidence: float = 0.95) -> np.ndarray:
-    """Return which thresholds fixed-sequence testing certifies.
-
-    Parameters
-    ----------
-    losses : np.ndarray
-        int (..., rung): how many of ``n`` calibration images went wrong, thresholds in the order of testing.
-    n : int
-    level, confidence : float
-
-    Returns
-    -------
-    np.ndarray
-        bool (..., rung): a run of True that ends at the first p-value above 1 - confidence.
-    """
-    return np.logical_and.accumulate(p_values(losses, n, level) <= 1 - confidence, axis=-1)
-
-
-def images_needed(level: float, confidence: float = 0.95, share: float = 0.0) -> int | None:
-    """Return the smallest number of calibration images that certifies a risk below ``level``.
-
-    Parameters
-    ----------
-    level, confidence : float
-        In (0, 1).
-    share : float
-        Fraction of the images that go wrong, rounded up to whole images.
-
-    Returns
-    -------
-    int or None
-        None when ``share`` is not below ``level``, or when a million images would not do.
-
-    Examples
-    --------
-    >>> images_needed(0.05), images_needed(0.01), images_needed(0.05, share=0.05)
-    (59, 299, None)
-    """
-    _check_level(level, confidence)
-    if share >= level:
-        return None
-    for stop in (1_000, 10_000, 100_000, 1_000_000):
-        n = np.arange(1, stop + 1)
-        enough = bdtr(np.ceil(share * n - 1e-9), n, level) <= 1 - confidence
-        if enough.any():
-            return int(enough.argmax()) + 1
-    return None
 
 
 @dataclass(frozen=True, eq=False)
@@ -671,12 +582,6 @@ def decide_stream(
         return Decided(int(said[-1].predicted[0, 0]), last, True, tally, stream.seconds, None, "")
     token = vlm.tokenizer.decode([int(stream.logits[0].argmax())])
     return Decided(parse_answer(token, classes, question), last, False, tally, stream.seconds, stream.logits[0], token)
-
-
-def _check_level(level: float, confidence: float) -> None:
-    for what, given, example in (("risk level", level, "0.05"), ("confidence", confidence, "0.95")):
-        if not 0 < given < 1:
-            raise UserError(f"A {what} of {given:g} is not possible.", "It lies between 0 and 1.", f"Use {example}.")
 
 
 def _went_wrong(risk: Risk) -> str:

@@ -10,7 +10,7 @@ FLOORS = (
     ("ui", "cli", "bench", "__main__"),
     ("pipeline", "decision", "choices", "caveats", "checks", "plots", "tables", "saving"),
     (
-        *("extract", "search", "classifier", "exits", "policies"),
+        *("extract", "search", "classifier", "exits", "policies", "certificates"),
         *("baselines", "statistics", "held_out", "latency", "ablation"),
     ),
     ("models", "sites", "rules", "sources", "tiny", "store", "search_kernels", "search_sort", "search_fixed"),

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom, binomtest
 
-from sn_viz import policies
+from sn_viz import certificates, policies
 from sn_viz.bench.policies import chosen_rungs, repeated_splits, synthetic_losses
 from sn_viz.classifier import voters_by_layer, votes_by_layer
 from sn_viz.errors import UserError
@@ -42,23 +42,25 @@ def planted(n, seed=0):
 
 def test_p_values_and_bounds_are_scipys():
     losses = np.array([0, 3, 7, 40])
-    np.testing.assert_allclose(policies.p_values(losses, 40, 0.1), binom.cdf(losses, 40, 0.1))
+    np.testing.assert_allclose(certificates.p_values(losses, 40, 0.1), binom.cdf(losses, 40, 0.1))
     for lost in losses:
         whole = binomtest(int(lost), 40).proportion_ci(0.95, "exact")
-        found = policies.exact_interval(int(lost), 40)
+        found = certificates.exact_interval(int(lost), 40)
         assert (found.low, found.high) == pytest.approx((whole.low, whole.high))
     one_sided = [binomtest(int(lost), 40, alternative="less").proportion_ci(0.95, "exact").high for lost in losses]
-    np.testing.assert_allclose(policies.upper_bounds(losses, 40), one_sided)
+    np.testing.assert_allclose(certificates.upper_bounds(losses, 40), one_sided)
 
 
 def test_a_p_value_rejects_just_when_the_bound_reaches_the_level():
     losses = np.arange(101)
     for level in (0.01, 0.05, 0.2):
-        np.testing.assert_array_equal(policies.p_values(losses, 100, level) <= 0.05, policies.upper_bounds(losses, 100) <= level)
+        np.testing.assert_array_equal(
+            certificates.p_values(losses, 100, level) <= 0.05, certificates.upper_bounds(losses, 100) <= level
+        )
 
 
 def test_testing_ends_at_the_first_failure():
-    assert policies.certified(np.array([0, 1, 9, 0, 0]), 100, 0.05).tolist() == [True, True, False, False, False]
+    assert certificates.certified(np.array([0, 1, 9, 0, 0]), 100, 0.05).tolist() == [True, True, False, False, False]
 
 
 def test_the_boldest_safe_threshold_is_taken():

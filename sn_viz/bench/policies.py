@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from sn_viz.bench import BENCHES, Options, Row, row
+from sn_viz.certificates import certified
 from sn_viz.classifier import voters_by_layer, votes_by_layer
-from sn_viz.policies import GRID, FullModel, RiskControlled, certified, decide_stream, losses, outcome, rows_of
+from sn_viz.policies import GRID, FullModel, RiskControlled, decide_stream, losses, outcome, rows_of
 from sn_viz.search import find_stumps
 from sn_viz.types import LabelledImages, Neurons, Stumps, Votes
 
