@@ -404,22 +404,6 @@ def bench_tasks(
         typer.echo(markdown(facts))
 
 
-@bench_app.command("tasks")
-def bench_tasks(
-    model: ModelOption = None, device: DeviceOption = None, quick: QuickOption = False, json_file: JsonOption = None
-) -> None:
-    """Compare every method on every task: hours, taken up again where it was stopped; minutes with --quick."""
-    _check_json_target(json_file)
-    with _quiet(json_file):
-        from sn_viz.bench import BENCHES, as_json, machine
-        from sn_viz.bench.tasks import markdown
-
-        facts = as_json({"tasks": BENCHES["tasks"](_bench_options(model, device, quick))}, machine())
-    _write_json(json_file, json.dumps(facts, indent=2, ensure_ascii=False))
-    if json_file != "-":
-        typer.echo(markdown(facts))
-
-
 @bench_app.command("all")
 def bench_all(
     model: ModelOption = None, device: DeviceOption = None, quick: QuickOption = False, json_file: JsonOption = None
@@ -460,12 +444,6 @@ def _bench(name: str | None, model: str | None, device: str | None, quick: bool,
     if json_file != "-":
         console.print(table(tables, where))
     _write_json(json_file, json.dumps(as_json(tables, where), indent=2, ensure_ascii=False))
-
-
-def _bench_options(model: str | None, device: str | None, quick: bool) -> Any:
-    from sn_viz.bench import Options
-
-    return Options(model or os.environ.get("SN_VIZ_MODEL") or "tiny-llava", device, quick)
 
 
 def _bench_options(model: str | None, device: str | None, quick: bool) -> Any:

@@ -43,6 +43,8 @@ class Recipe:
     most_steps: int = 300
     held_back: float = 0.2
     """Share of the probing images, class by class, that say when to stop."""
+    most_held_back: int = 50
+    """Of them all: more would cost time and say little more."""
     least_to_hold_back: int = 10
     """With fewer probing images none can be spared: all are trained on, to the last step."""
     every: int = 10
@@ -194,11 +196,12 @@ def held_back(labels: np.ndarray, recipe: Recipe, seed: int) -> np.ndarray:
     apart = np.zeros(len(labels), bool)
     if len(labels) < recipe.least_to_hold_back:
         return apart
+    share = min(recipe.held_back, recipe.most_held_back / len(labels))
     random = np.random.default_rng(seed)
     for c in np.unique(labels):
         members = np.flatnonzero(labels == c)
         if len(members) >= 3:
-            apart[random.permutation(members)[: max(1, round(recipe.held_back * len(members)))]] = True
+            apart[random.permutation(members)[: max(1, round(share * len(members)))]] = True
     return apart
 
 

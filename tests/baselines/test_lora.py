@@ -141,6 +141,7 @@ def test_every_class_keeps_its_share_and_few_images_are_all_trained_on():
     labels = np.repeat([0, 1, 2], [20, 10, 2])
     apart = held_back(labels, Recipe(0.1), seed=0)
     assert [int(apart[labels == c].sum()) for c in range(3)] == [4, 2, 0]
+    assert held_back(np.arange(500) % 2, Recipe(0.1), seed=0).sum() == 50
     assert not held_back(labels[-9:], Recipe(0.1), seed=0).any()
 
 
