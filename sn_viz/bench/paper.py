@@ -278,6 +278,11 @@ def _cells(job: Job) -> list[str]:
     ]
 
 
+def notes(planned: Sequence[Job]) -> list[str]:
+    """Return what a reader should know of each result before believing it, one line each."""
+    return [f"{job.name}: {warning}" for job in planned if job.done for warning in job.done["run"]["warnings"]]
+
+
 def as_json(planned: Sequence[Job], settings: Settings) -> dict[str, Any]:
     """Return the table as plain values: every result, and why others are missing."""
     rows = [{"benchmark": job.name, "missing": job.missing or None, "result": job.done} for job in planned]

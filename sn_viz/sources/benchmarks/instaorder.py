@@ -4,12 +4,13 @@ Published as ``annotations/InstaOrder_train2017.json`` and ``annotations/InstaOr
 ``annotations`` holds ``image_id``, ``instance_ids`` (numbers of COCO's own annotations), ``occlusion`` and ``depth``; an entry of
 either has an ``order`` such as ``0<2``, which counts places in ``instance_ids``: object 0 covers object 2, or is nearer to the
 camera. ``0<2 & 2<0`` says that each covers a part of the other, ``0=2`` that both are equally far. COCO's
-``instances_train2017.json`` and ``instances_val2017.json`` give outlines and kinds.
+``instances_train2017.json`` and ``instances_val2017.json`` give their outlines.
 
 The paper's way of turning these orders into questions is not at hand. These choices are ours: one pair per photograph, picked by
 the photograph's number, so that questions are independent; orders that hold both ways, or neither, are left out, for then no colour
 would be the right one; one object is outlined in red and the other in blue, and which is which is settled by the photograph's
-number, so that yes and no are equally frequent; the question names the kind of each. All depth orders are used, those marked as
+number, so that yes and no are equally frequent. The question is the same for every photograph and does not name what is outlined:
+a person is in front of a chair more often than not, so that words alone would answer. All depth orders are used, those marked as
 overlapping too.
 """
 
@@ -38,8 +39,8 @@ LAYOUT = (
 )
 RED, BLUE = (255, 0, 0), (0, 80, 255)
 QUESTIONS = {
-    "occlusion": "Does the {red} outlined in red cover a part of the {blue} outlined in blue? Answer yes or no.",
-    "depth": "Is the {red} outlined in red nearer to the camera than the {blue} outlined in blue? Answer yes or no.",
+    "occlusion": "Does the object outlined in red cover a part of the object outlined in blue? Answer yes or no.",
+    "depth": "Is the object outlined in red nearer to the camera than the object outlined in blue? Answer yes or no.",
 }
 _ORDER = re.compile(r"\s*(\d+)\s*<\s*(\d+)\s*")
 
@@ -58,7 +59,6 @@ class Pair:
 class Outline:
     """Where an object is, in pixels of the photograph as COCO has it."""
 
-    kind: int
     polygons: tuple[tuple[float, ...], ...]
     """x, y in turns; the box, where COCO gives no polygon."""
 
@@ -69,16 +69,15 @@ def local(folder: Path, part: str, order: str) -> Iterator[Asked]:
     instances = _annotations(folder, f"instances_{part}2017.json")
     found = [pair_of(entry, order, orders.name, n) for n, (_, entry) in enumerate(arrays(orders, {"annotations"}), start=1)]
     pairs = [pair for pair in found if pair]
-    outlines, sizes, files, kinds = _coco(instances, pairs)
+    outlines, sizes, files = _coco(instances, pairs)
     places = (f"{part}2017", f"images/{part}2017", "images", f"../coco/{part}2017")
     for pair in pairs:
         if pair.red not in outlines or pair.blue not in outlines:
             raise wrong(orders.name, f"of photograph {pair.image}", f"Its objects are not in {instances.name}.")
         red, blue = outlines[pair.red], outlines[pair.blue]
         name = files.get(pair.image, f"{pair.image:012d}.jpg")
-        question = QUESTIONS[order].format(red=kinds.get(red.kind, "object"), blue=kinds.get(blue.kind, "object"))
         opened = functools.partial(_marked, picture_in(folder, places, name), red, blue, sizes.get(pair.image))
-        yield Asked(name, name, question, pair.answer, opened)
+        yield Asked(name, name, QUESTIONS[order], pair.answer, opened)
 
 
 def pair_of(entry: Mapping[str, Any], order: str, source: str, number: object) -> Pair | None:
@@ -115,23 +114,20 @@ def _annotations(folder: Path, name: str) -> Path:
     return find_file(folder, [f"annotations/{name}", name, f"../coco/annotations/{name}"], LAYOUT)
 
 
-def _coco(path: Path, pairs: list[Pair]) -> tuple[dict[int, Outline], dict[int, tuple[int, int]], dict[int, str], dict[int, str]]:
-    """Return the outlines, the size of each photograph, its file name, and the names of the kinds that pairs need."""
+def _coco(path: Path, pairs: list[Pair]) -> tuple[dict[int, Outline], dict[int, tuple[int, int]], dict[int, str]]:
+    """Return the outlines that pairs need, and the size and file name of each photograph."""
     objects, photographs = {n for p in pairs for n in (p.red, p.blue)}, {p.image for p in pairs}
     outlines: dict[int, Outline] = {}
     sizes: dict[int, tuple[int, int]] = {}
     files: dict[int, str] = {}
-    kinds: dict[int, str] = {}
-    for number, (key, entry) in enumerate(arrays(path, {"annotations", "images", "categories"}), start=1):
+    for number, (key, entry) in enumerate(arrays(path, {"annotations", "images"}), start=1):
         of = functools.partial(field, entry, source=path.name, number=number)
         identity = of("id", int)
         if key == "annotations" and identity in objects:
-            outlines[identity] = Outline(of("category_id", int), _polygons(entry, path.name, number))
+            outlines[identity] = Outline(_polygons(entry, path.name, number))
         elif key == "images" and identity in photographs:
             sizes[identity], files[identity] = (of("width", int), of("height", int)), of("file_name", str)
-        elif key == "categories":
-            kinds[identity] = of("name", str)
-    return outlines, sizes, files, kinds
+    return outlines, sizes, files
 
 
 def _polygons(entry: Mapping[str, Any], source: str, number: object) -> tuple[tuple[float, ...], ...]:
