@@ -385,6 +385,8 @@ def bench_paper(
                 planned = paper.carry_out(planned, vlm, settings, progress)
     if json_file != "-":
         console.print(paper.table(planned))
+        for note in paper.notes(planned):
+            console.print(note, markup=False, highlight=False)
     _write_json(json_file, json.dumps(paper.as_json(planned, settings), indent=2, ensure_ascii=False))
 
 
