@@ -166,7 +166,7 @@ def measure(vlm: Vlm, n: int = 1000, quick: bool = False) -> dict:
     quick : bool
         A tenth of the pictures: for a look, not for the card.
     """
-    n, n_test, n_skip = (n // 10, 100, 40) if quick else (n, SHOT_TESTS, 300)
+    n, n_test, n_skip = (n // 10, 100, 40) if quick else (n, SHOT_TESTS, 600)
     tasks = [answered(vlm, task, n) for task in TASKS]
     shifted = [answered(vlm, task, n, shifted=True) for task in ("presence-any", "attribute-any", "count-any")]
     return {
