@@ -231,8 +231,8 @@ class _Loss:
     def _sum(self, images: LabelledImages) -> torch.Tensor:
         logits = _first_token(self.vlm, self.module, images.pictures, images.questions)
         of_class = torch.stack([logits[:, ids].logsumexp(dim=1) for ids in self.starts], dim=1)
-        own = of_class[torch.arange(len(images)), torch.from_numpy(images.labels).to(of_class.device)]
-        return (logits.logsumexp(dim=1) - own).sum()
+        own = of_class.gather(1, torch.from_numpy(images.labels).to(of_class.device)[:, None])
+        return (logits.logsumexp(dim=1) - own[:, 0]).sum()
 
 
 def _first_token(vlm: Vlm, module: Any, pictures: Sequence[Picture], questions: Sequence[str]) -> torch.Tensor:
