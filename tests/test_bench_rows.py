@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from sn_viz.bench import BENCHES, Options, app, as_json, extract, in_a_fresh_process, machine, memory, row, search, table
+from sn_viz.bench import BENCHES, Options, app, as_json, extract, in_a_fresh_process, machine, row, scale, search, table
 from sn_viz.cli import main
 from sn_viz.search import find_stumps
 from sn_viz.store import Store
@@ -72,15 +72,15 @@ def test_reading_adds_one_image_for_one_image(checkpoint, monkeypatch, tmp_path)
 
 def test_memory_is_measured_in_a_process_of_its_own(monkeypatch, tmp_path):
     path = tmp_path / "values"
-    memory.write_values(path, 40, 500)
+    scale.write_values(path, 40, 500)
     values = np.memmap(path, np.float16, "r", shape=(40, 500))
     assert len(np.unique(values[:, 7])) > 30
-    found = memory.searched(path, (40, 500), 20, 300, repeats=1)
+    found = scale.searched(path, (40, 500), 20, 300, repeats=1)
     assert found.seconds > 0 and 0.02 < found.idle <= found.own <= found.peak < 1.5
 
 
 def test_a_line_through_points_on_a_line_is_straight():
-    slope, start, fit = memory.line(np.array([1.0, 2, 3]), np.array([5.0, 7, 9]))
+    slope, start, fit = scale.line(np.array([1.0, 2, 3]), np.array([5.0, 7, 9]))
     assert (slope, start, fit) == pytest.approx((2, 3, 1))
 
 
