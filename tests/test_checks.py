@@ -67,8 +67,9 @@ def test_findings_are_saved_with_the_run(examined, tmp_path):
 @pytest.mark.parametrize("dark", [False, True])
 def test_figures_show_what_was_found_and_nothing_before(run, examined, dark):
     assert causal.info(run) is None and robustness.info(run) is None
-    chosen, random = causal.figure(causal.info(examined), dark).data
-    assert len(chosen.x) == 3 and "random" in random.name
+    chosen, random, fell, _ = causal.figure(causal.info(examined), dark).data
+    assert len(chosen.x) == 3 and "random" in random.name and fell.yaxis == "y2"
+    assert fell.y[0] == pytest.approx(examined.findings["causal"]["kinds"][0]["fall"]["value"], rel=1e-3)
     full, early = robustness.figure(robustness.info(examined), dark).data
     assert len(full.x) == len(early.x) == 1 + 2 + 7
     before = examined.findings["wordings"]["before"]

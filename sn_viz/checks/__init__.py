@@ -1,8 +1,7 @@
 """What may be asked of a finished run that needs its model again: one file each, under the name users type.
 
 Takes a ``Run``, its model and ``Options``; returns the run with one more entry in ``findings``, plain JSON values that are saved
-with it. A figure of the same name in ``sn_viz.plots`` shows them. To add a check, copy a neighbour: the app, the command line and the
-report find it by its registration.
+with it. Figures in ``sn_viz.plots`` show them. To add a check, copy a neighbour: app and command line find it by its registration.
 """
 
 from __future__ import annotations

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from sn_viz.ablation import KINDS, ablate
 from sn_viz.checks import CHECKS, Check, Options, sample
 from sn_viz.progress import part
@@ -34,8 +36,15 @@ def ask(run: Run, vlm: Vlm, options: Options, progress: Progress) -> dict[str, A
             progress=part(progress, i / len(KINDS), (i + 1) / len(KINDS)),
         )
         parts = {name: asdict(getattr(found, name)) for name in ("moved", "random_moved", "difference", "push_difference")}
+        parts |= {"fall": _mean(found.push), "random_fall": _mean(found.random_push.mean(axis=0))}
         kinds.append({"kind": kind, "n_neurons": found.n_neurons, "sentence": found.sentence} | parts)
     return {"kinds": kinds, "sentence": kinds[-1]["sentence"]}
+
+
+def _mean(values: np.ndarray) -> dict[str, float]:
+    """Return the mean over images with its 95 % interval, by the normal approximation."""
+    mean, error = float(values.mean()), 1.96 * float(values.std() / np.sqrt(len(values)))
+    return {"value": mean, "low": mean - error, "high": mean + error}
 
 
 CHECKS.register("causal")(Check("Does the answer depend on them?", ask))

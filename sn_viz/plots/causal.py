@@ -6,7 +6,7 @@ models.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,18 +19,22 @@ TITLE = "Does the answer depend on them?"
 NAMES = {"mean": "set to their mean", "zero": "set to zero", "other-class": "set to the other answer's mean"}
 
 
+class Bars(NamedTuple):
+    """One bar for each kind of overwriting, with its 95 % interval: float64 (kind,) each."""
+
+    value: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
 class Info(NamedTuple):
     """One entry for each kind of overwriting."""
 
     name: tuple[str, ...]
-    chosen: np.ndarray
-    chosen_low: np.ndarray
-    chosen_high: np.ndarray
-    """float64 (kind,): fraction of images whose answer moved, and its 95 % interval."""
-    random: np.ndarray
-    random_low: np.ndarray
-    random_high: np.ndarray
-    """float64 (kind,): the same with random neurons of the same layers and sites."""
+    moved: tuple[Bars, Bars]
+    """Fraction of images whose answer moved: with the chosen neurons, and with random ones of the same layers and sites."""
+    fall: tuple[Bars, Bars]
+    """By how much the lead of the answer fell, in logits: effects too small to turn an answer."""
     difference: tuple[str, ...]
     """Chosen minus random with its paired 95 % interval, as text."""
     n_neurons: int
@@ -38,7 +42,7 @@ class Info(NamedTuple):
 
 
 def info(run: Run) -> Info | None:
-    """Return the shares of every kind of overwriting; None when the run was not asked."""
+    """Return what every kind of overwriting did; None when the run was not asked."""
     found = run.findings.get("causal")
     if not found:
         return None
@@ -46,67 +50,71 @@ def info(run: Run) -> Info | None:
     gaps = [one["difference"] for one in kinds]
     return Info(
         tuple(NAMES[one["kind"]] for one in kinds),
-        *_ends([one["moved"] for one in kinds]),
-        *_ends([one["random_moved"] for one in kinds]),
+        (_bars(kinds, "moved"), _bars(kinds, "random_moved")),
+        (_bars(kinds, "fall"), _bars(kinds, "random_fall")),
         tuple(f"{style.percent(gap['value'])} ({style.percent(gap['low'])} to {style.percent(gap['high'])})" for gap in gaps),
         max((one["n_neurons"] for one in kinds), default=0),
         max((gap["n"] for gap in gaps), default=0),
     )
 
 
-def _ends(intervals: Sequence[Mapping[str, float]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    value, low, high = np.array([(one["value"], one["low"], one["high"]) for one in intervals], dtype=np.float64).reshape(-1, 3).T
-    return value, low, high
+def _bars(kinds: Sequence[Mapping[str, Any]], what: str) -> Bars:
+    ends = np.array([[one[what][end] for end in Bars._fields] for one in kinds], dtype=np.float64)
+    return Bars(*ends.reshape(-1, 3).T)
 
 
 def figure(info: Info, dark: bool = False) -> go.Figure:
-    """Draw two bars for each kind of overwriting."""
+    """Draw two bars for each kind of overwriting: answers that moved above, the fall of the lead below."""
     if not info.n_images:
         return style.empty(TITLE, "No neuron has been overwritten yet.", dark)
     look = style.theme(dark)
-    result = style.canvas(TITLE, dark, height=400)
-    bars = (
-        (f"the {info.n_neurons} chosen neurons", look.accent, info.chosen, info.chosen_low, info.chosen_high),
-        ("as many random neurons of the same layers and sites", look.luck, info.random, info.random_low, info.random_high),
+    result = style.canvas(TITLE, dark, height=520)
+    result.update_layout(barmode="group", bargap=0.3, yaxis_domain=[0.56, 1], yaxis2={**result.layout.yaxis.to_plotly_json()})
+    names = (f"the {info.n_neurons} chosen neurons", "as many random ones"), (look.accent, look.luck)
+    for axis, pair, unit in (("y", info.moved, style.percent), ("y2", info.fall, _logits)):
+        for name, colour, bars in zip(*names, pair, strict=True):
+            result.add_bar(
+                x=list(map(style.wrapped, info.name)),
+                y=style.numbers(bars.value),
+                yaxis=axis,
+                name=name,
+                showlegend=axis == "y",
+                marker={"color": style.faded(colour, 0.8), "line": {"width": 0}},
+                error_y={
+                    "type": "data",
+                    "symmetric": False,
+                    "array": style.numbers(bars.high - bars.value),
+                    "arrayminus": style.numbers(bars.value - bars.low),
+                    "color": look.ink,
+                    "thickness": 1.5,
+                    "width": 4,
+                },
+                hovertext=[_hover(info, kind, name, bars, unit) for kind in range(len(info.name))],
+                hoverinfo="text",
+            )
+    result.update_layout(
+        xaxis_anchor="y2",
+        yaxis={"title": {"text": "answers moved"}, "tickformat": ".0%", "rangemode": "tozero", "zeroline": False, "nticks": 4},
+        yaxis2={"title": {"text": "lead fell (logits)"}, "domain": [0, 0.44], "anchor": "x", "rangemode": "tozero", "nticks": 4},
     )
-    for name, colour, value, low, high in bars:
-        spread = {
-            "type": "data",
-            "symmetric": False,
-            "array": style.numbers(high - value),
-            "arrayminus": style.numbers(value - low),
-            "color": look.ink,
-            "thickness": 1.5,
-            "width": 4,
-        }
-        result.add_bar(
-            x=list(map(style.wrapped, info.name)),
-            y=style.numbers(value),
-            name=name,
-            marker={"color": style.faded(colour, 0.8), "line": {"width": 0}},
-            error_y=spread,
-            hovertext=[_hover(info, kind, name, value, low, high) for kind in range(len(info.name))],
-            hoverinfo="text",
-        )
-    result.update_yaxes(
-        title_text=f"Answers that moved, of {info.n_images:,}", tickformat=".0%", rangemode="tozero", zeroline=False
-    )
-    result.update_layout(barmode="group", bargap=0.3)
-    return style.below_title(result, 3)
+    return style.below_title(result, 2)
 
 
-def _hover(info: Info, kind: int, name: str, value: np.ndarray, low: np.ndarray, high: np.ndarray) -> str:
-    return (
-        f"<b>{name}</b> {info.name[kind]}<br>{style.percent(value[kind])} ({style.percent(low[kind])} to "
-        f"{style.percent(high[kind])})<br>chosen minus random: {info.difference[kind]}"
-    )
+def _logits(value: float) -> str:
+    return f"{value:.2f} logits"
+
+
+def _hover(info: Info, kind: int, name: str, bars: Bars, unit: Callable[[float], str]) -> str:
+    value, low, high = (unit(float(end[kind])) for end in bars)
+    return f"<b>{name}</b> {info.name[kind]}<br>{value} ({low} to {high})<br>moved, chosen minus random: {info.difference[kind]}"
 
 
 PLOTS.register("causal")(
     Plot(
         TITLE,
         "How often the full model changes its answer when the chosen neurons are overwritten, beside equally many random neurons "
-        "of the same layers and sites; where the pairs stand alike, nothing shows that the model uses the chosen ones.",
+        "of the same layers and sites, and how far the answer's lead over the next falls; where the pairs stand alike, nothing "
+        "shows that the model uses the chosen ones.",
         order=60,
         figure=figure,
         info=info,

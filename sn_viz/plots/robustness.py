@@ -80,7 +80,7 @@ def figure(info: Info, dark: bool = False) -> go.Figure:
     result.update_xaxes(title_text=f"Accuracy, {info.n} test images", tickformat=".0%", zeroline=False, nticks=6)
     result.update_yaxes(
         tickvals=rows.tolist(),
-        ticktext=[style.wrapped(name, 24) for name in info.name],
+        ticktext=[style.wrapped(name.replace("{question}", "…?"), 24) for name in info.name],
         range=[len(info.name) - 0.4, -0.6],
         zeroline=False,
     )

@@ -175,9 +175,8 @@ def divide(model: LlavaForConditionalGeneration, blocks: int, seed: int = 0) -> 
 
     The heads of an old block go to its first, second, third new block in order, its MLP neurons in turn to all but the first; what
     this leaves free in a block (heads and neurons) starts from small random weights. Of the first block's heads half go to the
-    second, and those that start anew in their place look everywhere alike: heads that match likeness show the last token only itself
-    there.
-    What the model answers changes little by this.
+    second, and those that start anew in their place look everywhere alike: heads that match likeness show the last token only
+    itself there. What the model answers changes little by this.
 
     Parameters
     ----------

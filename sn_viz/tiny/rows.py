@@ -32,7 +32,7 @@ STEPS = {"where": 3.0, "place": 3.0, "distance": 1.0, "further": 3.0}
 UPRIGHT = re.compile(r"\b(above|below|further (up|down))\b")
 PASSED_OVER = 0.6
 """Share of questions on up and down that are not asked: what is lower is nearer, so questions on depth teach that besides."""
-OPEN = {"open": 1.5, "open-colour": 0.7}
+OPEN = {"open": 4.0, "open-colour": 1.5}
 """What the deep stage asks besides: with no one thing named, the answer needs a view of the whole picture."""
 EASY = ("presence", "attribute", "colour", "how-many", "choice-kind")
 """What the first quarter of the shallow stage asks."""
