@@ -141,18 +141,22 @@ def first_tokens(vlm: Vlm, images: LabelledImages) -> tuple[np.ndarray, np.ndarr
     return right, nats
 
 
-def shots(vlm: Vlm, task: str, n_test: int, seed: int = 40) -> Shot:
-    """Return super neurons' accuracy at every exit layer, from ``SHOTS`` probing images, beside the full model's."""
+def shots(vlm: Vlm, task: str, n_test: int, seed: int = 40, tower: bool = False) -> Shot:
+    """Return super neurons' accuracy at every exit layer, from ``SHOTS`` probing images, beside the full model's.
+
+    With ``tower`` those of the vision tower may vote too; only the decoder's exits are told.
+    """
     n_test = min(n_test, 366 - SHOTS) if task == "digits-three" else n_test
     train, test = load_pack(task, SHOTS, n_test, seed)
-    seen, unseen = (extract(vlm, images, cache=Store()) for images in (train, test))
+    sites = ("all", "tower") if tower else "all"
+    seen, unseen = (extract(vlm, images, sites=sites, cache=Store()) for images in (train, test))
     n_classes = len(train.classes)
     stumps = find_stumps(seen.values, train.labels, classes=n_classes)
     voters = voters_by_layer(stumps, seen.neurons, VOTERS, n_classes)
     votes = votes_by_layer(unseen.values, voters, n_classes)
-    right = (votes.predicted == test.labels[:, None]).sum(0)
+    right = (votes.predicted == test.labels[:, None]).sum(0)[seen.neurons.n_tower :]
     full = int((answers(vlm, test) == test.labels).sum())
-    return Shot(task, wilson(full, n_test), tuple(wilson(int(r), n_test) for r in right))
+    return Shot(f"{task}, tower sites too" if tower else task, wilson(full, n_test), tuple(wilson(int(r), n_test) for r in right))
 
 
 def measure(vlm: Vlm, n: int = 1000, quick: bool = False) -> dict:
@@ -166,7 +170,7 @@ def measure(vlm: Vlm, n: int = 1000, quick: bool = False) -> dict:
     quick : bool
         A tenth of the pictures: for a look, not for the card.
     """
-    n, n_test, n_skip = (n // 10, 100, 40) if quick else (n, SHOT_TESTS, 600)
+    n, n_test, n_skip = (n // 10, 100, 40) if quick else (n, SHOT_TESTS, 400)
     tasks = [answered(vlm, task, n) for task in TASKS]
     shifted = [answered(vlm, task, n, shifted=True) for task in ("presence-any", "attribute-any", "count-any")]
     return {
@@ -174,7 +178,7 @@ def measure(vlm: Vlm, n: int = 1000, quick: bool = False) -> dict:
         "n": n,
         "tasks": tasks,
         "shifted": shifted,
-        "shots": [shots(vlm, task, n_test) for task in SHOT_TASKS],
+        "shots": [shots(vlm, task, n_test) for task in SHOT_TASKS] + [shots(vlm, SHOT_TASKS[0], n_test, tower=True)],
         "skipped": skip_table(vlm, n_skip),
     }
 
