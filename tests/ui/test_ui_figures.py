@@ -61,7 +61,7 @@ def test_a_new_file_is_in_the_report_and_on_its_tab(dropped):
 
 
 def test_every_figure_of_the_app_says_where_it_stands():
-    assert ordered("compare") == ["compare", "tradeoff", "null"]
+    assert ordered("compare") == ["compare", "tradeoff", "stability", "null"]
     assert ordered("neurons") == ["heatmap", "units", "histogram", "map"]
     assert ordered("exit") == ["layers", "race"]
     assert all(PLOTS[name].sentence.endswith(".") for name in PLOTS)

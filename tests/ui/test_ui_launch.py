@@ -35,7 +35,7 @@ def test_only_a_space_listens_to_everyone(monkeypatch):
 
 def test_the_queue_is_bounded_and_flags_reach_gradio(monkeypatch):
     seen = {}
-    monkeypatch.setattr(serving, "warm_up", lambda dtypes: None)
+    monkeypatch.setattr(serving, "warm_up", lambda dtypes, fixed, apart: None)
     with gr.Blocks() as page:
         gr.Markdown("x")
     monkeypatch.setattr(page, "queue", lambda **named: seen.update(queue=named))
@@ -50,8 +50,8 @@ def test_the_queue_is_bounded_and_flags_reach_gradio(monkeypatch):
 def test_the_search_is_compiled_beside_the_server_and_holds_up_nothing(monkeypatch):
     compiled, ended = Event(), Event()
 
-    def slow(dtypes):
-        assert ended.wait(20) and dtypes == (np.float16,)
+    def slow(dtypes, fixed, apart):
+        assert ended.wait(20) and dtypes == (np.float16,) and apart
         compiled.set()
 
     with gr.Blocks() as page:
