@@ -138,7 +138,7 @@ def stream_layers(
             raise _Stop
 
     logits = None
-    with vlm.lock, torch.inference_mode(), _hooks() as hooks:
+    with vlm.lock, vlm.threads(len(inputs["input_ids"])), torch.inference_mode(), _hooks() as hooks:
         hooks.append(_block(vlm, layers[0]).register_forward_pre_hook(lambda *_: begun.append(_now(vlm) - start)))
         _watch(vlm, plan.spots, inputs, buffer.write, hooks)
         for layer in layers:
@@ -397,7 +397,7 @@ def _run_until(vlm: Vlm, inputs: Inputs, plan: _Plan, cut: str, write: Callable[
             if not waiting:
                 raise _Stop
 
-    with vlm.lock, torch.inference_mode(), _hooks() as hooks:
+    with vlm.lock, vlm.threads(len(inputs["input_ids"])), torch.inference_mode(), _hooks() as hooks:
         if vlm.replay.works is None:
             vlm.replay.works = vlm.replay.equals_the_model(*_two_pictures(vlm))
         _cut_down(vlm, plan.last, cut, hooks)

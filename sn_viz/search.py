@@ -35,6 +35,8 @@ MAX_EXAMPLES = 60_000
 """Counts of pairs must fit 32 bits."""
 SLAB_BYTES = 128 * 2**20
 """How much of an array on disk is copied into memory at a time."""
+MAPPED_BYTES = 256 * 2**20
+"""How much of a file may be mapped while a slab is copied out of it."""
 STRIP_VALUES = 2**21
 """Values a thread works on between two looks at the queue."""
 WORK_BYTES = 2**20
@@ -256,10 +258,14 @@ def _slabs(values: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
     dtype = values.dtype if native else np.float32
     width = max(64, SLAB_BYTES // (np.dtype(dtype).itemsize * len(values)))
     for start in range(0, values.shape[1], width):
-        with np.errstate(over="ignore"):
-            yield np.array(values[:, start : start + width], dtype=dtype, order="C"), start
-        if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
-            mapped.madvise(mmap.MADV_DONTNEED)
+        slab = np.empty((len(values), min(width, values.shape[1] - start)), dtype)
+        rows = max(1, MAPPED_BYTES // max(1, abs(values.strides[0])))
+        for first in range(0, len(values), rows):
+            with np.errstate(over="ignore"):
+                slab[first : first + rows] = values[first : first + rows, start : start + width]
+            if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
+                mapped.madvise(mmap.MADV_DONTNEED)  # a touched page may bring a megabyte of neighbours with it
+        yield slab, start
 
 
 def _bits(slab: np.ndarray, start: int, stop: int) -> tuple[np.ndarray, int, int]:

@@ -60,7 +60,7 @@ def runs_of(vlm: Vlm, inputs: Inputs) -> dict[str, Callable[[], None]]:
         args, kwargs = given[name]
 
         def run() -> None:
-            with torch.inference_mode():
+            with vlm.threads(len(inputs["input_ids"])), torch.inference_mode():
                 if parts[name] is vlm.blocks[0]:
                     with last_position_only(vlm, 1):
                         parts[name](*args, **kwargs)

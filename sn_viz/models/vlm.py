@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import Any
 
@@ -20,6 +21,7 @@ from sn_viz.models.blocks import decoder_blocks, final_norm, has_class_token, to
 from sn_viz.models.families import FAMILIES
 from sn_viz.models.fast_inputs import FastInputs
 from sn_viz.models.replay import Replay
+from sn_viz.models.threads import threads_for
 from sn_viz.types import Picture
 
 Inputs = dict[str, Any]
@@ -62,6 +64,7 @@ class Vlm:
         self.tokenizer.padding_side = "left"
         if self.tokenizer.pad_token is None:
             self.tokenizer.pad_token = self.tokenizer.eos_token
+        self.n_weights = sum(weight.numel() for weight in module.parameters())
         self.lock = threading.RLock()
         self._text_lock = threading.RLock()
         self.plans: dict[Any, Any] = {}
@@ -201,6 +204,10 @@ class Vlm:
             self._size_matters = any(shape != shapes[0] for shape in shapes)
         return self._size_matters
 
+    def threads(self, batch: int) -> AbstractContextManager[None]:
+        """Return the context for a pass of ``batch`` examples, which gives it as many threads as it can use."""
+        return threads_for(self.n_weights, batch, self.device)
+
     def forward_options(self) -> dict[str, Any]:
         """Return the options of a forward pass that keeps no cache and computes logits at the last position only."""
         return {"use_cache": False, "logits_to_keep": 1, "return_dict": True}
@@ -229,7 +236,7 @@ class Vlm:
         for start in range(0, len(pictures), batch_size):
             inputs = self.prepare(pictures[start : start + batch_size], questions[start : start + batch_size])
             options = {"max_new_tokens": max_new_tokens, "do_sample": False, "pad_token_id": self.tokenizer.pad_token_id}
-            with self.lock:
+            with self.lock, self.threads(len(inputs["input_ids"])):
                 tokens = self.module.generate(**inputs, **options)
             new = tokens[:, inputs["input_ids"].shape[1] :]
             with self._text_lock:
@@ -255,7 +262,7 @@ class Vlm:
         rows = []
         for start in range(0, len(pictures), batch_size):
             inputs = self.prepare(pictures[start : start + batch_size], questions[start : start + batch_size])
-            with self.lock:
+            with self.lock, self.threads(len(inputs["input_ids"])):
                 rows.append(self.module(**inputs, **self.forward_options()).logits[:, -1].float().cpu().numpy())
         return np.concatenate(rows)
 
