@@ -69,7 +69,8 @@ def figure(info: Info, dark: bool = False) -> go.Figure:
         return style.empty(TITLE, "No neuron has been overwritten yet.", dark)
     look = style.theme(dark)
     result = style.canvas(TITLE, dark, height=520)
-    result.update_layout(barmode="group", bargap=0.3, yaxis_domain=[0.56, 1], yaxis2={**result.layout.yaxis.to_plotly_json()})
+    axis: Any = result["layout"]["yaxis"]
+    result.update_layout(barmode="group", bargap=0.3, yaxis_domain=[0.56, 1], yaxis2=axis.to_plotly_json())
     names = (f"the {info.n_neurons} chosen neurons", "as many random ones"), (look.accent, look.luck)
     for axis, pair, unit in (("y", info.moved, style.percent), ("y2", info.fall, _logits)):
         for name, colour, bars in zip(*names, pair, strict=True):

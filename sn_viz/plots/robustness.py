@@ -35,11 +35,15 @@ def info(run: Run) -> Info | None:
     found = [run.findings[name] for name in ("wordings", "pictures") if name in run.findings]
     if not found:
         return None
-    rows = [{"name": "as it was"} | {method: {"accuracy": found[0]["before"][method]} for method in METHODS}]
+    rows: list[dict[str, Any]] = [{"name": "as it was"}]
+    rows[0] |= {method: {"accuracy": found[0]["before"][method]} for method in METHODS}
     rows += [one for part in found for one in part["conditions"]]
-    ends = np.array([[[row[method]["accuracy"][end] for row in rows] for method in METHODS] for end in ("value", "low", "high")])
+    value, low, high = (
+        np.array([[row[method]["accuracy"][end] for row in rows] for method in METHODS], dtype=np.float64)
+        for end in ("value", "low", "high")
+    )
     lost = tuple(tuple(_lost(row[method].get("lost")) for row in rows) for method in METHODS)
-    return Info(tuple(row["name"] for row in rows), *ends.astype(np.float64), lost, int(found[0]["n"]))
+    return Info(tuple(row["name"] for row in rows), value, low, high, lost, int(found[0]["n"]))
 
 
 def _lost(gap: dict[str, Any] | None) -> str:
@@ -74,7 +78,7 @@ def figure(info: Info, dark: bool = False) -> go.Figure:
                 "width": 4,
             },
             marker={"color": colour, "size": 11, "symbol": ("circle", "diamond")[number]},
-            hovertext=[_hover(info, number, method, row) for row in rows],
+            hovertext=[_hover(info, number, method, row) for row in range(len(rows))],
             hoverinfo="text",
         )
     result.update_xaxes(title_text=f"Accuracy, {info.n} test images", tickformat=".0%", zeroline=False, nticks=6)
