@@ -15,7 +15,6 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -106,12 +105,9 @@ def find(
     """Find the super neurons that answer a question, and compare them with the model itself."""
     _check_json_target(json_file)
     with _quiet(json_file) as console:
-        import numpy as np
+        from sn_viz.search import warm_up_beside
 
-        from sn_viz.search import warm_up
-
-        # on a new machine the search is compiled first of all, while torch is still being imported
-        Thread(target=warm_up, args=((np.float16,), rule != "best-split", True), name="warm-up").start()
+        warm_up_beside(fixed=rule != "best-split")  # on a new machine this compiles while torch is still being imported
         from sn_viz import pipeline
         from sn_viz.saving import check_folder
         from sn_viz.tables import print_run

@@ -11,7 +11,6 @@ import platform
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
-from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,7 +26,7 @@ from sn_viz.held_out import align_classes, asked, usable, without_seen
 from sn_viz.models.catalog import lasting_name
 from sn_viz.models.once import model_named
 from sn_viz.progress import Stages, part, silent
-from sn_viz.search import best_scores_under_null, find_stumps, warm_up
+from sn_viz.search import best_scores_under_null, find_stumps, warm_up_beside
 from sn_viz.sites import site_names
 from sn_viz.sources.text import clean_question
 from sn_viz.statistics import choose_exit_layer, cross_validated_layers, selection_stability, wilson
@@ -218,8 +217,7 @@ def find(
     question = None if question is None else clean_question(question)
     if model is None or isinstance(model, str | os.PathLike):
         model = lasting_name(model or os.environ.get("SN_VIZ_MODEL") or DEFAULT_MODEL)
-    kernels = (np.float16,), rule != "best-split", True
-    Thread(target=warm_up, args=kernels, name="warm-up").start()  # compiles on a new machine, while the model loads
+    warm_up_beside(fixed=rule != "best-split")  # compiles on a new machine, while the model loads
     with stage("load", 0.10, "Loading images and model") as report:
         train, held_out = load_splits(data, question, test, test_size, seed)
         report(0.5, "Loading the model")

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import RLock, local
+from threading import RLock, Thread, local
 from types import ModuleType
 from typing import NamedTuple
 
@@ -165,6 +165,11 @@ def warm_up(dtypes: Sequence[type[np.floating]] = (np.float16, np.float32), fixe
                 [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": where}, stdin=subprocess.DEVNULL, check=False
             )
         _load_kernels(dtypes, fixed)
+
+
+def warm_up_beside(fixed: bool = True) -> None:
+    """Warm up for float16 in a thread of its own, compiling apart; a process that ends does not wait for it."""
+    Thread(target=warm_up, args=((np.float16,), fixed, True), name="warm-up", daemon=True).start()
 
 
 def _load_kernels(dtypes: Sequence[type[np.floating]], fixed: bool) -> None:

@@ -11,11 +11,9 @@ import html
 import os
 import re
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import gradio as gr
-import numpy as np
 import plotly
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
@@ -24,7 +22,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sn_viz.errors import UserError
-from sn_viz.search import warm_up
+from sn_viz.search import warm_up_beside
 from sn_viz.ui.share import limits
 from sn_viz.ui.theme import theme
 
@@ -225,6 +223,6 @@ def launch(page: gr.Blocks, port: int | None = None, root_path: str | None = Non
     """
     unknown = set(more) - {"prevent_thread_lock", "quiet", "inbrowser"}
     assert not unknown, unknown
-    Thread(target=warm_up, args=[(np.float16,), True, True], name="warm-up", daemon=True).start()
+    warm_up_beside()
     page.queue(max_size=QUEUE_SIZE, default_concurrency_limit=8, api_open=False)
     return page.launch(**launch_flags(port, root_path), **more)

@@ -209,7 +209,7 @@ def show_strip(run_key: str, pack: str | None) -> dict:
         return gr.skip()
     run = RUNS.get(run_key)
     yours = "Your images, changed by hand" if edits.is_edited(run.train) else "Your images"
-    where = f"Sample pack “{pack}”" if pack and run_key.startswith(packs.KEY) else yours
+    where = f"Sample pack “{pack}”" if pack else yours
     question = run.config.question or run.test.question or "a question per image"
     return {
         "title": question,

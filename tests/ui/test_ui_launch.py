@@ -13,6 +13,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
+from sn_viz import search
 from sn_viz.errors import UserError
 from sn_viz.ui import launch as serving
 from sn_viz.ui.launch import HEADERS, SafeRequests, launch_flags, routes
@@ -35,7 +36,7 @@ def test_only_a_space_listens_to_everyone(monkeypatch):
 
 def test_the_queue_is_bounded_and_flags_reach_gradio(monkeypatch):
     seen = {}
-    monkeypatch.setattr(serving, "warm_up", lambda dtypes, fixed, apart: None)
+    monkeypatch.setattr(serving, "warm_up_beside", lambda: None)
     with gr.Blocks() as page:
         gr.Markdown("x")
     monkeypatch.setattr(page, "queue", lambda **named: seen.update(queue=named))
@@ -56,7 +57,7 @@ def test_the_search_is_compiled_beside_the_server_and_holds_up_nothing(monkeypat
 
     with gr.Blocks() as page:
         gr.Markdown("x")
-    monkeypatch.setattr(serving, "warm_up", slow)
+    monkeypatch.setattr(search, "warm_up", slow)
     monkeypatch.setattr(page, "launch", lambda **named: "served")
     assert serving.launch(page) == "served" and not compiled.is_set()
     ended.set()
