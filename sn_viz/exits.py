@@ -162,7 +162,7 @@ def available_sites(vlm: Vlm, sites: str | Sequence[str] = "all") -> tuple[str, 
     for name in names:
         if name in asked or not vlm.tower_blocks and in_tower(name):
             _places(vlm, name)
-    return tuple(name for name in names if _has_site(vlm, name))
+    return tuple(name for name in names if has_site(vlm, name))
 
 
 def layers_of(vlm: Vlm, sites: Sequence[str]) -> range:
@@ -185,7 +185,8 @@ def spoken_layers(layers: range) -> str:
     return " and ".join(filter(None, (tower, decoder)))
 
 
-def _has_site(vlm: Vlm, name: str) -> bool:
+def has_site(vlm: Vlm, name: str) -> bool:
+    """Return whether every block of its kind has the site of that name."""
     try:
         return bool(_places(vlm, name))
     except UserError:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sn_viz.errors import UserError
-from sn_viz.exits import available_sites, check_layer, layers_of, site_widths, truncated_forward
+from sn_viz.exits import available_sites, check_layer, has_site, layers_of, site_widths, truncated_forward
 from sn_viz.models.vlm import Vlm
 from sn_viz.types import Activations, LabelledImages, Neurons, Picture, Progress
 
@@ -38,6 +38,7 @@ def extract(
     cache: Store | None = None,
     up_to_layer: int | None = None,
     dtype: type[np.floating] = np.float16,
+    also: Sequence[str] = (),
 ) -> Activations:
     """Read every neuron at the last prompt position, for every image.
 
@@ -61,6 +62,9 @@ def extract(
         Really stop there; default: the last layer. 0 and less lie in the vision tower.
     dtype : type
         ``np.float16`` (values beyond its range are cut to its largest number; NaN stays NaN) or ``np.float32``.
+    also : sequence of str
+        Further sites, each of which a later call will ask for: read in the same passes, as far as the model has them, and put in
+        the cache. They are not part of the result, and without a cache or with ``up_to_layer`` they are not read.
 
     Returns
     -------
@@ -96,17 +100,28 @@ def extract(
             values[row] = known[name][: len(neurons)]
     done = len(pictures) - len(missing)
     _tell(progress, done, len(pictures))
+    keeps = cache is not None and up_to_layer is None and dtype == np.float16 and bool(missing)
+    beside = [(name,) for name in also if name not in chosen and has_site(vlm, name)] if keeps else []
+    read = available_sites(vlm, (*chosen, *(name for (name,) in beside))) if beside else chosen
+    columns = {sites: _columns(vlm, read, sites) for sites in (chosen, *beside)} if beside else {chosen: slice(None)}
     for rows in _batches(vlm, pictures, questions, missing, batch_size):
         inputs = vlm.prepare([pictures[row] for row in rows], [questions[row] for row in rows])
-        values[rows] = truncated_forward(vlm, inputs, last, chosen, dtype)
+        found = truncated_forward(vlm, inputs, last, read, dtype)
+        values[rows] = found[:, columns[chosen]]
         if cache is not None and dtype == np.float16:
-            cache.put(key, {names[row]: values[row] for row in rows})
+            for sites, where in columns.items():
+                cache.put(_key(vlm, sites, last, dtype), dict(zip([names[row] for row in rows], found[:, where], strict=True)))
         done += len(rows)
         _tell(progress, done, len(pictures))
     for row, name in enumerate(names):  # the same picture with the same question, twice in one set
         if name not in known and first_row[name] != row:
             values[row] = values[first_row[name]]
     return Activations(values, neurons, labels, key)
+
+
+def _columns(vlm: Vlm, read: tuple[str, ...], wanted: Sequence[str]) -> np.ndarray:
+    """Return bool (neuron,): which of the neurons of ``read`` belong to the sites ``wanted``."""
+    return np.isin(neurons_of(vlm, read).site, [read.index(name) for name in wanted])
 
 
 def neurons_of(model: Vlm | str, sites: str | Sequence[str] = "all", up_to_layer: int | None = None) -> Neurons:

@@ -10,12 +10,13 @@ import os
 import platform
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sn_viz.baselines import BASELINES, Context
+from sn_viz.baselines import BASELINES, Context, sites_read_by
 from sn_viz.caveats import plain_warnings
 from sn_viz.choices import baseline_names, check_choices, checked_layer
 from sn_viz.classifier import voters_by_layer, votes_by_layer
@@ -78,9 +79,9 @@ def run(
     assert not asked(train) & asked(test), "selection and test examples must differ"
     stage, n_classes, cache = Stages(progress), len(train.classes), cache or Store()
     with stage("extract", 0.30, "Reading activations") as report:
-        sites = config.sites or "all"
-        seen = extract(vlm, train, sites=sites, cache=cache, progress=part(report, 0, len(train) / (len(train) + len(test))))
-        unseen = extract(vlm, test, sites=sites, cache=cache, progress=part(report, len(train) / (len(train) + len(test)), 1))
+        read = partial(extract, vlm, sites=config.sites or "all", cache=cache, also=sites_read_by(config.compare))
+        share = len(train) / (len(train) + len(test))
+        seen, unseen = read(train, progress=part(report, 0, share)), read(test, progress=part(report, share, 1))
     with stage("search", 0.35, "Looking for super neurons"):
         stumps = find_stumps(seen.values, train.labels, config.rule, config.metric, n_classes)
         voters = voters_by_layer(stumps, seen.neurons, config.voters, n_classes)
@@ -92,7 +93,7 @@ def run(
     with stage("vote", 0.46, "Voting on the test images"):
         votes = votes_by_layer(unseen.values, voters, n_classes, config.weighting, layers.start)
     with stage("baselines", 0.80, "Comparing with other methods") as report:
-        context = Context(vlm, train, test, seen.values, unseen.values, seen.neurons, config.seed, report)
+        context = Context(vlm, train, test, seen.values, unseen.values, seen.neurons, config.seed, report, cache)
         baselines = compare(config.compare, context)
     with stage("null", 0.88, "Asking what luck alone would find"):
         labellings = int(np.clip(NULL_BUDGET / max(seen.values.size, 1), 20, 100))

@@ -181,6 +181,16 @@ class Activations:
     def __len__(self) -> int:
         return len(self.values)
 
+    def of_sites(self, names: Sequence[str]) -> Activations:
+        """Return the neurons of some of the sites only, in the same order; ``key`` stays."""
+        kept = tuple(name for name in self.neurons.site_names if name in names)
+        columns = np.flatnonzero(np.isin(self.neurons.site, [self.neurons.site_names.index(name) for name in kept]))
+        again = np.array([kept.index(name) if name in kept else -1 for name in self.neurons.site_names], np.int8)
+        neurons = Neurons(
+            again[self.neurons.site[columns]], self.neurons.layer[columns], self.neurons.unit[columns], site_names=kept
+        )
+        return replace(self, values=self.values[:, columns], neurons=neurons)
+
 
 @dataclass(frozen=True, eq=False)
 class Stumps:

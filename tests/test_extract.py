@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 import torch
 
 from sn_viz.errors import Cancelled, UserError
 from sn_viz.extract import extract, neurons_of
+from sn_viz.sites import site_names
 from sn_viz.types import LabelledImages
 
 QUESTIONS = ("Is there a dog in this picture?", "yes?", "What colour is the car?", "yes?", "How many? 1 2 3")
@@ -218,3 +221,28 @@ def test_the_embedded_model_is_read_like_any_other(tiny_llava, noise_pictures):
     states = reported(tiny_llava, noise_pictures(2), ["Is there a dog?"] * 2)
     columns = (found.neurons.layer == 1) & (found.neurons.site == 0)
     np.testing.assert_allclose(found.values[:, columns], states[:, 0], atol=1e-4)
+
+
+def test_sites_read_beside_are_found_in_the_cache_and_equal_their_own_pass(llava, noise_pictures, tmp_path, monkeypatch):
+    from sn_viz.store import Store
+
+    pictures, cache = noise_pictures(3), Store(tmp_path)
+    alone = extract(llava, pictures, "Is there a dog?", sites=("attention-head",))
+    usual = extract(llava, pictures, "Is there a dog?", cache=cache, also=("residual", "attention-head"))
+    assert usual.neurons.site_names == site_names("all")
+    np.testing.assert_array_equal(usual.values, extract(llava, pictures, "Is there a dog?").values)
+    monkeypatch.setattr(sys.modules["sn_viz.extract"], "truncated_forward", None)  # a second pass would fail
+    beside = extract(llava, pictures, "Is there a dog?", sites=("attention-head",), cache=cache)
+    np.testing.assert_array_equal(beside.values, alone.values)
+    assert beside.neurons.name(0) == alone.neurons.name(0) == "L1 attention-head 0"
+
+
+def test_some_sites_of_what_was_read_are_what_reading_them_gives(llava, noise_pictures):
+    pictures = noise_pictures(2)
+    every = extract(llava, pictures, "Is there a dog?", sites=("all", "attention-head"))
+    for names in (("mlp-neuron", "residual"), ("attention-head",), site_names("all")):
+        some, alone = every.of_sites(names), extract(llava, pictures, "Is there a dog?", sites=names)
+        np.testing.assert_array_equal(some.values, alone.values)
+        assert some.neurons.site_names == alone.neurons.site_names
+        for axis in ("site", "layer", "unit"):
+            np.testing.assert_array_equal(getattr(some.neurons, axis), getattr(alone.neurons, axis))

@@ -12,8 +12,13 @@ from sn_viz.sites import SITES, site_names
 def test_sites_come_in_forward_order():
     assert SITES.names()[:4] == ["residual", "attention-output", "mlp-output", "mlp-neuron"]
     assert site_names(["mlp-neuron", "residual"]) == ("residual", "mlp-neuron")
-    assert site_names() == site_names("all") == tuple(SITES.names())
+    assert site_names() == site_names("all") == tuple(SITES.usual())
     assert site_names("residual") == ("residual",)
+
+
+def test_a_site_that_is_read_by_name_only_is_not_one_of_all():
+    assert "attention-head" not in site_names("all")
+    assert site_names(["attention-head", "all"]) == (*site_names("all"), "attention-head")
 
 
 def test_an_unknown_site_lists_the_others():

@@ -3,12 +3,13 @@
 Takes a ``Context`` (the model, both splits and their activations); returns a ``Baseline``. Knows nothing about super neurons.
 
 To add one, copy a neighbour: a function ``run(context) -> Baseline`` under ``@BASELINES.register("name")``. Its docstring is shown
-in the app. Everything it fits or chooses comes from ``context.train``; ``context.test`` is only predicted.
+in the app. Everything it fits or chooses comes from ``context.train``; ``context.test`` is only predicted. One that reads sites of
+its own says so with ``@reads("site")``: they are then read in the same pass as the neurons and wait in the cache.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ from sn_viz.types import Baseline, Interval, LabelledImages, Neurons, Picture, P
 
 if TYPE_CHECKING:
     from sn_viz.models import Vlm
+    from sn_viz.store import Store
 
 N_TIMED = 5
 """How many test images the latency of a method is the median of."""
@@ -43,6 +45,8 @@ class Context:
     seed: int = 0
     progress: Progress = silent
     """Called with fractions of this baseline alone."""
+    cache: Store | None = None
+    """Where activations are kept."""
 
     @property
     def n_classes(self) -> int:
@@ -58,7 +62,7 @@ class Context:
         if "residual" not in neurons.site_names:
             from sn_viz.extract import extract
 
-            read = [extract(self.vlm, split, sites=("residual",)) for split in (self.train, self.test)]
+            read = [extract(self.vlm, split, sites=("residual",), cache=self.cache) for split in (self.train, self.test)]
             train, test, neurons = read[0].values, read[1].values, read[0].neurons
         layers = range(1, neurons.n_layers + 1)
         columns = [np.flatnonzero((neurons.layer == l) & (neurons.site == neurons.site_names.index("residual"))) for l in layers]
@@ -74,3 +78,18 @@ class Context:
 
 
 BASELINES: Registry[Callable[[Context], Baseline]] = Registry("baseline", "sn_viz.baselines")
+
+
+def reads(*sites: str) -> Callable[[Callable[[Context], Baseline]], Callable[[Context], Baseline]]:
+    """Return a decorator that notes which sites a baseline reads, whatever the search reads."""
+
+    def note(run: Callable[[Context], Baseline]) -> Callable[[Context], Baseline]:
+        setattr(run, "sites", sites)  # noqa: B010 - a function has no such attribute for a type checker
+        return run
+
+    return note
+
+
+def sites_read_by(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the sites that the named baselines read, each once."""
+    return tuple(dict.fromkeys(site for name in names for site in getattr(BASELINES[name], "sites", ())))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sn_viz.baselines import BASELINES, Context
+from sn_viz.baselines import BASELINES, Context, reads
 from sn_viz.baselines.answers import answer_words, class_logits
 from sn_viz.baselines.logit_lens import spoken
 from sn_viz.types import Baseline
@@ -13,6 +13,7 @@ HALF_MAX = float(np.finfo(np.float16).max)
 
 
 @BASELINES.register("full-model-calibrated")
+@reads("residual")
 def run(context: Context) -> Baseline:
     """Compare the full model's logits of the answers, moved by offsets that are fitted on the probing images. With two classes that
     is one threshold on yes minus no, in either direction, so that a model that answers the wrong way round is put right."""

@@ -7,20 +7,23 @@ import warnings
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold, cross_val_score
+from sklearn.metrics import balanced_accuracy_score
+from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sn_viz.baselines import BASELINES, Context
+from sn_viz.baselines import BASELINES, Context, reads
 from sn_viz.baselines.logit_lens import residual_after
 from sn_viz.types import Baseline
 
 STRENGTHS = (0.001, 0.01, 0.1, 1.0)
 """Inverse regularisation strengths tried."""
 MAX_FOLDS = 4
+MAX_STEPS = 300
 
 
 @BASELINES.register("linear-probe")
+@reads("residual")
 def run(context: Context) -> Baseline:
     """Fit a logistic regression (scikit-learn, standardised units) on the residual stream of one layer. Layer and
     regularisation are chosen by cross-validation on the probing images."""
@@ -72,10 +75,21 @@ def fit_probe(values: np.ndarray, labels: np.ndarray, seed: int = 0) -> tuple:
             probe = _probe(STRENGTHS[0]).fit(values, labels)
             return probe, probe.score(values, labels)
         split = StratifiedKFold(folds, shuffle=True, random_state=seed)
-        scores = [cross_val_score(_probe(c), values, labels, cv=split, scoring="balanced_accuracy").mean() for c in STRENGTHS]
+        scores = np.mean([_path_scores(values, labels, *rows) for rows in split.split(values, labels)], axis=0)
         best = int(np.argmax(scores))
         return _probe(STRENGTHS[best]).fit(values, labels), float(scores[best])
 
 
+def _path_scores(values: np.ndarray, labels: np.ndarray, fitted: np.ndarray, held_out: np.ndarray) -> list[float]:
+    """Return the balanced accuracy of every strength in one fold; each fit starts where the stronger held one ended."""
+    scaler = StandardScaler().fit(values[fitted])
+    seen, unseen = scaler.transform(values[fitted]), scaler.transform(values[held_out])
+    probe, scores = LogisticRegression(max_iter=MAX_STEPS, warm_start=True), []
+    for strength in STRENGTHS:
+        probe.set_params(C=strength).fit(seen, labels[fitted])
+        scores.append(balanced_accuracy_score(labels[held_out], probe.predict(unseen)))
+    return scores
+
+
 def _probe(strength: float):
-    return make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=300))
+    return make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=MAX_STEPS))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from sn_viz.baselines import BASELINES, Context
+from sn_viz.baselines import BASELINES, Context, reads
 from sn_viz.baselines.answers import answer_words, class_logits
 from sn_viz.types import Baseline
 
@@ -13,6 +13,7 @@ BATCH = 64
 
 
 @BASELINES.register("logit-lens")
+@reads("residual")
 def run(context: Context) -> Baseline:
     """Apply the final norm and the LM head to the residual stream after every layer and compare the logits of the answers. Nothing
     is trained; the layer is the most accurate one on the probing images."""

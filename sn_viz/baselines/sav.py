@@ -1,44 +1,41 @@
 """Sparse Attention Vectors (arXiv 2412.00142): a few attention heads, each a nearest-class-mean classifier, vote.
 
-Reads the vector of every head at the last prompt position (the input of the attention's output projection, split by heads) with
-its own hooks; ``sn_viz.extract`` reads scalars only.
+Reads the site "attention-head": what every head fetched for the last prompt position, before the output projection.
 """
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import nn
 
-from sn_viz.baselines import BASELINES, Context
-from sn_viz.errors import UserError
-from sn_viz.types import Baseline, LabelledImages
+from sn_viz.baselines import BASELINES, Context, reads
+from sn_viz.exits import truncated_forward
+from sn_viz.extract import extract, neurons_of
+from sn_viz.types import Activations, Baseline, Neurons
+
+if TYPE_CHECKING:
+    from sn_viz.models import Vlm
 
 N_HEADS = 20
 """How many heads vote, as in the paper."""
-BATCH = 8
-_PROJECTIONS = ("o_proj", "out_proj", "wo", "c_proj", "dense")
+SITE = "attention-head"
 
 
 @BASELINES.register("sav")
+@reads(SITE)
 def run(context: Context) -> Baseline:
     """Sparse Attention Vectors: keep the 20 attention heads whose nearest-class-mean rule (cosine) is most accurate on the probing
     images, and let them vote."""
-    vlm, train, test = context.vlm, context.train, context.test
-    seen = _head_vectors(context, train, 0.0)
-    voter = HeadVote(seen, train.labels, context.n_classes, N_HEADS)
-    predicted = voter.predict(_head_vectors(context, test, 0.3))
-
-    def label_of(asked: tuple) -> int:
-        return int(voter.predict(read_heads(vlm, [asked[0]], [asked[1]]))[0])
-
+    vlm, splits = context.vlm, (context.train, context.test)
+    seen, unseen = (heads_of(vlm, extract(vlm, split, sites=(SITE,), cache=context.cache)) for split in splits)
+    voter = HeadVote(seen, context.train.labels, context.n_classes, N_HEADS)
+    predicted = voter.predict(unseen)
     return Baseline(
         name="sav",
         predicted=predicted,
         accuracy=context.accuracy(predicted),
-        latency_ms=context.latency_ms(label_of),
+        latency_ms=context.latency_ms(lambda asked: voter.predict(read_heads(vlm, asked))),
         note=f"{len(voter.heads)} of {seen.shape[1]} heads vote.",
     )
 
@@ -83,67 +80,31 @@ class HeadVote:
         return np.lexsort((best_head, -says.sum(axis=1)), axis=1)[:, 0].astype(np.int64)
 
 
-def read_heads(vlm, pictures, questions) -> np.ndarray:
-    """Read every attention head's vector at the last prompt position.
+def read_heads(vlm: Vlm, asked: tuple) -> np.ndarray:
+    """Run the model on one ``(picture, question)`` and return its attention heads, float32 (1, head, unit); see `heads_of`."""
+    values = truncated_forward(vlm, vlm.prepare([asked[0]], [asked[1]]), vlm.n_layers, (SITE,))
+    return _divided(vlm, values, neurons_of(vlm, (SITE,)))
 
-    Parameters
-    ----------
-    vlm : Vlm
-        The model.
-    pictures : sequence of Picture
-    questions : sequence of str
-        One per picture.
+
+def heads_of(vlm: Vlm, read: Activations) -> np.ndarray:
+    """Divide what was read at the site "attention-head" into heads.
 
     Returns
     -------
     numpy.ndarray
         float32 (example, head, unit), heads of the first layer first; shorter heads are padded with zeros, which no cosine sees.
-
-    Raises
-    ------
-    UserError
-        When no block has an attention whose output projection can be found.
     """
-    read: list[torch.Tensor] = []
+    return _divided(vlm, read.values, read.neurons)
+
+
+def _divided(vlm: Vlm, values: np.ndarray, neurons: Neurons) -> np.ndarray:
     n_heads = vlm.module.config.get_text_config().num_attention_heads
-
-    def keep(module: nn.Module, arguments: tuple, named: dict) -> None:
-        hidden = arguments[0] if arguments else next(iter(named.values()))
-        last = hidden.reshape(len(pictures), -1, hidden.shape[-1])[:, -1]
-        read.append(last.reshape(len(pictures), n_heads, -1).float().cpu())
-
-    inputs = vlm.prepare(pictures, questions)
-    with vlm.lock, torch.inference_mode(), ExitStack() as hooks:
-        for projection in output_projections(vlm.blocks):
-            hooks.callback(projection.register_forward_pre_hook(keep, with_kwargs=True).remove)
-        vlm.module(**inputs, **vlm.forward_options())
-    widest = max(vector.shape[-1] for vector in read)
-    return torch.cat([nn.functional.pad(vector, (0, widest - vector.shape[-1])) for vector in read], dim=1).numpy()
-
-
-def output_projections(blocks: nn.ModuleList) -> list[nn.Module]:
-    """Return the attention output projection of every block that has one, in order."""
-    found = []
-    for block in blocks:
-        paths = [(path, m) for path, m in block.named_modules() if path.rpartition(".")[2] in _PROJECTIONS and "att" in path]
-        found += [m for _, m in paths[:1]]
-    if not found:
-        raise UserError(
-            "Sparse Attention Vectors cannot read this model.",
-            "No attention output projection was found in its blocks.",
-            "Leave 'sav' out of the comparison.",
-        )
-    return found
+    widths = np.bincount(neurons.layer)[1:]
+    blocks = np.split(values.astype(np.float32), np.cumsum(widths)[:-1], axis=1)
+    heads = [block.reshape(len(values), n_heads, -1) for block in blocks if block.shape[1]]
+    widest = max(block.shape[-1] for block in heads)
+    return np.concatenate([np.pad(block, ((0, 0), (0, 0), (0, widest - block.shape[-1]))) for block in heads], axis=1)
 
 
 def _unit_length(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
-
-
-def _head_vectors(context: Context, images: LabelledImages, done: float) -> np.ndarray:
-    rows = []
-    for start in range(0, len(images), BATCH):
-        context.progress(min(done + 0.7 * start / len(images), 1.0), "Reading attention heads")
-        batch = slice(start, start + BATCH)
-        rows.append(read_heads(context.vlm, images.pictures[batch], images.questions[batch]))
-    return np.concatenate(rows)

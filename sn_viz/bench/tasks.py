@@ -16,7 +16,7 @@ import sys
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from sn_viz.baselines import BASELINES, Context
-from sn_viz.baselines.sav import N_HEADS, HeadVote, read_heads
+from sn_viz.baselines.sav import N_HEADS, SITE, HeadVote, heads_of, read_heads
 from sn_viz.bench import BENCHES, Options, Row
 from sn_viz.bench.crossed import accuracy_interval, difference_interval
 from sn_viz.classifier import voters_by_layer, votes_by_layer
@@ -34,6 +34,7 @@ from sn_viz.held_out import without_seen
 from sn_viz.latency import median_milliseconds
 from sn_viz.models import Vlm
 from sn_viz.search import find_stumps
+from sn_viz.sites import site_names
 from sn_viz.sources.pack import load_pack
 from sn_viz.statistics import choose_exit_layer, cross_validated_layers
 from sn_viz.store import Store
@@ -47,7 +48,6 @@ VOTERS = 15
 EXITS = (1, 2, 4)
 FORMAT = 1
 """Of the files; rises when a method changes, so that old files are not read."""
-BATCH = 16
 
 TITLES = {
     "full-model": "full model",
@@ -126,7 +126,6 @@ class Material:
     pool: LabelledImages
     test: LabelledImages
     seed: int
-    _read: dict[str, Activations] = field(default_factory=dict)
 
     @classmethod
     def of(cls, vlm: Vlm, task: str, plan: Plan) -> Material:
@@ -137,17 +136,24 @@ class Material:
         return cls(vlm, task, pool, without_seen(test, pool), plan.seed)
 
     @cached_property
+    def read(self) -> tuple[Activations, Activations]:
+        """All that is read of pool and test images: every usual site and the attention heads."""
+        return extract(self.vlm, self.pool, sites=("all", SITE)), extract(self.vlm, self.test, sites=("all", SITE))
+
+    @cached_property
     def seen(self) -> Activations:
-        return extract(self.vlm, self.pool)
+        """The neurons that are searched, of the pool."""
+        return self.read[0].of_sites(site_names("all"))
 
     @cached_property
     def unseen(self) -> Activations:
-        return extract(self.vlm, self.test)
+        """The same neurons, of the test images."""
+        return self.read[1].of_sites(site_names("all"))
 
     @cached_property
-    def heads(self) -> tuple[np.ndarray, np.ndarray]:
+    def heads(self) -> tuple[np.ndarray, ...]:
         """Every attention head of pool and test images, float32 (example, head, unit) each."""
-        return _heads(self.vlm, self.pool), _heads(self.vlm, self.test)
+        return tuple(heads_of(self.vlm, split.of_sites((SITE,))) for split in self.read)
 
     def rows(self, shots: int, draw: int) -> np.ndarray:
         """Return the probing images of a draw; see `drawn`."""
@@ -213,7 +219,7 @@ def _sav(material: Material, rows: np.ndarray) -> dict[str, Result]:
     voter = HeadVote(seen[rows], material.pool.labels[rows], len(material.pool.classes), N_HEADS)
     seconds, test = time.perf_counter() - start, material.test
     asked = list(zip(test.pictures, test.questions, strict=True))[:5]
-    ms = median_milliseconds(lambda one: voter.predict(read_heads(material.vlm, [one[0]], [one[1]])), asked)
+    ms = median_milliseconds(lambda one: voter.predict(read_heads(material.vlm, one)), asked)
     return {"sav": material.result(voter.predict(unseen), ms, seconds)}
 
 
@@ -399,11 +405,6 @@ def _name(task: str, shots: int | None, title: str) -> str:
 
 def _span(interval: Interval) -> str:
     return f"{interval.low:.3f} to {interval.high:.3f} (95 %)"
-
-
-def _heads(vlm: Vlm, images: LabelledImages) -> np.ndarray:
-    parts = [slice(start, start + BATCH) for start in range(0, len(images), BATCH)]
-    return np.concatenate([read_heads(vlm, images.pictures[part], images.questions[part]) for part in parts])
 
 
 @BENCHES.register("tasks", costly=True)

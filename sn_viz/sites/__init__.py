@@ -37,7 +37,7 @@ class Site(Protocol):
 
 
 SITES: Registry[Site] = Registry("site", "sn_viz.sites")
-"""Places in decoder blocks, read at the last prompt position."""
+"""Places in decoder blocks, read at the last prompt position; costly ones only when they are named."""
 TOWER_SITES: Registry[Site] = Registry("site of the vision tower", "sn_viz.sites.tower")
 """Places in the blocks of the vision tower, averaged over the patches of the picture."""
 
@@ -48,7 +48,7 @@ def site_names(sites: str | Iterable[str] = "all") -> tuple[str, ...]:
     Parameters
     ----------
     sites : str or iterable of str
-        Names; "all" stands for every site of the decoder and "tower" for every site of the vision tower, so that
+        Names; "all" stands for every usual site of the decoder and "tower" for every site of the vision tower, so that
         ``("all", "tower")`` is everything. Nothing chosen means "all".
 
     Raises
@@ -58,7 +58,7 @@ def site_names(sites: str | Iterable[str] = "all") -> tuple[str, ...]:
     """
     asked = ({sites} if isinstance(sites, str) else set(sites)) or {"all"}
     chosen = asked - {"all", "tower"}
-    chosen |= set(SITES.names()) if "all" in asked else set()
+    chosen |= set(SITES.usual()) if "all" in asked else set()
     chosen |= set(TOWER_SITES.names()) if "tower" in asked else set()
     known = (*SITES.names(), *TOWER_SITES.names())
     for name in sorted(chosen.difference(known)):
@@ -77,4 +77,4 @@ def site_called(name: str) -> Site:
 
 
 # The order in which people meet them; files dropped into this folder follow in the order of their names.
-from sn_viz.sites import residual, attention_output, mlp_output, mlp_neuron  # noqa: E402, F401, I001
+from sn_viz.sites import residual, attention_output, mlp_output, mlp_neuron, attention_head  # noqa: E402, F401, I001

@@ -88,7 +88,7 @@ def checked(
     return Arguments(
         model=models[model],
         question=question or None,
-        sites=() if chosen == tuple(SITES.names()) else chosen,
+        sites=() if chosen == tuple(SITES.usual()) else chosen,
         rule=rule,
         metric=metric,
         voters=_whole("voters", voters, 1, MAX_VOTERS),

@@ -74,7 +74,7 @@ def layout(models: dict[str, str], question: str) -> Panel:
     with gr.Accordion("Advanced", open=False, elem_id="advanced"):
         sites = gr.CheckboxGroup(
             [*_described(SITES), *_described(TOWER_SITES)],
-            value=SITES.names(),
+            value=SITES.usual(),
             label="Sites: which activations are searched",
             info=TOWER_HINT,
             elem_id="sites",

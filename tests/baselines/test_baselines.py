@@ -8,8 +8,9 @@ import pytest
 from sn_viz.baselines import BASELINES, Context
 from sn_viz.baselines.full_model_calibrated import fit_offsets
 from sn_viz.baselines.linear_probe import fit_probe
-from sn_viz.baselines.sav import HeadVote, output_projections, read_heads
+from sn_viz.baselines.sav import SITE, HeadVote, heads_of, read_heads
 from sn_viz.extract import extract
+from sn_viz.models.blocks import attention_output_of
 from sn_viz.sources.ingest import picture_from_pixels
 from sn_viz.types import LabelledImages
 
@@ -121,19 +122,22 @@ def test_heads_are_the_input_of_the_output_projection_at_the_last_position(llava
     import torch
 
     pictures, captured = noise_pictures(2), []
-    projection = output_projections(llava.blocks)[1]
+    projection = attention_output_of(llava.blocks[1])
     hook = projection.register_forward_pre_hook(lambda module, arguments: captured.append(arguments[0][:, -1]))
     inputs = llava.prepare(pictures, ["Is there a dog?", "What colour is the car?"])
     with torch.inference_mode():
         llava.module(**inputs)
     hook.remove()
-    heads = read_heads(llava, pictures, ["Is there a dog?", "What colour is the car?"])
+    split = LabelledImages(
+        ("1", "2"), tuple(pictures), np.array([0, 1]), ("a", "b"), ("Is there a dog?", "What colour is the car?")
+    )
+    heads = heads_of(llava, extract(llava, split, sites=(SITE,), dtype=np.float32))
     n_heads = heads.shape[1] // llava.n_layers
     np.testing.assert_allclose(heads[:, n_heads : 2 * n_heads].reshape(2, -1), captured[0].numpy(), atol=1e-5)
 
 
 def test_heads_are_found_in_every_architecture(any_vlm, noise_pictures):
-    heads = read_heads(any_vlm, noise_pictures(1), ["Is there a dog?"])
+    heads = read_heads(any_vlm, (noise_pictures(1)[0], "Is there a dog?"))
     assert heads.shape[:2] == (1, 4 * any_vlm.n_layers)
 
 

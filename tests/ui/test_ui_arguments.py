@@ -13,7 +13,7 @@ GOOD = {
     "models": {"tiny-llava": "/some/folder/tiny-llava"},
     "question": "  Is there\n a dog? ",
     "model": "tiny-llava",
-    "sites": SITES.names(),
+    "sites": SITES.usual(),
     "rule": "best-split",
     "metric": "balanced-accuracy",
     "voters": 15,
@@ -74,6 +74,6 @@ def test_an_exit_layer_is_a_number_or_the_name_of_a_block_of_the_tower(typed, me
 
 def test_sites_of_the_tower_are_asked_for_beside_those_of_the_language_model():
     assert checked(**{**GOOD, "sites": ["tower-residual"]}).keywords()["sites"] == ["tower-residual"]
-    both = checked(**{**GOOD, "sites": ["tower-residual", *SITES.names()]})
-    assert both.keywords()["sites"] == [*SITES.names(), "tower-residual"]
+    both = checked(**{**GOOD, "sites": ["tower-residual", *SITES.usual()]})
+    assert both.keywords()["sites"] == [*SITES.usual(), "tower-residual"]
     assert checked(**{**GOOD, "sites": []}).sites == ()
