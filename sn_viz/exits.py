@@ -289,13 +289,13 @@ def _same(whole: np.ndarray, other: np.ndarray, tolerance: float) -> bool:
 
 def _probe_inputs(vlm: Vlm) -> Inputs:
     noise = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
-    return vlm.prepare([Picture("", pixels) for pixels in noise], ["?", "?"])
+    return vlm.prepare([Picture(pixels) for pixels in noise], ["?", "?"])
 
 
 def _two_pictures(vlm: Vlm) -> tuple[Inputs, Inputs]:
     """Return the inputs of two pictures of noise, asked the same."""
     noise = np.random.default_rng(1).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
-    one, other = (vlm.prepare([Picture("", pixels)], ["?"]) for pixels in noise)
+    one, other = (vlm.prepare([Picture(pixels)], ["?"]) for pixels in noise)
     return one, other
 
 

@@ -15,6 +15,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, SupportsIndex
 
@@ -77,10 +78,13 @@ class Config:
 class Picture:
     """One decoded image, named by its content."""
 
-    sha256: str
-    """Of the decoded RGB pixels and their shape, hexadecimal."""
     pixels: UInt8[np.ndarray, "height width rgb"]
-    """uint8 (height, width, 3)."""
+    """uint8 (height, width, 3); nobody changes them."""
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of the shape followed by the pixels, so that transposed shapes of one buffer differ; hexadecimal."""
+        return hashlib.sha256(repr(self.pixels.shape).encode() + self.pixels.tobytes()).hexdigest()
 
 
 @dataclass(frozen=True, eq=False)

@@ -45,12 +45,10 @@ def noise_pictures() -> Callable[..., list[Any]]:
 
 
 def make_pictures(n: int, height: int = 40, width: int = 56, seed: int = 0) -> list[Any]:
-    import hashlib
-
     from sn_viz.types import Picture
 
     pixels = np.random.default_rng(seed).integers(0, 256, (n, height, width, 3), dtype=np.uint8)
-    return [Picture(hashlib.sha256(one.tobytes()).hexdigest(), one) for one in pixels]
+    return [Picture(one) for one in pixels]
 
 
 def _tokenizer(**named: str) -> Any:

@@ -9,7 +9,7 @@ from sn_viz.types import LabelledImages, Picture
 
 
 def images(labels, classes=("no", "yes"), questions=None, first=0):
-    pictures = tuple(Picture(f"{i + first:064x}", np.zeros((8, 8, 3), np.uint8)) for i in range(len(labels)))
+    pictures = tuple(Picture(np.full((8, 8, 3), i + first, np.uint8)) for i in range(len(labels)))
     names = tuple(f"{i}.png" for i in range(len(labels)))
     return LabelledImages(names, pictures, np.array(labels), classes, tuple(questions or ["Is it?"] * len(labels)))
 

@@ -102,7 +102,7 @@ class FastInputs:
     def _equals_the_processor(self) -> bool:
         """Try everything on pictures of noise of several sizes, one by one and together."""
         rng = np.random.default_rng(0)
-        pictures = [Picture("", rng.integers(0, 256, (height, width, 3), dtype=np.uint8)) for width, height in PROBES]
+        pictures = [Picture(rng.integers(0, 256, (height, width, 3), dtype=np.uint8)) for width, height in PROBES]
         self.works = True
         try:
             for group in ([0], [1], [3], [0, 2], [0, 1, 2, 3]):

@@ -199,7 +199,7 @@ class Vlm:
     def size_matters(self) -> bool:
         """Whether a picture's size changes how many prompt tokens it takes; tried out once with blank pictures."""
         if self._size_matters is None:
-            blank = [Picture("", np.full((height, width, 3), 127, np.uint8)) for width, height in PROBE_SIZES]
+            blank = [Picture(np.full((height, width, 3), 127, np.uint8)) for width, height in PROBE_SIZES]
             shapes = [{k: v.shape for k, v in self._processed([picture], ["?"]).items() if torch.is_tensor(v)} for picture in blank]
             self._size_matters = any(shape != shapes[0] for shape in shapes)
         return self._size_matters

@@ -6,7 +6,6 @@ metadata, no later frames, no name. It knows nothing about labels, questions or 
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 import stat
@@ -119,18 +118,17 @@ def decode(data: bytes, name: str, budget: Budget = DEFAULT) -> Picture:
 
 
 def picture_from_pixels(array: np.ndarray) -> Picture:
-    """Name pixels by their content.
+    """Keep pixels as a picture, which is named by its content.
 
     Parameters
     ----------
     array : np.ndarray
-        uint8 (height, width, 3), RGB. Copied; the picture's own pixels are read-only, for they are named by their content.
+        uint8 (height, width, 3), RGB. Copied; the picture's own pixels are read-only.
         Beyond ``KEEP_SIDE`` on the longer side it is scaled down.
 
     Returns
     -------
     Picture
-        ``sha256`` is of the shape followed by the pixels, so that transposed shapes of one buffer differ.
 
     Raises
     ------
@@ -144,7 +142,7 @@ def picture_from_pixels(array: np.ndarray) -> Picture:
         array = np.asarray(_shrunk(Image.fromarray(array)))
     pixels = np.array(array, order="C", copy=True)
     pixels.flags.writeable = False
-    return Picture(hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest(), pixels)
+    return Picture(pixels)
 
 
 def as_picture(image: object, name: str = "an image", budget: Budget = DEFAULT) -> Picture:

@@ -128,7 +128,7 @@ def test_a_half_installed_torchvision_does_not_take_the_app_down(checkpoint, tmp
     program = (
         "import sys; from sn_viz.models import load_model; vlm = load_model(sys.argv[1]);"
         "import numpy as np; from sn_viz.types import Picture;"
-        "print(len(vlm.generate([Picture('', np.zeros((40, 40, 3), np.uint8))], ['yes?'])))"
+        "print(len(vlm.generate([Picture(np.zeros((40, 40, 3), np.uint8))], ['yes?'])))"
     )
     path = os.pathsep.join([str(package.parent), str(ROOT)])
     done = subprocess.run(

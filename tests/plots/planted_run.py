@@ -74,7 +74,7 @@ def planted_column(neurons: Neurons) -> int:
 
 def _images(random: np.random.Generator, n: int, classes: tuple[str, ...], names: tuple[str, ...], split: str) -> LabelledImages:
     labels = np.arange(n) % max(1, len(classes))
-    pictures = tuple(Picture(f"{split}{index:04d}", _scene(random, int(label))) for index, label in enumerate(labels))
+    pictures = tuple(Picture(_scene(random, int(label))) for label in labels)
     called = tuple(names[index % len(names)] if names else f"{split}-{index}.png" for index in range(n))
     return LabelledImages(called, pictures, labels.astype(np.int64), classes, ("Is there a dog?",) * n)
 
