@@ -124,8 +124,8 @@ def in_a_browser(address: str, clicks: int) -> list[Row]:
         page = browser.new_page(viewport={"width": 1440, "height": 1000})
         rows = opening(page, address)
         page.get_by_role("tab", name="Neurons", exact=True).click()
-        for figure in ("fig-heatmap", "fig-units", "fig-histogram"):
-            page.wait_for_function(DRAWN, arg=figure, timeout=60_000)
+        for figure in ("fig-heatmap", "fig-units", "fig-histogram", "fig-map"):  # the map last: it compiles on its first time
+            page.wait_for_function(DRAWN, arg=figure, timeout=120_000)
         page.wait_for_timeout(1000)
         rows += answers("click on a heatmap cell to new figures", cell_clicks(page, clicks))
         rows += answers("slider release to a new figure", slider_moves(page, clicks))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -97,6 +98,7 @@ _RIGHT_TO_LEFT = ("R", "AL", "AN")
 _ISOLATE, _POP = "\u2068", "\u2069"
 
 
+@lru_cache(8192)
 def literal(text: str, limit: int = TEXT_LIMIT) -> str:
     """Return ``text`` so that Plotly shows exactly its characters, wherever it is put.
 
@@ -188,20 +190,28 @@ def canvas(title: str, dark: bool = False, height: int = 380) -> go.Figure:
         "automargin": True,
         "fixedrange": True,
     }
-    figure = go.Figure()
-    figure.update_layout(
-        template=go.layout.Template(),
-        title={"text": title, "x": 0.0, "xref": "container", "xanchor": "left", "y": 1, "yref": "container", "yanchor": "top"},
-        title_font={"size": 17, "color": look.ink},
-        title_pad={"t": 12, "b": 8, "l": 8},
-        font={"family": FONT, "size": 14, "color": look.ink},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        height=height,
-        margin={"l": 8, "r": 12, "t": 48, "b": 8},
-        xaxis=axis,
-        yaxis=axis,
-        legend={
+    # Given whole: Plotly checks a layout that is updated key by key fifteen times as slowly.
+    layout = {
+        "template": go.layout.Template(),
+        "title": {
+            "text": title,
+            "x": 0.0,
+            "xref": "container",
+            "xanchor": "left",
+            "y": 1,
+            "yref": "container",
+            "yanchor": "top",
+            "font": {"size": 17, "color": look.ink},
+            "pad": {"t": 12, "b": 8, "l": 8},
+        },
+        "font": {"family": FONT, "size": 14, "color": look.ink},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "height": height,
+        "margin": {"l": 8, "r": 12, "t": 48, "b": 8},
+        "xaxis": axis,
+        "yaxis": axis,
+        "legend": {
             "orientation": "h",
             "x": 0,
             "xanchor": "left",
@@ -210,18 +220,18 @@ def canvas(title: str, dark: bool = False, height: int = 380) -> go.Figure:
             "yanchor": "bottom",
             "font": {"size": 13},
         },
-        hoverlabel={
+        "hoverlabel": {
             "bgcolor": look.page,
             "bordercolor": look.faint,
             "font": {"family": FONT, "size": 13, "color": look.ink},
             "align": "left",
             "namelength": -1,
         },
-        hovermode="closest",
-        dragmode=False,
-        clickmode="event",
-    )
-    return figure
+        "hovermode": "closest",
+        "dragmode": False,
+        "clickmode": "event",
+    }
+    return go.Figure(layout=layout)
 
 
 def below_title(figure: go.Figure, legend_rows: int) -> go.Figure:

@@ -102,13 +102,13 @@ def connect(tab: Neurons, run_key: gr.State, picked: gr.State, link: gr.State) -
     run_key.change(show_map_choices, [run_key], [tab.map_layer, tab.map_image], **_private()).then(
         show_map, [run_key, tab.map_layer, tab.map_colour], tab.map, **_private()
     )
-    tab.heatmap.pick(pick_cell, [run_key], [tab.units, *page], **_private())
-    tab.units.pick(pick_unit, [run_key], page, **_private())
-    tab.table.select(pick_row, [run_key], [tab.units, *page], **_private())
+    tab.heatmap.pick(pick_cell, [run_key], [tab.units, *page], **_at_once())
+    tab.units.pick(pick_unit, [run_key], page, **_at_once())
+    tab.table.select(pick_row, [run_key], [tab.units, *page], **_at_once())
     tab.threshold.input(
-        move_threshold, [run_key, picked, tab.threshold], [tab.facts, tab.histogram], trigger_mode="always_last", **_private()
+        move_threshold, [run_key, picked, tab.threshold], [tab.facts, tab.histogram], trigger_mode="always_last", **_at_once()
     )
-    tab.reset.click(show_neuron, [run_key, picked], page, **_private())
+    tab.reset.click(show_neuron, [run_key, picked], page, **_at_once())
     for choice in (tab.map_layer, tab.map_colour):
         choice.input(show_map, [run_key, tab.map_layer, tab.map_colour], tab.map, trigger_mode="always_last", **_private())
     tab.map.pick(pick_point, [run_key], tab.map_image, **_private())
@@ -117,6 +117,11 @@ def connect(tab: Neurons, run_key: gr.State, picked: gr.State, link: gr.State) -
 
 def _private() -> dict[str, Any]:
     return {"api_visibility": "private", "show_progress": "hidden"}
+
+
+def _at_once() -> dict[str, Any]:
+    """Of events that only look something up: answered in one request, without a turn in the queue of the model's work."""
+    return {**_private(), "queue": False}
 
 
 @guarded

@@ -7,6 +7,7 @@ made of its configuration. Runs of people's own images never come through here.
 from __future__ import annotations
 
 import functools
+import gc
 import hashlib
 import logging
 import os
@@ -168,8 +169,18 @@ class Ahead:
                         self._say(key, views.status("Running the sample pack", step.text, step.fraction, "busy"))
                 self._say(key, views.status("Ready", tone="done"))
                 map_text(key, RUNS.get(key), "all", "class")
+                self._settle()
             except Exception as error:  # told to whoever waits; this thread serves the next one
                 self._say(key, views.status("The sample pack could not be run.", message(error), tone="error"))
+
+    def _settle(self) -> None:
+        """Take what stays for good (libraries, model) out of the garbage collector's rounds, which hold up clicks.
+
+        Once, when the first run and its map have loaded everything.
+        """
+        if not gc.get_freeze_count():
+            gc.collect()
+            gc.freeze()
 
 
 AHEAD = Ahead()
