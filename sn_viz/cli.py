@@ -284,21 +284,22 @@ def models(json_file: JsonOption = None) -> None:
 @app.command()
 def train(
     minutes: Annotated[float | None, typer.Option(min=0.01, help="Time to train. [default: the recipe's own]")] = None,
-    out: Annotated[Path, typer.Option(help="Where the finished model goes.")] = Path("tiny-llava"),
+    out: Annotated[Path | None, typer.Option(help="Where the finished model goes. [default: tiny-FAMILY]")] = None,
     work: Annotated[Path, typer.Option(help="Where pictures, checkpoints and the log are kept.")] = Path("cache/train"),
+    family: Annotated[str, typer.Option(help="llava, or gemma3: another decoder, trained in the same world.")] = "llava",
     resume: Annotated[bool, typer.Option("--resume", help="Go on after the last finished stage.")] = False,
     device: DeviceOption = None,
 ) -> None:
-    """Train the embedded model from scratch."""
+    """Train an embedded model from scratch."""
     from dataclasses import replace
 
     from sn_viz.tiny.train import Recipe
     from sn_viz.tiny.train import train as train_model
 
-    recipe = Recipe()
+    recipe = Recipe.of(family)
     if minutes is not None:
         recipe = replace(recipe, minutes=tuple(minutes * share / sum(recipe.minutes) for share in recipe.minutes))
-    done = train_model(out, recipe, folder=work, device=device, resume=resume)
+    done = train_model(out or Path(f"tiny-{family}"), recipe, folder=work, device=device, resume=resume)
     _console().print(f"The model is in {done}", markup=False, highlight=False)
 
 

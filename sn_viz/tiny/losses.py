@@ -1,19 +1,20 @@
-"""What the training computes: the tower's features and their dense truth, the decoder over packed rows, and the losses.
+"""What the training computes: pixels and dense truth of pictures, and the losses.
 
-Takes a model, pictures and rows; returns tensors. It knows nothing of optimisers, stages or files.
+Takes a model, pictures and rows; returns tensors. It knows nothing of families, optimisers, stages or files.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import LlavaForConditionalGeneration
 
 from sn_viz.tiny.data import Pictures
 from sn_viz.tiny.formulas import FORMULAS
-from sn_viz.tiny.rows import ROW, Rows
+from sn_viz.tiny.rows import Rows
 from sn_viz.tiny.world import COLOUR_NAMES, DEGRADATIONS, TRAINED_BACKGROUNDS, TRAINED_KINDS
 
 SIDES = ("left", "right", "above", "below")
@@ -80,42 +81,12 @@ def pixels_of(pictures: Pictures, index: np.ndarray, device: torch.device) -> Te
     return (pixels.permute(0, 3, 1, 2).float() / 127.5 - 1).contiguous()
 
 
-def see(model: LlavaForConditionalGeneration, pixels: Tensor) -> Tensor:
-    """Return the tower's patch features (picture, patch, width): what LLaVA's projector is given."""
-    tower = model.model.vision_tower
-    hidden = tower.embeddings(pixels)
-    for layer in tower.encoder.layers:
-        hidden = layer(hidden, attention_mask=None)
-        hidden = hidden[0] if isinstance(hidden, tuple) else hidden
-    return hidden
-
-
-def read(model: LlavaForConditionalGeneration, rows: Rows, pictured: Tensor) -> Tensor:
-    """Return the decoder's normalised hidden states (row, token, width) for packed rows and projected pictures."""
-    language = model.model.language_model
-    hidden = language.embed_tokens(rows.tokens)
-    hidden = torch.cat([hidden[:, :1], pictured.to(hidden.dtype), hidden[:, 1 + pictured.shape[1] :]], 1)
-    same = rows.block[:, :, None] == rows.block[:, None, :]
-    shared = (rows.block == 0)[:, None, :] & (rows.block >= 0)[:, :, None]
-    causal = torch.ones(ROW, ROW, dtype=torch.bool, device=hidden.device).tril()
-    mask = torch.zeros(same.shape, device=hidden.device).masked_fill(~((same | shared) & causal), -1e9)[:, None]
-    if torch.is_autocast_enabled(hidden.device.type):
-        mask = mask.to(torch.bfloat16)
-    rotary = language.rotary_emb(hidden, rows.positions)
-    for layer in language.layers:
-        hidden = layer(hidden, attention_mask=mask, position_ids=rows.positions, position_embeddings=rotary)
-        hidden = hidden[0] if isinstance(hidden, tuple) else hidden
-    return language.norm(hidden)
-
-
-def answer_loss(model: LlavaForConditionalGeneration, rows: Rows, hidden: Tensor) -> Tensor:
+def answer_loss(model: Any, rows: Rows, hidden: Tensor) -> Tensor:
     asked = rows.targets != -100
     return F.cross_entropy(F.linear(hidden[asked].float(), model.lm_head.weight), rows.targets[asked])
 
 
-def naming_loss(
-    model: LlavaForConditionalGeneration, pictured: Tensor, truth: dict[str, Tensor], words: Tensor, with_sides: bool = True
-) -> Tensor:
+def naming_loss(model: Any, pictured: Tensor, truth: dict[str, Tensor], words: Tensor, with_sides: bool = True) -> Tensor:
     """Return a cross-entropy that draws a patch's projection towards the embeddings of its kind, its colour and its sides.
 
     ``words`` are the tokens of kinds, colours and ``SIDES``. Without the last, nothing makes a projector keep where a thing is.
@@ -130,7 +101,7 @@ def naming_loss(
     return loss + 2 * F.binary_cross_entropy_with_logits(further, wanted) if with_sides else loss
 
 
-def gist_loss(model: LlavaForConditionalGeneration, pictured: Tensor, truth: dict[str, Tensor], words: Tensor) -> Tensor:
+def gist_loss(model: Any, pictured: Tensor, truth: dict[str, Tensor], words: Tensor) -> Tensor:
     """Return a cross-entropy that draws the mean of a picture's projected patches towards the words for all that it shows.
 
     Towers of larger models learn this from captions (CLIP, arXiv 2103.00020).

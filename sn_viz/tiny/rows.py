@@ -91,25 +91,44 @@ class Rows:
     """int64 (row, token): 0 the picture, k the k-th question, -1 padding."""
     targets: Tensor
     """int64 (row, token): the next token of an answer, -100 elsewhere."""
+    pictured: Tensor
+    """bool (row, token): stands for a patch; the same places in every row."""
     families: list[tuple[int, int, str]]
     """(row, position of the first answer token's prediction, family)."""
 
     def to(self, device: torch.device) -> Rows:
         """Return the rows on ``device``."""
-        return Rows(
-            self.tokens.to(device), self.positions.to(device), self.block.to(device), self.targets.to(device), self.families
-        )
+        tensors = (self.tokens, self.positions, self.block, self.targets, self.pictured)
+        return Rows(*(tensor.to(device) for tensor in tensors), self.families)
+
+    def with_pictures(self, written: Tensor, pictured: Tensor) -> Tensor:
+        """Return embeddings ``written`` (row, token, width) with the projected patches ``pictured`` (row, patch, width) in them."""
+        start = int(self.pictured[0].int().argmax())
+        return torch.cat([written[:, :start], pictured.to(written.dtype), written[:, start + pictured.shape[1] :]], 1)
+
+    def seen(self) -> Tensor:
+        """Return what each token may look at, bool (row, token, token): earlier ones of the picture and of its own question."""
+        same = self.block[:, :, None] == self.block[:, None, :]
+        shared = (self.block == 0)[:, None, :] & (self.block >= 0)[:, :, None]
+        causal = torch.ones(self.tokens.shape[1:] * 2, dtype=torch.bool, device=self.tokens.device).tril()
+        return (same | shared) & causal
+
+    def mask(self, seen: Tensor) -> Tensor:
+        """Return ``seen`` as an attention mask that is added, (row, 1, token, token), in the number format of the moment."""
+        mask = torch.zeros(seen.shape, device=seen.device).masked_fill(~seen, -1e9)[:, None]
+        return mask.to(torch.bfloat16) if torch.is_autocast_enabled(seen.device.type) else mask
 
 
 class Packer:
     """Turns questions into rows: one picture, then as many questions as fit, each blind to the others."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerFast, n_patches: int) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, prefix: list[int]) -> None:
+        """``prefix`` is what comes before a question: the picture's tokens and what the prompt puts around them."""
         ids = tokenizer.convert_tokens_to_ids
         self.tokenizer = tokenizer
         self.user, self.assistant = ids("<|user|>"), ids("<|assistant|>")
         self.pad, self.end = tokenizer.pad_token_id, tokenizer.eos_token_id
-        self.prefix = [tokenizer.bos_token_id] + [ids("<image>")] * n_patches
+        self.prefix, self.image = prefix, tokenizer.convert_tokens_to_ids(tokenizer.image_token)
         self.known: dict[str, list[int]] = {}
 
     def encode(self, text: str) -> list[int]:
@@ -141,4 +160,5 @@ class Packer:
         if len(self.known) > 200_000:
             self.known.clear()
         tensor = torch.from_numpy
-        return Rows(tensor(tokens), tensor(positions), tensor(block), tensor(targets), families)
+        pictured = tensor(tokens == self.image)
+        return Rows(tensor(tokens), tensor(positions), tensor(block), tensor(targets), pictured, families)

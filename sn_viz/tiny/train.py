@@ -1,4 +1,4 @@
-"""Train the embedded model from scratch: first its eyes, then a few language blocks, then all.
+"""Train an embedded model from scratch: first its eyes, then a few language blocks, then all.
 
 Takes minutes (or exact numbers of steps) and a folder; writes a checkpoint that transformers' ``Auto`` classes read. It knows
 nothing of super neurons: no figure that the app reports is looked at here.
@@ -7,7 +7,7 @@ Stages
   vision    the tower alone, on dense truth: what, which colour, where, how near, hidden or hiding, for every patch; background,
             degradation, what is anywhere, and the category of formula-drawn figures for the whole picture
   shallow   a third of the decoder blocks behind the finished tower, on about a dozen packed questions a picture
-  deep      all blocks, dealt out of the trained ones, and the tower too, slowly
+  deep      all blocks (where the family can, dealt out of the trained ones), and the tower too, slowly
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
 from sn_viz.tiny.data import Pictures, draw_pictures
-from sn_viz.tiny.losses import SIDES, VisionHeads, answer_loss, gist_loss, naming_loss, pixels_of, read, see, truth_of
-from sn_viz.tiny.model import Sizes, divide, make_model, make_processor, make_tokenizer, on, save_model
+from sn_viz.tiny.families import FAMILIES, Family
+from sn_viz.tiny.losses import SIDES, VisionHeads, answer_loss, gist_loss, naming_loss, pixels_of, truth_of
+from sn_viz.tiny.model import Sizes, make_tokenizer, on, save_model, see
 from sn_viz.tiny.rows import EASY, OPEN, STEPS, WEIGHTS, Packer, ask_some, corpus
 from sn_viz.tiny.world import COLOUR_NAMES, TRAINED_KINDS
 
@@ -43,6 +44,7 @@ SAVE_SECONDS = 600.0
 class Recipe:
     """Every number of the training, saved beside the weights."""
 
+    family: str = "llava"
     sizes: Sizes = Sizes(width=192, mlp=576, blocks=12)
     scenes: int = 56_000
     figures: int = 10_000
@@ -66,6 +68,12 @@ class Recipe:
     steps: tuple[int, int, int] | None = None
     """Exact numbers of steps instead of minutes: repeats a logged training."""
 
+    @classmethod
+    def of(cls, family: str) -> Recipe:
+        """Return the recipe of a family by name; UserError when there is none."""
+        known = FAMILIES[family]
+        return cls(family=family, sizes=known.sizes, shallow_blocks=known.shallow_blocks, minutes=known.minutes)
+
 
 # ---- how it is optimised -------------------------------------------------------------------------------------------------------
 
@@ -84,7 +92,7 @@ class Optimisers:
             optimiser.zero_grad(set_to_none=True)
 
 
-def optimisers(model: LlavaForConditionalGeneration, heads: VisionHeads, rate: float, tower_rate: float) -> Optimisers:
+def optimisers(model: Any, heads: VisionHeads, rate: float, tower_rate: float) -> Optimisers:
     """Return the optimisers; Muon's updates are scaled to AdamW's size, so that one rate serves both."""
     matrices: dict[float, list] = {rate: [], tower_rate: []}
     rest: dict[float, list] = {rate: [], tower_rate: []}
@@ -149,7 +157,7 @@ class Training:
     """What the stages share."""
 
     recipe: Recipe
-    model: LlavaForConditionalGeneration
+    model: Any
     heads: VisionHeads
     tokenizer: PreTrainedTokenizerFast
     pictures: Pictures
@@ -158,10 +166,19 @@ class Training:
     log: Log
     device: torch.device
 
+    @property
+    def family(self) -> Family:
+        """What kind of model it is."""
+        return FAMILIES[self.recipe.family]
+
+    def packer(self) -> Packer:
+        """Return what packs questions behind the pictures' tokens."""
+        return Packer(self.tokenizer, self.family.prefix(self.tokenizer, self.recipe.sizes))
+
     def save(self, stage: str, clock: Clock | None = None) -> None:
         """Write weights and heads, so that a later call goes on from this stage, or from the part of it that ``clock`` tells."""
         place = self.folder / (f"{stage}-part" if clock else stage)
-        processor = make_processor(self.tokenizer, self.recipe.sizes)
+        processor = self.family.make_processor(self.tokenizer, self.recipe.sizes)
         save_model(self.model, processor, place)
         save_file(
             {k: v.contiguous().cpu() for k, v in self.model.state_dict().items() if k != "lm_head.weight"},
@@ -182,7 +199,7 @@ class Training:
         weights = load_file(self.folder / stage / "exact.safetensors")
         blocks = 1 + max(int(n.split("layers.")[1].split(".")[0]) for n in weights if "language_model.layers." in n)
         if blocks != len(self.model.model.language_model.layers):
-            self.model = make_model(self.tokenizer, replace(self.recipe.sizes, blocks=blocks))
+            self.model = self.family.make_model(self.tokenizer, replace(self.recipe.sizes, blocks=blocks))
         self.model.load_state_dict(weights, strict=False)
         self.model.tie_weights()
         on(self.device, self.model)
@@ -233,7 +250,7 @@ def decoder_stage(training: Training, stage: str, clock: Clock) -> None:
     rate = recipe.rate if shallow else recipe.deep_rate
     best = optimisers(model, heads, rate, 0.0 if shallow else rate * recipe.tower_share)
     rng = np.random.default_rng((recipe.seed, len(stage), clock.taken))
-    packer = Packer(training.tokenizer, (recipe.sizes.image // recipe.sizes.patch) ** 2)
+    packer, family = training.packer(), training.family
     words = torch.tensor([packer.encode(word)[0] for word in TRAINED_KINDS + COLOUR_NAMES + SIDES], device=training.device)
     clear = np.flatnonzero((training.pictures.degraded == 0) & ((training.pictures.count > 0) | (training.pictures.figure != 255)))
     everything = [weight for group in best.each for part in group.param_groups for weight in part["params"]]
@@ -247,8 +264,8 @@ def decoder_stage(training: Training, stage: str, clock: Clock) -> None:
         with torch.autocast(training.device.type, torch.bfloat16):
             with torch.set_grad_enabled(not shallow):
                 features = see(model, pixels_of(training.pictures, index, training.device))
-            pictured = model.model.multi_modal_projector(features)
-            hidden = read(model, rows, pictured)
+            pictured = family.project(model, features)
+            hidden = family.read(model, rows, pictured)
         loss = answer_loss(model, rows, hidden)
         naming, gist = naming_loss(model, pictured, truth, words, not early), gist_loss(model, pictured, truth, words)
         total = loss + recipe.naming_weight * (max(1 / 6, 1 - done) if shallow else 1 / 6) * naming
@@ -281,8 +298,8 @@ def accuracy(training: Training, packer: Packer, n: int = 240) -> dict[str, floa
         index = usable[start : start + training.recipe.batch]
         rows = packer.pack([ask_some(held_out, int(i), rng, WEIGHTS) for i in index]).to(training.device)
         with torch.autocast(training.device.type, torch.bfloat16):
-            pictured = training.model.model.multi_modal_projector(see(training.model, pixels_of(held_out, index, training.device)))
-            hidden = read(training.model, rows, pictured)
+            pictured = training.family.project(training.model, see(training.model, pixels_of(held_out, index, training.device)))
+            hidden = training.family.read(training.model, rows, pictured)
         said = F.linear(hidden.float(), training.model.lm_head.weight).argmax(-1)
         for row, at, family in rows.families:
             right.setdefault(family, []).append(bool(said[row, at] == rows.targets[row, at]))
@@ -298,7 +315,7 @@ def train(
     resume: bool = False,
     compiled: bool = True,
 ) -> Path:
-    """Train the embedded model and write it to ``out``.
+    """Train an embedded model and write it to ``out``.
 
     Parameters
     ----------
@@ -330,8 +347,9 @@ def train(
     order = rng.permutation(len(held_out))
     held_out = Pictures(**{name: getattr(held_out, name)[order] for name in Pictures.__dataclass_fields__})
     log.write(stage="pictures", n=len(pictures))
-    tokenizer = make_tokenizer(corpus(), recipe.sizes.vocabulary)
-    model = on(where, make_model(tokenizer, replace(recipe.sizes, blocks=recipe.shallow_blocks), recipe.seed))
+    family = FAMILIES[recipe.family]
+    tokenizer = make_tokenizer(corpus(), recipe.sizes.vocabulary, family.image_tokens)
+    model = on(where, family.make_model(tokenizer, replace(recipe.sizes, blocks=recipe.shallow_blocks), recipe.seed))
     heads = VisionHeads(recipe.sizes.vision_width).to(where)
     training = Training(recipe, model, heads, tokenizer, pictures, held_out, folder, log, where)
     finished = max((i for i, s in enumerate(STAGES) if (folder / s / DONE).exists()), default=-1) if resume else -1
@@ -342,7 +360,7 @@ def train(
         if part:
             training.load(f"{stage}-part")
         elif stage == "deep":
-            training.model = on(where, divide(training.model, recipe.sizes.blocks, recipe.seed))
+            training.model = on(where, family.deepen(training.model, recipe.sizes.blocks, recipe.seed))
         if compiled:
             torch._dynamo.reset()
             training.compile()
@@ -353,5 +371,5 @@ def train(
             decoder_stage(training, stage, clock)
         training.save(stage)
         log.write(stage=stage, finished=True, steps=clock.taken)
-    save_model(training.model, make_processor(tokenizer, recipe.sizes), out)
+    save_model(training.model, family.make_processor(tokenizer, recipe.sizes), out)
     return Path(out)

@@ -1,6 +1,7 @@
 """The embedded model's training: packed rows mean what single turns mean, and every stage learns, resumes and ships."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ from PIL import Image
 from sn_viz.tiny import losses, rows
 from sn_viz.tiny import train as training
 from sn_viz.tiny.data import Pictures, draw_pictures, reduce
-from sn_viz.tiny.model import Sizes, divide, make_model, make_processor, make_tokenizer
+from sn_viz.tiny.families import FAMILIES
+from sn_viz.tiny.families.llava import divide, make_model, prefix
+from sn_viz.tiny.model import Sizes, make_tokenizer, see
 from sn_viz.tiny.questions import Asked
 from sn_viz.tiny.world import COLOUR_NAMES, TRAINED_KINDS
 
@@ -37,14 +40,17 @@ def test_any_text_survives_the_tokenizer(tokenizer):
         assert tokenizer.decode(tokenizer.encode(text, add_special_tokens=False)).strip() == text
 
 
-def test_packed_questions_get_the_logits_of_single_turns(model, tokenizer):
-    processor = make_processor(tokenizer, SIZES)
+@pytest.mark.parametrize("name", FAMILIES.names())
+def test_packed_questions_get_the_logits_of_single_turns(name):
+    family = FAMILIES[name]
+    tokenizer = make_tokenizer(rows.corpus(60), SIZES.vocabulary, family.image_tokens)
+    model, processor = family.make_model(tokenizer, SIZES).eval(), family.make_processor(tokenizer, SIZES)
     image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8))
     asked = [Asked("presence", q, "yes") for q in ("Is there a dog?", "Do you see a red car here?", "Is a cup here?")]
-    packed_rows = rows.Packer(tokenizer, 64).pack([asked])
+    packed_rows = rows.Packer(tokenizer, family.prefix(tokenizer, SIZES)).pack([asked])
     pixels = torch.from_numpy(reduce(image)[None].copy()).permute(0, 3, 1, 2).float() / 127.5 - 1
     with torch.no_grad():
-        hidden = losses.read(model, packed_rows, model.model.multi_modal_projector(losses.see(model, pixels)))
+        hidden = family.read(model, packed_rows, family.project(model, see(model, pixels)))
         packed = torch.nn.functional.linear(hidden, model.lm_head.weight)
         for (row, at, _), turn in zip(packed_rows.families, asked, strict=True):
             batch = processor(images=image, text=prompt(processor, turn.question), return_tensors="pt", add_special_tokens=False)
@@ -54,7 +60,7 @@ def test_packed_questions_get_the_logits_of_single_turns(model, tokenizer):
 
 def first_attention(model, asked: Asked, tokenizer) -> torch.Tensor:
     """What the last token sees in the first block, by head: (head, position)."""
-    packed = rows.Packer(tokenizer, 64).pack([[asked]])
+    packed = rows.Packer(tokenizer, prefix(tokenizer, Sizes())).pack([[asked]])
     last = int((packed.block[0] >= 0).sum()) - 2
     written = model.model.language_model.embed_tokens(packed.tokens[:, : last + 1])
     hidden = torch.cat([written[:, :1], torch.randn(1, 64, written.shape[-1]), written[:, 65:]], 1)
@@ -100,9 +106,11 @@ def test_pictures_do_not_depend_on_who_draws_them(tmp_path):
     assert ((one.figure != 255) == (np.arange(25) >= 20)).all()
 
 
-def test_training_learns_resumes_and_ships_a_checkpoint(tmp_path):
+@pytest.mark.parametrize("family", FAMILIES.names())
+def test_training_learns_resumes_and_ships_a_checkpoint(tmp_path, family):
+    sizes = replace(SIZES, blocks=3 if family == "llava" else 1)
     recipe = training.Recipe(
-        sizes=SIZES, scenes=120, figures=24, shallow_blocks=1, batch=4, vision_batch=32, steps=(60, 2, 2), rate=1e-3
+        family=family, sizes=sizes, scenes=120, figures=24, shallow_blocks=1, batch=4, vision_batch=32, steps=(60, 2, 2), rate=1e-3
     )
     out = training.train(tmp_path / "out", recipe, folder=tmp_path / "work", compiled=False)
     lines = [json.loads(line) for line in (tmp_path / "work" / "log.jsonl").read_text().splitlines()]
