@@ -396,15 +396,24 @@ def bench_paper(
 
 @bench_app.command("tasks")
 def bench_tasks(
-    model: ModelOption = None, device: DeviceOption = None, quick: QuickOption = False, json_file: JsonOption = None
+    model: ModelOption = None,
+    device: DeviceOption = None,
+    quick: QuickOption = False,
+    json_file: JsonOption = None,
+    tasks: Annotated[str, typer.Option(help="Only these, separated by commas. [default: all]", show_default=False)] = "",
+    so_far: Annotated[bool, typer.Option("--so-far", help="Print what is measured already; measure nothing.")] = False,
 ) -> None:
     """Compare every method on every task: hours, taken up again where it was stopped; minutes with --quick."""
     _check_json_target(json_file)
     with _quiet(json_file):
-        from sn_viz.bench import BENCHES, as_json, machine
-        from sn_viz.bench.tasks import markdown
+        from sn_viz.bench import as_json, machine
+        from sn_viz.bench.tasks import FULL, QUICK, markdown, measured, part_of
+        from sn_viz.models import load_model
 
-        facts = as_json({"tasks": BENCHES["tasks"](_bench_options(model, device, quick))}, machine())
+        options = _bench_options(model, device, quick)
+        plan = part_of(QUICK if quick else FULL, tasks)
+        vlm = load_model(options.model, device=options.device)
+        facts = as_json({"tasks": measured(vlm, plan, so_far)}, machine())
     _write_json(json_file, json.dumps(facts, indent=2, ensure_ascii=False))
     if json_file != "-":
         typer.echo(markdown(facts))

@@ -1,6 +1,7 @@
 """The table task x method: nothing is measured twice, no test image is learned from, and the intervals hold what they promise."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from sn_viz.bench import BENCHES, Options, as_json, tasks
 from sn_viz.bench.crossed import accuracy_interval, difference_interval, spread
 from sn_viz.bench.tasks import FULL, QUICK, Material, Plan, drawn, jobs_of, markdown, rows_of, work
 from sn_viz.cli import main
+from sn_viz.errors import UserError
 from sn_viz.held_out import asked
 from sn_viz.sources.pack import pack_names
 
@@ -90,6 +92,29 @@ def test_what_is_missing_is_computed_alone_and_comes_out_the_same(finished, llav
     assert len(told) == 1 and {name: one["right"] for name, one in after.items()} == {n: one["right"] for n, one in before.items()}
 
 
+def test_the_quick_jobs_of_every_task_come_before_the_first_that_trains(finished):
+    _, told = finished
+    trains = [".lora" in line for line in told]
+    assert any(trains) and trains == sorted(trains)
+
+
+def test_what_is_there_so_far_makes_a_table(llava, tmp_path, monkeypatch):
+    monkeypatch.setenv("SN_VIZ_CACHE", str(tmp_path))
+    assert tasks.measured(llava, SMALL, so_far=True) == []
+    folder = work(llava, replace(SMALL, tasks=("night",), lora_shots=()), lambda _: None)
+    (folder / "night.5.1.json").unlink()
+    cells = tasks.measured(llava, SMALL, so_far=True)
+    assert {cell.task for cell in cells} == {"night"} and not any(cell.method == "lora" for cell in cells)
+    assert {cell.draws for cell in cells if cell.shots == 5} == {1}
+    assert "| night |" in markdown(json.loads(json.dumps(as_json({"tasks": cells}, {}))))
+
+
+def test_a_task_that_is_not_in_the_plan_is_told():
+    assert tasks.part_of(FULL, "") is FULL and tasks.part_of(FULL, "night,left-of").tasks == ("night", "left-of")
+    with pytest.raises(UserError, match="no task 'nights'.*left-of"):
+        tasks.part_of(FULL, "nights")
+
+
 def test_the_table_has_a_line_a_task_and_says_who_wins(finished):
     folder, _ = finished
     facts = json.loads(json.dumps(as_json({"tasks": rows_of(folder, SMALL)}, {}), allow_nan=False))
@@ -111,11 +136,12 @@ def test_the_command_prints_the_table_and_all_runs_it_quickly(finished, monkeypa
         return rows
 
     monkeypatch.setattr(BENCHES, "_entries", {**{name: lambda _: [] for name in BENCHES.names()}, "tasks": measure})
-    assert main(["bench", "tasks"]) == 0
+    monkeypatch.setattr(tasks, "measured", lambda vlm, plan, so_far: asked_for.append((plan.tasks, so_far)) or rows)
+    assert main(["bench", "tasks", "--tasks", "night, left-of", "--so-far"]) == 0
     assert "probing images" in capsys.readouterr().out
     assert main(["bench", "all", "--json", "-"]) == 0
     found = json.loads(capsys.readouterr().out)["rows"]
-    assert asked_for == [False, True]
+    assert asked_for == [(("night", "left-of"), True), True]
     assert {"name", "measured", "unit", "target", "ratio", "holds", "note", "low", "high", "latency_ms"} <= found[0].keys()
 
 

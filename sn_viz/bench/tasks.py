@@ -16,7 +16,7 @@ import sys
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from sn_viz.bench import BENCHES, Options, Row
 from sn_viz.bench.crossed import accuracy_interval, difference_interval
 from sn_viz.classifier import voters_by_layer, votes_by_layer
 from sn_viz.decision import measure_latency
+from sn_viz.errors import UserError
 from sn_viz.extract import extract
 from sn_viz.held_out import without_seen
 from sn_viz.latency import median_milliseconds
@@ -271,6 +272,11 @@ class Job:
     draw: int
     run: Callable[[Material, int, int], dict[str, Any]]
 
+    @property
+    def turn(self) -> int:
+        """When it is done: first, in every task, what takes seconds; then what trains, with few probing images before many."""
+        return self.shots if self.run is lora_method else 0
+
 
 def jobs_of(plan: Plan, task: str) -> Iterator[Job]:
     """Yield what there is to do for a task; more probing images than its pool holds are left out."""
@@ -298,6 +304,7 @@ def work(vlm: Vlm, plan: Plan, tell: Callable[[str], None] = lambda line: print(
     folder = folder_of(vlm, plan)
     folder.mkdir(parents=True, exist_ok=True)
     missing = [job for task in plan.tasks for job in jobs_of(plan, task) if not (folder / job.name).exists()]
+    missing.sort(key=lambda job: job.turn)
     material, spent = None, []
     for number, job in enumerate(missing, 1):
         start = time.perf_counter()
@@ -317,7 +324,7 @@ def _write(path: Path, result: Mapping[str, Any]) -> None:
 
 
 def rows_of(folder: Path, plan: Plan) -> list[Cell]:
-    """Return the table's cells, and the differences, from the files of a finished plan."""
+    """Return the table's cells, and the differences, from the files that there are."""
     return [cell for task in plan.tasks for cell in _task_cells(folder, plan, task)]
 
 
@@ -325,6 +332,8 @@ def _task_cells(folder: Path, plan: Plan, task: str) -> Iterator[Cell]:
     whole, layer_ms = None, []
     by_shots: dict[int, dict[str, list[Result]]] = {}
     for job in jobs_of(plan, task):
+        if not (folder / job.name).exists():
+            continue
         found = json.loads((folder / job.name).read_text(encoding="utf-8"))
         if "layer_ms" in found:
             whole, layer_ms = found["full-model"], found["layer_ms"]
@@ -333,14 +342,15 @@ def _task_cells(folder: Path, plan: Plan, task: str) -> Iterator[Cell]:
             if "layer" in result:
                 result["ms"] = layer_ms[result["layer"] - 1]
             by_shots.setdefault(job.shots, {}).setdefault(method, []).append(result)
-    assert whole is not None, "a task begins with its full model"
+    if whole is None:
+        return
     yield _cell(task, "full-model", None, [whole])
     least = 2 * len(TASKS[task].classes) if task in TASKS else 4
     for shots, methods in by_shots.items():
         for method in TITLES:
             if method in methods:
                 yield _cell(task, method, shots, methods[method], max(shots, least))
-        for rival in RIVALS:
+        for rival in RIVALS if "exit-chosen" in methods else ():
             others = [whole] if rival == "full-model" else methods.get(rival)
             if others:
                 yield _difference(task, rival, shots, methods["exit-chosen"], others)
@@ -412,8 +422,27 @@ def measure(options: Options) -> list[Row]:
     """Compare every method on every task, as far as that is not on disk yet."""
     from sn_viz.models import load_model
 
-    plan = QUICK if options.quick else FULL
-    return list(rows_of(work(load_model(options.model, device=options.device), plan), plan))
+    return list(measured(load_model(options.model, device=options.device), QUICK if options.quick else FULL))
+
+
+def measured(vlm: Vlm, plan: Plan, so_far: bool = False) -> list[Cell]:
+    """Return the table's cells; with ``so_far`` those of what is on disk, and nothing is computed."""
+    return rows_of(folder_of(vlm, plan) if so_far else work(vlm, plan), plan)
+
+
+def part_of(plan: Plan, tasks: str) -> Plan:
+    """Return the plan with only some of its tasks, named behind commas; "" leaves all.
+
+    Raises
+    ------
+    UserError
+        When one of them is not in the plan.
+    """
+    names = tuple(name.strip() for name in tasks.split(",") if name.strip())
+    for name in names:
+        if name not in plan.tasks:
+            raise UserError(f"There is no task {name!r} here.", f"There are: {', '.join(plan.tasks)}.", "Choose some of these.")
+    return replace(plan, tasks=names) if names else plan
 
 
 def markdown(facts: Mapping[str, Any], shots: Sequence[int] | None = None) -> str:

@@ -6,7 +6,7 @@ Takes pictures with their truth and a tokenizer; returns tensors of tokens. It k
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -98,8 +98,8 @@ class Rows:
 
     def to(self, device: torch.device) -> Rows:
         """Return the rows on ``device``."""
-        tensors = (self.tokens, self.positions, self.block, self.targets, self.pictured)
-        return Rows(*(tensor.to(device) for tensor in tensors), self.families)
+        names = ("tokens", "positions", "block", "targets", "pictured")
+        return replace(self, **{name: getattr(self, name).to(device) for name in names})
 
     def with_pictures(self, written: Tensor, pictured: Tensor) -> Tensor:
         """Return embeddings ``written`` (row, token, width) with the projected patches ``pictured`` (row, patch, width) in them."""
@@ -128,7 +128,7 @@ class Packer:
         self.tokenizer = tokenizer
         self.user, self.assistant = ids("<|user|>"), ids("<|assistant|>")
         self.pad, self.end = tokenizer.pad_token_id, tokenizer.eos_token_id
-        self.prefix, self.image = prefix, tokenizer.convert_tokens_to_ids(tokenizer.image_token)
+        self.prefix, self.image = prefix, tokenizer.get_vocab()[str(tokenizer.image_token)]
         self.known: dict[str, list[int]] = {}
 
     def encode(self, text: str) -> list[int]:

@@ -40,7 +40,7 @@ def make_processor(tokenizer: PreTrainedTokenizerFast, sizes: Sizes) -> Gemma3Pr
 def make_model(tokenizer: PreTrainedTokenizerFast, sizes: Sizes, seed: int = 0) -> Gemma3ForConditionalGeneration:
     """Return a freshly initialised model, float32."""
     torch.manual_seed(seed)
-    ends, ids = ends_of(tokenizer), tokenizer.convert_tokens_to_ids
+    ends, ids = ends_of(tokenizer), tokenizer.get_vocab()
     text = Gemma3TextConfig(
         vocab_size=len(tokenizer),
         hidden_size=sizes.width,
@@ -60,9 +60,9 @@ def make_model(tokenizer: PreTrainedTokenizerFast, sizes: Sizes, seed: int = 0) 
         text_config=text,
         vision_config=vision_config(sizes),
         mm_tokens_per_image=(sizes.image // sizes.patch) ** 2,
-        image_token_index=ids(IMAGE_TOKENS["image_token"]),
-        boi_token_index=ids(IMAGE_TOKENS["boi_token"]),
-        eoi_token_index=ids(IMAGE_TOKENS["eoi_token"]),
+        image_token_index=ids[IMAGE_TOKENS["image_token"]],
+        boi_token_index=ids[IMAGE_TOKENS["boi_token"]],
+        eoi_token_index=ids[IMAGE_TOKENS["eoi_token"]],
         tie_word_embeddings=True,
         **ends,
     )

@@ -68,8 +68,8 @@ def make_model(tokenizer: PreTrainedTokenizerFast, sizes: Sizes, seed: int = 0) 
 
 def prefix(tokenizer: PreTrainedTokenizerFast, sizes: Sizes) -> list[int]:
     """Return the tokens before the question: begin, one <image> a patch."""
-    image = tokenizer.convert_tokens_to_ids(IMAGE_TOKENS["image_token"])
-    return [tokenizer.bos_token_id] + [image] * (sizes.image // sizes.patch) ** 2
+    begins = tokenizer.encode(str(tokenizer.bos_token), add_special_tokens=False)
+    return begins + [tokenizer.get_vocab()[IMAGE_TOKENS["image_token"]]] * (sizes.image // sizes.patch) ** 2
 
 
 def project(model: Any, features: torch.Tensor) -> torch.Tensor:
