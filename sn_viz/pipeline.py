@@ -21,6 +21,7 @@ from sn_viz.caveats import plain_warnings
 from sn_viz.choices import baseline_names, check_choices, checked_layer
 from sn_viz.classifier import voters_by_layer, votes_by_layer
 from sn_viz.decision import measure_latency, model_version, predict
+from sn_viz.errors import UserError
 from sn_viz.exits import available_sites, layers_of
 from sn_viz.extract import extract
 from sn_viz.held_out import align_classes, asked, usable, without_seen
@@ -94,7 +95,7 @@ def run(
         votes = votes_by_layer(unseen.values, voters, n_classes, config.weighting, layers.start)
     with stage("baselines", 0.80, "Comparing with other methods") as report:
         context = Context(vlm, train, test, seen.values, unseen.values, seen.neurons, config.seed, report, cache)
-        baselines = compare(config.compare, context)
+        baselines, left_out = compare(config.compare, context)
     with stage("null", 0.88, "Asking what luck alone would find"):
         labellings = int(np.clip(NULL_BUDGET / max(seen.values.size, 1), 20, 100))
         null_scores = best_scores_under_null(seen.values, train.labels, config.metric, config.rule, labellings, config.seed)
@@ -118,7 +119,7 @@ def run(
         null_scores=null_scores,
         latency_ms=exit_ms,
         seconds=stage.seconds,
-        warnings=plain_warnings(train, test, stumps, null_scores, baselines, votes, exit_layer, seen.neurons),
+        warnings=plain_warnings(train, test, stumps, null_scores, baselines, votes, exit_layer, seen.neurons) + left_out,
         versions=versions(vlm),
         findings={"stability": stability},
     )
@@ -255,13 +256,15 @@ def layer_accuracies(votes: Votes, labels: np.ndarray, correct: np.ndarray, laye
     )
 
 
-def compare(names: Sequence[str], context: Context) -> tuple[Baseline, ...]:
-    """Run the named baselines one after the other."""
-    share = 1 / max(len(names), 1)
-    return tuple(
-        BASELINES[name](replace(context, progress=part(context.progress, i * share, (i + 1) * share)))
-        for i, name in enumerate(names)
-    )
+def compare(names: Sequence[str], context: Context) -> tuple[tuple[Baseline, ...], tuple[str, ...]]:
+    """Run the named baselines one after the other; a sentence tells of each that this model or these images rule out."""
+    share, done, left_out = 1 / max(len(names), 1), [], []
+    for i, name in enumerate(names):
+        try:
+            done.append(BASELINES[name](replace(context, progress=part(context.progress, i * share, (i + 1) * share))))
+        except UserError as error:
+            left_out.append(f"{name} was left out of the comparison. {error}")
+    return tuple(done), tuple(left_out)
 
 
 def versions(vlm: Vlm) -> dict[str, str]:

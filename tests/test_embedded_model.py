@@ -1,40 +1,46 @@
-"""The model that ships: it knows its world, super neurons are found in it, and stopping it early saves time."""
-
-from pathlib import Path
+"""The models that ship: they know their world, super neurons are found in them, and stopping them early saves time."""
 
 import numpy as np
 import pytest
 
 from sn_viz.baselines.answers import parse_answer
+from sn_viz.models import load_model
+from sn_viz.models.catalog import CATALOG
 from sn_viz.pipeline import find
 from sn_viz.tiny.tasks import draw_task
 
-ROOT = Path(__file__).resolve().parents[1]
-FOLDER = ROOT / "assets" / "tiny-llava"
+EMBEDDED = [row for row in CATALOG if row.folder]
+
+
+@pytest.fixture(scope="module", params=[row.name for row in EMBEDDED])
+def embedded(request, tiny_llava):
+    return tiny_llava if request.param == tiny_llava.name else load_model(request.param, device="cpu")
 
 
 @pytest.fixture(scope="module")
-def dogs(tiny_llava):
-    return find("pack:presence-dog", model=tiny_llava, compare="full-model,linear-probe")
+def dogs(embedded):
+    return find("pack:presence-dog", model=embedded, compare="full-model,linear-probe")
 
 
-def test_it_fits_in_25_megabytes_of_files_below_10():
-    weights = [path.stat().st_size for path in FOLDER.glob("*.safetensors")]
+@pytest.mark.parametrize("row", EMBEDDED, ids=lambda row: row.name)
+def test_it_fits_in_25_megabytes_of_files_below_10(row):
+    weights = [path.stat().st_size for path in row.folder.glob("*.safetensors")]
     assert weights and sum(weights) <= 25_000_000
-    assert max(path.stat().st_size for path in FOLDER.iterdir()) < 10_000_000
+    assert max(path.stat().st_size for path in row.folder.iterdir()) < 10_000_000
 
 
-def test_its_card_says_what_it_is():
-    card = (FOLDER / "README.md").read_text()
+@pytest.mark.parametrize("row", EMBEDDED, ids=lambda row: row.name)
+def test_its_card_says_what_it_is(row):
+    card = (row.folder / "README.md").read_text()
     assert all(word in card for word in ("Architecture", "Data", "Recipe", "Limits", "presence-any", "digits-three"))
 
 
 @pytest.mark.parametrize(
     ("task", "least"), [("presence-any", 0.8), ("attribute-any", 0.8), ("choice-kind", 0.8), ("depth-any", 0.65)]
 )
-def test_the_full_model_answers_what_it_was_taught(tiny_llava, task, least):
+def test_the_full_model_answers_what_it_was_taught(embedded, task, least):
     images = draw_task(task, 100, seed=77)
-    texts = tiny_llava.generate(images.pictures, images.questions, batch_size=10)
+    texts = embedded.generate(images.pictures, images.questions, batch_size=10)
     said = np.array([parse_answer(text, images.classes, q) for text, q in zip(texts, images.questions, strict=True)])
     assert (said >= 0).mean() >= 0.99
     assert (said == images.labels).mean() >= least

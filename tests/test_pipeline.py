@@ -198,6 +198,17 @@ def test_a_second_run_reads_no_activations_again(folder, llava, cache, monkeypat
     assert len(extract(llava, images, cache=Store())) == 20
 
 
+def test_a_method_that_cannot_run_is_left_out_with_a_sentence(folder, llava, cache, monkeypatch):
+    def refuse(_context):
+        raise UserError("The logit lens cannot read this model.", "It has no head.", "Leave it out.")
+
+    monkeypatch.setitem(pipeline.BASELINES._entries, "logit-lens", refuse)
+    found = find(folder, QUESTION, llava, compare="logit-lens,linear-probe")
+    assert [baseline.name for baseline in found.baselines] == ["linear-probe"]
+    assert any("logit-lens was left out" in warning and "has no head" in warning for warning in found.warnings)
+    assert json.loads(found.to_json())["accuracy"]["logit_lens"] is None
+
+
 def test_stages_share_the_bar():
     told = []
     stage = Stages(lambda fraction, doing: told.append(round(fraction, 3)))

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sn_viz.latency import median_milliseconds
-from sn_viz.progress import silent
+from sn_viz.progress import part, silent
 from sn_viz.registry import Registry
 from sn_viz.statistics import wilson
-from sn_viz.types import Baseline, Interval, LabelledImages, Neurons, Picture, Progress
+from sn_viz.types import Activations, Baseline, Interval, LabelledImages, Neurons, Picture, Progress
 
 if TYPE_CHECKING:
     from sn_viz.models import Vlm
@@ -60,13 +60,23 @@ class Context:
         """
         train, test, neurons = self.train_values, self.test_values, self.neurons
         if "residual" not in neurons.site_names:
-            from sn_viz.extract import extract
-
-            read = [extract(self.vlm, split, sites=("residual",), cache=self.cache) for split in (self.train, self.test)]
-            train, test, neurons = read[0].values, read[1].values, read[0].neurons
+            seen, unseen = self.read(("residual",))
+            train, test, neurons = seen.values, unseen.values, seen.neurons
         layers = range(1, neurons.n_layers + 1)
         columns = [np.flatnonzero((neurons.layer == l) & (neurons.site == neurons.site_names.index("residual"))) for l in layers]
         return tuple((train[:, c].astype(np.float32), test[:, c].astype(np.float32)) for c in columns)
+
+    def read(self, sites: Sequence[str]) -> tuple[Activations, Activations]:
+        """Return what the probing and the test images show at ``sites``: from the cache, where they were read with the neurons."""
+        from sn_viz.extract import extract
+
+        half = len(self.train) / (len(self.train) + len(self.test))
+        spans = (self.train, 0.0, half), (self.test, half, 1.0)
+        seen, unseen = (
+            extract(self.vlm, split, sites=sites, progress=part(self.progress, start, stop), cache=self.cache)
+            for split, start, stop in spans
+        )
+        return seen, unseen
 
     def accuracy(self, predicted: np.ndarray) -> Interval:
         """Return the share of test images whose label is ``predicted`` (int (example,)), with its interval."""

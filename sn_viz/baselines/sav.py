@@ -11,7 +11,7 @@ import numpy as np
 
 from sn_viz.baselines import BASELINES, Context, reads
 from sn_viz.exits import truncated_forward
-from sn_viz.extract import extract, neurons_of
+from sn_viz.extract import neurons_of
 from sn_viz.types import Activations, Baseline, Neurons
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ SITE = "attention-head"
 def run(context: Context) -> Baseline:
     """Sparse Attention Vectors: keep the 20 attention heads whose nearest-class-mean rule (cosine) is most accurate on the probing
     images, and let them vote."""
-    vlm, splits = context.vlm, (context.train, context.test)
-    seen, unseen = (heads_of(vlm, extract(vlm, split, sites=(SITE,), cache=context.cache)) for split in splits)
+    vlm = context.vlm
+    seen, unseen = (heads_of(vlm, read) for read in context.read((SITE,)))
     voter = HeadVote(seen, context.train.labels, context.n_classes, N_HEADS)
     predicted = voter.predict(unseen)
     return Baseline(
