@@ -161,6 +161,19 @@ def test_intervals_over_draws_and_images_cover_the_truth():
     assert narrow / n_worlds < 0.85, "counting every answer as its own image would promise too much"
 
 
+def test_answers_that_turn_round_from_draw_to_draw_get_an_interval_that_says_something():
+    random, covered, widths = np.random.default_rng(2), 0, []
+    n_worlds, draws, n = 400, 5, 300
+    for _ in range(n_worlds):
+        labels, share = np.arange(n) % 2, random.uniform(0.1, 0.9, (draws, 1))
+        says = random.random((draws, n)) < share  # nothing learned: only how often yes is said differs
+        interval = accuracy_interval(says == labels)
+        covered += interval.low <= 0.5 <= interval.high
+        widths.append(interval.high - interval.low)
+    assert covered / n_worlds >= 0.93
+    assert max(widths) < 0.3, "a mean of five draws of 300 images is not unknown"
+
+
 def _sigmoid(x):
     return 1 / (1 + np.exp(-x))
 

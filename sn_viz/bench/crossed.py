@@ -44,7 +44,8 @@ def spread(scores: Float[np.ndarray, "draw example"] | Bool[np.ndarray, "draw ex
     Two-way random effects without replication: the mean squares of draws and of images, less that of the rest, over the number of
     scores. When draws differ by no more than the rest does, images alone count, so that the variance never falls below theirs. The
     degrees of freedom are those of F. E. Satterthwaite, "An approximate distribution of estimates of variance components",
-    Biometrics Bulletin 2 (1946).
+    Biometrics Bulletin 2 (1946); a sum has no fewer than its poorest part, and where the rest almost cancels the others, as with
+    answers that turn round from draw to draw, the formula alone would give next to none.
     """
     scores = np.asarray(scores, np.float64)
     draws, n = scores.shape
@@ -60,7 +61,7 @@ def spread(scores: Float[np.ndarray, "draw example"] | Bool[np.ndarray, "draw ex
     if total <= image:
         return Spread(mean, image / scores.size, n - 1)
     doubt = draw**2 / (draws - 1) + image**2 / (n - 1) + rest**2 / ((draws - 1) * (n - 1))
-    return Spread(mean, total / scores.size, total**2 / doubt)
+    return Spread(mean, total / scores.size, max(total**2 / doubt, min(draws, n) - 1))
 
 
 def accuracy_interval(right: Bool[np.ndarray, "draw example"], confidence: float = 0.95) -> Interval:
