@@ -285,7 +285,9 @@ def models(json_file: JsonOption = None) -> None:
 def train(
     minutes: Annotated[float | None, typer.Option(min=0.01, help="Time to train. [default: the recipe's own]")] = None,
     out: Annotated[Path | None, typer.Option(help="Where the finished model goes. [default: tiny-FAMILY]")] = None,
-    work: Annotated[Path, typer.Option(help="Where pictures, checkpoints and the log are kept.")] = Path("cache/train"),
+    work: Annotated[
+        Path | None, typer.Option(help="Where pictures, checkpoints and the log are kept. [default: cache/train-FAMILY]")
+    ] = None,
     family: Annotated[str, typer.Option(help="llava, or gemma3: another decoder, trained in the same world.")] = "llava",
     resume: Annotated[bool, typer.Option("--resume", help="Go on after the last finished stage.")] = False,
     device: DeviceOption = None,
@@ -299,7 +301,9 @@ def train(
     recipe = Recipe.of(family)
     if minutes is not None:
         recipe = replace(recipe, minutes=tuple(minutes * share / sum(recipe.minutes) for share in recipe.minutes))
-    done = train_model(out or Path(f"tiny-{family}"), recipe, folder=work, device=device, resume=resume)
+    done = train_model(
+        out or Path(f"tiny-{family}"), recipe, folder=work or Path(f"cache/train-{family}"), device=device, resume=resume
+    )
     _console().print(f"The model is in {done}", markup=False, highlight=False)
 
 

@@ -22,7 +22,7 @@ class KnownModel:
     name: str
     """What people type and choose."""
     hub_id: str | None
-    """Repository on the hub; None for the embedded model."""
+    """Repository on the hub; None for an embedded model."""
     revision: str | None
     """Full commit hash on the hub; None where none has been checked yet."""
     n_bytes: int

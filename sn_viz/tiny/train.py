@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedTokenizerFast
 
+from sn_viz.errors import UserError
 from sn_viz.tiny.data import Pictures, draw_pictures
 from sn_viz.tiny.families import FAMILIES, Family
 from sn_viz.tiny.losses import SIDES, VisionHeads, answer_loss, gist_loss, naming_loss, pixels_of, truth_of
@@ -353,6 +354,8 @@ def train(
     heads = VisionHeads(recipe.sizes.vision_width).to(where)
     training = Training(recipe, model, heads, tokenizer, pictures, held_out, folder, log, where)
     finished = max((i for i, s in enumerate(STAGES) if (folder / s / DONE).exists()), default=-1) if resume else -1
+    if resume:
+        _refuse_another_family(folder, recipe.family)
     if finished >= 0:
         training.load(STAGES[finished])
     for number, stage in enumerate(STAGES[finished + 1 :], finished + 1):
@@ -373,3 +376,15 @@ def train(
         log.write(stage=stage, finished=True, steps=clock.taken)
     save_model(training.model, family.make_processor(tokenizer, recipe.sizes), out)
     return Path(out)
+
+
+def _refuse_another_family(folder: Path, family: str) -> None:
+    """Raise a UserError when stages of another family lie in ``folder``: their weights would be taken as far as names agree."""
+    for path in (folder / name / DONE for stage in STAGES for name in (stage, f"{stage}-part")):
+        found = json.loads(path.read_text()).get("family", "llava") if path.exists() else family
+        if found != family:
+            raise UserError(
+                "This training cannot go on.",
+                f"{folder} holds a training of the family {found!r}, not {family!r}.",
+                "Give another folder with --work.",
+            )

@@ -8,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
+from sn_viz.errors import UserError
 from sn_viz.tiny import losses, rows
 from sn_viz.tiny import train as training
 from sn_viz.tiny.data import Pictures, draw_pictures, reduce
@@ -123,6 +124,9 @@ def test_training_learns_resumes_and_ships_a_checkpoint(tmp_path, family):
     training.train(tmp_path / "out2", recipe, folder=tmp_path / "work", resume=True, compiled=False)
     stages = [json.loads(line)["stage"] for line in (tmp_path / "work" / "log.jsonl").read_text().splitlines()[before:]]
     assert "vision" not in stages and "shallow" not in stages and "deep" in stages
+    other = replace(recipe, family=next(name for name in FAMILIES.names() if name != family))
+    with pytest.raises(UserError, match=f"holds a training of the family '{family}'"):
+        training.train(tmp_path / "out3", other, folder=tmp_path / "work", resume=True, compiled=False)
 
 
 def test_every_read_out_learns_in_every_stage_that_uses_it(tokenizer):
