@@ -247,7 +247,7 @@ def _checked_exit(exit_layer: int | str | None, vlm: Vlm, sites: tuple[str, ...]
 
 
 def layer_accuracies(votes: Votes, labels: np.ndarray, correct: np.ndarray, layer_ms: np.ndarray) -> tuple[LayerAccuracy, ...]:
-    """Combine held-out accuracy, cross-validated accuracy (``correct``, bool (example, layer)) and latency of every exit layer."""
+    """Combine held-out accuracy, cross-validated accuracy (``correct``, share (example, layer)) and latency of every exit layer."""
     right = (votes.predicted == labels[:, None]).sum(axis=0)
     cv = correct.mean(axis=0) if len(correct) else np.full(len(right), np.nan)
     return tuple(

@@ -76,6 +76,17 @@ def test_the_layer_that_first_knows_is_chosen(n_classes):
     assert choose_exit_layer(right) == 3
 
 
+@pytest.mark.parametrize(("n", "repeats"), [(12, 10), (20, 10), (60, 3), (150, 1)])
+def test_few_images_are_judged_repeatedly_with_other_folds(n, repeats):
+    rng = np.random.default_rng(5)
+    labels = np.arange(n) % 2
+    values = rng.normal(size=(n, 400)).astype(np.float16)
+    values[:, 200:] += labels[:, None]
+    right = cross_validated_layers(values, labels, neurons_of(2, 200), voters=5)
+    assert np.allclose(right * repeats, np.round(right * repeats)) and right.min() >= 0 and right.max() <= 1
+    assert (np.modf(right)[0] > 0).any() == (repeats > 1)
+
+
 def test_cross_validation_is_not_fooled_by_noise():
     rng = np.random.default_rng(2)
     right = cross_validated_layers(rng.normal(size=(60, 3000)).astype(np.float16), np.arange(60) % 2, neurons_of(3, 1000))

@@ -47,7 +47,7 @@ N_DIGITS = 366
 """As many digits as can be drawn half and half."""
 VOTERS = 15
 EXITS = (1, 2, 4)
-FORMAT = 1
+FORMAT = 2
 """Of the files; rises when a method changes, so that old files are not read."""
 
 TITLES = {
