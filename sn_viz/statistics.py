@@ -176,8 +176,8 @@ def cross_validated_layers(
 
     Notes
     -----
-    Repeats average out the luck of the folds, which with few examples is most of the error: with 5 to 20 images they raised the
-    accuracy at the chosen layer by 2 to 7 points (`EXPERIMENTS.md`). The luck of the examples stays.
+    Repeats average out the luck of the folds: with 5 to 20 images they raised the accuracy at the chosen layer by 2 to 7 points
+    (`EXPERIMENTS.md`). The luck of the examples stays.
     """
     labels = np.asarray(labels)
     sizes = np.unique(labels, return_counts=True)[1]
@@ -185,7 +185,7 @@ def cross_validated_layers(
     if folds < 2:
         return np.zeros((0, len(neurons.layers)))
     n_classes = max(2, n_classes or int(labels.max()) + 1)
-    repeats = int(np.clip(ENOUGH_JUDGED // len(labels), 1, MAX_REPEATS))
+    repeats = int(np.clip(np.ceil(ENOUGH_JUDGED / len(labels)), 1, MAX_REPEATS))
     right = np.zeros((len(labels), len(neurons.layers)))
     for number in range(repeats * folds):
         if progress is not None:

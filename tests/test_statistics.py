@@ -76,7 +76,7 @@ def test_the_layer_that_first_knows_is_chosen(n_classes):
     assert choose_exit_layer(right) == 3
 
 
-@pytest.mark.parametrize(("n", "repeats"), [(12, 10), (20, 10), (60, 3), (150, 1)])
+@pytest.mark.parametrize(("n", "repeats"), [(12, 10), (20, 10), (60, 4), (150, 2), (200, 1)])
 def test_few_images_are_judged_repeatedly_with_other_folds(n, repeats):
     rng = np.random.default_rng(5)
     labels = np.arange(n) % 2
