@@ -88,7 +88,7 @@ def fixed_and_mirroring() -> tuple[str, ...]:
 
 
 FULL = Plan(fixed_and_mirroring(), (5, 20, 100, 500), 1000, 500, 5, (5, 20, 100, 500), 3)
-QUICK = Plan(("presence-any", "new-kind", DIGITS), (20, 100), 160, 100, 3, (20,), 1)
+QUICK = Plan(("presence-any", "new-kind", DIGITS), (5, 100), 160, 100, 3, (5,), 1)
 
 
 @dataclass(frozen=True)
