@@ -1,7 +1,6 @@
 """``python -m sn_viz``: hands over to the command line."""
 
-import sys
+from sn_viz.cli import run
 
-from sn_viz.cli import main
-
-sys.exit(main())
+if __name__ == "__main__":
+    run()

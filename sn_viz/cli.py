@@ -69,6 +69,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _complain(f"Something went wrong in sn_viz itself (incident {incident}); the log above says where.", 1)
 
 
+def run() -> None:
+    """Hand over to `main`: what the installed command ``sn-viz`` calls."""
+    sys.exit(main())
+
+
 def bare_json(arguments: list[str]) -> list[str]:
     """Give ``-`` to every ``--json`` that comes without a value: at the end, or before another option."""
     full: list[str] = []
@@ -286,7 +291,7 @@ def train(
     minutes: Annotated[float | None, typer.Option(min=0.01, help="Time to train. [default: the recipe's own]")] = None,
     out: Annotated[Path | None, typer.Option(help="Where the finished model goes. [default: tiny-FAMILY]")] = None,
     work: Annotated[
-        Path | None, typer.Option(help="Where pictures, checkpoints and the log are kept. [default: cache/train-FAMILY]")
+        Path | None, typer.Option(help="Where pictures, checkpoints and the log are kept. [default: train-FAMILY in the cache]")
     ] = None,
     family: Annotated[str, typer.Option(help="llava, or gemma3: another decoder, trained in the same world.")] = "llava",
     resume: Annotated[bool, typer.Option("--resume", help="Go on after the last finished stage.")] = False,
@@ -301,9 +306,7 @@ def train(
     recipe = Recipe.of(family)
     if minutes is not None:
         recipe = replace(recipe, minutes=tuple(minutes * share / sum(recipe.minutes) for share in recipe.minutes))
-    done = train_model(
-        out or Path(f"tiny-{family}"), recipe, folder=work or Path(f"cache/train-{family}"), device=device, resume=resume
-    )
+    done = train_model(out or Path(f"tiny-{family}"), recipe, folder=work, device=device, resume=resume)
     _console().print(f"The model is in {done}", markup=False, highlight=False)
 
 

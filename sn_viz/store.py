@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from sn_viz.errors import UserError
+from sn_viz.paths import cache_folder
 
 MAGIC = b"SNVIZROW"
 DIGEST_BYTES = 32
@@ -42,7 +43,7 @@ class Store:
     Parameters
     ----------
     root : path, optional
-        By default what the environment variable SN_VIZ_CACHE names when this is called, else ``cache`` in the working directory.
+        By default `sn_viz.paths.cache_folder`.
     max_bytes : int
         See ``MAX_BYTES``.
 
@@ -52,7 +53,7 @@ class Store:
     """
 
     def __init__(self, root: str | os.PathLike[str] | None = None, max_bytes: int = MAX_BYTES) -> None:
-        self.root = Path(root if root is not None else os.environ.get("SN_VIZ_CACHE") or "cache")
+        self.root = Path(root) if root is not None else cache_folder()
         self.max_bytes = max_bytes
         self._estimate: int | None = None
 

@@ -14,7 +14,7 @@ FLOORS = (
         *("baselines", "statistics", "held_out", "latency", "ablation"),
     ),
     ("models", "sites", "rules", "sources", "tiny", "store", "search_kernels", "search_sort", "search_fixed"),
-    ("types", "errors", "registry", "progress"),
+    ("types", "errors", "registry", "progress", "paths"),
 )
 """From the top down; a part may import its own floor and lower ones."""
 FLOOR_OF = {part: number for number, floor in enumerate(FLOORS) for part in floor}

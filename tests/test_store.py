@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,8 @@ import pytest
 from sn_viz import store as module
 from sn_viz.errors import UserError
 from sn_viz.store import Store
+
+ROOT = Path(module.__file__).parents[1]
 
 
 def rows_of(seed, n=3, width=50, dtype=np.float16):
@@ -162,7 +165,9 @@ def test_the_environment_is_read_when_called(tmp_path, monkeypatch):
     monkeypatch.setenv("SN_VIZ_CACHE", str(tmp_path / "here"))
     assert Store().root == tmp_path / "here"
     monkeypatch.delenv("SN_VIZ_CACHE")
-    assert str(Store().root) == "cache"
+    assert Store().root == ROOT / "cache", "beside the checkout, wherever it is called from"
+    monkeypatch.setenv("SN_VIZ_CACHE", "~/activations")
+    assert Store().root == Path.home() / "activations"
 
 
 def test_only_rows_of_numbers_are_kept(store):

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sn_viz.errors import UserError
-
-ASSETS = Path(__file__).resolve().parents[2] / "assets"
+from sn_viz.paths import ASSETS
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from torch.nn import functional as F
 from transformers import PreTrainedTokenizerFast
 
 from sn_viz.errors import UserError
+from sn_viz.paths import cache_folder
 from sn_viz.tiny.data import Pictures, draw_pictures
 from sn_viz.tiny.families import FAMILIES, Family
 from sn_viz.tiny.losses import SIDES, VisionHeads, answer_loss, gist_loss, naming_loss, pixels_of, truth_of
@@ -311,7 +312,7 @@ def train(
     out: str | Path,
     recipe: Recipe | None = None,
     *,
-    folder: str | Path = "cache/train",
+    folder: str | Path | None = None,
     device: str | None = None,
     resume: bool = False,
     compiled: bool = True,
@@ -324,8 +325,8 @@ def train(
         Where the finished checkpoint goes.
     recipe : Recipe, optional
         Every number of the training.
-    folder : path
-        Where pictures, checkpoints of finished stages and the log are kept.
+    folder : path, optional
+        Where pictures, checkpoints of finished stages and the log are kept; by default ``train-FAMILY`` in the cache.
     device : str, optional
         A torch device; CUDA when there is one, else the CPU.
     resume : bool
@@ -338,7 +339,8 @@ def train(
     pathlib.Path
         The folder of the finished checkpoint.
     """
-    recipe, folder = recipe or Recipe(), Path(folder)
+    recipe = recipe or Recipe()
+    folder = Path(folder) if folder else cache_folder() / f"train-{recipe.family}"
     folder.mkdir(parents=True, exist_ok=True)
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     log = Log(folder / "log.jsonl")

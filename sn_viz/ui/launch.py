@@ -22,11 +22,11 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sn_viz.errors import UserError
+from sn_viz.paths import ASSETS
 from sn_viz.search import warm_up_beside
 from sn_viz.ui.share import limits
 from sn_viz.ui.theme import theme
 
-ASSETS = Path(__file__).resolve().parents[2] / "assets"
 MAX_FILE_BYTES = 64 * 2**20
 MAX_BODY_BYTES = 96 * 2**20
 QUEUE_SIZE = 400

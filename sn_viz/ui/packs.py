@@ -10,7 +10,6 @@ import functools
 import gc
 import hashlib
 import logging
-import os
 import queue
 import threading
 from dataclasses import replace
@@ -19,6 +18,7 @@ from typing import Any
 
 import sn_viz
 from sn_viz.errors import UserError
+from sn_viz.paths import cache_folder
 from sn_viz.pipeline import find, model_named
 from sn_viz.saving import load_run, save_run
 from sn_viz.sources.pack import Pack, load_pack, pack_names
@@ -100,7 +100,7 @@ def run_pack(name: str, arguments: Arguments, progress: Progress) -> str:
 
 def _folder(key: str, arguments: Arguments) -> Path:
     weights = hashlib.sha256(model_named(arguments.model).key.encode()).hexdigest()[:16]
-    return Path(os.environ.get("SN_VIZ_CACHE") or "cache") / "pack-runs" / f"{key}.{weights}.{sn_viz.__version__}"
+    return cache_folder() / "pack-runs" / f"{key}.{weights}.{sn_viz.__version__}"
 
 
 def _saved(folder: Path) -> Run | None:
