@@ -103,7 +103,7 @@ def check_model(run: Run, vlm: Vlm) -> None:
     there, known, now = neurons_of(vlm, run.neurons.site_names), run.versions, model_version(vlm)
     same = all(np.array_equal(getattr(there, a), getattr(run.neurons, a)) for a in ("site", "layer", "unit"))
     if same and known.get("numbers") == now["numbers"]:
-        same = known["model"].rpartition("-")[2] == now["model"].rpartition("-")[2]
+        same = known.get("model", "").rpartition("-")[2] == now["model"].rpartition("-")[2]
     if not same:
         raise UserError(
             f"{vlm.name!r} is not the model of this run.",

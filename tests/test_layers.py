@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 FLOORS = (
     ("ui", "cli", "bench", "__main__"),
-    ("pipeline", "decision", "choices", "caveats", "checks", "plots", "tables", "saving"),
+    ("pipeline", "decision", "choices", "caveats", "checks", "plots", "tables", "saving", "run_file", "run_arrays"),
     (
         *("extract", "search", "classifier", "exits", "policies", "certificates"),
         *("baselines", "statistics", "held_out", "latency", "ablation"),
