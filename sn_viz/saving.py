@@ -26,6 +26,7 @@ from sn_viz.errors import UserError
 from sn_viz.models.folders import folder_of, remember, saved_name
 from sn_viz.run_arrays import STUMP_FIELDS, arrays_of, check_values, digest, layouts, open_regular, read_arrays
 from sn_viz.types import Baseline, Config, LabelledImages, LayerAccuracy, Neurons, Picture, Run, Stumps, Votes
+from sn_viz.verdict import verdict
 
 FORMAT = 2
 RUN_FILE = "run.json"
@@ -228,8 +229,8 @@ def summary(run: Run) -> dict[str, Any]:
     """
     at_exit = run.by_layer[run.exit_index]
     baselines = {baseline.name.replace("-", "_"): baseline for baseline in run.baselines}
-    accuracy = {name: asdict(baselines[name].accuracy) if name in baselines else None for name in METHODS}
-    accuracy |= {name: asdict(b.accuracy) for name, b in baselines.items()}
+    accuracy = {name: None for name in METHODS}
+    accuracy |= {name: None if b.accuracy is None else asdict(b.accuracy) for name, b in baselines.items()}
     accuracy["super_neurons"] = asdict(at_exit.accuracy)
     ms = run.latency_ms
     facts = {
@@ -243,6 +244,7 @@ def summary(run: Run) -> dict[str, Any]:
         "n_layers": run.neurons.n_layers,
         "n_tower_layers": run.neurons.n_tower,
         "n_neurons": len(run.neurons),
+        "verdict": asdict(verdict(run)),
         "accuracy": accuracy,
         "by_layer": [
             {
