@@ -136,7 +136,7 @@
     draw();
   }
 
-  // Facts: value is {title, note, facts: [{label, value, note, tone}], warnings: [text]}.
+  // Facts: value is {title, note, verdict: {kind, text}, facts: [{label, value, note, tone}], warnings: [text]}.
   function facts(element, props, watch) {
     const box = element.querySelector(".sn-facts");
     const draw = () => {
@@ -144,6 +144,13 @@
       box.replaceChildren();
       if (value.title) box.append(make("h3", "sn-facts-title", value.title));
       if (value.note) box.append(make("p", "sn-note", value.note));
+      if (value.verdict) {
+        const mark = make("p", `sn-verdict sn-verdict-${value.verdict.kind.replace(" ", "-")}`);
+        const sign = make("span", "sn-verdict-sign");
+        sign.setAttribute("aria-hidden", "true");
+        mark.append(sign, make("span", "", value.verdict.text));
+        box.append(mark);
+      }
       if ((value.facts || []).length) {
         const row = make("div", "sn-fact-row");
         value.facts.forEach((fact) => {
@@ -153,7 +160,13 @@
         });
         box.append(row);
       }
-      (value.warnings || []).forEach((text) => box.append(make("p", "sn-warning", text)));
+      const told = (value.warnings || []).map((text) => make("p", "sn-warning", text));
+      box.append(...told.slice(0, 3));
+      if (told.length > 3) {
+        const more = make("details", "sn-more-warnings");
+        more.append(make("summary", "", `${told.length - 3} more to know before you trust this`), ...told.slice(3));
+        box.append(more);
+      }
     };
     watch("value", draw);
     draw();

@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from sn_viz.errors import UserError
+from sn_viz.formatting import percent
 from sn_viz.statistics import Difference, wilson
 from sn_viz.types import Interval, LabelledImages, Neurons, Progress
 
@@ -65,9 +66,7 @@ class Ablation:
         if not gap.n:
             return "No image was tried."
         if not len(self.random_after):
-            return (
-                f"The full model's answer moved on {_percent(self.moved.value)} of {gap.n} images; random neurons were not tried."
-            )
+            return f"The full model's answer moved on {percent(self.moved.value)} of {gap.n} images; random neurons were not tried."
         verdict = "no difference in how often can be told"
         if gap.low > 0:
             verdict = "they turn the answer more often than others do"
@@ -75,9 +74,9 @@ class Ablation:
             verdict = "they turn the answer less often than others do"
         done = {"mean": "set to their mean", "zero": "set to zero", "other-class": "set to the mean of the other answer"}[self.kind]
         return (
-            f"With {self.n_neurons} neurons {done}, the full model's answer moved on {_percent(self.moved.value)} of {gap.n} "
-            f"images, against {_percent(self.random_moved.value)} with random neurons of the same layers and sites (difference "
-            f"{_percent(gap.low)} to {_percent(gap.high)}); {verdict}. The lead of the answer fell by {self.push.mean():.2f} "
+            f"With {self.n_neurons} neurons {done}, the full model's answer moved on {percent(self.moved.value)} of {gap.n} "
+            f"images, against {percent(self.random_moved.value)} with random neurons of the same layers and sites (difference "
+            f"{percent(gap.low)} to {percent(gap.high)}); {verdict}. The lead of the answer fell by {self.push.mean():.2f} "
             f"logits, against {self.random_push.mean():.2f} (difference {self.push_difference.low:.2f} to "
             f"{self.push_difference.high:.2f})."
         )
@@ -341,7 +340,3 @@ def _compared(chosen: np.ndarray, drawn: np.ndarray, random: np.random.Generator
         Interval(value, float(low), float(high), n),
         Difference(float(chosen.mean()) - value, float(gap_low), float(gap_high), rank, n),
     )
-
-
-def _percent(fraction: float) -> str:
-    return f"{100 * fraction:.1f} %"

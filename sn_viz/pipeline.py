@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sn_viz.baselines import BASELINES, Context, sites_read_by
-from sn_viz.caveats import plain_warnings
+from sn_viz.caveats import with_warnings
 from sn_viz.choices import baseline_names, check_choices, checked_layer
 from sn_viz.classifier import voters_by_layer, votes_by_layer
 from sn_viz.decision import measure_latency, model_version, predict
@@ -103,7 +103,7 @@ def run(
         stability = stability_of(config, seen, voters[exit_layer - layers.start], train, exit_layer)
     with stage("latency", 1.0, "Timing, one image at a time") as report:
         exit_ms, layer_ms = measure_latency(config, vlm, test, seen, voters, exit_layer, report)
-    return Run(
+    found = Run(
         config=config,
         train=train,
         test=test,
@@ -119,10 +119,10 @@ def run(
         null_scores=null_scores,
         latency_ms=exit_ms,
         seconds=stage.seconds,
-        warnings=plain_warnings(train, test, stumps, null_scores, baselines, votes, exit_layer, seen.neurons) + left_out,
         versions=versions(vlm),
         findings={"stability": stability},
     )
+    return with_warnings(found, *left_out)
 
 
 def stability_of(config: Config, seen: Activations, voters: Stumps, train: LabelledImages, exit_layer: int) -> dict[str, Any]:

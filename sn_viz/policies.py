@@ -24,6 +24,7 @@ from jaxtyping import Bool, Float, Int
 
 from sn_viz.certificates import certified, check_level, exact_interval, images_needed, p_values, upper_bounds
 from sn_viz.errors import UserError
+from sn_viz.formatting import percent
 from sn_viz.types import Interval, Neurons, Run, Stumps, Votes
 
 if TYPE_CHECKING:
@@ -174,7 +175,7 @@ class RiskControlled:
         return (
             f"The model stops at the first block whose vote margin reaches {self.threshold:g}. The result {_went_wrong(seen.risk)} "
             f"on {losses:,} of {seen.n:,} calibration images, which shows with {seen.confidence:.0%} confidence that it does on at "
-            f"most {_percent(seen.level)} of images like these."
+            f"most {percent(seen.level)} of images like these."
         )
 
     @classmethod
@@ -273,11 +274,11 @@ class FullModel:
     def sentence(self) -> str:
         """Why nothing was certified and what would help, for people."""
         seen, whole = self.certificate, "Every image runs through the whole model."
-        lost, goal = int(seen.losses[0]), f"with {seen.confidence:.0%} confidence that it does on at most {_percent(seen.level)}"
+        lost, goal = int(seen.losses[0]), f"with {seen.confidence:.0%} confidence that it does on at most {percent(seen.level)}"
         count = f"{lost:,} of {seen.n:,} calibration images"
         fact = f"stopping at a margin of {seen.threshold[0]:g}, the result {_went_wrong(seen.risk)} on {count}"
         if self.images_needed is None:
-            return f"No early exit is allowed: {fact}, too often for {_percent(seen.level)}. Allow a higher risk. {whole}"
+            return f"No early exit is allowed: {fact}, too often for {percent(seen.level)}. Allow a higher risk. {whole}"
         if lost == 0:
             few = f"{seen.n:,} calibration images are too few" if seen.n else "there are no calibration images"
             return (
@@ -428,8 +429,8 @@ class Trial:
             return self.policy.sentence
         speed = f", {seen.speedup:.2f} times as fast as the full model" if np.isfinite(seen.speedup) else ""
         return (
-            f"{self.policy.sentence} On {seen.risk.n:,} test images: {_percent(seen.risk.value)} "
-            f"({_percent(seen.risk.low)} to {_percent(seen.risk.high)}), exit layer {seen.mean_layer:.1f} of {self.last_layer} on "
+            f"{self.policy.sentence} On {seen.risk.n:,} test images: {percent(seen.risk.value)} "
+            f"({percent(seen.risk.low)} to {percent(seen.risk.high)}), exit layer {seen.mean_layer:.1f} of {self.last_layer} on "
             f"average{speed}."
         )
 
@@ -586,7 +587,3 @@ def decide_stream(
 
 def _went_wrong(risk: Risk) -> str:
     return "contradicted the full model" if risk == "disagreement" else "was wrong"
-
-
-def _percent(fraction: float) -> str:
-    return f"{100 * fraction:.1f} %"

@@ -1,11 +1,13 @@
-"""A ``Run`` as a folder and as a summary: ``run.json``, one .npy file per array, one PNG per picture.
+"""A ``Run`` as a folder and as a summary: ``run.json``, one .npy file per array, one PNG per picture, and ``run.sha256``.
 
-Nothing is pickled. ``run.json`` lists the SHA-256 of every other file, so that a damaged folder is refused instead of half read.
-This module knows no model; reopening a run loads no torch.
+Nothing is pickled. ``run.json`` lists the SHA-256 of every other file and ``run.sha256`` holds its own, so that a damaged folder is
+refused instead of half read; beyond that every field is checked (``run_file``) and every array (``run_arrays``). No path of the
+machine is kept. This module knows no model; reopening a run loads no torch.
 """
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import math
@@ -13,34 +15,50 @@ import os
 import re
 import shutil
 import tempfile
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from sn_viz.errors import UserError
-from sn_viz.types import Baseline, Config, Interval, LabelledImages, LayerAccuracy, Neurons, Picture, Run, Stumps, Votes
+from sn_viz.models.folders import folder_of, remember, saved_name
+from sn_viz.run_arrays import STUMP_FIELDS, arrays_of, check_values, digest, layouts, open_regular, read_arrays
+from sn_viz.types import Baseline, Config, LabelledImages, LayerAccuracy, Neurons, Picture, Run, Stumps, Votes
+from sn_viz.verdict import verdict
 
-FORMAT = 1
+FORMAT = 2
 RUN_FILE = "run.json"
+DIGEST_FILE = "run.sha256"
+"""The SHA-256 of ``run.json``, in the form that ``sha256sum --check`` reads."""
+MOST_PNG = 32 * 2**20
+"""Bytes of one kept picture."""
 METHODS = ("full_model", "full_model_calibrated", "super_neurons", "sav", "logit_lens", "linear_probe", "lora")
 """Keys that the summary's accuracies always have, None where a method was not run; others are added as they come."""
-_STUMP_FIELDS = ("neuron", "class_index", "threshold", "sign", "score", "margin")
-_SHA = re.compile(r"[0-9a-f]{64}")
+SAVED_BEFORE = (
+    "This run was saved before its own digest was kept: damage to its run.json that still makes sense would go unnoticed. "
+    "Find again and save it anew to be sure."
+)
+"""Joins the warnings of a run in the older form."""
+_OURS = re.compile(r"run\.json|run\.sha256|pictures")
+_PICTURE = re.compile(r"[0-9a-f]{64}\.png")
+_FORM = re.compile(rb'\s*\{\s*"format"\s*:\s*(\d{1,9})\s*[,}]')
 
 
 def save_run(run: Run, folder: str | Path) -> Path:
     """Write a run into a folder.
 
-    Everything is written beside the folder first and moved into place at the end, so that a crash leaves no half-written run.
+    Everything is written beside the folder first and moved into place at the end. Whenever the process is killed, the folder
+    holds the earlier run, the new one, or, between two renames, nothing: never a mixture, and never less than one whole run on
+    the disk.
 
     Parameters
     ----------
     run : Run
         What to save; pictures included.
     folder : str or Path
-        Made if needed. An earlier saved run there is replaced.
+        Made if needed. An earlier saved run there is replaced; files that are not part of it stay.
 
     Returns
     -------
@@ -54,15 +72,14 @@ def save_run(run: Run, folder: str | Path) -> Path:
     """
     folder = Path(folder)
     check_folder(folder)
+    folder = folder.resolve()  # a link to a folder stays a link
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         try:
             _write(run, fresh)
             fresh.chmod(0o777 & ~_umask())
-            if folder.exists():
-                shutil.rmtree(folder)
-            fresh.rename(folder)
+            _put_in_place(fresh, folder)
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
     except OSError as error:
@@ -74,11 +91,40 @@ def save_run(run: Run, folder: str | Path) -> Path:
     return folder
 
 
+def _put_in_place(fresh: Path, folder: Path) -> None:
+    """Let ``fresh`` take the place of ``folder``: the earlier run is moved aside whole, and goes only when the new one stands."""
+    if not folder.exists():
+        fresh.rename(folder)
+        return
+    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-earlier-", dir=folder.parent)) / folder.name
+    folder.rename(aside)
+    try:
+        fresh.rename(folder)
+    except OSError:
+        aside.rename(folder)
+        aside.parent.rmdir()
+        raise
+    _keep_others(aside, folder)
+    shutil.rmtree(aside.parent, ignore_errors=True)
+
+
+def _keep_others(earlier: Path, folder: Path) -> None:
+    """Move what is not part of the earlier run, such as a report or notes, into the folder of the new one."""
+    arrays = layouts(1000)
+    for path in list(earlier.iterdir()):
+        if not (_OURS.fullmatch(path.name) or (path.suffix == ".npy" and path.stem in arrays)):
+            path.rename(folder / path.name)
+    if (earlier / "pictures").is_dir():
+        for path in list((earlier / "pictures").iterdir()):
+            if not _PICTURE.fullmatch(path.name):
+                path.rename(folder / "pictures" / path.name)
+
+
 def check_folder(folder: str | Path) -> None:
     """Raise a UserError when a run cannot be saved in ``folder``; asked before a long search, not only after it."""
     folder = Path(folder)
     try:
-        taken = folder.exists() and not (folder.is_dir() and ((folder / RUN_FILE).is_file() or not any(folder.iterdir())))
+        taken = folder.exists() and not (folder.is_dir() and (_holds_a_run(folder) or not any(folder.iterdir())))
     except OSError as error:
         cause = f"{error.strerror or error}."
         raise UserError(f"The run cannot be saved in {str(folder)!r}.", cause, "Name a folder you may write.") from error
@@ -89,6 +135,14 @@ def check_folder(folder: str | Path) -> None:
         raise UserError(
             f"The run cannot be saved in {str(folder)!r}.", "Nothing can be written there.", "Name a folder you may write."
         )
+
+
+def _holds_a_run(folder: Path) -> bool:
+    """Return whether there is a ``run.json`` that begins as ours do; other programs write files of that name too."""
+    if not (folder / RUN_FILE).is_file():
+        return False
+    with (folder / RUN_FILE).open("rb") as file:
+        return _FORM.match(file.read(100)) is not None
 
 
 def load_run(folder: str | Path) -> Run:
@@ -102,32 +156,63 @@ def load_run(folder: str | Path) -> Run:
     Returns
     -------
     Run
-        Activations are read-only memory maps.
+        Activations are read-only memory maps. A run in the form that had no digest of its own opens with a warning.
 
     Raises
     ------
     UserError
-        When the folder holds no run, a file is missing or changed, or the run was written by a later version.
+        When the folder holds no run, a file is missing or changed, a field or an array is not what it may be, or the run was
+        written by a later version.
     """
     folder = Path(folder)
     if not (folder / RUN_FILE).is_file():
         raise UserError(
             f"{str(folder)!r} holds no saved run.",
             f"There is no {RUN_FILE} in it.",
-            "Name a folder written with --out or Run.save.",
+            _where_it_may_be(folder),
         )
+    from sn_viz import run_file  # pydantic takes a moment, and saving does not need it
+
     try:
-        facts = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
-        if facts["format"] != FORMAT:
-            raise UserError(
-                f"{str(folder)!r} was saved by another version.",
-                f"Its format is {facts['format']!r}, this is {FORMAT}.",
-                "Find again.",
-            )
-        _check_files(folder, facts)
-        return _read(folder, facts)
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, OSError, RecursionError) as error:
-        raise _damaged(folder, f"{type(error).__name__}: {error}") from error
+        text = _read_checked(folder)
+        facts = run_file.read(text)
+        _check_files(folder, facts.files, _files_of(facts))
+        run = _read(folder, facts)
+    except ValueError as error:
+        raise _damaged(folder, str(error)) from error
+    return replace(run, warnings=(*run.warnings, SAVED_BEFORE)) if facts.format == 1 else run
+
+
+def _where_it_may_be(folder: Path) -> str:
+    """Say what to do where there is no run; a save that was killed between its two renames has left the earlier one beside."""
+    earlier = next(folder.absolute().parent.glob(f".{glob.escape(folder.name)}-earlier-*/*/{RUN_FILE}"), None)
+    if earlier is None:
+        return "Name a folder written with --out or Run.save."
+    return f"A save was interrupted here; the earlier run is in {str(earlier.parent)!r}."
+
+
+def _read_checked(folder: Path) -> bytes:
+    """Return the bytes of ``run.json``, after they were compared with ``run.sha256``."""
+    from sn_viz.run_file import FORMATS, MOST_BYTES
+
+    with open_regular(folder / RUN_FILE) as file:
+        text = file.read(MOST_BYTES + 1)
+    said = _FORM.match(text)
+    form = int(said[1]) if said else None
+    if form is not None and form not in FORMATS:
+        raise UserError(f"{str(folder)!r} was saved by another version.", f"Its format is {form}, this is {FORMAT}.", "Find again.")
+    if (folder / DIGEST_FILE).exists():
+        with open_regular(folder / DIGEST_FILE) as file:
+            kept = file.read(1000)
+        if kept != _digest_line(text):
+            raise ValueError(f"{RUN_FILE} or {DIGEST_FILE} was changed")
+    elif form != 1:
+        raise ValueError(f"{DIGEST_FILE} is missing")
+    return text
+
+
+def _digest_line(text: bytes) -> bytes:
+    return f"{hashlib.sha256(text).hexdigest()}  {RUN_FILE}\n".encode()
 
 
 def summary(run: Run) -> dict[str, Any]:
@@ -144,8 +229,8 @@ def summary(run: Run) -> dict[str, Any]:
     """
     at_exit = run.by_layer[run.exit_index]
     baselines = {baseline.name.replace("-", "_"): baseline for baseline in run.baselines}
-    accuracy = {name: asdict(baselines[name].accuracy) if name in baselines else None for name in METHODS}
-    accuracy |= {name: asdict(b.accuracy) for name, b in baselines.items()}
+    accuracy = {name: None for name in METHODS}
+    accuracy |= {name: None if b.accuracy is None else asdict(b.accuracy) for name, b in baselines.items()}
     accuracy["super_neurons"] = asdict(at_exit.accuracy)
     ms = run.latency_ms
     facts = {
@@ -159,6 +244,7 @@ def summary(run: Run) -> dict[str, Any]:
         "n_layers": run.neurons.n_layers,
         "n_tower_layers": run.neurons.n_tower,
         "n_neurons": len(run.neurons),
+        "verdict": asdict(verdict(run)),
         "accuracy": accuracy,
         "by_layer": [
             {
@@ -212,9 +298,11 @@ def _ratio(slow: float | None, fast: float | None) -> float | None:
 
 
 def _plain(value: Any) -> Any:
-    """Replace what JSON cannot say (NaN, infinities, numpy scalars, tuples)."""
+    """Replace what JSON cannot say (NaN, infinities, numpy scalars, tuples, lone surrogates)."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {_plain(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     if isinstance(value, np.generic):
@@ -223,176 +311,130 @@ def _plain(value: Any) -> Any:
 
 
 def _write(run: Run, folder: Path) -> None:
-    for name, array in _arrays(run).items():
+    from sn_viz import run_file
+
+    as_facts = run_file.as_facts
+    for name, array in arrays_of(run).items():
         np.save(folder / f"{name}.npy", np.ascontiguousarray(array), allow_pickle=False)
     (folder / "pictures").mkdir()
     for picture in {p.sha256: p for split in (run.train, run.test) for p in split.pictures}.values():
         _write_png(picture, folder / "pictures" / f"{picture.sha256}.png")
+    remember(run.config.model, run.versions.get("model", ""))
+    config = replace(run.config, model=saved_name(run.config.model))
     facts = {
         "format": FORMAT,
         "summary": summary(run),
-        "config": asdict(run.config),
-        "exit_layer": run.exit_layer,
+        "config": as_facts(config),
         "site_names": run.neurons.site_names,
-        "splits": {name: _images_facts(split) for name, split in (("train", run.train), ("test", run.test))},
-        "by_layer": [asdict(row) for row in run.by_layer],
-        "baselines": [
-            {
-                "name": b.name,
-                "accuracy": asdict(b.accuracy),
-                "latency_ms": b.latency_ms,
-                "note": b.note,
-                "answers": b.answers,
-                "by_layer": [asdict(interval) for interval in b.by_layer],
-            }
-            for b in run.baselines
-        ],
-        "latency_ms": run.latency_ms,
-        "seconds": run.seconds,
-        "warnings": run.warnings,
-        "versions": run.versions,
+        "splits": {name: as_facts(split) for name, split in (("train", run.train), ("test", run.test))},
+        "by_layer": [as_facts(row) for row in run.by_layer],
+        "baselines": [as_facts(baseline) for baseline in run.baselines],
         "findings": run.findings,
-        "files": {str(p.relative_to(folder).as_posix()): _digest(p) for p in sorted(folder.rglob("*")) if p.is_file()},
+        **as_facts(run),
+        "files": {str(p.relative_to(folder).as_posix()): digest(p) for p in sorted(folder.rglob("*")) if p.is_file()},
     }
-    (folder / RUN_FILE).write_text(json.dumps(_plain(facts), indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8")
+    text = json.dumps(_plain(facts), indent=1, ensure_ascii=False, allow_nan=False).encode("utf-8")
+    try:
+        run_file.read(text)  # what could not be read again is not written
+    except ValueError as error:
+        raise UserError("The run was not saved.", f"{error}.", "Shorten or mend that, and save it again.") from error
+    (folder / RUN_FILE).write_bytes(text)
+    (folder / DIGEST_FILE).write_bytes(_digest_line(text))
 
 
-def _arrays(run: Run) -> dict[str, np.ndarray]:
-    voters = run.voters
-    arrays = {
-        "train_labels": run.train.labels,
-        "test_labels": run.test.labels,
-        "neuron_site": run.neurons.site,
-        "neuron_layer": run.neurons.layer,
-        "neuron_unit": run.neurons.unit,
-        "train_values": run.train_values,
-        "test_values": run.test_values,
-        "voter_count": np.array([len(s) for s in voters], np.int64),
-        "vote_tally": run.votes.tally,
-        "vote_predicted": run.votes.predicted,
-        "vote_margin": run.votes.margin,
-        "null_scores": run.null_scores,
-    }
-    for field in _STUMP_FIELDS:
-        arrays[f"stump_{field}"] = _stump_array(run.stumps, field)
-        arrays[f"voter_{field}"] = np.concatenate([_stump_array(s, field) for s in voters])
-    for number, baseline in enumerate(run.baselines):
-        arrays[f"baseline_{number}_predicted"] = baseline.predicted
-    return arrays
+def _files_of(facts: Any) -> list[str]:
+    """Return the files that a run of these facts consists of, beside ``run.json`` and ``run.sha256``."""
+    shas = dict.fromkeys((*facts.splits.train.pictures, *facts.splits.test.pictures))
+    return [*(f"{name}.npy" for name in layouts(len(facts.baselines))), *(f"pictures/{sha}.png" for sha in shas)]
 
 
-def _stump_array(stumps: Stumps, field: str) -> np.ndarray:
-    values = getattr(stumps, field)
-    return np.zeros(len(stumps), np.float32) if values is None else values
+def _read(folder: Path, facts: Any) -> Run:
+    """Return the run of checked facts, its arrays checked against them and each other."""
+    from sn_viz.run_file import built
 
-
-def _images_facts(images: LabelledImages) -> dict[str, Any]:
-    return {
-        "names": images.names,
-        "pictures": [picture.sha256 for picture in images.pictures],
-        "classes": images.classes,
-        "questions": images.questions,
-        "notes": images.notes,
-    }
-
-
-def _read(folder: Path, facts: dict[str, Any]) -> Run:
+    splits, classes = facts.splits, facts.splits.train.classes
+    sizes = {"train": len(splits.train.names), "test": len(splits.test.names), "class": len(classes), "layer": len(facts.by_layer)}
+    arrays = read_arrays(folder, layouts(len(facts.baselines)), sizes)
+    check_values(arrays, len(facts.site_names), len(classes))
+    neurons = Neurons(arrays["neuron_site"], arrays["neuron_layer"], arrays["neuron_unit"], facts.site_names)
+    _check_facts(facts, neurons)
     pictures: dict[str, Picture] = {}
 
-    def array(name: str, dtype: Any = None) -> np.ndarray:
-        values = np.load(folder / f"{name}.npy", mmap_mode="r" if name.endswith("_values") else None, allow_pickle=False)
-        if dtype is not None and values.dtype != dtype:
-            raise ValueError(f"{name} holds {values.dtype}")
-        return values
-
     def images(name: str) -> LabelledImages:
-        split = facts["splits"][name]
-        for sha in split["pictures"]:
+        split = getattr(splits, name)
+        for sha in split.pictures:
             if sha not in pictures:
                 pictures[sha] = _read_png(folder, sha)
-        return LabelledImages(
-            names=tuple(split["names"]),
-            pictures=tuple(pictures[sha] for sha in split["pictures"]),
-            labels=array(f"{name}_labels", np.int64),
-            classes=tuple(split["classes"]),
-            questions=tuple(split["questions"]),
-            notes=tuple(split["notes"]),
-        )
+        shown = {"pictures": lambda shas: tuple(pictures[sha] for sha in shas)}
+        return built(LabelledImages, split, shown, labels=arrays[f"{name}_labels"])
 
-    neurons = Neurons(array("neuron_site"), array("neuron_layer"), array("neuron_unit"), tuple(facts["site_names"]))
-    ends = np.cumsum(array("voter_count", np.int64))
-    voters = Stumps(*(array(f"voter_{field}") for field in _STUMP_FIELDS))
-    run = Run(
-        config=_config(facts["config"]),
+    ends = np.cumsum(arrays["voter_count"])
+    voters = Stumps(*(arrays[f"voter_{field}"] for field in STUMP_FIELDS))
+    return built(
+        Run,
+        facts,
+        config=_with_folder(built(Config, facts.config), facts.versions.get("model", "")),
         train=images("train"),
         test=images("test"),
         neurons=neurons,
-        train_values=array("train_values"),
-        test_values=array("test_values"),
-        stumps=Stumps(*(array(f"stump_{field}") for field in _STUMP_FIELDS)),
+        train_values=arrays["train_values"],
+        test_values=arrays["test_values"],
+        stumps=Stumps(*(arrays[f"stump_{field}"] for field in STUMP_FIELDS)),
         voters=tuple(voters.take(slice(start, end)) for start, end in zip([0, *ends[:-1]], ends, strict=True)),
-        exit_layer=int(facts["exit_layer"]),
-        votes=Votes(array("vote_tally"), array("vote_predicted"), array("vote_margin"), neurons.layers.start),
-        by_layer=tuple(
-            LayerAccuracy(row["layer"], Interval(**row["accuracy"]), _number(row["cv_accuracy"]), _number(row["latency_ms"]))
-            for row in facts["by_layer"]
-        ),
+        votes=Votes(arrays["vote_tally"], arrays["vote_predicted"], arrays["vote_margin"], neurons.layers.start),
+        by_layer=tuple(built(LayerAccuracy, row) for row in facts.by_layer),
         baselines=tuple(
-            Baseline(
-                name=b["name"],
-                predicted=array(f"baseline_{number}_predicted", np.int64),
-                accuracy=Interval(**b["accuracy"]),
-                latency_ms=_number(b["latency_ms"]),
-                note=b["note"],
-                answers=tuple(b["answers"]),
-                by_layer=tuple(Interval(**interval) for interval in b["by_layer"]),
-            )
-            for number, b in enumerate(facts["baselines"])
+            built(Baseline, one, predicted=arrays[f"baseline_{number}_predicted"]) for number, one in enumerate(facts.baselines)
         ),
-        null_scores=array("null_scores"),
-        latency_ms={name: _number(ms) for name, ms in facts["latency_ms"].items()},
-        seconds={name: _number(s) for name, s in facts["seconds"].items()},
-        warnings=tuple(facts["warnings"]),
-        versions=dict(facts["versions"]),
-        findings=dict(facts.get("findings", {})),
+        null_scores=arrays["null_scores"],
+        findings=facts.findings,
     )
-    _check_shapes(run)
-    return run
 
 
-def _config(facts: dict[str, Any]) -> Config:
-    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in facts.items()}
-    return Config(**values)
+def _with_folder(config: Config, key: str) -> Config:
+    """Return ``config`` with the folder of its model, where this machine knows it."""
+    known = folder_of(config.model, key)
+    return config if known is None else replace(config, model=known)
 
 
-def _check_shapes(run: Run) -> None:
-    """Raise ValueError unless the parts of a reopened run fit each other."""
-    layers, n_neurons = run.neurons.layers, len(run.neurons)
-    per_neuron = 1 if len(run.train.classes) == 2 else len(run.train.classes)
-    facts = {
-        "probing values": run.train_values.shape == (len(run.train), n_neurons),
-        "test values": run.test_values.shape == (len(run.test), n_neurons),
-        "labels": len(run.train.labels) == len(run.train) and len(run.test.labels) == len(run.test),
-        "stumps": len(run.stumps) == n_neurons * per_neuron,
-        "votes": run.votes.tally.shape == (len(run.test), len(layers), len(run.train.classes)),
-        "layers": len(run.voters) == len(run.by_layer) == len(layers) and run.exit_layer in layers,
-        "voters": all(len(s) == 0 or (0 <= s.neuron.min() and s.neuron.max() < n_neurons) for s in run.voters),
-        "baselines": all(len(b.predicted) == len(run.test) for b in run.baselines),
+def _check_facts(facts: Any, neurons: Neurons) -> None:
+    """Raise ValueError unless the fields of ``run.json`` fit each other and the neurons."""
+    from sn_viz.sites import SITES, TOWER_SITES
+
+    known = {*SITES.names(), *TOWER_SITES.names()}
+    layers, train, test = neurons.layers, facts.splits.train, facts.splits.test
+    fits = {
+        "site_names holds names that are no sites here, or one twice": set(facts.site_names) <= known
+        and len(set(facts.site_names)) == len(facts.site_names),
+        "the layers of by_layer are not those of the neurons": [row.layer for row in facts.by_layer] == list(layers),
+        f"exit_layer is {facts.exit_layer}, which is no layer of the neurons": facts.exit_layer in layers,
+        "config.exit_layer is no layer of the neurons": facts.config.exit_layer in (None, *layers),
+        "the splits have other classes, or one twice": train.classes == test.classes
+        and len(set(train.classes)) == len(train.classes),
+        **{
+            f"splits.{name}: as many {field} as names are needed": len(getattr(split, field)) == len(split.names)
+            for name, split in (("train", train), ("test", test))
+            for field in ("pictures", "questions")
+        },
+        "a baseline is there twice": len({b.name for b in facts.baselines}) == len(facts.baselines),
+        "a baseline has another number of answers than there are test images": all(
+            len(b.answers) in (0, len(test.names)) for b in facts.baselines
+        ),
+        "a baseline has more layers than there are": all(len(b.by_layer) <= len(layers) for b in facts.baselines),
     }
-    wrong = [name for name, fits in facts.items() if not fits]
+    wrong = next((sentence for sentence, fit in fits.items() if not fit), None)
     if wrong:
-        raise ValueError(f"{', '.join(wrong)} do not fit the rest")
+        raise ValueError(wrong)
 
 
-def _check_files(folder: Path, facts: dict[str, Any]) -> None:
-    for name, digest in facts["files"].items():
-        if not re.fullmatch(r"[a-z0-9_]+\.npy|pictures/[0-9a-f]{64}\.png", name):
-            raise ValueError(f"unexpected file name {name!r}")
-        path = folder / name
-        if not path.is_file():
-            raise _damaged(folder, f"{name} is missing")
-        if _digest(path) != digest:
-            raise _damaged(folder, f"{name} was changed")
+def _check_files(folder: Path, files: Mapping[str, str], needed: Iterable[str]) -> None:
+    """Raise ValueError unless every file that is needed is listed, and every file that is listed is as it was written."""
+    unlisted = next((name for name in needed if name not in files), None)
+    if unlisted is not None:
+        raise ValueError(f"files has no digest of {unlisted}")
+    for name, known in files.items():
+        if digest(folder / name) != known:
+            raise ValueError(f"{name} was changed")
 
 
 def _damaged(folder: Path, cause: str) -> UserError:
@@ -408,21 +450,14 @@ def _write_png(picture: Picture, path: Path) -> None:
 def _read_png(folder: Path, sha: str) -> Picture:
     from sn_viz.sources.ingest import decode
 
-    if not _SHA.fullmatch(sha):
-        raise ValueError(f"{sha!r} names no picture")
-    picture = decode((folder / "pictures" / f"{sha}.png").read_bytes(), f"{sha[:12]}.png")
+    with open_regular(folder / "pictures" / f"{sha}.png") as file:
+        data = file.read(MOST_PNG + 1)
+    if len(data) > MOST_PNG:
+        raise ValueError(f"picture {sha[:12]} has more than {MOST_PNG:,} bytes")
+    picture = decode(data, f"{sha[:12]}.png")
     if picture.sha256 != sha:
         raise ValueError(f"picture {sha[:12]} is another one")
     return picture
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _number(value: float | None) -> float:
-    return float("nan") if value is None else float(value)
 
 
 def _umask() -> int:

@@ -9,9 +9,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
+from sn_viz.formatting import UNDEFINED, percent, percent_range, ratio, ratio_words
 from sn_viz.plots.reference import method_name
 from sn_viz.plots.words import depth_words
 from sn_viz.types import Interval, Prediction, Run, layer_name
+from sn_viz.verdict import verdict
 
 
 def print_run(run: Run, console: Console) -> None:
@@ -23,6 +25,7 @@ def print_run(run: Run, console: Console) -> None:
         f"{len(run.train)} images to find neurons, {len(run.test)} others to test them.",
         highlight=False,
     )
+    console.print(verdict_line(run), highlight=False)
     console.print(methods_table(run))
     console.print(layers_table(run))
     console.print(depth_words(run), markup=False, highlight=False)
@@ -32,7 +35,7 @@ def print_run(run: Run, console: Console) -> None:
         low, high = min(null), max(null)
         console.print(f"With shuffled labels the best neuron scores {low:.2f} to {high:.2f}.", highlight=False)
     console.print("Seconds: " + ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in run.seconds.items()), highlight=False)
-    for warning in run.warnings:
+    for warning in dict.fromkeys([*verdict(run).reasons, *run.warnings]):
         console.print(f"[yellow]Note:[/] {escape(warning)}", highlight=False)
 
 
@@ -44,16 +47,25 @@ def methods_table(run: Run) -> Table:
     at_exit = run.by_layer[run.exit_index]
     rows = [(method_name(b.name), b.accuracy, b.latency_ms) for b in run.baselines]
     stop = run.neurons.layer_name(run.exit_layer)
-    rows.append((f"super neurons, exit at layer {stop}", at_exit.accuracy, run.latency_ms["early_exit"]))
+    rows.append((f"super neurons, exit at layer {stop}", at_exit.accuracy, run.latency_ms.get("early_exit", math.nan)))
     for name, accuracy, latency in rows:
-        style = "bold green" if name.startswith("super neurons") else ""
+        style = "bold" if name.startswith("super neurons") else ""
         table.add_row(escape(name), *_interval(accuracy), _ms(latency), style=style)
-    slow, first, fast = (run.latency_ms[name] for name in ("full_model", "first_token", "early_exit"))
-    table.caption = (
-        f"Early exit is {slow / fast:.1f} times as fast as the full answer, {first / fast:.1f} times as its first token."
-    )
-    table.caption_justify = "left"
+    slow, first, fast = (run.latency_ms.get(name, math.nan) for name in ("full_model", "first_token", "early_exit"))
+    if verdict(run).holds and math.isfinite(ratio(slow, fast)):
+        table.caption = f"Early exit: {ratio_words(slow, fast)} as the full answer"
+        table.caption += f", {ratio_words(first, fast)} as its first token." if math.isfinite(ratio(first, fast)) else "."
+        table.caption_justify = "left"
     return table
+
+
+VERDICT_STYLES = {"beyond luck": "bold green", "unclear": "bold yellow", "nothing found": "bold red"}
+
+
+def verdict_line(run: Run) -> str:
+    """Return the verdict as marked-up text in its colour."""
+    found = verdict(run)
+    return f"[{VERDICT_STYLES[found.kind]}]{escape(found.sentence)}[/]"
 
 
 def layers_table(run: Run) -> Table:
@@ -63,10 +75,10 @@ def layers_table(run: Run) -> Table:
         table.add_column(heading, justify="right")
     for row in run.by_layer:
         chosen = row.layer == run.exit_layer
-        cv = "" if math.isnan(row.cv_accuracy) else f"{row.cv_accuracy:.1%}"
+        cv = percent(row.cv_accuracy, undefined="")
         name = run.neurons.layer_name(row.layer)
         label = f"-> {name}" if chosen else name
-        table.add_row(label, *_interval(row.accuracy), cv, _ms(row.latency_ms), style="bold green" if chosen else "")
+        table.add_row(label, *_interval(row.accuracy), cv, _ms(row.latency_ms), style="bold" if chosen else "")
     return table
 
 
@@ -82,7 +94,7 @@ def neurons_table(run: Run) -> Table:
             run.neurons.name(int(voters.neuron[i])),
             escape(run.train.classes[voters.class_index[i]]),
             f"{side} {voters.threshold[i]:.4g}",
-            f"{voters.score[i]:.3f}",
+            f"{voters.score[i]:.3f}" if math.isfinite(voters.score[i]) else UNDEFINED,
         )
     return table
 
@@ -118,8 +130,10 @@ def _layers(run: Run) -> str:
     return " and ".join(filter(None, (in_tower, f"{decoder} layers" if decoder or not tower else "")))
 
 
-def _interval(interval: Interval) -> tuple[str, str]:
-    return f"{interval.value:.1%}", f"{interval.low:.1%} to {interval.high:.1%}"
+def _interval(interval: Interval | None) -> tuple[str, str]:
+    if interval is None or not math.isfinite(interval.value):
+        return "cannot tell" if interval is None else UNDEFINED, ""
+    return percent(interval.value), percent_range(interval.low, interval.high, 1)
 
 
 def _ms(milliseconds: float) -> str:

@@ -35,7 +35,7 @@ def arguments(folder, checkpoint):
 def test_find_prints_a_table_and_saves_a_run_that_predicts_and_reports(arguments, folder, tmp_path, capsys):
     assert main([*arguments, "--compare", "full-model,linear-probe", "--out", str(tmp_path / "run")]) == 0
     out = capsys.readouterr().out
-    for words in ("What colour?", "super neurons, exit at layer", "linear probe", "times as fast"):
+    for words in ("What colour?", "super neurons, exit at layer", "linear probe", "times as", "held-out images"):
         assert words.lower() in out.lower()
     assert main(["predict", str(tmp_path / "run"), str(folder / "red" / "1.png"), "--exit-layer", "1", "--compare", "--json"]) == 0
     row = json.loads(capsys.readouterr().out)
@@ -56,6 +56,7 @@ def test_json_to_standard_output_is_nothing_but_json(arguments):
     assert done.returncode == 0, done.stderr
     facts = json.loads(done.stdout)
     assert facts["classes"] == ["blue", "red"]
+    assert facts["verdict"]["kind"] in ("beyond luck", "unclear", "nothing found") and facts["verdict"]["sentence"]
     assert facts["accuracy"]["super_neurons"]["n"] == facts["n_test"] == 8
     assert "Traceback" not in done.stderr
 

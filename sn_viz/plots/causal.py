@@ -52,7 +52,7 @@ def info(run: Run) -> Info | None:
         tuple(NAMES[one["kind"]] for one in kinds),
         (_bars(kinds, "moved"), _bars(kinds, "random_moved")),
         (_bars(kinds, "fall"), _bars(kinds, "random_fall")),
-        tuple(f"{style.percent(gap['value'])} ({style.percent(gap['low'])} to {style.percent(gap['high'])})" for gap in gaps),
+        tuple(style.share(gap["value"], gap["low"], gap["high"]) for gap in gaps),
         max((one["n_neurons"] for one in kinds), default=0),
         max((gap["n"] for gap in gaps), default=0),
     )

@@ -42,7 +42,7 @@ def info(run: Run) -> Info:
         for row in run.by_layer
         if row.layer == run.exit_layer
     ]
-    rows += [(reference.method_name(m.name), m.name, m.accuracy, m.latency_ms, m.note) for m in run.baselines]
+    rows += [(reference.method_name(m.name), m.name, reference.measured(m), m.latency_ms, m.note) for m in run.baselines]
     return Info(
         tuple(row[0] for row in rows),
         tuple(row[1] for row in rows),
@@ -109,14 +109,18 @@ def figure(info: Info, dark: bool = False) -> go.Figure:
 
 def _range(info: Info) -> list[float]:
     """Room on both sides of everything drawn, without pretending that more than 100 % can be reached."""
-    lowest = float(np.nanmin([*info.low, *info.accuracy, info.chance]))
-    return [max(-0.02, round(lowest - 0.05, 3)), min(1.02, round(float(np.nanmax([*info.high, *info.accuracy])) + 0.05, 3))]
+    drawn = np.isfinite(info.accuracy)
+    lowest, highest = (
+        float(np.nanmin([*info.low[drawn], info.chance, 1.0])),
+        float(np.nanmax([*info.high[drawn], info.chance, 0.0])),
+    )
+    return [max(-0.02, round(lowest - 0.05, 3)), min(1.02, round(highest + 0.05, 3))]
 
 
 def _hover(info: Info, row: int) -> str:
     lines = [
         f"<b>{style.literal(info.name[row])}</b>",
-        f"{style.percent(info.accuracy[row])} ({style.percent(info.low[row])} to {style.percent(info.high[row])})",
+        style.share(info.accuracy[row], info.low[row], info.high[row]),
     ]
     if np.isfinite(info.latency_ms[row]):
         lines.append(f"{info.latency_ms[row]:.1f} ms an image")

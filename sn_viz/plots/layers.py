@@ -53,7 +53,7 @@ def info(run: Run) -> Info:
         np.array([row.accuracy.high for row in rows], dtype=np.float64),
         np.array([row.cv_accuracy for row in rows], dtype=np.float64),
         run.exit_layer,
-        None if full is None else full.accuracy,
+        None if full is None or not np.isfinite(reference.measured(full).value) else full.accuracy,
         reference.commonest_answer(run),
         reference.luck(run),
         tuple(
@@ -125,7 +125,7 @@ def _add_super_neurons(result: go.Figure, info: Info, look: style.Theme) -> None
         line={"color": look.accent, "width": 3},
         marker={"size": 8},
         hovertext=[
-            f"<b>stop after layer {name}</b><br>{style.percent(value)} ({style.percent(low)} to {style.percent(high)})"
+            f"<b>stop after layer {name}</b><br>{style.share(value, low, high)}"
             for name, value, low, high in zip(info.names, info.accuracy, info.low, info.high, strict=True)
         ],
         hoverinfo="text",

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import plotly.graph_objects as go
 
+from sn_viz import formatting
 from sn_viz.plots import PLOTS, Plot, reference, style
 from sn_viz.types import Run
 
@@ -77,13 +78,14 @@ def figure(info: Info, dark: bool = False) -> go.Figure:
     )
     top = 1.08 * max(1, int(info.labellings.max()))
     lines = ((info.luck, "95 % stay below", look.luck, "dot"), (info.best, "true labels", look.accent, "solid"))
+    p = f" (p = {formatting.probability(info.p_value)})"
     for value, name, colour, dash in lines:
         if value is not None and np.isfinite(value):
             result.add_scatter(
                 x=style.numbers([value, value]),
                 y=[0, top],
                 mode="lines",
-                name=f"{name}: {value:.3f}",
+                name=f"{name}: {value:.3f}{p if dash == 'solid' else ''}",
                 line={"color": colour, "width": 3, "dash": dash},
                 hoverinfo="name",
             )

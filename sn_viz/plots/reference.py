@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from sn_viz.types import Baseline, Run
+from sn_viz.types import Baseline, Interval, Run
+from sn_viz.verdict import chance_of
 
 LUCK_PERCENTILE = 95
 
@@ -20,8 +21,7 @@ def luck(run: Run) -> float | None:
 
 def commonest_answer(run: Run) -> float:
     """Return the held-out accuracy of always giving the commonest label of the test split; NaN without labels."""
-    known = run.test.labels[run.test.labels >= 0]
-    return float(np.bincount(known).max() / len(known)) if len(known) else float("nan")
+    return chance_of(run).value
 
 
 def chance(run: Run, class_index: np.ndarray | int) -> np.ndarray:
@@ -57,6 +57,11 @@ def above_chance(run: Run, score: np.ndarray, class_index: np.ndarray) -> np.nda
 def baseline(run: Run, name: str) -> Baseline | None:
     """Return the baseline called ``name``, or None when it was not run."""
     return next((method for method in run.baselines if method.name == name), None)
+
+
+def measured(method: Baseline) -> Interval:
+    """Return a method's accuracy; undefined (NaN, from 0 to 1) where it cannot be told what its answers mean."""
+    return method.accuracy if method.accuracy is not None else Interval(float("nan"), 0.0, 1.0, 0)
 
 
 METHOD_NAMES = {

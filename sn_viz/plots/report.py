@@ -6,12 +6,9 @@ models, and everything that came from outside is escaped here or by ``style.lite
 
 from __future__ import annotations
 
-import base64
 import json
 import os
-import struct
 import tempfile
-import zlib
 from collections.abc import Iterable
 from dataclasses import asdict
 from html import escape
@@ -23,9 +20,13 @@ import numpy as np
 import plotly.graph_objects as go
 
 from sn_viz.errors import UserError
+from sn_viz.formatting import ratio, ratio_words
 from sn_viz.plots import PLOTS, compare, ordered, style
 from sn_viz.plots.words import depth_words
+from sn_viz.stump_scores import stump_score
+from sn_viz.thumbnails import data_url
 from sn_viz.types import LabelledImages, Run
+from sn_viz.verdict import verdict
 
 THUMBNAIL = 96
 """Longest side of an example in pixels."""
@@ -107,6 +108,7 @@ def page(run: Run) -> str:
     body = [
         "<header><h1>Super neurons</h1>",
         f'<p class="question">{_text(run.test.question or run.config.question or "Each image has its own question")}</p>',
+        _verdict(run),
         f"<p>{summary(run)}</p><p>{escape(depth_words(run))}</p></header>",
         _warnings(run),
         *(_section(section) for section in shown if section.order <= LEADING),
@@ -175,18 +177,26 @@ def summary(run: Run) -> str:
     text = (
         f"Stopping after layer {run.neurons.layer_name(run.exit_layer)} of {run.neurons.n_layers}, {voters} super neurons answer "
         f"<b>{style.percent(methods.accuracy[ours])}</b> of {methods.n} held-out images correctly "
-        f"({style.percent(methods.low[ours])} to {style.percent(methods.high[ours])})."
+        f"({style.percent_range(methods.low[ours], methods.high[ours])})."
     )
     if "full-model" in row:
-        full = row["full-model"]
-        text += (
-            f" The full model answers <b>{style.percent(methods.accuracy[full])}</b> "
-            f"({style.percent(methods.low[full])} to {style.percent(methods.high[full])})."
-        )
+        text += f" The full model answers {_share(methods, row['full-model'])}."
+        if not np.isfinite(methods.accuracy[row["full-model"]]) and "full-model-calibrated" in row:
+            text += f" Calibrated on the probing images it answers {_share(methods, row['full-model-calibrated'])}."
     early, whole = run.latency_ms.get("early_exit", float("nan")), run.latency_ms.get("full_model", float("nan"))
-    if np.isfinite(early) and np.isfinite(whole) and early > 0:
-        text += f" An answer takes {early:.0f} ms instead of {whole:.0f} ms: {whole / early:.1f} times as fast."
+    if verdict(run).holds and np.isfinite(ratio(whole, early)):
+        text += f" An answer takes {early:.0f} ms instead of {whole:.0f} ms: {ratio_words(whole, early)}."
     return text
+
+
+def _share(methods: compare.Info, row: int) -> str:
+    """Return one method's accuracy with its interval, as HTML."""
+    if not np.isfinite(methods.accuracy[row]):
+        return "something whose meaning cannot be told"
+    return (
+        f"<b>{style.percent(methods.accuracy[row])}</b> of them correctly "
+        f"({style.percent_range(methods.low[row], methods.high[row])})"
+    )
 
 
 def _section(section: Section) -> str:
@@ -200,9 +210,14 @@ def _section(section: Section) -> str:
     )
 
 
+def _verdict(run: Run) -> str:
+    """Return the verdict in words and colour."""
+    found = verdict(run)
+    return f'<p class="verdict {found.kind.replace(" ", "-")}" role="status">{_text(found.sentence)}</p>'
+
+
 def _warnings(run: Run) -> str:
-    told = [*run.warnings, *(note for note in (*run.train.notes, *run.test.notes) if note not in run.warnings)]
-    told = list(dict.fromkeys(told))
+    told = list(dict.fromkeys([*verdict(run).reasons, *run.warnings, *run.train.notes, *run.test.notes]))
     if not told:
         return ""
     items = "".join(f"<li>{_text(line)}</li>" for line in told)
@@ -222,7 +237,7 @@ def _methods_table(run: Run) -> str:
         (
             _text(name) + (f"<br><small>{_text(note)}</small>" if note else ""),
             style.percent(value),
-            f"{style.percent(low)} to {style.percent(high)}",
+            style.percent_range(low, high),
             f"{latency:.1f}" if np.isfinite(latency) else "not timed",
         )
         for name, value, low, high, latency, note in zip(
@@ -238,7 +253,8 @@ def _voters_table(run: Run) -> str:
     for position in range(len(voters)):
         sign, threshold = int(voters.sign[position]), float(voters.threshold[position])
         name = run.train.classes[int(voters.class_index[position])]
-        held_out = _held_out(run, int(voters.neuron[position]), sign, threshold, int(voters.class_index[position]))
+        column, speaks_for = int(voters.neuron[position]), int(voters.class_index[position])
+        held_out = stump_score(run.test_values[:, column], run.test.labels, threshold, sign, speaks_for).balanced_accuracy
         rows.append(
             (
                 _text(run.neurons.name(int(voters.neuron[position]))),
@@ -254,16 +270,6 @@ def _voters_table(run: Run) -> str:
         "images.</p>"
     )
     return told + _table(("Neuron", "Says", "When", "Probing", "Held out"), rows)
-
-
-def _held_out(run: Run, neuron: int, sign: int, threshold: float, class_index: int) -> float:
-    """Return one stump's balanced accuracy on the test split; NaN when a side has no image."""
-    known = run.test.labels >= 0
-    says = sign * (np.asarray(run.test_values[known, neuron], dtype=np.float32) - np.float32(threshold)) > 0
-    true = run.test.labels[known] == class_index
-    if true.all() or not true.any():
-        return float("nan")
-    return float((says[true].mean() + (~says[~true]).mean()) / 2)
 
 
 def _settings_table(run: Run) -> str:
@@ -321,33 +327,14 @@ def _card(images: LabelledImages, index: int, said: str) -> str:
 
 def thumbnail(pixels: np.ndarray, longest: int = THUMBNAIL) -> str:
     """Return uint8 (height, width, 3) as a PNG data URI whose longest side is at most ``longest`` pixels (block means)."""
-    height, width = pixels.shape[:2]
-    step = max(1, -(-max(height, width) // longest))
-    rows, columns = np.arange(0, height, step), np.arange(0, width, step)
-    summed = np.add.reduceat(np.add.reduceat(pixels.astype(np.uint32), rows, axis=0), columns, axis=1)
-    tall: np.ndarray = np.diff(rows, append=height)
-    wide: np.ndarray = np.diff(columns, append=width)
-    means = summed // (tall[:, None] * wide)[..., None]
-    return "data:image/png;base64," + base64.b64encode(_png(means.astype(np.uint8))).decode()
-
-
-def _png(pixels: np.ndarray) -> bytes:
-    """Return uint8 (height, width, 3) as PNG bytes: 8-bit RGB, every row unfiltered."""
-    height, width = pixels.shape[:2]
-    rows = np.pad(pixels.reshape(height, width * 3), ((0, 0), (1, 0))).tobytes()
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows, 9)) + chunk(b"IEND", b"")
+    return data_url(pixels, longest, "PNG")
 
 
 _STYLE = """
 :root { color-scheme: light dark; --page: #ffffff; --ink: #1d2733; --faint: #5d6875; --line: #dfe4ea; --card: #f5f7fa;
-  --warn: #fff4e5; --warn-line: #c24f00; }
+  --warn: #fff6e5; --warn-line: #8a6d1d; --good: #137e78; --doubt: #8a6d1d; --bad: #b42318; }
 @media (prefers-color-scheme: dark) { :root { --page: #0f1420; --ink: #e9eef5; --faint: #a6b1bf; --line: #2e3746; --card: #182030;
-  --warn: #2c2115; --warn-line: #ff9248; } }
+  --warn: #2e2410; --warn-line: #f3d08b; --good: #3fbab0; --doubt: #f3d08b; --bad: #ff8a80; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--page); color: var(--ink);
   font: 16px/1.55 system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif; }
@@ -355,6 +342,10 @@ main { max-width: 900px; margin: 0 auto; padding: 24px 16px 64px; overflow-wrap:
 h1 { font-size: 1.8rem; line-height: 1.2; margin: 0 0 8px; } h2 { font-size: 1.25rem; margin: 0 0 4px; } h3 { font-size: 1rem; }
 p { margin: 0 0 12px; } section > p { color: var(--faint); }
 .question { font-size: 1.2rem; } section { margin-top: 40px; }
+.verdict { border-left: 4px solid; padding: 10px 14px; border-radius: 4px; font-weight: 600; background: var(--card); }
+.verdict::before { margin-right: .5em; } .beyond-luck { border-color: var(--good); } .beyond-luck::before { content: "\\2713"; }
+.unclear { border-color: var(--doubt); } .unclear::before { content: "?"; }
+.nothing-found { border-color: var(--bad); } .nothing-found::before { content: "\\2715"; }
 .warnings { background: var(--warn); border-left: 4px solid var(--warn-line); padding: 12px 16px; border-radius: 4px; }
 .warnings ul { margin: 0; padding-left: 20px; }
 .figure { width: 100%; } .scroll { overflow-x: auto; }

@@ -95,7 +95,7 @@ def _hover(info: Info, number: int, method: str, row: int) -> str:
     at = number, row
     lines = [
         f"<b>{method}</b>, {style.literal(info.name[row])}",
-        f"{style.percent(info.accuracy[at])} ({style.percent(info.low[at])} to {style.percent(info.high[at])})",
+        style.share(info.accuracy[at], info.low[at], info.high[at]),
     ]
     return "<br>".join(lines + [info.lost[number][row]] * bool(info.lost[number][row]))
 

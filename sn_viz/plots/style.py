@@ -14,12 +14,15 @@ from typing import NamedTuple
 import numpy as np
 import plotly.graph_objects as go
 
+from sn_viz import formatting
+
 CONFIG = {"displayModeBar": False, "responsive": True, "scrollZoom": False, "doubleClick": "reset", "showTips": False}
 """Plotly configuration to show the figures with."""
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif"
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "x", "star", "cross", "pentagon")
 """Marker shapes, in class order: classes stay apart without colour."""
+NO_BREAK = "\u00a0"
 TEXT_LIMIT = 80
 """Characters of a user's text that are shown."""
 
@@ -162,9 +165,19 @@ def numbers(values: np.ndarray | Iterable[float], digits: int = 4) -> list:
     return [float(f"{value:.{digits}g}") if np.isfinite(value) else None for value in array]
 
 
-def percent(value: float) -> str:
-    """Return a fraction as readable text such as ``87.5 %`` (unbreakable)."""
-    return f"{100 * value:.1f}\u00a0%" if np.isfinite(value) else "not measured"
+def percent(value: float | None) -> str:
+    """Return a fraction as readable text such as ``87.5 %`` (unbreakable); "undefined" without a value."""
+    return formatting.percent(value).replace(" ", NO_BREAK)
+
+
+def percent_range(low: float | None, high: float | None) -> str:
+    """Return an interval of fractions as readable text such as ``70.2 to 95.0 %``; the number and its sign stay together."""
+    return formatting.percent_range(low, high, 1).replace(" %", NO_BREAK + "%")
+
+
+def share(value: float | None, low: float | None, high: float | None) -> str:
+    """Return a measured fraction with its interval, such as ``87.5 % (70.2 to 95.0 %)``; "undefined" alone without a value."""
+    return percent(value) if value is None or not np.isfinite(value) else f"{percent(value)} ({percent_range(low, high)})"
 
 
 def canvas(title: str, dark: bool = False, height: int = 380) -> go.Figure:

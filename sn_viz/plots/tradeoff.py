@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 
 from sn_viz.plots import PLOTS, Plot, reference, style
 from sn_viz.types import Run
+from sn_viz.verdict import verdict
 
 TITLE = "Accuracy against time"
 NO_LAYER = -(2**15)
@@ -35,12 +36,17 @@ class Info(NamedTuple):
     exit_layer: int
     untimed: tuple[str, ...]
     """Methods left out because their time was not measured."""
+    doubt: str = ""
+    """Why no speed counts here; "" where the accuracy at the chosen exit holds."""
 
 
 def info(run: Run) -> Info:
     """Return every timed method."""
     points = [(f"exit layer {run.neurons.layer_name(row.layer)}", row.layer, row.latency_ms, row.accuracy) for row in run.by_layer]
-    points += [(reference.method_name(method.name), NO_LAYER, method.latency_ms, method.accuracy) for method in run.baselines]
+    points += [
+        (reference.method_name(method.name), NO_LAYER, method.latency_ms, reference.measured(method)) for method in run.baselines
+    ]
+    points = [point for point in points if np.isfinite(point[3].value)]
     timed = [point for point in points if np.isfinite(point[2])]
     latency = np.array([point[2] for point in timed], dtype=np.float64)
     accuracy = np.array([point[3].value for point in timed], dtype=np.float64)
@@ -54,6 +60,7 @@ def info(run: Run) -> Info:
         _undominated(latency, accuracy),
         run.exit_layer,
         tuple(point[0] for point in points if not np.isfinite(point[2])),
+        "" if verdict(run).holds else "No speed counts here: the accuracy may be chance.",
     )
 
 
@@ -69,6 +76,24 @@ def figure(info: Info, dark: bool = False) -> go.Figure:
         return style.empty(TITLE, "Nothing has been timed yet.", dark)
     look = style.theme(dark)
     result = style.canvas(TITLE, dark, height=480)
+    if info.doubt:
+        place = {"x": 0, "xref": "paper", "xanchor": "left", "y": 1, "yref": "paper", "yanchor": "bottom"}
+        result.add_annotation(text=info.doubt, showarrow=False, font={"size": 13, "color": look.ink}, **place)
+    else:
+        _add_frontier(result, info, look)
+    _add_points(result, info, np.flatnonzero(info.layer != NO_LAYER), "super neurons, by exit layer", look.accent, "circle", look)
+    for position, row in enumerate(np.flatnonzero(info.layer == NO_LAYER)):
+        is_full = info.name[row] == reference.method_name("full-model")
+        colour = look.rival if is_full else style.class_colour(position + 2, dark)
+        symbol = "star" if is_full else style.class_symbol(position + 1)
+        _add_points(result, info, np.array([row]), style.literal(info.name[row]), colour, symbol, look)
+    result.update_xaxes(title_text="Milliseconds an image (median)", rangemode="tozero", zeroline=False)
+    result.update_yaxes(title_text="Held-out accuracy", tickformat=".0%", zeroline=False)
+    return style.below_title(result, 2 + int((info.layer == NO_LAYER).sum() + 1) // 2)
+
+
+def _add_frontier(result: go.Figure, info: Info, look: style.Theme) -> None:
+    """Join what nothing else beats on both counts."""
     best = np.flatnonzero(info.is_best)
     best = best[np.argsort(info.latency_ms[best], kind="stable")]
     result.add_scatter(
@@ -79,15 +104,6 @@ def figure(info: Info, dark: bool = False) -> go.Figure:
         line={"color": look.ink, "width": 1.5, "dash": "dot", "shape": "hv"},
         hoverinfo="skip",
     )
-    _add_points(result, info, np.flatnonzero(info.layer != NO_LAYER), "super neurons, by exit layer", look.accent, "circle", look)
-    for position, row in enumerate(np.flatnonzero(info.layer == NO_LAYER)):
-        is_full = info.name[row] == reference.method_name("full-model")
-        colour = look.rival if is_full else style.class_colour(position + 2, dark)
-        symbol = "star" if is_full else style.class_symbol(position + 1)
-        _add_points(result, info, np.array([row]), style.literal(info.name[row]), colour, symbol, look)
-    result.update_xaxes(title_text="Milliseconds an image (median)", rangemode="tozero", zeroline=False)
-    result.update_yaxes(title_text="Held-out accuracy", tickformat=".0%", zeroline=False)
-    return style.below_title(result, 2 + int((info.layer == NO_LAYER).sum() + 1) // 2)
 
 
 def _add_points(result: go.Figure, info: Info, rows: np.ndarray, name: str, colour: str, symbol: str, look: style.Theme) -> None:
@@ -131,8 +147,8 @@ def _labelled(info: Info) -> set[int]:
 
 def _hover(info: Info, row: int) -> str:
     return (
-        f"<b>{style.literal(info.name[row])}</b><br>{info.latency_ms[row]:.1f} ms<br>{style.percent(info.accuracy[row])} "
-        f"({style.percent(info.low[row])} to {style.percent(info.high[row])})"
+        f"<b>{style.literal(info.name[row])}</b><br>{info.latency_ms[row]:.1f} ms<br>"
+        f"{style.share(info.accuracy[row], info.low[row], info.high[row])}"
     )
 
 

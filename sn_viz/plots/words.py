@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from sn_viz.formatting import percent, percent_range
 from sn_viz.types import LayerAccuracy, Run
 
 FIXED = "The question is the same for every image, so the thresholds can stand in for it and shallow layers may do."
@@ -31,8 +32,8 @@ def depth_words(run: Run) -> str:
     if best.layer != here.layer:
         said.append(f"No layer does better than {run.neurons.layer_name(best.layer)}, which is {_share(best)}.")
     full = next((baseline for baseline in run.baselines if baseline.name == "full-model"), None)
-    if full is not None and full.accuracy.n:
-        said.append(f"The full model is right on {100 * full.accuracy.value:.0f} %.")
+    if full is not None and full.accuracy is not None and full.accuracy.n and np.isfinite(full.accuracy.value):
+        said.append(f"The full model is right on {percent(full.accuracy.value, 0)}.")
     told = _first_above_chance(run, rows)
     if told is None:
         said.append("At no layer can the super neurons be told from always giving the commonest answer.")
@@ -43,7 +44,7 @@ def depth_words(run: Run) -> str:
 
 def _share(row: LayerAccuracy) -> str:
     seen = row.accuracy
-    return f"right on {100 * seen.value:.0f} % of {seen.n} test images ({100 * seen.low:.0f} to {100 * seen.high:.0f} %)"
+    return f"right on {percent(seen.value, 0)} of {seen.n} test images ({percent_range(seen.low, seen.high)})"
 
 
 def _first_above_chance(run: Run, rows: list[LayerAccuracy]) -> LayerAccuracy | None:

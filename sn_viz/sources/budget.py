@@ -14,12 +14,17 @@ MIB = 1 << 20
 class Budget:
     """Upper limits on what a user may hand in; the defaults suit one person on their own machine."""
 
-    file_bytes: int = 32 * MIB
-    """Bytes of one image file, or of one table (CSV, JSONL)."""
+    file_bytes: int = 128 * MIB
+    """Bytes of one image file."""
+    table_bytes: int = 32 * MIB
+    """Bytes of one table (CSV, JSONL)."""
     files: int = 20_000
     """Images in one data set; also entries of an archive, files of a folder, rows of a table."""
-    pixels: int = 24_000_000
-    """Width times height of one image, read from its header before it is decoded."""
+    pixels: int = 200_000_000
+    """Width times height of one image, read from its header before it is decoded; what is kept of it is reduced."""
+    decoding_bytes: int = 1024 * MIB
+    """Memory for decoding one image, estimated from its header. It admits the 200 megapixels of a PNG, GIF, BMP or JPEG (a JPEG in
+    several scans: 178 to 350), 134 of a HEIC, 67 of a WebP or AVIF. Large images are decoded one at a time in a process."""
     memory_bytes: int = 4096 * MIB
     """Bytes of all distinct decoded pictures of one data set."""
     zip_bytes: int = 2048 * MIB
@@ -28,8 +33,8 @@ class Budget:
     """Bytes of all entries of an archive once inflated; counted while inflating, never taken from its headers."""
     inflated_ratio: int = 200
     """Inflated bytes for each compressed byte of one entry, looked at beyond the first MiB."""
-    labels: int = 50
-    """Distinct classes."""
+    labels: int = 10_000
+    """Distinct classes; there cannot be more, for each has two images. Memory for the search ends it earlier: see ``search``."""
     class_characters: int = 80
     """Characters of a class name; longer names are cut, with a note."""
     question_characters: int = 500

@@ -31,7 +31,7 @@ class Csv:
 
     @staticmethod
     def read(data: Path, budget: Budget) -> Iterator[Found]:
-        rows = parse_csv(read_file(data, data.name, budget.file_bytes), data.name, budget)
+        rows = parse_csv(read_file(data, data.name, budget.table_bytes), data.name, budget)
         return open_rows(rows, data, budget)
 
 

@@ -40,7 +40,7 @@ class Folder:
         table = data / root / TABLE
         listed = {}
         if root / TABLE in paths:
-            listed = table_rows(read_file(table, TABLE, budget.file_bytes), budget)
+            listed = table_rows(read_file(table, TABLE, budget.table_bytes), budget)
         for path in paths:
             if found := in_class(path, root, listed, functools.partial(_open, data, path, budget)):
                 yield found

@@ -6,24 +6,29 @@ metadata, no later frames, no name. It knows nothing about labels, questions or 
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import io
 import os
+import re
 import stat
 import struct
+import threading
 import zlib
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError, features
 
 from sn_viz.errors import UserError
 from sn_viz.sources.budget import DEFAULT, MIB, Budget
+from sn_viz.sources.stripped import TooMuch, orientation_of, strip
 from sn_viz.sources.text import quoted
 from sn_viz.types import Picture
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
-"""The decoders that are ever tried; Pillow's others never see a user's bytes."""
-ALLOWED = "JPEG, PNG, WebP, GIF and BMP images are read."
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF")
+"""The decoders that are ever tried, and HEIF where pillow-heif is installed; Pillow's others never see a user's bytes."""
+ALLOWED = "JPEG, PNG, WebP, GIF, BMP and AVIF images are read, and HEIC where the package pillow-heif is installed."
 KEEP_SIDE = 1024
 """Pixels kept on the longer side: no model here looks at more, and a data set's memory stays bounded (3 MiB an image)."""
 MIN_SIDE = 4
@@ -31,6 +36,15 @@ MIN_SIDE = 4
 MAX_ASPECT = 100
 """Longer side over shorter side; several image processors refuse 200 and more."""
 
+LARGE_PIXELS = 24_000_000
+"""Beyond this, images are decoded one at a time in a process, and turned into RGB strip by strip."""
+STRIP_PIXELS = 4_000_000
+DECODING_BYTES = {"WEBP": 16, "AVIF": 16, "HEIF": 8}
+"""Peak memory of a decoder for each pixel, measured; the others hold 4 bytes."""
+
+_large = threading.Lock()
+# Pillow warns of images beyond this and refuses twice as many pixels; the sizes that are read are checked here.
+Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS and max(Image.MAX_IMAGE_PIXELS, DEFAULT.pixels)
 _ORIENTATION = 0x0112
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -42,7 +56,19 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 # What Pillow's decoders are known to raise on damaged bytes. Named one by one, so that a fault of ours is not mistaken for one.
-_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, LookupError, TypeError, ArithmeticError)
+_DAMAGE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    struct.error,
+    zlib.error,
+    LookupError,
+    TypeError,
+    ArithmeticError,
+    RuntimeError,
+)
+_HEIC = re.compile(rb"....ftyp(hei|hev|mif1|msf1)", re.DOTALL)
 _OTHER_FORMATS = (
     (0, b"%PDF", "a PDF"),
     (0, b"%!PS", "an EPS drawing"),
@@ -55,10 +81,10 @@ _OTHER_FORMATS = (
     (0, b"\xff\x0a", "a JPEG XL image"),
     (4, b"JXL ", "a JPEG XL image"),
     (4, b"jP  ", "a JPEG 2000 image"),
-    (4, b"ftypavi", "an AVIF image"),
-    (4, b"ftyphe", "a HEIC image"),
-    (4, b"ftypmif1", "a HEIC image"),
-    (4, b"ftypmsf1", "a HEIC image"),
+    (4, b"ftypavi", "an AVIF image that this Pillow cannot read, or its beginning is damaged"),
+    (4, b"ftyphe", "a HEIC image that is damaged at its beginning"),
+    (4, b"ftypmif1", "a HEIC image that is damaged at its beginning"),
+    (4, b"ftypmsf1", "a HEIC image that is damaged at its beginning"),
     (4, b"ftyp", "a video"),
     (0, b"\x1aE\xdf\xa3", "a video"),
     (0, b"PK\3\4", "an archive inside the data"),
@@ -70,9 +96,9 @@ _OTHER_FORMATS = (
 def decode(data: bytes, name: str, budget: Budget = DEFAULT) -> Picture:
     """Decode an image file: the only place where a user's bytes meet a decoder.
 
-    The size is checked before pixels are decoded. The EXIF orientation is applied, transparency is laid over white, 16-bit greys
-    are scaled, CMYK is converted, the first frame of an animation is taken, and at most ``KEEP_SIDE`` pixels are kept on the
-    longer side.
+    Size and cost are checked before pixels are decoded, and metadata never reaches a decoder. The EXIF orientation is applied,
+    transparency is laid over white, 16 bits are scaled to 8, CMYK is converted, the first frame of an animation is taken, and at
+    most ``KEEP_SIDE`` pixels are kept on the longer side. Colour profiles are not applied: models were trained on pixels read so.
 
     Parameters
     ----------
@@ -104,16 +130,22 @@ def decode(data: bytes, name: str, budget: Budget = DEFAULT) -> Picture:
     _check_bytes(len(data), name, budget)
     _check_size(_webp_size(data), name, budget)
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        plain = strip(data)
+        with Image.open(io.BytesIO(plain.data), formats=_formats(data, name)) as image:
             _check_size(image.size, name, budget)
+            orientation = max(plain.orientation, orientation_of(image.info.get("exif"), image.info.get("xmp")))
             image.draft(None, (KEEP_SIDE, KEEP_SIDE))  # a large JPEG is decoded at a half, quarter or eighth of its size
-            image.load()
-            return picture_from_pixels(_rgb(image))
+            _check_cost(image, plain.coefficient_bytes, name, budget)
+            with _one_at_a_time(image.width * image.height + plain.coefficient_bytes // 4):
+                image.load()
+                return picture_from_pixels(_rgb(image, orientation))
+    except TooMuch as error:
+        raise _not_read(name, str(error), "Save it again.") from None
     except Image.DecompressionBombError:
         raise _too_many_pixels("", name, budget) from None
     except UnidentifiedImageError:
         raise _unknown(data, name) from None
-    except _DAMAGE as error:
+    except (*_DAMAGE, MemoryError) as error:
         raise _not_read(name, "The file is damaged or cut short.", "Export it again as PNG or JPEG.") from error
 
 
@@ -151,7 +183,9 @@ def as_picture(image: object, name: str = "an image", budget: Budget = DEFAULT) 
     Parameters
     ----------
     image : Picture, bytes, str, Path, PIL.Image.Image or np.ndarray
-        Bytes and paths are decoded; an array is uint8 (height, width, 3); a ``Picture`` comes back as it is.
+        Bytes and paths are decoded; an array is uint8 (height, width, 3); a ``Picture`` comes back as it is. A PIL image that was
+        opened and not yet loaded is read from its file, so that it equals the file; a loaded one is scaled from its pixels, which
+        differs in the last bits for a JPEG of more than ``2 * KEEP_SIDE``.
     name : str
         What messages call it.
     budget : Budget
@@ -171,9 +205,11 @@ def as_picture(image: object, name: str = "an image", budget: Budget = DEFAULT) 
     if isinstance(image, np.ndarray):
         return picture_from_pixels(image)
     if isinstance(image, Image.Image):
+        if (data := _unread_file(image, budget)) is not None:
+            return decode(data, name, budget)
         _check_size(image.size, name, budget)
         try:
-            return picture_from_pixels(_rgb(image))
+            return picture_from_pixels(_rgb(image, _orientation(image)))
         except _DAMAGE as error:
             raise _not_read(name, f"Its mode {image.mode!r} cannot be turned into RGB, or it is damaged.") from error
     raise _not_read(name, f"It is a {type(image).__name__}.", "Give a path, bytes, a PIL image or a uint8 array.")
@@ -214,10 +250,65 @@ def read_file(path: str | Path, name: str, limit: int) -> bytes:
     return data
 
 
-def _rgb(image: Image.Image) -> np.ndarray:
+def _unread_file(image: Image.Image, budget: Budget) -> bytes | None:
+    """Return the bytes of the file that a PIL image was opened from, as long as nothing of it was decoded; else None."""
+    file = getattr(image, "fp", None)
+    untouched = isinstance(image, ImageFile.ImageFile) and image.tile and image.format in (*FORMATS, "MPO") and image.tell() == 0
+    if not untouched or file is None or not all(hasattr(file, method) for method in ("seek", "tell", "read")):
+        return None
+    try:
+        at = file.tell()
+        file.seek(0)
+        data = file.read(budget.file_bytes + 1)
+        file.seek(at)
+    except (OSError, ValueError):
+        return None
+    same = data.startswith((b"\xff\xd8", b"\x89PNG", b"GIF8", b"RIFF", b"BM")) or data[4:8] == b"ftyp"
+    return data if same else None
+
+
+def _formats(data: bytes, name: str) -> tuple[str, ...]:
+    """Return the decoders to try; HEIF only for a file that says it is one, for its plugin is slow to load."""
+    if not _HEIC.match(data):
+        return FORMATS if features.check("avif") else tuple(kind for kind in FORMATS if kind != "AVIF")
+    if not _has_heif():
+        raise _not_read(
+            name,
+            f"It is a HEIC image. {ALLOWED}",
+            "Run: pip install pillow-heif, or save it as JPEG (in the phone's camera settings).",
+        )
+    return (*FORMATS, "HEIF")
+
+
+@functools.cache
+def _has_heif() -> bool:
+    """Make Pillow read HEIF with the optional package pillow-heif; return whether it is there."""
+    try:
+        from pillow_heif import register_heif_opener  # pyright: ignore[reportMissingImports]  # optional
+    except ImportError:
+        return False
+    register_heif_opener(thumbnails=False)
+    return True
+
+
+def _check_cost(image: Image.Image, coefficient_bytes: int, name: str, budget: Budget) -> None:
+    """Refuse an image whose decoder needs too much memory; after ``draft``, for a JPEG."""
+    needed = image.width * image.height * DECODING_BYTES.get(image.format or "", 4) + coefficient_bytes
+    if needed > budget.decoding_bytes:
+        kind = "JPEG in several scans" if coefficient_bytes else f"{image.format} image"
+        cause = f"Decoding this {kind} takes about {needed // MIB} MiB of memory; {budget.decoding_bytes // MIB} are allowed."
+        raise _not_read(name, cause, "Save it as JPEG in one scan (baseline), or make it smaller.")
+
+
+def _one_at_a_time(pixels: int) -> contextlib.AbstractContextManager:
+    """Return a lock on decoding for a large image: the memory of several together is not bounded by what one may take."""
+    return _large if pixels > LARGE_PIXELS else contextlib.nullcontext()
+
+
+def _rgb(image: Image.Image, orientation: int) -> np.ndarray:
     """Return uint8 (height, width, 3): flattened over white, scaled down, the right way up."""
-    turn = _TURNS.get(_orientation(image))
-    small = _shrunk(_flattened(image))
+    turn = _TURNS.get(orientation)
+    small = _shrunk_in_strips(image) if image.width * image.height > LARGE_PIXELS else _shrunk(_flattened(image))
     return np.asarray(small if turn is None else small.transpose(turn))
 
 
@@ -226,6 +317,20 @@ def _orientation(image: Image.Image) -> int:
         return image.getexif().get(_ORIENTATION, 1)
     except _DAMAGE:
         return 1  # broken metadata must not cost the user sound pixels
+
+
+def _shrunk_in_strips(image: Image.Image) -> Image.Image:
+    """Return what ``_shrunk(_flattened(image))`` does, without a second copy of the whole image."""
+    scale = KEEP_SIDE / max(image.size)
+    width, height = (max(1, round(side * scale)) for side in image.size)
+    factors = int(image.width / width / 3) or 1, int(image.height / height / 3) or 1
+    rows = max(1, STRIP_PIXELS // image.width // factors[1]) * factors[1]
+    reduced = Image.new("RGB", (-(-image.width // factors[0]), -(-image.height // factors[1])))
+    for top in range(0, image.height, rows):
+        strip_of = image.crop((0, top, image.width, min(top + rows, image.height)))
+        reduced.paste(_flattened(strip_of).reduce(factors), (0, top // factors[1]))
+    box = (0, 0, image.width / factors[0], image.height / factors[1])
+    return reduced.resize((width, height), Image.Resampling.LANCZOS, box=box)
 
 
 def _flattened(image: Image.Image) -> Image.Image:

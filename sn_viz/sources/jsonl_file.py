@@ -30,7 +30,7 @@ class Jsonl:
 
     @staticmethod
     def read(data: Path, budget: Budget) -> Iterator[Found]:
-        rows = parse_jsonl(read_file(data, data.name, budget.file_bytes), data.name, budget)
+        rows = parse_jsonl(read_file(data, data.name, budget.table_bytes), data.name, budget)
         return open_rows(rows, data, budget)
 
 

@@ -38,7 +38,7 @@ class TableWithZip:
         assert paths is not None, data
         table, archive_path = paths
         parse = parse_jsonl if Jsonl.accepts(table) else parse_csv
-        rows = parse(read_file(table, table.name, budget.file_bytes), table.name, budget)
+        rows = parse(read_file(table, table.name, budget.table_bytes), table.name, budget)
         checked_rows(rows, table.name)
         if archive_path.stat().st_size > budget.zip_bytes:
             raise UserError(f"{quoted(archive_path.name)} was not read.", "It is too large.", "Use fewer or smaller images.")

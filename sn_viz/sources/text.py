@@ -1,7 +1,7 @@
 """The one text boundary: what a user typed, or named a file, becomes short, plain, literal text.
 
-Takes any string and returns one that is NFC-normalised, free of control and direction-changing characters, and capped. It knows
-nothing about HTML: whoever draws text still escapes it there.
+Takes any string and returns one that is NFC-normalised, free of control and direction-changing characters, and capped. Text is cut
+before it is normalised, so that no text takes long. It knows nothing about HTML: whoever draws text still escapes it there.
 """
 
 from __future__ import annotations
@@ -14,10 +14,15 @@ from sn_viz.sources.budget import DEFAULT
 
 NAME_CHARACTERS = 200
 """Cap of a display name; the middle of a longer one is left out."""
+RAW_CHARACTERS = 4000
+"""How much of a text is looked at before it is cleaned; all caps are far below."""
+MARKS = 30
+"""Combining marks kept on one letter, as in the stream-safe text format (Unicode Standard Annex 15): more make normalising slow."""
 LISTED = 5
 """How many names a message spells out before it only counts."""
 
 _JOINERS = "\u200c\u200d"  # format characters that scripts and emoji need
+_QUOTES = {('"', '"'), ("'", "'"), ("“", "”"), ("„", "“"), ("‘", "’"), ("«", "»"), ("「", "」")}
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co"}
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
@@ -29,21 +34,59 @@ def clean(text: str) -> str:
     Parameters
     ----------
     text : str
-        Anything, lone surrogates included.
+        Anything, lone surrogates included. Beyond ``RAW_CHARACTERS`` the end is cut off.
 
     Returns
     -------
     str
-        May be empty. Line breaks and runs of white space become one space.
+        May be empty. Line breaks and runs of white space become one space; a letter keeps at most ``MARKS`` combining marks.
 
     Examples
     --------
     >>> clean("  ripe\\u202e\\n  fruit ")
     'ripe fruit'
     """
-    spaced = re.sub(r"\s+", " ", text)
-    kept = (c for c in spaced if c in _JOINERS or unicodedata.category(c) not in _INVISIBLE)
-    return re.sub(r" +", " ", unicodedata.normalize("NFC", "".join(kept))).strip()
+    spaced = re.sub(r"\s+", " ", text[:RAW_CHARACTERS])
+    kept = "".join(c for c in spaced if c in _JOINERS or unicodedata.category(c) not in _INVISIBLE)
+    return re.sub(r" +", " ", unicodedata.normalize("NFC", _few_marks(kept))).strip()
+
+
+def label_key(text: str) -> str:
+    """Return what all spellings of one label have in common: letter case, width, composition, spaces and quotes are taken away.
+
+    Examples
+    --------
+    >>> {label_key(text) for text in ("yes", "YES ", "Ｙｅｓ", '"yes"')}
+    {'yes'}
+    """
+    folded = unicodedata.normalize("NFKC", clean(text)).casefold()
+    plain = clean(unicodedata.normalize("NFKC", folded))
+    quotes = len(plain) > 2 and (plain[0], plain[-1]) in _QUOTES
+    return plain[1:-1].strip() if quotes else plain
+
+
+def path_key(text: str) -> str:
+    """Return what all spellings of one relative path have in common: slashes, letter case and composition are taken away.
+
+    Examples
+    --------
+    >>> path_key("Cat\\\\1.PNG") == path_key("./cat/1.png")
+    True
+    """
+    folded = unicodedata.normalize("NFC", _few_marks(text[:RAW_CHARACTERS]).strip().replace("\\", "/")).casefold()
+    return "/".join(part for part in unicodedata.normalize("NFC", folded).split("/") if part not in ("", "."))
+
+
+def _few_marks(text: str) -> str:
+    """Return ``text`` with at most ``MARKS`` combining marks in a row: sorting them is what takes time."""
+    if text.isascii():
+        return text
+    kept, run = [], 0
+    for character in text:
+        run = run + 1 if unicodedata.category(character).startswith("M") else 0
+        if run <= MARKS:
+            kept.append(character)
+    return "".join(kept)
 
 
 def cut(text: str, characters: int) -> str:
@@ -53,8 +96,8 @@ def cut(text: str, characters: int) -> str:
 
 def display_name(text: str) -> str:
     """Return a file's name as literal text to show: cleaned, and the middle left out beyond ``NAME_CHARACTERS``."""
-    plain = clean(text)
     half = NAME_CHARACTERS // 2
+    plain = clean(text if len(text) <= RAW_CHARACTERS else f"{text[: RAW_CHARACTERS // 2]}{text[-RAW_CHARACTERS // 2 :]}")
     return plain if len(plain) <= NAME_CHARACTERS else f"{plain[: half - 1]}…{plain[-half:]}"
 
 
@@ -87,8 +130,9 @@ def clean_question(text: str, where: str = "The question", characters: int = DEF
         When the cleaned question is longer than that.
     """
     plain = clean(text)
-    if len(plain) > characters:
-        raise UserError(f"{where} is too long.", f"It has {len(plain)} characters; {characters} are allowed.", "Shorten it.")
+    length = len(plain) if len(text) <= RAW_CHARACTERS else len(text)
+    if length > characters:
+        raise UserError(f"{where} is too long.", f"It has {length} characters; {characters} are allowed.", "Shorten it.")
     return plain
 
 

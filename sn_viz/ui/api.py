@@ -138,11 +138,17 @@ def describe_neuron(run: str, neuron_index: float) -> dict[str, Any]:
         "threshold": cut.threshold,
         "sign": cut.sign,
         "score": None if row is None else float(found.stumps.score[row]),
-        "probing_accuracy": cut.train,
-        "test_accuracy": cut.test,
+        "probing_accuracy": known(cut.train),
+        "test_accuracy": known(cut.test),
+        "held_out_balanced_accuracy": known(cut.held_out),
         "most_active": [found.test.names[i] for i in most],
         "least_active": [found.test.names[i] for i in least],
     }
+
+
+def known(value: float) -> float | None:
+    """Return a number as JSON can say it: None where it is undefined."""
+    return value if np.isfinite(value) else None
 
 
 @guarded

@@ -8,11 +8,12 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import gradio as gr
+import numpy as np
 
+from sn_viz.formatting import milliseconds, percent, percent_range
 from sn_viz.plots import compare
 from sn_viz.types import Run
-from sn_viz.ui import check_panel, figures, views
-from sn_viz.ui.exit_tab import milliseconds
+from sn_viz.ui import check_panel, figures
 from sn_viz.ui.guard import guarded
 from sn_viz.ui.session import RUNS
 
@@ -24,14 +25,12 @@ class Compare(NamedTuple):
 
     figures: dict[str, gr.HTML]
     """Every plot registered for this tab, by name."""
-    warnings: gr.HTML
     table: gr.Dataframe
     checks: check_panel.Checks
 
 
 def layout() -> Compare:
     """Place the widgets."""
-    warnings = views.facts_view("compare-warnings")
     drawn = figures.place_all(figures.others("compare"))
     with gr.Column(elem_classes="sn-panel"):
         table = gr.Dataframe(
@@ -43,30 +42,27 @@ def layout() -> Compare:
             wrap=True,
             column_widths=["230px", "100px", "140px", "140px", "700px"],
         )
-    return Compare(drawn, warnings, table, check_panel.layout())
+    return Compare(drawn, table, check_panel.layout())
 
 
 def connect(tab: Compare, run_key: gr.State) -> None:
     """Wire the tab to ``run_key``."""
     figures.connect(tab.figures, run_key)
     check_panel.connect(tab.checks, run_key)
-    run_key.change(show, [run_key], [tab.warnings, tab.table], api_visibility="private", show_progress="hidden")
+    run_key.change(show, [run_key], tab.table, api_visibility="private", show_progress="hidden")
 
 
 @guarded
-def show(run_key: str) -> tuple:
-    """Return the warnings and the table of a new run."""
-    if not run_key:
-        return (gr.skip(),) * 2
-    run = RUNS.get(run_key)
-    return {"warnings": list(run.warnings)}, rows(run)
+def show(run_key: str) -> Any:
+    """Return the table of a new run; what to know before believing it stands in the strip."""
+    return rows(RUNS.get(run_key)) if run_key else gr.skip()
 
 
 def rows(run: Run) -> list[list[Any]]:
     """Return one row of text per method."""
     info = compare.info(run)
     return [
-        [name, f"{100 * value:.1f} %", f"{100 * low:.0f} to {100 * high:.0f} %", milliseconds(ms), note]
+        [name, percent(value), percent_range(low, high) if np.isfinite(value) else "", milliseconds(ms), note]
         for name, value, low, high, ms, note in zip(
             info.name, info.accuracy, info.low, info.high, info.latency_ms, info.note, strict=True
         )

@@ -12,6 +12,7 @@ import gradio as gr
 import numpy as np
 
 from sn_viz.errors import Cancelled, UserError
+from sn_viz.formatting import milliseconds, percent, percent_range, ratio
 from sn_viz.pipeline import model_named
 from sn_viz.plots import race as plots
 from sn_viz.plots.words import depth_words
@@ -25,6 +26,7 @@ from sn_viz.ui.plotly_view import Pick
 from sn_viz.ui.racing import Race, race
 from sn_viz.ui.session import RUNS
 from sn_viz.ui.share import UPLOADS, visitor
+from sn_viz.verdict import Verdict, verdict
 
 CHOICES = 14
 """Test images offered for the race."""
@@ -142,27 +144,32 @@ def layer_facts(run: Run, layer: int) -> dict[str, Any]:
     row = next(row for row in run.by_layer if row.layer == layer)
     full = run.latency_ms.get("full_model", float("nan"))
     early = run.latency_ms.get("early_exit", row.latency_ms) if layer == run.exit_layer else row.latency_ms
-    speedup = full / early if early > 0 else float("nan")
+    seen = verdict(run, layer)
     chosen = " (chosen on the probing images)" if layer == run.exit_layer and run.config.exit_layer is None else ""
     return {
         "title": f"Stop after {spoken(run, layer)}{chosen}",
+        "verdict": views.verdict_mark(seen),
         "facts": [
             views.fact(
                 "accuracy",
-                f"{100 * row.accuracy.value:.1f} %",
-                f"{100 * row.accuracy.low:.0f} to {100 * row.accuracy.high:.0f} %, {row.accuracy.n} images",
+                percent(row.accuracy.value),
+                f"{percent_range(row.accuracy.low, row.accuracy.high)}, {row.accuracy.n} images",
                 "accent",
             ),
             views.fact("time per image", milliseconds(early), f"full model {milliseconds(full)}"),
-            views.fact("faster than the full answer", f"{speedup:.1f}×" if np.isfinite(speedup) else "not measured", ""),
+            *speed_facts(seen, early, full),
         ],
         "note": depth_words(run) if layer == run.exit_layer else "",
     }
 
 
-def milliseconds(value: float) -> str:
-    """Return readable milliseconds."""
-    return f"{value:.1f} ms" if np.isfinite(value) else "not measured"
+def speed_facts(seen: Verdict, early: float, full: float) -> list[dict[str, str]]:
+    """Return the speed-up as a fact; none beside an accuracy that does not hold, and behind is called behind."""
+    faster = ratio(full, early)
+    if not seen.holds or not np.isfinite(faster):
+        return []
+    label, times = ("faster", faster) if faster >= 1 else ("slower", 1 / faster)
+    return [views.fact(f"{label} than the full answer", f"{times:.1f}×", f"{milliseconds(early)} against {milliseconds(full)}")]
 
 
 @guarded

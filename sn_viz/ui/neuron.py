@@ -10,13 +10,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sn_viz.errors import UserError
+from sn_viz.formatting import UNDEFINED, percent
+from sn_viz.stump_scores import stump_score
 from sn_viz.types import LabelledImages, Run
 from sn_viz.ui import views
 
 TABLE_ROWS = 100
 TILES = 12
-HEADERS = ["neuron", "where", "says", "score", "test", "votes"]
-TYPES = ["number", "str", "str", "number", "number", "str"]
+HEADERS = ["neuron", "where", "says", "score", "held out", "votes"]
+TYPES = ["number", "str", "str", "number", "str", "str"]
 
 
 class Cut(NamedTuple):
@@ -28,6 +30,8 @@ class Cut(NamedTuple):
     train: float
     test: float
     """Fraction of images on the right side; NaN without images."""
+    held_out: float
+    """Balanced accuracy on the test images, as the report shows it; NaN when a side has none."""
 
 
 def checked_neuron(run: Run, neuron: Any) -> int:
@@ -72,17 +76,11 @@ def cut(run: Run, neuron: int, threshold: float | None = None) -> Cut:
     found = 0.0 if row is None else float(run.stumps.threshold[row])
     sign, class_index = (1, 1) if row is None else (int(run.stumps.sign[row]), int(run.stumps.class_index[row]))
     at = found if threshold is None else float(threshold)
-    shares = [
-        _share_right(values[:, neuron], images.labels, at, sign, class_index)
+    seen, held_out = (
+        stump_score(values[:, neuron], images.labels, at, sign, class_index)
         for values, images in ((run.train_values, run.train), (run.test_values, run.test))
-    ]
-    return Cut(at, sign, class_index, *shares)
-
-
-def _share_right(values: np.ndarray, labels: np.ndarray, threshold: float, sign: int, class_index: int) -> float:
-    says = sign * (np.asarray(values, np.float32) - np.float32(threshold)) > 0
-    known = labels >= 0
-    return float(np.mean(says[known] == (labels[known] == class_index))) if known.any() else float("nan")
+    )
+    return Cut(at, sign, class_index, seen.accuracy, held_out.accuracy, held_out.balanced_accuracy)
 
 
 def span(run: Run, neuron: int) -> tuple[float, float]:
@@ -110,8 +108,13 @@ def table(run: Run, n_rows: int = TABLE_ROWS) -> list[list[Any]]:
 
 def _row(run: Run, neuron: int, row: int, votes: bool) -> list[Any]:
     says = run.train.classes[run.stumps.class_index[row]]
-    score, test = round(float(run.stumps.score[row]), 3), round(cut(run, neuron).test, 3)
-    return [neuron, run.neurons.name(neuron), says, score, test, "yes" if votes else ""]
+    held_out = score_words(cut(run, neuron).held_out)
+    return [neuron, run.neurons.name(neuron), says, round(float(run.stumps.score[row]), 3), held_out, "yes" if votes else ""]
+
+
+def score_words(value: float) -> str:
+    """Return a score to three digits; "undefined" where it is."""
+    return f"{value:.3f}" if np.isfinite(value) else UNDEFINED
 
 
 def facts(run: Run, neuron: int, threshold: float | None = None) -> dict[str, Any]:
@@ -120,19 +123,16 @@ def facts(run: Run, neuron: int, threshold: float | None = None) -> dict[str, An
     side = "above" if now.sign > 0 else "below"
     says = run.train.classes[now.class_index]
     row = stump_of(run, neuron)
-    score = "undefined" if row is None else f"{run.stumps.score[row]:.3f}"
+    score = UNDEFINED if row is None else score_words(float(run.stumps.score[row]))
     return {
         "facts": [
             views.fact(f"{'your' if moved else 'found'} threshold", f"{now.threshold:.4g}", f"says “{says}” {side} it"),
-            views.fact("probing images", _percent(now.train), f"right, of {len(run.train)}"),
-            views.fact("test images", _percent(now.test), f"right, of {len(run.test)}", "accent"),
-            views.fact("score", score, run.config.metric.replace("-", " ")),
+            views.fact("probing images", percent(now.train), f"right, of {len(run.train)}"),
+            views.fact("test images", percent(now.test), f"right, of {len(run.test)}", "accent"),
+            views.fact("probing score", score, run.config.metric.replace("-", " ")),
+            views.fact("held out", score_words(now.held_out), "balanced accuracy, test images"),
         ],
     }
-
-
-def _percent(value: float) -> str:
-    return f"{100 * value:.1f} %" if np.isfinite(value) else "no images"
 
 
 def extremes(run: Run, neuron: int, n: int = TILES) -> dict[str, Any]:

@@ -11,17 +11,19 @@ from typing import Any, NamedTuple
 import gradio as gr
 import numpy as np
 
+from sn_viz.formatting import percent, percent_range
 from sn_viz.pipeline import DEFAULT_MODEL
+from sn_viz.plots import reference
 from sn_viz.types import Run
 from sn_viz.ui import api, compare_tab, edit_panel, edits, examples_tab, exit_tab, export, neurons_tab, packs, run_panel, views
 from sn_viz.ui.arguments import Arguments
 from sn_viz.ui.edits import Edits
-from sn_viz.ui.exit_tab import milliseconds
 from sn_viz.ui.guard import guarded
 from sn_viz.ui.launch import TEMPORARY_FILES_SECONDS
 from sn_viz.ui.layers import spoken
 from sn_viz.ui.link import Link, read_link, write_link
 from sn_viz.ui.session import RUNS
+from sn_viz.verdict import verdict
 
 TITLE = "Super neurons"
 INTRO = (
@@ -208,37 +210,42 @@ def show_strip(run_key: str, pack: str | None) -> dict:
     if not run_key:
         return gr.skip()
     run = RUNS.get(run_key)
+    seen = verdict(run)
     yours = "Your images, changed by hand" if edits.is_edited(run.train) else "Your images"
     where = f"Sample pack “{pack}”" if pack else yours
     question = run.config.question or run.test.question or "a question per image"
     return {
         "title": question,
         "note": f"{where} · {len(run.train)} probing and {len(run.test)} test images · {run.config.model.rsplit('/', 1)[-1]}",
+        "verdict": views.verdict_mark(seen),
         "facts": strip_facts(run),
+        "warnings": list(dict.fromkeys([*seen.reasons, *run.warnings])),
     }
 
 
 def strip_facts(run: Run) -> list[dict]:
-    """Return the headline figures."""
-    chosen = run.by_layer[run.exit_index]
-    early = chosen.accuracy
-    full = next((method.accuracy for method in run.baselines if method.name == "full-model"), None)
+    """Return the headline figures; a speed-up only beside an accuracy that holds."""
+    early = run.by_layer[run.exit_index].accuracy
+    stop = f"stop at {spoken(run, run.exit_layer)}"
+    facts = [views.fact("super neurons", percent(early.value), f"{percent_range(early.low, early.high)}, {stop}", "accent")]
+    facts.append(_full_model_fact(run))
     full_ms, exit_ms = run.latency_ms.get("full_model", np.nan), run.latency_ms.get("early_exit", np.nan)
-    facts = [
-        views.fact(
-            "super neurons",
-            f"{100 * early.value:.1f} %",
-            f"± {50 * (early.high - early.low):.0f}, stop at {spoken(run, run.exit_layer)}",
-            "accent",
-        ),
-        views.fact(
-            "full model",
-            f"{100 * full.value:.1f} %" if full else "not run",
-            f"± {50 * (full.high - full.low):.0f}, all layers" if full else "",
-            "rival",
-        ),
-    ]
-    if np.isfinite(full_ms) and exit_ms > 0:
-        facts.append(views.fact("faster", f"{full_ms / exit_ms:.1f}×", f"{milliseconds(exit_ms)} against {milliseconds(full_ms)}"))
+    for fact in exit_tab.speed_facts(verdict(run), exit_ms, full_ms):
+        facts.append({**fact, "label": fact["label"].split()[0]})
     facts.append(views.fact("searched", f"{len(run.neurons):,}", "neurons"))
     return facts
+
+
+def _full_model_fact(run: Run) -> dict:
+    """Return the full model's accuracy; the calibrated one where it cannot be told what its words mean."""
+    label = "full model"
+    full = reference.baseline(run, "full-model")
+    if full is not None and not np.isfinite(reference.measured(full).value):
+        calibrated = reference.baseline(run, "full-model-calibrated")
+        full, label = (calibrated, "full model, calibrated") if calibrated is not None else (full, label)
+    if full is None:
+        return views.fact(label, "not run", "", "rival")
+    seen = reference.measured(full)
+    if not np.isfinite(seen.value):
+        return views.fact(label, "cannot tell", "what its words mean", "rival")
+    return views.fact(label, percent(seen.value), f"{percent_range(seen.low, seen.high)}, all layers", "rival")

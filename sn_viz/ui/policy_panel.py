@@ -13,6 +13,7 @@ import gradio as gr
 import numpy as np
 
 from sn_viz.errors import UserError
+from sn_viz.formatting import percent, percent_range
 from sn_viz.plots import PLOTS, style
 from sn_viz.plots import policies as plots
 from sn_viz.policies import RISKS, FullModel, RiskControlled, Trial, trial_of_run
@@ -21,6 +22,7 @@ from sn_viz.ui import figures, views
 from sn_viz.ui.guard import guarded, message
 from sn_viz.ui.plotly_view import payload
 from sn_viz.ui.session import RUNS
+from sn_viz.verdict import verdict
 
 LEVEL = 10
 """Percent, at first: with 100 calibration images, 5 % forgives one slip, 10 % forgives four."""
@@ -82,7 +84,9 @@ def show(run_key: str, level: float, risk: str) -> tuple:
     except UserError as error:
         nothing = partial(style.empty, plots.TITLE, "There is nothing to show of this run.")
         return payload(nothing, plots.TITLE), {"warnings": [message(error)]}
-    return figures.text("policies", plots.info(trial, run.neurons.n_tower), PLOTS["policies"].title), facts(run, trial)
+    info = plots.info(trial, run.neurons.n_tower)
+    info = info if verdict(run).holds else info._replace(speedup=float("nan"))
+    return figures.text("policies", info, PLOTS["policies"].title), facts(run, trial)
 
 
 def _fraction(level: Any) -> float:
@@ -98,14 +102,14 @@ def facts(run: Run, trial: Trial) -> dict[str, Any]:
     if isinstance(trial.policy, FullModel) or not seen.risk.n:
         return told
     risk = trial.policy.certificate.risk
-    between = f"{100 * seen.risk.low:.0f} to {100 * seen.risk.high:.0f} %, {seen.risk.n} test images"
+    between = f"{percent_range(seen.risk.low, seen.risk.high)}, {seen.risk.n} test images"
     total = len(run.neurons.layers)
-    known = np.isfinite(seen.speedup)
+    known = np.isfinite(seen.speedup) and verdict(run).holds
     return told | {
         "facts": [
             views.fact("average depth", f"{_blocks(run, seen.mean_layer):.1f}", f"of {total} blocks"),
-            views.fact("expected speed", f"{seen.speedup:.1f}×" if known else "not measured", "of the full model's", "accent"),
-            views.fact(WENT_WRONG[risk], f"{100 * seen.risk.value:.1f} %", between),
+            *([views.fact("expected speed", f"{seen.speedup:.1f}×", "of the full model's", "accent")] if known else []),
+            views.fact(WENT_WRONG[risk], percent(seen.risk.value), between),
         ]
     }
 
@@ -127,8 +131,8 @@ def _promise(policy: RiskControlled) -> str:
     seen = policy.certificate
     lost = int(seen.losses[seen.certified][-1])
     return (
-        f"The answer {WENT_WRONG[seen.risk]} on {lost:,} of {seen.n:,} calibration images; with {_percent(seen.confidence)} "
-        f"confidence it goes wrong on at most {_percent(seen.level)} of images like these."
+        f"The answer {WENT_WRONG[seen.risk]} on {lost:,} of {seen.n:,} calibration images; with {percent(seen.confidence, 0)} "
+        f"confidence it goes wrong on at most {percent(seen.level, 0)} of images like these."
     )
 
 
@@ -137,12 +141,13 @@ def _measured(run: Run, trial: Trial) -> str:
     if not seen.risk.n:
         return ""
     tower = " (those of the vision tower included)" if run.neurons.n_tower else ""
-    faster = f"; expect {seen.speedup:.1f} times the full model's speed" if np.isfinite(seen.speedup) else ""
+    known = np.isfinite(seen.speedup) and verdict(run).holds
+    faster = f"; expect {seen.speedup:.1f} times the full model's speed" if known else ""
     depth = f"{_blocks(run, seen.mean_layer):.1f} of {total} blocks{tower}"
-    wrong = f"the answer {WENT_WRONG[trial.policy.certificate.risk]} on {100 * seen.risk.value:.1f} %"
+    wrong = f"the answer {WENT_WRONG[trial.policy.certificate.risk]} on {percent(seen.risk.value)}"
     return (
         f" On {seen.risk.n:,} other test images the model stopped after {depth} on average, and {wrong} "
-        f"(95 % interval {100 * seen.risk.low:.1f} to {100 * seen.risk.high:.1f} %){faster}."
+        f"(95 % interval {percent_range(seen.risk.low, seen.risk.high, 1)}){faster}."
     )
 
 
@@ -150,9 +155,9 @@ def _refusal(policy: FullModel) -> str:
     seen, needed = policy.certificate, policy.images_needed
     lost = int(seen.losses[0])
     found = f"Even at the clearest votes the answer {WENT_WRONG[seen.risk]} on {lost:,} of {seen.n:,} calibration images"
-    goal = f"at most {_percent(seen.level)} go wrong, with {_percent(seen.confidence)} confidence"
+    goal = f"at most {percent(seen.level, 0)} go wrong, with {percent(seen.confidence, 0)} confidence"
     if needed is None:
-        why = f"{found}, too often for {_percent(seen.level)}. Allow more."
+        why = f"{found}, too often for {percent(seen.level, 0)}. Allow more."
     elif lost:
         why = f"{found}: too many of too few to show that {goal}. If that share holds, about {_images(needed)} would do."
     else:
@@ -162,10 +167,6 @@ def _refusal(policy: FullModel) -> str:
 
 def _images(needed: int) -> str:
     return f"{needed:,} calibration images (so {2 * needed:,} test images)"
-
-
-def _percent(fraction: float) -> str:
-    return f"{100 * fraction:.0f} %"
 
 
 def _blocks(run: Run, mean_layer: float) -> float:

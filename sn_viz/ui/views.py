@@ -6,20 +6,18 @@ read as HTML. Takes plain values; knows nothing about runs.
 
 from __future__ import annotations
 
-import base64
-import io
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import gradio as gr
-import numpy as np
-from PIL import Image
 
 from sn_viz.errors import UserError
+from sn_viz.thumbnails import data_url
 from sn_viz.types import Picture
 from sn_viz.ui.plotly_view import when_ready
+from sn_viz.verdict import Verdict
 
 THUMBNAIL_PIXELS = 112
 MAX_TILES = 40
@@ -68,6 +66,11 @@ def fact(label: str, value: str, note: str = "", tone: str = "none") -> dict[str
     return {"label": label, "value": value, "note": note, "tone": tone}
 
 
+def verdict_mark(found: Verdict) -> dict[str, str]:
+    """Return a verdict for ``facts_view``, which shows it in words and colour above the figures."""
+    return {"kind": found.kind, "text": found.sentence}
+
+
 def tile(picture: Picture, caption: str, mark: str = "none", badge: str = "") -> dict[str, str]:
     """Return one picture of a grid; ``mark`` is none, right or wrong."""
     return {"src": thumbnail(picture), "caption": caption[:160], "mark": mark, "badge": badge}
@@ -92,7 +95,7 @@ class Thumbnails:
         with self._lock:
             if key in self._urls:
                 return self._urls[key]
-        url = _data_url(picture.pixels, pixels)
+        url = data_url(picture.pixels, pixels, "WEBP", enlarge=True)
         with self._lock:
             self._urls[key] = url
             while len(self._urls) > self.capacity:
@@ -106,17 +109,6 @@ _thumbnails = Thumbnails()
 def thumbnail(picture: Picture, pixels: int = THUMBNAIL_PIXELS) -> str:
     """Return ``picture`` as a small data URL; its own bytes are never passed on."""
     return _thumbnails.get(picture, pixels)
-
-
-def _data_url(pixels: np.ndarray, side: int) -> str:
-    image = Image.fromarray(pixels)
-    if max(image.size) < side:
-        scale = side // max(image.size)
-        image = image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)
-    image.thumbnail((side, side), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    image.save(buffer, "WEBP", quality=82)
-    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def tile_of(event: gr.EventData, groups: Sequence[Sequence[Any]]) -> Any:

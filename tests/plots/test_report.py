@@ -15,6 +15,7 @@ from PIL import Image
 from planted_run import HOSTILE, make_run
 
 from sn_viz.errors import UserError
+from sn_viz.intervals import wilson
 from sn_viz.plots import report
 
 
@@ -71,9 +72,39 @@ def test_hostile_text_is_still_there_to_read(hostile_page):
 
 
 def test_the_answer_is_said_in_words():
-    text = re.sub(r"<[^>]*>", "", report.summary(small_run())).replace("\u00a0", " ")
-    assert text.startswith("Stopping after layer 2 of 3, 5 super neurons answer 76.0 % of 6 held-out images correctly")
+    text = words_of(report.summary(make_run(n_layers=3, n_units=6)))
+    assert text.startswith("Stopping after layer 2 of 3, 5 super neurons answer 76.0 % of 60 held-out images correctly")
     assert text.endswith("18 ms instead of 90 ms: 5.0 times as fast.")
+
+
+def words_of(html):
+    return re.sub(r"<[^>]*>", "", html).replace("\u00a0", " ")
+
+
+def test_no_speed_is_told_beside_an_accuracy_that_may_be_chance():
+    run = small_run()
+    assert "times as" not in words_of(report.summary(run))
+    page = report.page(run)
+    assert '<p class="verdict unclear" role="status">' in page and "Unclear: right on 76.0 % of 6" in page
+    assert "touches what chance reaches" in page
+
+
+def test_a_full_model_whose_words_cannot_be_told_is_not_given_a_figure():
+    run = make_run(n_layers=3, n_units=6)
+    run = replace(run, baselines=(replace(run.baselines[0], accuracy=wilson(0, 0)), *run.baselines[1:]))
+    text = words_of(report.summary(run))
+    assert "whose meaning cannot be told" in text and "Calibrated on the probing images it answers 85.0 %" in text
+    assert "undefined" in words_of(report._methods_table(run))
+
+
+def test_the_held_out_score_of_a_neuron_is_the_same_in_page_and_report():
+    from sn_viz.ui import neuron
+
+    run = make_run(n_layers=3, n_units=6, n_test=31)
+    table = {row[1]: row[4] for row in neuron.table(run, len(run.neurons))}
+    cells = re.findall(r"<tr>(.*?)</tr>", report._voters_table(run))[1:]
+    rows = [[words_of(cell) for cell in re.findall(r"<td>(.*?)</td>", row)] for row in cells]
+    assert rows and all(table[row[0]] == row[4] for row in rows)
 
 
 def test_a_run_without_a_test_split_or_baselines_still_makes_a_page():

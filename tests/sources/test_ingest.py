@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import struct
 import zlib
 
 import numpy as np
 import pytest
-from image_files import encoded, picture, png
+from image_files import encoded, picture, png, zipped
 from PIL import Image
 
 from sn_viz.errors import UserError
-from sn_viz.sources import ingest
+from sn_viz.sources import ingest, load_images
 from sn_viz.sources.budget import Budget
 from sn_viz.sources.ingest import as_picture, decode, picture_from_pixels, read_file
 from sn_viz.types import Picture
@@ -122,15 +123,15 @@ BAD = {
     "truncated png": (png()[:-300], "damaged or cut short"),
     "truncated jpeg": (encoded(picture(1, 200, 200), "JPEG")[:4000], "damaged or cut short"),
     "only a header": (png()[:20], "damaged"),
-    "20000 x 20000": (png_of_size(20000, 20000), "24 megapixels"),
-    "6000 x 6000": (png_of_size(6000, 6000), "6000 x 6000 pixels; at most 24 megapixels"),
-    "huge webp": (huge_webp(), "24 megapixels"),
+    "20000 x 20000": (png_of_size(20000, 20000), "200 megapixels"),
+    "15000 x 15000": (png_of_size(15000, 15000), "15000 x 15000 pixels; at most 200 megapixels"),
+    "huge webp": (huge_webp(), "200 megapixels"),
     "1 x 1": (png_of_size(1, 1), "too small"),
     "1 x 10000": (png_of_size(1, 10000), "too small"),
     "10 x 5000": (png_of_size(10, 5000), "too thin"),
     "lying header": (png_of_size(500, 500), "damaged or cut short"),
-    "heic": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"\0" * 50, "HEIC image"),
-    "avif": (b"\0\0\0\x18ftypavif\0\0\0\0" + b"\0" * 50, "AVIF image"),
+    "heic": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"\0" * 50, "HEIC image|damaged"),
+    "avif": (b"\0\0\0\x18ftypavif\0\0\0\0" + b"\0" * 50, "damaged"),
     "svg": (SVG, "SVG drawing"),
     "svg without prologue": (b"\xef\xbb\xbf <svg onload='alert(1)'></svg>", "SVG drawing"),
     "eps": (b"%!PS-Adobe-3.0 EPSF-3.0\n" + b" " * 50, "EPS drawing"),
@@ -145,10 +146,10 @@ def test_bad_bytes_get_a_sentence_that_names_the_file(case: str) -> None:
     data, words = BAD[case]
     with pytest.raises(UserError) as caught:
         decode(data, "holiday.png")
-    assert "'holiday.png' was not read" in str(caught.value) and words in str(caught.value)
+    assert "'holiday.png' was not read" in str(caught.value) and any(w in str(caught.value) for w in words.split("|"))
 
 
-@pytest.mark.parametrize("case", ["heic", "svg", "eps", "pdf", "tiff"])
+@pytest.mark.parametrize("case", ["svg", "eps", "pdf", "tiff"])
 def test_other_formats_say_what_to_save_as(case: str) -> None:
     with pytest.raises(UserError, match="Save it as PNG or JPEG"):
         decode(BAD[case][0], "x")
@@ -159,13 +160,113 @@ def test_only_allowed_decoders_ever_run(monkeypatch: pytest.MonkeyPatch) -> None
     real = Image.open
     monkeypatch.setattr(Image, "open", lambda file, formats: asked.append(formats) or real(file, formats=formats))
     decode(png(), "x")
-    assert asked == [("JPEG", "PNG", "WEBP", "GIF", "BMP")]
+    assert asked == [("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF")]
 
 
 def test_pixels_are_not_decoded_when_the_header_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image.Image, "load", lambda self: pytest.fail("decoded"))
     with pytest.raises(UserError, match="megapixels"):
-        decode(png_of_size(6000, 6000), "x")
+        decode(png_of_size(15000, 15000), "x")
+
+
+def many_scans(n: int, side: int = 64) -> bytes:
+    """A progressive JPEG with one of its scans repeated ``n`` times."""
+    data = encoded(Image.new("L", (side, side), 90), "JPEG", progressive=True)
+    start = [found.start() for found in re.finditer(b"\xff\xda", data)][1]
+    length = re.search(rb"\xff[\xc4\xda\xd9]", data[start + 2 :]).start() + 2
+    return data[:-2] + data[start : start + length] * n + b"\xff\xd9"
+
+
+def test_scans_of_a_jpeg_are_counted_before_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
+    for n in (0, 50):
+        assert decode(many_scans(n), "x").pixels.shape == (64, 64, 3)
+    for options in ({"progressive": True}, {"progressive": True, "subsampling": 0}, {}):
+        assert decode(encoded(picture(1, 300, 200), "JPEG", **options), "x").pixels.shape == (200, 300, 3)
+    monkeypatch.setattr(Image, "open", lambda *_, **__: pytest.fail("opened"))
+    with pytest.raises(UserError, match="scans, more than any program writes"):
+        decode(many_scans(1000), "x")
+
+
+def exif_bomb(entries: int, block: int) -> bytes:
+    """An EXIF block that lists the same bytes again and again."""
+    head = b"MM\0*" + struct.pack(">LH", 8, entries)
+    listed = b"".join(struct.pack(">HHLL", tag, 7, block, 8) for tag in range(entries))
+    return head + listed + bytes(4 + block)
+
+
+def gif_with_comments(n: int) -> bytes:
+    data = encoded(picture(3).convert("P"), "GIF")
+    at = 13 + (3 << ((data[10] & 7) + 1))
+    return data[:at] + b"!\xfe" + (b"\xff" + b"c" * 255) * n + b"\0" + data[at:]
+
+
+def test_metadata_never_reaches_a_decoder() -> None:
+    plain = png(6)
+    at = 8 + 25
+    crafted = plain[:at] + chunk(b"eXIf", exif_bomb(60_000, 2 << 20)) + plain[at:]
+    assert decode(crafted, "x").sha256 == decode(plain, "x").sha256
+    assert decode(gif_with_comments(60_000), "x").sha256 == decode(encoded(picture(3).convert("P"), "GIF"), "x").sha256
+    with pytest.raises(UserError, match="GIF of more than"):
+        decode(gif_with_comments(120_000), "x")
+    with pytest.raises(UserError, match="PNG of more than"):
+        decode(plain[:at] + chunk(b"teXt", b"") * 200_000 + plain[at:], "x")
+    with pytest.raises(UserError, match="lists more than the file holds"):
+        decode(encoded(picture(3), "AVIF") + exif_bomb(30_000, 1 << 20), "x")
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP", "AVIF", "HEIF"])
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_exif_orientation_is_applied_in_every_format(kind: str, orientation: int) -> None:
+    if kind == "HEIF":
+        pytest.importorskip("pillow_heif").register_heif_opener()
+    from PIL import ImageOps
+
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encoded(picture(4, 64, 32), kind, exif=exif)
+    expected = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB"))
+    assert (decode(data, "x").pixels == expected).all()
+
+
+def test_heic_is_read_or_says_which_package_reads_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("pillow_heif").register_heif_opener()
+    data = encoded(picture(4, 64, 48), "HEIF")
+    assert decode(data, "x.heic").pixels.shape == (48, 64, 3)
+    monkeypatch.setattr(ingest, "_has_heif", lambda: False)
+    with pytest.raises(UserError, match="HEIC image.*pip install pillow-heif"):
+        decode(data, "x.heic")
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "L", "LA", "I;16", "CMYK"])
+def test_a_large_photograph_is_reduced_as_a_small_one_is(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    noise = picture(2, 4000, 3000)
+    if mode == "I;16":
+        image = Image.fromarray(np.asarray(noise.convert("L")).astype(np.uint16) * 257)
+    else:
+        image = noise.convert(mode)
+    if mode in ("RGBA", "LA"):
+        image.putalpha(picture(3, 4000, 3000).convert("L"))
+    whole = as_picture(image)
+    monkeypatch.setattr(ingest, "LARGE_PIXELS", 1_000_000)
+    monkeypatch.setattr(ingest, "STRIP_PIXELS", 300_000)
+    assert whole.pixels.shape == (768, 1024, 3) and (as_picture(image).pixels == whole.pixels).all()
+
+
+def test_photographs_of_two_hundred_megapixels_are_read() -> None:
+    for kind, options in (("JPEG", {}), ("JPEG", {"progressive": True}), ("PNG", {"compress_level": 1})):
+        data = encoded(Image.new("L", (16320, 12240), 90), kind, **options)
+        assert decode(data, "phone").pixels.shape == (768, 1024, 3)
+
+
+def test_memory_for_decoding_has_a_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = {
+        "JPEG in several scans": encoded(picture(1, 800, 600), "JPEG", progressive=True),
+        "WEBP": encoded(picture(1, 400, 300), "WEBP"),
+    }
+    monkeypatch.setattr(Image.Image, "load", lambda self: pytest.fail("decoded"))
+    for kind, encoded_picture in data.items():
+        with pytest.raises(UserError, match=f"Decoding this {kind}.*MiB of memory; 1 are allowed"):
+            decode(encoded_picture, "x", Budget(decoding_bytes=1 << 20))
 
 
 def test_bytes_and_pixels_have_a_budget() -> None:
@@ -184,8 +285,66 @@ def test_hostile_names_are_shown_plainly() -> None:
 def test_anything_that_is_an_image_becomes_a_picture(tmp_path) -> None:
     image = picture(7)
     (tmp_path / "a.png").write_bytes(encoded(image))
-    kinds = [image, np.asarray(image), encoded(image), tmp_path / "a.png", str(tmp_path / "a.png"), decode(encoded(image), "a")]
+    opened = Image.open(tmp_path / "a.png")
+    kinds = [
+        opened,
+        opened,
+        image,
+        np.asarray(image),
+        encoded(image),
+        tmp_path / "a.png",
+        str(tmp_path / "a.png"),
+        decode(encoded(image), "a"),
+    ]
     assert len({as_picture(kind).sha256 for kind in kinds}) == 1
+
+
+def every_mode() -> dict[str, bytes]:
+    """One file for each way in which programs store pixels."""
+    photo, alpha = picture(7, 40, 30), picture(8, 40, 30).convert("L")
+    deep = np.random.default_rng(9).integers(0, 65536, (30, 40), np.uint16)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    rgb16 = struct.pack(">IIBBBBB", 40, 30, 16, 2, 0, 0, 0)
+    rows = b"".join(b"\0" + np.repeat(row, 3).astype(">u2").tobytes() for row in deep)
+    with_alpha = {mode: photo.convert(mode) for mode in ("RGBA", "LA")}
+    for image in with_alpha.values():
+        image.putalpha(alpha)
+    return {
+        "grey": encoded(photo.convert("L")),
+        "two colours": encoded(photo.convert("1")),
+        "palette": encoded(photo.quantize(16)),
+        "palette, one clear": encoded(photo.quantize(16), transparency=3),
+        "palette with alpha": encoded(photo.quantize(16), transparency=bytes(range(0, 256, 16))),
+        "colour, one clear": encoded(photo, transparency=photo.getpixel((1, 1))),
+        "16-bit grey": encoded(Image.fromarray(deep)),
+        "16-bit colour": b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", rgb16) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""),
+        "alpha": encoded(with_alpha["RGBA"]),
+        "grey with alpha": encoded(with_alpha["LA"]),
+        "CMYK": encoded(photo.convert("CMYK"), "JPEG"),
+        "turned": encoded(photo, "JPEG", exif=exif),
+        "large": encoded(picture(7, 3000, 2100), "JPEG"),
+        "clear WebP": encoded(with_alpha["RGBA"], "WEBP"),
+        "clear GIF": encoded(photo.quantize(16), "GIF", transparency=3),
+        "clear AVIF": encoded(with_alpha["RGBA"], "AVIF"),
+    }
+
+
+@pytest.mark.parametrize("mode", every_mode())
+def test_pixels_are_equal_by_every_way_in(tmp_path, mode: str) -> None:
+    data = every_mode()[mode]
+    files = {f"{name}/{i}.png": data if not i and name == "a" else png(2 * i + (name == "b")) for name in "ab" for i in range(2)}
+    for name, content in files.items():
+        (tmp_path / "set" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "set" / name).write_bytes(content)
+    zipped(tmp_path / "set.zip", files)
+    (tmp_path / "set" / "t.csv").write_text("image,label\n" + "".join(f"{name},{name[0]}\n" for name in files))
+    upload = [(name, [(file, files[file]) for file in files if file[0] == name]) for name in "ab"]
+    path = tmp_path / "set" / "a" / "0.png"
+    pair = (tmp_path / "set" / "t.csv", tmp_path / "set.zip")
+    ways = [load_images(way).pictures[0] for way in (tmp_path / "set", tmp_path / "set.zip", pair[0], pair, upload)]
+    ways += [decode(data, "x"), as_picture(path), as_picture(Image.open(path)), as_picture(Image.open(io.BytesIO(data)))]
+    assert len({picture.sha256 for picture in ways}) == 1
 
 
 @pytest.mark.parametrize(

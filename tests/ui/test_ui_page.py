@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import gradio as gr
 import pytest
 
-from sn_viz.ui import packs, page
+from sn_viz.intervals import wilson
+from sn_viz.ui import compare_tab, exit_tab, packs, page
+from sn_viz.ui.session import RUNS
 
 IDS = (
     "tab-examples tab-neurons tab-exit tab-compare btn-find btn-cancel btn-race btn-copy-link btn-export fig-heatmap fig-units "
@@ -56,3 +59,34 @@ def test_a_link_to_ones_own_images_names_no_result(run_key):
 def test_the_strip_shows_both_methods_and_the_speedup(planted):
     labels = [fact["label"] for fact in page.strip_facts(planted)]
     assert labels[:3] == ["super neurons", "full model", "faster"]
+
+
+def judged(run, right):
+    """The run with ``right`` of its test images answered right at every exit."""
+    rows = tuple(replace(row, accuracy=wilson(right, len(run.test))) for row in run.by_layer)
+    return replace(run, by_layer=rows)
+
+
+def test_the_strip_says_its_verdict_and_its_warnings_before_any_speed(planted):
+    key = RUNS.put(judged(planted, 15))
+    strip = page.show_strip(key, None)
+    assert strip["verdict"]["kind"] == "nothing found" and "worse than chance" in strip["verdict"]["text"]
+    assert any("lies below what chance reaches" in told for told in strip["warnings"])
+    assert "the intervals are wide" in " ".join(strip["warnings"])
+    assert [fact["label"] for fact in strip["facts"]] == ["super neurons", "full model", "searched"]
+    assert not any("×" in fact["value"] for fact in exit_tab.layer_facts(RUNS.get(key), 2)["facts"])
+
+
+def test_slower_is_called_slower(planted):
+    run = replace(judged(planted, 55), latency_ms={"full_model": 10.0, "early_exit": 20.0})
+    fact = next(fact for fact in page.strip_facts(run) if "×" in fact["value"])
+    assert (fact["label"], fact["value"]) == ("slower", "2.0×")
+
+
+def test_a_full_model_whose_words_cannot_be_told_gives_way_to_the_calibrated_one(planted):
+    untold = replace(planted.baselines[0], accuracy=wilson(0, 0))
+    run = replace(planted, baselines=(untold, *planted.baselines[1:]))
+    assert page.strip_facts(run)[1]["label"] == "full model, calibrated" and page.strip_facts(run)[1]["value"] == "85.0 %"
+    alone = page.strip_facts(replace(planted, baselines=(untold,)))[1]
+    assert alone["value"] == "cannot tell"
+    assert compare_tab.rows(run)[1][1:3] == ["undefined", ""]
