@@ -17,7 +17,8 @@ from sn_viz.baselines.answers import parse_answer
 from sn_viz.choices import checked_layer
 from sn_viz.classifier import vote, winners
 from sn_viz.errors import UserError
-from sn_viz.exits import truncated_forward
+from sn_viz.exits import get_ready, truncated_forward, warm_up
+from sn_viz.extract import batches, neurons_of
 from sn_viz.latency import milliseconds_in_turns
 from sn_viz.models.once import model_named
 from sn_viz.progress import silent
@@ -31,9 +32,14 @@ N_TIMED = 8
 
 
 def predict(
-    run: Run, images: Any, exit_layer: int | None = None, question: str | None = None, vlm: Vlm | None = None
+    run: Run,
+    images: Any,
+    exit_layer: int | None = None,
+    question: str | None = None,
+    vlm: Vlm | None = None,
+    batch_size: int = 1,
 ) -> list[Prediction]:
-    """Let the super neurons of a run label new images; the model stops at the exit layer.
+    """Let the super neurons of a run label new images; the model stops at the exit layer and sees every image once.
 
     Parameters
     ----------
@@ -47,6 +53,9 @@ def predict(
         By default the run's question; needed when the run asked each image something else.
     vlm : Vlm, optional
         The model, when it is loaded already.
+    batch_size : int
+        Images a pass. With more than one, an image's milliseconds are its share of the pass, and the last bits of a value depend on
+        what it was computed beside, as they do when activations are read.
 
     Returns
     -------
@@ -63,28 +72,19 @@ def predict(
     pictures, questions = pictures_and_questions(run, images, question)
     vlm = vlm or model_named(run.config.model)
     check_model(run, vlm)
-    decide = Decision(
-        vlm,
-        run.neurons,
-        run.voters[layer - run.neurons.layers.start],
-        layer,
-        len(run.train.classes),
-        run.config.weighting,
-        run.train_values.dtype,
-    )
-    predictions = []
-    if pictures:
-        decide((pictures[0], questions[0]))  # the first call of a process pays for warming up; it is not what is measured
-    for example in zip(pictures, questions, strict=True):
+    get_ready(vlm, run.neurons.site_names)
+    voters, n_classes = run.voters[layer - run.neurons.layers.start], len(run.train.classes)
+    decide = Decision(vlm, run.neurons, voters, layer, n_classes, run.config.weighting, run.train_values.dtype)
+    predictions: dict[int, Prediction] = {}
+    for rows in batches(vlm, pictures, questions, range(len(pictures)), batch_size):
         start = time.perf_counter()
-        tally = decide(example)
-        milliseconds = 1000 * (time.perf_counter() - start)
-        first, second = np.sort(tally)[::-1][:2]
-        winner = int(winners(tally[None])[0])
-        predictions.append(
-            Prediction(run.train.classes[winner], winner, layer, milliseconds, tuple(map(float, tally)), float(first - second))
-        )
-    return predictions
+        tallies = decide.together([pictures[row] for row in rows], [questions[row] for row in rows])
+        milliseconds = 1000 * (time.perf_counter() - start) / len(rows)
+        for row, tally, winner in zip(rows, tallies, winners(tallies).tolist(), strict=True):
+            first, second = np.sort(tally)[::-1][:2]
+            shares, margin = tuple(map(float, tally)), float(first - second)
+            predictions[row] = Prediction(run.train.classes[winner], winner, layer, milliseconds, shares, margin)
+    return [predictions[row] for row in range(len(pictures))]
 
 
 def model_version(vlm: Vlm) -> dict[str, str]:
@@ -98,8 +98,6 @@ def check_model(run: Run, vlm: Vlm) -> None:
     Neurons must lie where they lay. Weights and preprocessing must be the same too, which can be told only where the number format
     is the same.
     """
-    from sn_viz.extract import neurons_of
-
     there, known, now = neurons_of(vlm, run.neurons.site_names), run.versions, model_version(vlm)
     same = all(np.array_equal(getattr(there, a), getattr(run.neurons, a)) for a in ("site", "layer", "unit"))
     if same and known.get("numbers") == now["numbers"]:
@@ -126,10 +124,18 @@ class Decision:
 
     def __call__(self, example: tuple[Picture, str]) -> np.ndarray:
         """Return the tally, float32 (class,)."""
-        inputs = self.vlm.prepare([example[0]], [example[1]])
+        return self.together([example[0]], [example[1]])[0]
+
+    def together(self, pictures: Sequence[Picture], questions: Sequence[str]) -> np.ndarray:
+        """Return the tallies of several pictures, float32 (example, class), from one pass."""
+        inputs = self.vlm.prepare(pictures, questions)
         values = np.asarray(truncated_forward(self.vlm, inputs, self.layer, self.neurons.site_names))
         # the same rounding as the activations that the thresholds were fitted on
-        return vote(values.astype(self.dtype), self.voters, self.n_classes, self.weighting)[0]
+        return vote(values.astype(self.dtype), self.voters, self.n_classes, self.weighting)
+
+    def warm_up(self, example: tuple[Picture, str]) -> None:
+        """Run what only first passes over a prompt do, so that whoever measures measures what all later ones take."""
+        warm_up(self.vlm, self.vlm.prepare([example[0]], [example[1]]), self.layer, self.neurons.site_names)
 
 
 def pictures_and_questions(run: Run, images: Any, question: str | None) -> tuple[list[Picture], list[str]]:
@@ -164,8 +170,6 @@ class Answer:
 def full_answers(vlm: Vlm, pictures: Sequence[Picture], questions: Sequence[str]) -> list[Answer]:
     """Let the full model answer each question about its picture, one at a time."""
     answers = []
-    if pictures:
-        vlm.generate(pictures[:1], questions[:1])  # warming up, as in `predict`
     for picture, question in zip(pictures, questions, strict=True):
         start = time.perf_counter()
         text = vlm.generate([picture], [question])[0]
@@ -203,6 +207,8 @@ def measure_latency(
         return int(vlm.first_token_logits([example[0]], [example[1]])[0].argmax())
 
     progress(0.0, "Timing the full model against every exit")
+    for decide in exits:
+        decide.warm_up(examples[0])
     times = milliseconds_in_turns([full_model, first_token, *exits], examples)
     medians, chosen = np.median(times, axis=0), 2 + exit_layer - seen.neurons.layers.start
     named = {

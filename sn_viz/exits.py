@@ -26,6 +26,10 @@ from torch import nn
 
 from sn_viz.errors import UserError
 from sn_viz.models.blocks import attention_of, attention_output_of, mlp_of
+from sn_viz.models.once import WARM_UPS
+from sn_viz.models.programs import AFTER, FAULTS, Stretch, Watch, recorded, run_in_order
+from sn_viz.models.replay import Prompt
+from sn_viz.models.threads import SMALL
 from sn_viz.models.tower import picture_means
 from sn_viz.models.vlm import Inputs, Vlm
 from sn_viz.policies import FixedLayer as FixedLayer
@@ -99,6 +103,24 @@ def truncated_forward(
     chosen = available_sites(vlm, sites)
     check_layer(vlm, chosen, exit_layer)
     return _values_up_to(vlm, inputs, exit_layer, chosen, tail_cut(vlm) if exit_layer >= 1 else "none", dtype)
+
+
+def get_ready(vlm: Vlm, sites: str | Sequence[str] = "all") -> None:
+    """Try out, once a model, all that exits try out on first use, so that no image waits for it: widths, cuts, replayed passes."""
+    chosen = available_sites(vlm, sites)
+    site_widths(vlm, chosen)
+    tail_cut(vlm)
+    with vlm.lock, vlm.threads(1), torch.inference_mode():
+        _try_replay(vlm)
+
+
+WARM_UPS.append(get_ready)
+
+
+def warm_up(vlm: Vlm, inputs: Inputs, exit_layer: int, sites: str | Sequence[str] = "all") -> None:
+    """Run what only the first passes over a prompt up to a layer do; afterwards they all take the same time."""
+    for _ in range(1 + AFTER * _is_recorded(vlm, inputs, exit_layer)):
+        truncated_forward(vlm, inputs, exit_layer, sites)
 
 
 def stream_layers(
@@ -299,6 +321,11 @@ def _two_pictures(vlm: Vlm) -> tuple[Inputs, Inputs]:
     return one, other
 
 
+def _try_replay(vlm: Vlm) -> None:
+    if vlm.replay.works is None:
+        vlm.replay.works = vlm.replay.equals_the_model(*_two_pictures(vlm))
+
+
 def _now(vlm: Vlm) -> float:
     if vlm.device.type == "cuda":
         torch.cuda.synchronize(vlm.device)
@@ -338,6 +365,8 @@ class _Plan:
     """Sites, as indices, that are read there."""
     spots: tuple[tuple[int, int, Place], ...]
     """Layer, index of the site, and where it is read."""
+    sites: tuple[str, ...]
+    """Names of the sites, by index."""
     edges: tuple[int, ...]
     """Where each cell (layer, site) begins on the neuron axis, and the end of the last."""
     n_sites: int
@@ -359,6 +388,7 @@ def _plan(vlm: Vlm, sites: Sequence[str], exit_layer: int) -> _Plan:
             last=layers[row],
             due=tuple(np.flatnonzero(widths[row]).tolist()),
             spots=_spots(vlm, sites, layers[: row + 1]),
+            sites=tuple(sites),
             edges=tuple(np.concatenate([[0], np.cumsum(widths.ravel())]).tolist()),
             n_sites=len(sites),
         )
@@ -380,8 +410,121 @@ def _values_up_to(
 ) -> np.ndarray:
     plan = _plan(vlm, sites, exit_layer)
     buffer = _Buffer(plan, len(inputs["input_ids"]), inputs["input_ids"].device)
-    _run_until(vlm, inputs, plan, cut, buffer.write)
+    with vlm.lock, vlm.threads(len(inputs["input_ids"])), torch.inference_mode():
+        programs = _programs(vlm, inputs, plan, cut)
+        if programs is None:
+            _run_until(vlm, inputs, plan, cut, buffer.write)
+        else:
+            buffer.values = _run_programs(programs, inputs)
     return buffer.read(plan.layers, dtype)
+
+
+def _programs(vlm: Vlm, inputs: Inputs, plan: _Plan, cut: str) -> list[Stretch] | None:
+    """Return a pass as recorded programs, recorded when it has run ``AFTER`` times before; None where it must run as it is."""
+    if not _is_recorded(vlm, inputs, plan.last):
+        return None
+    if vlm.watch is not None and not vlm.watch.unchanged():
+        return None
+    prompt = vlm.replay.known(inputs, plan.last)
+    if prompt is None:
+        return None
+    keys = [(plan.sites, layer, layer == plan.last and cut) for layer in range(plan.last + 1)]
+    prompt.passes[keys[-1]] += 1
+    if all(key in prompt.programs for key in keys):
+        return [prompt.programs[key] for key in keys]
+    if prompt.passes[keys[-1]] >= AFTER:  # its very first pass was not counted
+        _record(vlm, inputs, plan, cut, prompt, keys)
+    return None
+
+
+def _is_recorded(vlm: Vlm, inputs: Inputs, layer: int) -> bool:
+    """Return whether passes like this one, once repeated, are worth recording: behind the tower, small, and on a processor."""
+    small = vlm.device.type == "cpu" and vlm.n_weights * len(inputs["input_ids"]) <= SMALL
+    return vlm.records and small and layer >= 1 and len(_pixels(inputs)) == 1
+
+
+def _record(vlm: Vlm, inputs: Inputs, plan: _Plan, cut: str, prompt: Prompt, keys: list[Any]) -> None:
+    """Record every stretch of a pass that is not known yet, and compare it with the pass itself on this picture and on blank ones.
+
+    `Vlm.records` turns False where a bit differs, or where what runs depends on the pixels, as with parts left out when blank.
+    """
+    vlm.watch = vlm.watch or Watch(vlm.module)
+    if not vlm.watch.unchanged():
+        return
+    try:
+        programs = _compared_programs(vlm, inputs, plan, cut, prompt, keys)
+    except FAULTS:
+        programs = None
+    if programs is None:
+        vlm.records = False
+    else:
+        prompt.programs.update(zip(keys, programs, strict=True))
+
+
+def _compared_programs(vlm: Vlm, inputs: Inputs, plan: _Plan, cut: str, prompt: Prompt, keys: list[Any]) -> list[Stretch] | None:
+    name, pixels = _pixels(inputs)[0]
+    value = torch.randn(pixels.shape, generator=torch.Generator().manual_seed(0)).to(pixels)
+    programs = []
+    for key, stretch in zip(keys, _stretches(vlm, inputs, plan, cut, prompt), strict=True):
+        programs.append(prompt.programs.get(key) or recorded(stretch, value))
+        value = stretch(value)[0]
+    for other in (pixels, torch.zeros_like(pixels), torch.ones_like(pixels)):
+        buffer, given = _Buffer(plan, len(inputs["input_ids"]), vlm.device), {**inputs, name: other}
+        _run_until(vlm, given, plan, cut, buffer.write)
+        if not _equal_bits(_run_programs(programs, given), buffer.values):
+            return None
+    return programs
+
+
+def _stretches(vlm: Vlm, inputs: Inputs, plan: _Plan, cut: str, prompt: Prompt) -> Iterator[Stretch]:
+    """Yield a pass as functions of one tensor, each returns the next one's argument and what was read on the way.
+
+    The first goes from pixels to what the first block is given, then comes a block each; the last returns what was read alone.
+    """
+    name, _ = _pixels(inputs)[0]
+
+    def reading(layers: range, go: Callable[[torch.Tensor], torch.Tensor], last: bool) -> Stretch:
+        spots = tuple(spot for spot in plan.spots if spot[0] in layers)
+
+        def stretch(tensor: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            seen: dict[tuple[int, int], torch.Tensor] = {}
+            waiting = {spot[:2] for spot in spots}
+
+            def write(layer: int, site: int, vector: torch.Tensor) -> None:
+                seen[layer, site] = vector.float()
+                if last and waiting <= seen.keys():
+                    raise _Stop
+
+            with _hooks() as hooks:
+                if last:
+                    _cut_down(vlm, plan.last, cut, hooks)
+                _watch(vlm, spots, inputs, write, hooks)
+                try:
+                    after = (go(tensor),)
+                except _Stop:
+                    after = ()
+            return (*after, *(seen[spot] for spot in sorted(seen)))
+
+        return stretch
+
+    yield reading(range(plan.layers.start, 1), lambda pixels: vlm.replay.begin({**inputs, name: pixels}, prompt), False)
+    for number in range(plan.last):
+        layers = range(number + 1, number + 2)
+        yield reading(layers, lambda hidden, number=number: vlm.replay.block(hidden, prompt, number), number + 1 == plan.last)
+
+
+def _run_programs(programs: Sequence[Stretch], inputs: Inputs) -> torch.Tensor:
+    """Return float32 (batch, neuron): what the stretches read, one after the other."""
+    return torch.cat(run_in_order(programs, _pixels(inputs)[0][1]), dim=1)
+
+
+def _pixels(inputs: Inputs) -> list[tuple[str, torch.Tensor]]:
+    """Return the inputs that are no whole numbers, by name."""
+    return [(name, value) for name, value in inputs.items() if torch.is_tensor(value) and value.is_floating_point()]
+
+
+def _equal_bits(one: torch.Tensor, other: torch.Tensor) -> bool:
+    return one.shape == other.shape and torch.equal(one.view(torch.int32), other.view(torch.int32))
 
 
 def _run_until(vlm: Vlm, inputs: Inputs, plan: _Plan, cut: str, write: Callable[[int, int, torch.Tensor], None]) -> None:
@@ -399,8 +542,7 @@ def _run_until(vlm: Vlm, inputs: Inputs, plan: _Plan, cut: str, write: Callable[
                 raise _Stop
 
     with vlm.lock, vlm.threads(len(inputs["input_ids"])), torch.inference_mode(), _hooks() as hooks:
-        if vlm.replay.works is None:
-            vlm.replay.works = vlm.replay.equals_the_model(*_two_pictures(vlm))
+        _try_replay(vlm)
         _cut_down(vlm, plan.last, cut, hooks)
         _watch(vlm, plan.spots, inputs, write_and_stop, hooks)
         try:

@@ -104,7 +104,7 @@ def extract(
     beside = [(name,) for name in also if name not in chosen and has_site(vlm, name)] if keeps else []
     read = available_sites(vlm, (*chosen, *(name for (name,) in beside))) if beside else chosen
     columns = {sites: _columns(vlm, read, sites) for sites in (chosen, *beside)} if beside else {chosen: slice(None)}
-    for rows in _batches(vlm, pictures, questions, missing, batch_size):
+    for rows in batches(vlm, pictures, questions, missing, batch_size):
         inputs = vlm.prepare([pictures[row] for row in rows], [questions[row] for row in rows])
         found = truncated_forward(vlm, inputs, last, read, dtype)
         values[rows] = found[:, columns[chosen]]
@@ -199,7 +199,7 @@ def _picture(image: Any) -> Picture:
     return as_picture(image)
 
 
-def _batches(
+def batches(
     vlm: Vlm, pictures: Sequence[Picture], questions: Sequence[str], rows: Sequence[int], batch_size: int | None
 ) -> Iterator[list[int]]:
     """Yield rows whose prompts are equally long, at most ``batch_size`` at a time, so that nothing is padded."""

@@ -329,11 +329,13 @@ class Run:
 
         return load_run(folder)
 
-    def predict(self, images: Any, exit_layer: int | None = None, question: str | None = None) -> list[Prediction]:
-        """Let the super neurons label ``images``, stopping the model early; see `sn_viz.decision.predict`."""
+    def predict(
+        self, images: Any, exit_layer: int | None = None, question: str | None = None, batch_size: int = 1
+    ) -> list[Prediction]:
+        """Let the super neurons label ``images``, each seen once, stopping the model early; see `sn_viz.decision.predict`."""
         from sn_viz.decision import predict
 
-        return predict(self, images, exit_layer, question)
+        return predict(self, images, exit_layer, question, batch_size=batch_size)
 
     def to_json(self) -> str:
         """Return the summary that ``find --json`` prints, as JSON text; see `sn_viz.saving.summary`."""
@@ -350,7 +352,7 @@ class Prediction:
     class_index: int
     exit_layer: int
     milliseconds: float
-    """From decoded image to label, batch 1."""
+    """From decoded image to label; of several images in one pass, each one's share."""
     tally: tuple[float, ...]
     """Share of the vote of each class; sums to 1."""
     margin: float

@@ -1,16 +1,27 @@
-"""A model is loaded once per process. Takes a name or a loaded model; returns a ``Vlm``."""
+"""A model is loaded, and warmed up, once per process. Takes a name or a loaded model; returns a ``Vlm``.
+
+The first pass of a process is slow: memory is fetched, code is chosen for the machine, and what this project tries out about a
+model is tried. That belongs to loading, so that every later call runs each picture once and takes as long as it says. A small model
+is warmed up with one blank picture; in a large one a pass costs more than it saves, and its first call is slower instead.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sn_viz.models.vlm import Vlm
 
+LARGE = 1e8
+"""Weights from which a model is not warmed up: a pass then takes tenths of a second and more."""
+WARM_UPS: list[Callable[[Vlm], None]] = []
+"""What else is done to a small model once it is loaded; ``exits`` adds what it tries out on first use."""
+
 
 def model_named(model: str | Vlm, device: str | None = None, dtype: Any = None) -> Vlm:
-    """Return the model of that name, loaded once per process; a loaded model is returned as it is."""
+    """Return the model of that name, loaded and warmed up once per process; a loaded model is returned as it is."""
     return _loaded(model, device, dtype) if isinstance(model, str) else model
 
 
@@ -18,4 +29,9 @@ def model_named(model: str | Vlm, device: str | None = None, dtype: Any = None) 
 def _loaded(name: str, device: str | None, dtype: Any) -> Vlm:
     from sn_viz.models.load import load_model
 
-    return load_model(name, device=device, dtype=dtype)
+    vlm = load_model(name, device=device, dtype=dtype)
+    if vlm.n_weights < LARGE:
+        vlm.warm_up()
+        for warm_up in WARM_UPS:
+            warm_up(vlm)
+    return vlm

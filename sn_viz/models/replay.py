@@ -12,10 +12,10 @@ this is tried out once, over all its blocks, against its own pass; where a bit d
 from __future__ import annotations
 
 import inspect
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -38,6 +38,10 @@ class Prompt:
     """How many positions these are."""
     calls: tuple[Call, ...]
     """What each block was given besides the hidden states, as positional and keyword arguments."""
+    passes: Counter[Any] = field(default_factory=Counter)
+    """How often its pass ran up to where, counted by ``exits``."""
+    programs: dict[Any, Any] = field(default_factory=dict)
+    """Stretches of its pass that ``exits`` recorded; see `sn_viz.models.programs`."""
 
 
 class Replay:
@@ -75,23 +79,39 @@ class Replay:
         if depth < 1:
             self._features(inputs)
             return
-        key = _prompt_key(inputs)
-        known = self.prompts.get(key)
-        if known is None or len(known.calls) < depth:
-            with self._recording(inputs, key, depth):
+        known = self.known(inputs, depth)
+        if known is None:
+            with self._recording(inputs, _prompt_key(inputs), depth):
                 self.module(**inputs, **self.options)
             return
-        self.prompts.move_to_end(key)
         self._run(inputs, known, depth)
 
-    def _run(self, inputs: Inputs, prompt: Prompt, depth: int) -> None:
+    def known(self, inputs: Inputs, depth: int) -> Prompt | None:
+        """Return what is remembered of the prompt of ``inputs``; None unless that reaches ``depth`` blocks and may be used."""
+        key = _prompt_key(inputs)
+        known = self.prompts.get(key) if self.works else None
+        if known is None or len(known.calls) < depth:
+            return None
+        self.prompts.move_to_end(key)
+        return known
+
+    def begin(self, inputs: Inputs, prompt: Prompt) -> torch.Tensor:
+        """Return what the first block is given: the prompt's embeddings with the picture's features in their places."""
         hidden = self.module.get_input_embeddings()(inputs["input_ids"])
         features = self._features(inputs).to(hidden.dtype)
         assert len(features) == prompt.n_features, f"{len(features)} features for {prompt.n_features} places"
-        hidden = hidden.masked_scatter(prompt.is_picture, features)
-        for block, (args, kwargs) in zip(self.blocks, prompt.calls[:depth], strict=False):
-            out = block(hidden, *args, **kwargs)
-            hidden = out if torch.is_tensor(out) else out[0]
+        return hidden.masked_scatter(prompt.is_picture, features)
+
+    def block(self, hidden: torch.Tensor, prompt: Prompt, number: int) -> torch.Tensor:
+        """Run the block of that number, from 0, on what the one before it returned."""
+        args, kwargs = prompt.calls[number]
+        out = self.blocks[number](hidden, *args, **kwargs)
+        return out if torch.is_tensor(out) else out[0]
+
+    def _run(self, inputs: Inputs, prompt: Prompt, depth: int) -> None:
+        hidden = self.begin(inputs, prompt)
+        for number in range(depth):
+            hidden = self.block(hidden, prompt, number)
 
     def _features(self, inputs: Inputs) -> torch.Tensor:
         """Return the picture's features as the decoder gets them, (position, width)."""
@@ -123,7 +143,8 @@ class Replay:
                 hook.remove()
             if len(calls) == depth:
                 where = (inputs["input_ids"] == self.image_token).unsqueeze(-1)
-                self.prompts[key] = Prompt(where, int(where.sum()), tuple(calls))
+                found, before = Prompt(where, int(where.sum()), tuple(calls)), self.prompts.get(key)
+                self.prompts[key] = replace(before, calls=found.calls) if before else found
                 while len(self.prompts) > KEPT:
                     self.prompts.popitem(last=False)
 

@@ -20,6 +20,7 @@ from sn_viz.errors import UserError
 from sn_viz.models.blocks import decoder_blocks, final_norm, has_class_token, tower_blocks
 from sn_viz.models.families import FAMILIES
 from sn_viz.models.fast_inputs import FastInputs
+from sn_viz.models.programs import Watch
 from sn_viz.models.replay import Replay
 from sn_viz.models.threads import threads_for
 from sn_viz.types import Picture
@@ -64,7 +65,9 @@ class Vlm:
         self.tokenizer.padding_side = "left"
         if self.tokenizer.pad_token is None:
             self.tokenizer.pad_token = self.tokenizer.eos_token
-        self.n_weights = sum(weight.numel() for weight in module.parameters())
+        weights = list(module.parameters())
+        self.n_weights = sum(weight.numel() for weight in weights)
+        self._first, self._number = weights[0], next((w for w in weights if w.is_floating_point()), weights[0])
         self.lock = threading.RLock()
         self._text_lock = threading.RLock()
         self.plans: dict[Any, Any] = {}
@@ -77,6 +80,10 @@ class Vlm:
         """What of the exit block runs on the last position only, found by ``exits`` on first use."""
         self.replay = Replay(module, list(self.blocks), self.forward_options())
         """Forward passes that are stopped before their end."""
+        self.watch: Watch | None = None
+        """Guards recorded programs, made by ``exits`` with the first of them."""
+        self.records = True
+        """Whether passes are recorded; False once a program computed anything else than the model."""
         self._size_matters: bool | None = None
 
     def __repr__(self) -> str:
@@ -90,12 +97,12 @@ class Vlm:
     @property
     def device(self) -> torch.device:
         """Where the model's inputs go."""
-        return self.module.device
+        return self._first.device
 
     @property
     def dtype(self) -> torch.dtype:
         """The number format of the weights."""
-        return self.module.dtype
+        return self._number.dtype
 
     def prepare(self, pictures: Sequence[Picture], questions: Sequence[str]) -> Inputs:
         """Turn pictures and questions into one batch of model inputs.
@@ -141,7 +148,7 @@ class Vlm:
         images = [[Image.fromarray(np.ascontiguousarray(picture.pixels))] for picture in pictures]
         with self._text_lock:
             prompts = self.prompts(questions)
-            return dict(self.processor(images=images, text=prompts, **self._text_options(prompts[0])))
+            return dict(self.processor(images=images, text=prompts, **self.text_options(prompts[0])))
 
     def prompts(self, questions: Sequence[str]) -> list[str]:
         """Return the text put before the model for each question, with one placeholder for the picture."""
@@ -153,7 +160,8 @@ class Vlm:
         turns = [[{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": question}]}] for question in questions]
         return self.processor.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
 
-    def _text_options(self, prompt: str) -> dict[str, Any]:
+    def text_options(self, prompt: str) -> dict[str, Any]:
+        """Return what the processor is told besides pictures and prompts such as ``prompt``."""
         options: dict[str, Any] = {"padding": True, "return_tensors": "pt"}
         bos = self.tokenizer.bos_token
         written = bos is not None and prompt.startswith(bos)  # the template wrote it; a second one would change every activation
@@ -207,6 +215,10 @@ class Vlm:
     def threads(self, batch: int) -> AbstractContextManager[None]:
         """Return the context for a pass of ``batch`` examples, which gives it as many threads as it can use."""
         return threads_for(self.n_weights, batch, self.device)
+
+    def warm_up(self) -> None:
+        """Answer once about a blank picture, so that the first real one does not pay for the first pass of a process."""
+        self.generate([Picture(np.full((64, 64, 3), 127, np.uint8))], ["?"], max_new_tokens=1)
 
     def forward_options(self) -> dict[str, Any]:
         """Return the options of a forward pass that keeps no cache and computes logits at the last position only."""
