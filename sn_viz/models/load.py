@@ -1,7 +1,8 @@
 """Loads a model by name or from a folder.
 
 Takes a name or path; returns a ``Vlm``. Only safetensors weights are read, no code that comes with a model is ever run, and a model
-comes from the hub only at a pinned commit.
+comes from the hub only at a pinned commit. A folder from outside is looked at first (``folder_check``), its template and tokenizer
+run in a process of their own (``apart``), and it is tried on one picture: what cannot be used is told in a sentence.
 """
 
 from __future__ import annotations
@@ -9,20 +10,25 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from safetensors import SafetensorError
 
 from sn_viz.errors import UserError
+from sn_viz.models.apart import Apart, Template, try_tokenizer
 from sn_viz.models.catalog import locate
+from sn_viz.models.folder_check import check_folder, check_weights, weights_held
 from sn_viz.models.torchvision_guard import hide_broken_torchvision
 from sn_viz.models.vlm import Vlm
 from sn_viz.models.weights import weights_key
+from sn_viz.paths import ASSETS
+from sn_viz.types import Picture
 
 hide_broken_torchvision()
 
-from transformers import AutoConfig, AutoImageProcessor, AutoModelForImageTextToText, AutoProcessor, AutoTokenizer  # noqa: E402
+from transformers import AutoConfig, AutoImageProcessor, AutoModelForImageTextToText, AutoProcessor, AutoTokenizer, PreTrainedConfig  # noqa: E402
 from transformers.utils import logging  # noqa: E402
 
 
@@ -76,20 +82,22 @@ def load_model(
     device = _device(device)
     dtype = dtype or (torch.float32 if device.type == "cpu" else torch.bfloat16)
     options: dict[str, Any] = {"revision": revision, "trust_remote_code": False, "local_files_only": revision is None}
+    apart = _apart(source, revision, name)
     try:
         with _quiet(local=revision is None):
-            config = AutoConfig.from_pretrained(source, **options)
+            config = _plain_config(AutoConfig.from_pretrained(source, **options))
             processor = _load_processor(source, config, options)
+            if revision is None:
+                _check_weights(source, config, dtype, device, name)
             loaded: Any = AutoModelForImageTextToText.from_pretrained(
                 source, config=config, dtype=dtype, use_safetensors=True, output_loading_info=True, **options
             )
             module, report = loaded
-    except (OSError, ValueError, ImportError, KeyError, RuntimeError, TypeError, SafetensorError) as error:
-        raise UserError(
-            f"The model {name!r} could not be loaded.",
-            f"{type(error).__name__}: {next(iter(str(error).strip().splitlines()), 'no details')}",
-            "It must be a complete image-text-to-text model with safetensors weights; from the hub, the network must work.",
-        ) from error
+            _plain_generation(module)
+    except UserError:
+        raise
+    except Exception as error:  # transformers and tokenizers raise whatever a damaged folder makes them raise, plain Exception too
+        raise _not_loaded(name, error) from error
     if report["missing_keys"]:
         raise UserError(
             f"The model {name!r} could not be loaded.",
@@ -103,7 +111,76 @@ def load_model(
             "Choose a model such as LLaVA, Qwen3-VL, Idefics3 or Gemma 3.",
         )
     key = weights_key(name, source, revision, str(dtype).removeprefix("torch."), processor)
-    return Vlm(name, module.eval().requires_grad_(False).to(device), processor, key)
+    vlm = Vlm(name, module.eval().requires_grad_(False).to(device), processor, key)
+    if apart is not None:
+        if getattr(processor, "chat_template", None):
+            vlm.template = Template(apart, processor)
+        _try(vlm)
+    return vlm
+
+
+def _apart(source: str, revision: str | None, name: str) -> Apart | None:
+    """Return the process for template and tokenizer of a folder from outside, tried; None for an embedded or a pinned model."""
+    if revision is not None or Path(source).resolve().parent == ASSETS.resolve():
+        return None
+    apart = Apart()
+    apart.start()  # it takes its moment while the files are looked at
+    check_folder(source, name)
+    try:
+        try_tokenizer(apart, Path(source))
+    except UserError as error:
+        raise UserError(f"The model {name!r} could not be loaded.", f"{error.what} {error.cause}", error.mend) from error
+    return apart
+
+
+def _plain_config(config: Any) -> Any:
+    """Return a configuration that leaves the choice of attention to transformers: one that is read may name code on the hub."""
+    parts, seen = [config], []
+    while parts:
+        part = parts.pop()
+        seen.append(part)
+        part._attn_implementation = None
+        part._experts_implementation = None
+        inner = (value for value in vars(part).values() if isinstance(value, PreTrainedConfig))
+        parts += [value for value in inner if all(value is not known for known in seen)]
+    return config
+
+
+def _plain_generation(module: Any) -> None:
+    """Keep of a model's own settings for generating only its tokens and its penalty for repeating, and no number of beams."""
+    own = module.generation_config
+    kept = {name: getattr(own, name, None) for name in ("bos_token_id", "eos_token_id", "pad_token_id", "suppress_tokens")}
+    penalty = getattr(own, "repetition_penalty", None)
+    if isinstance(penalty, float) and 0.1 <= penalty <= 10:
+        kept["repetition_penalty"] = penalty
+    module.generation_config = type(own)(**{name: value for name, value in kept.items() if value is not None})
+
+
+def _check_weights(source: str, config: Any, dtype: torch.dtype, device: torch.device, name: str) -> None:
+    """Count the weights that a configuration asks for, before any is allocated."""
+    held = weights_held(source, name)
+    with torch.device("meta"):
+        asked = sum(weight.numel() for weight in AutoModelForImageTextToText.from_config(config).parameters())
+    quantised = getattr(config, "quantization_config", None) is not None
+    check_weights(asked, held, dtype.itemsize, quantised, device.type == "cpu", name)
+
+
+def _try(vlm: Vlm) -> None:
+    """Ask the model about one blank picture, so that what cannot answer is told now and not in the middle of a search."""
+    try:
+        vlm.first_token_logits([Picture(np.full((48, 64, 3), 127, np.uint8))], ["Is there a dog in this picture?"])
+    except UserError as error:
+        raise UserError(f"The model {vlm.name!r} could not be loaded.", f"{error.what} {error.cause}", error.mend) from error
+    except Exception as error:  # whatever its parts do when they do not fit each other
+        raise _not_loaded(vlm.name, error) from error
+
+
+def _not_loaded(name: str, error: Exception) -> UserError:
+    return UserError(
+        f"The model {name!r} could not be loaded.",
+        f"{type(error).__name__}: {next(iter(str(error).strip().splitlines()), 'no details')[:300]}",
+        "It must be a complete image-text-to-text model with safetensors weights; from the hub, the network must work.",
+    )
 
 
 def _device(wanted: str | torch.device | None) -> torch.device:

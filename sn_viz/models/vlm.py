@@ -6,7 +6,7 @@ Takes pictures and questions; returns tensors, texts or logits. It knows nothing
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import Any
@@ -68,6 +68,8 @@ class Vlm:
         weights = list(module.parameters())
         self.n_weights = sum(weight.numel() for weight in weights)
         self._first, self._number = weights[0], next((w for w in weights if w.is_floating_point()), weights[0])
+        self.template: Callable[[Sequence[Any]], list[str]] | None = None
+        """Renders the chat template of a model from outside, in a process of its own; None where transformers renders it here."""
         self.lock = threading.RLock()
         self._text_lock = threading.RLock()
         self.plans: dict[Any, Any] = {}
@@ -158,6 +160,8 @@ class Vlm:
         if not getattr(self.processor, "chat_template", None):
             return [f"{getattr(self.processor, 'image_token', '')}{question}" for question in questions]
         turns = [[{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": question}]}] for question in questions]
+        if self.template is not None:
+            return self.template(turns)
         return self.processor.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
 
     def text_options(self, prompt: str) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def read_link(parameters: Mapping[str, str], packs: tuple[str, ...], models: tup
     Parameters
     ----------
     parameters : mapping of str to str
-        The query of the address.
+        The query of the address; a value that is no text is left out.
     packs, models : tuple of str
         Names that exist.
     """
@@ -50,23 +50,25 @@ def write_link(link: Link) -> str:
     """Return the query of ``link``, with its question mark; silent parts are left out."""
     parts = {name: value for name, value in vars(link).items() if value is not None}
     if link.t is not None:
-        parts["t"] = f"{link.t:.6g}"
+        parts["t"] = f"{link.t:.9g}"  # a threshold is a float32, which this tells exactly
     return "?" + urlencode(parts)
 
 
-def _one_of(text: str | None, names: tuple[str, ...]) -> str | None:
-    return text if text in names else None
+def _one_of(text: object, names: tuple[str, ...]) -> str | None:
+    return text if isinstance(text, str) and text in names else None
 
 
-def _whole(text: str | None, low: int, high: int) -> int | None:
-    if text is None or not text.isascii() or not text.isdigit() or len(text) > 10:
+def _whole(text: object, low: int, high: int) -> int | None:
+    if not isinstance(text, str) or not text.isascii() or not text.isdigit() or len(text) > 10:
         return None
     return int(text) if low <= int(text) <= high else None
 
 
-def _finite(text: str | None) -> float | None:
+def _finite(text: object) -> float | None:
+    if not isinstance(text, str) or len(text) > 40:
+        return None
     try:
-        number = float(text or "")
+        number = float(text)
     except ValueError:
         return None
     return number if math.isfinite(number) and abs(number) < 1e30 else None
