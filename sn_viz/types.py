@@ -74,6 +74,33 @@ class Config:
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
 
 
+@dataclass(frozen=True)
+class AnswerKey:
+    """What each class is answered with, and how that is known. The one mapping that every reader of answers uses."""
+
+    classes: tuple[str, ...]
+    words: tuple[str, ...]
+    """The answer of each class, in the order of ``classes``: yes, no, its name, or what the user said."""
+    source: str
+    """"given" by the user; "named" or "asked" when the names or the question tell; "observed" in the probing answers; "unknown"."""
+    reason: str
+    """Why, in a sentence."""
+    yes: int = -1
+    """Index of the class that "yes" stands for; -1 when it stands for none, or that is not known."""
+    no: int = -1
+    inferred: bool = False
+    """Whether a figure that rests on it is to be marked: it was neither given nor are the classes called so."""
+    by_question: bool = False
+    """Whether it changes with the question of the example; ``words`` are then the names."""
+    rule: str = ""
+    """The published benchmark whose own rule reads the answers; "" for ours."""
+
+    @property
+    def known(self) -> bool:
+        """Whether answers can be read; if not, the accuracy of written answers is undefined."""
+        return self.source != "unknown"
+
+
 @dataclass(frozen=True, eq=False)
 class Picture:
     """One decoded image, named by its content."""

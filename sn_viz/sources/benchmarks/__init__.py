@@ -66,6 +66,9 @@ class Benchmark:
     hub: HubSet | None = None
     parts: tuple[str, str] = (TRAIN, VAL)
     """The part that probing questions are drawn from, and the part for test questions; equal where only one is published."""
+    read: Callable[[str, str, tuple[str, ...]], int] | None = None
+    """Reads (answer, question, classes) as the benchmark's own evaluator does: index of the class, or -1. None where the evaluator
+    takes no free text, and answers are read as everywhere else."""
 
 
 BENCHMARKS: Registry[Benchmark] = Registry("published benchmark", __name__)

@@ -13,7 +13,7 @@ from typing import Any
 
 from sn_viz.sources.benchmarks import BENCHMARKS, TRAIN, VAL, Asked, Benchmark, HubSet
 from sn_viz.sources.benchmarks.files import bytes_of_row, entries, field, find_file, picture_in
-from sn_viz.sources.benchmarks.letters import LETTERS, with_letters
+from sn_viz.sources.benchmarks.letters import LETTERS, choices_of, with_letters
 
 LAYOUT = "aokvqa_v1p0_train.json, aokvqa_v1p0_val.json and the photographs in train2017 and val2017"
 
@@ -40,6 +40,24 @@ def _asked(entry: Mapping[str, Any], number: int, source: str) -> tuple[str, str
     return with_letters(text, choices, field(entry, "correct_choice_idx", int, source, number), source, number)
 
 
+def read(answer: str, question: str, classes: tuple[str, ...]) -> int:
+    """Return the class of an answer: the choice it equals, as in ``evaluation/eval_predictions.py`` of github.com/allenai/aokvqa.
+
+    There a prediction is a choice's own text and must equal it. The question asks for a letter here, so that a letter alone, with or
+    without a full stop, stands for its choice.
+
+    Examples
+    --------
+    >>> [read(said, "What? A. a cat B. a dog. Answer with one letter.", ("A", "B")) for said in ("B", "B.", "a dog", "It is a dog")]
+    [1, 1, 1, -1]
+    """
+    said = answer.strip()
+    if said.rstrip(".") in classes:
+        return classes.index(said.rstrip("."))
+    letters = [letter for letter, choice in choices_of(question) if choice == said.rstrip(".")]
+    return classes.index(letters[0]) if len(letters) == 1 and letters[0] in classes else -1
+
+
 BENCHMARKS.register("aokvqa")(
     Benchmark(
         title="A-OKVQA",
@@ -51,5 +69,6 @@ BENCHMARKS.register("aokvqa")(
         local=local,
         row=row,
         hub=HubSet("HuggingFaceM4/A-OKVQA", {TRAIN: "train", VAL: "validation"}),
+        read=read,
     )
 )

@@ -32,3 +32,21 @@ def with_letters(question: str, choices: Sequence[object], right: int, source: s
         raise wrong(source, number, f"The right choice is number {right} of {len(choices)}.")
     options = " ".join(f"{letter}. {str(choice).strip().rstrip('.')}" for letter, choice in zip(LETTERS, choices, strict=False))
     return clean(f"{question} {options}. Answer with one letter."), LETTERS[right]
+
+
+def choices_of(asked: str) -> list[tuple[str, str]]:
+    """Return the letters and choices of a question made by `with_letters`.
+
+    Examples
+    --------
+    >>> choices_of("What is it? A. a cat B. a dog. Answer with one letter.")
+    [('A', 'a cat'), ('B', 'a dog')]
+    """
+    body = asked.removesuffix(" Answer with one letter.").removesuffix(".")
+    found: list[tuple[str, str]] = []
+    for letter in reversed(LETTERS):
+        before, mark, choice = body.rpartition(f" {letter}. ")
+        if mark:
+            found.append((letter, choice.strip()))
+            body = before
+    return found[::-1]

@@ -57,6 +57,21 @@ def row(entry: Mapping[str, Any], number: int, source: str, settings: tuple[str,
     return Asked(image, image, clean(text), yes_or_no(label, source, number), bytes_of_row(entry, number, source))
 
 
+def read(answer: str, question: str, classes: tuple[str, ...]) -> int:
+    """Return the class of an answer as POPE's authors read it (``evaluate.py`` of github.com/AoiDragon/POPE).
+
+    Of what stands before the first full stop the commas are taken out and the words parted at spaces; "No", "no" or "not" among them
+    makes a no, anything else is a yes: even an answer that says nothing, or one such as "There isn't a dog".
+
+    Examples
+    --------
+    >>> [read(answer, "", ("no", "yes")) for answer in ("Yes.", "There is not", "No, there is a cat.", "A photograph. No dog.", "")]
+    [1, 0, 0, 1, 1]
+    """
+    said = answer.partition(".")[0].replace(",", "").split(" ")
+    return classes.index(NO if {"No", "no", "not"} & set(said) else YES)
+
+
 def _benchmark(title: str, settings: tuple[str, ...]) -> Benchmark:
     return Benchmark(
         title=title,
@@ -69,6 +84,7 @@ def _benchmark(title: str, settings: tuple[str, ...]) -> Benchmark:
         row=functools.partial(row, settings=settings),
         hub=HubSet("lmms-lab/POPE", {VAL: "test"}),
         parts=(VAL, VAL),
+        read=read,
     )
 
 

@@ -8,6 +8,7 @@ choices get letters in the published order, and the right letter is the class.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,28 @@ def _members(path: Path, part: str) -> frozenset[str] | None:
     return frozenset(map(str, field(whole(path), part, list, path.name, 1)))
 
 
+_SAID = re.compile(r"The answer is ([A-Z])")
+
+
+def read(answer: str, question: str, classes: tuple[str, ...]) -> int:
+    """Return the class of an answer as published evaluators read it.
+
+    The authors' (``models/run_gpt3.py`` of github.com/lupantech/ScienceQA) take the letter of the only "The answer is B"; LLaVA's
+    (``llava/eval/eval_science_qa.py`` of github.com/haotian-liu/LLaVA), which most models with pictures are scored by, also a letter
+    that is the whole answer, or that begins it with a full stop and a space. Anything else is a failed answer; where the authors'
+    script would then draw a letter, this is -1.
+
+    Examples
+    --------
+    >>> [read(answer, "", ("A", "B")) for answer in ("B", "B. a dog", "I think. The answer is B.", "a dog", "It is B")]
+    [1, 1, 1, -1, -1]
+    """
+    text = answer.replace("\n", ". ")
+    said = {text.strip()} & set(classes) or ({text[0]} if text[1:3] == ". " else set(_SAID.findall(text)))
+    letter = said.pop() if len(said) == 1 else ""
+    return classes.index(letter) if letter in classes else -1
+
+
 BENCHMARKS.register("scienceqa")(
     Benchmark(
         title="ScienceQA",
@@ -68,5 +91,6 @@ BENCHMARKS.register("scienceqa")(
         local=local,
         row=row,
         hub=HubSet("derek-thomas/ScienceQA", {TRAIN: "train", VAL: "validation"}),
+        read=read,
     )
 )
