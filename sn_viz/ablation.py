@@ -19,7 +19,7 @@ from jaxtyping import Float, Int
 from sn_viz.errors import UserError
 from sn_viz.formatting import percent
 from sn_viz.statistics import Difference, wilson
-from sn_viz.types import Interval, LabelledImages, Neurons, Progress
+from sn_viz.types import AnswerKey, Interval, LabelledImages, Neurons, Progress
 
 if TYPE_CHECKING:
     from sn_viz.models.vlm import Vlm
@@ -93,6 +93,7 @@ def ablate(
     n_draws: int = N_DRAWS,
     seed: int = 0,
     progress: Progress | None = None,
+    key: AnswerKey | None = None,
 ) -> Ablation:
     """Overwrite the chosen neurons, and then random ones, in the full pass.
 
@@ -115,6 +116,8 @@ def ablate(
     seed : int
         Of the random neurons and of the bootstrap.
     progress : callable, optional
+    key : AnswerKey, optional
+        What each class is answered with; by default what names and question tell.
 
     Returns
     -------
@@ -130,7 +133,7 @@ def ablate(
     random = np.random.default_rng(seed)
     draws = [matched_random(neurons, chosen, random) for _ in range(n_draws)]
     before_logits = _logits(vlm, images)
-    leads = _Leads(vlm, before_logits, images)
+    leads = _Leads(vlm, before_logits, images, key)
     before = leads.answers(before_logits)
     after, push, done = [], [], 0
     for columns in (chosen, *draws):
@@ -294,11 +297,11 @@ def _logits(
 class _Leads:
     """Reads classes off the first token's logits, always by the same words."""
 
-    def __init__(self, vlm: Vlm, logits: np.ndarray, images: LabelledImages) -> None:
+    def __init__(self, vlm: Vlm, logits: np.ndarray, images: LabelledImages, key: AnswerKey | None) -> None:
         from sn_viz.baselines.answers import answer_words
 
         self.vlm, self.classes, self.question = vlm, images.classes, images.question
-        self.words = answer_words(vlm, logits, images.classes, images.question)
+        self.words = answer_words(vlm, logits, images.classes, images.question, key)
 
     def scores(self, logits: np.ndarray) -> np.ndarray:
         """Return one logit per class, (example, class)."""

@@ -102,6 +102,9 @@ def find(
     test: Annotated[str | None, typer.Option(help="Separate test images, in any form that DATA may have.")] = None,
     test_size: Annotated[float, typer.Option(help="Fraction of DATA kept for testing.")] = 0.5,
     seed: Annotated[int, typer.Option(help="Of the split, the folds and the null.")] = 0,
+    answers: Annotated[
+        str | None, typer.Option(help='What the model says for each class: "dog=yes,cat=no". [default: told by names and question]')
+    ] = None,
     compare: Annotated[str, typer.Option(help="all (but slow ones), none, or names with commas: all,lora.")] = "all",
     device: DeviceOption = None,
     json_file: JsonOption = None,
@@ -135,6 +138,7 @@ def find(
                 weighting=weighting,
                 exit_layer=exit_layer,
                 seed=seed,
+                answers=answers,
                 progress=progress,
                 device=device,
             )
@@ -172,7 +176,7 @@ def predict(
         pictures, questions = decision.pictures_and_questions(reopened, images, question)
         vlm = model_named(model, device)
         predictions = decision.predict(reopened, pictures, layer, questions[0], vlm)
-        answers = decision.full_answers(vlm, pictures, questions) if compare else []
+        answers = decision.full_answers(vlm, pictures, questions, reopened.answer_key) if compare else []
         names = [Path(image).name for image in images]
         if json_file != "-":
             said_in_full = [f"{a.text} ({a.milliseconds:.1f} ms)" for a in answers]

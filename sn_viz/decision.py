@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sn_viz.baselines.answers import parse_answer
+from sn_viz.baselines.answers.said import written_answers
 from sn_viz.choices import checked_layer
 from sn_viz.classifier import vote, winners
 from sn_viz.errors import UserError
@@ -22,7 +23,7 @@ from sn_viz.extract import batches, neurons_of
 from sn_viz.latency import milliseconds_in_turns
 from sn_viz.models.once import model_named
 from sn_viz.progress import silent
-from sn_viz.types import Config, LabelledImages, Neurons, Picture, Prediction, Progress, Run, Stumps
+from sn_viz.types import AnswerKey, Config, LabelledImages, Neurons, Picture, Prediction, Progress, Run, Stumps
 
 if TYPE_CHECKING:
     from sn_viz.models import Vlm
@@ -167,12 +168,12 @@ class Answer:
     """From decoded image to text, batch 1."""
 
 
-def full_answers(vlm: Vlm, pictures: Sequence[Picture], questions: Sequence[str]) -> list[Answer]:
-    """Let the full model answer each question about its picture, one at a time."""
+def full_answers(vlm: Vlm, pictures: Sequence[Picture], questions: Sequence[str], key: AnswerKey | None = None) -> list[Answer]:
+    """Let the full model answer each question about its picture, one at a time; with a key, until the answer names a class."""
     answers = []
     for picture, question in zip(pictures, questions, strict=True):
         start = time.perf_counter()
-        text = vlm.generate([picture], [question])[0]
+        text = written_answers(vlm, [picture], [question], key)[0]
         answers.append(Answer(text, 1000 * (time.perf_counter() - start)))
     return answers
 
@@ -185,6 +186,7 @@ def measure_latency(
     voters: tuple[Stumps, ...],
     exit_layer: int,
     progress: Progress = silent,
+    key: AnswerKey | None = None,
 ) -> tuple[dict[str, float], np.ndarray]:
     """Time the full answer, its first token and every exit layer in turns: batch 1, from decoded image to label.
 
@@ -201,7 +203,7 @@ def measure_latency(
     ]
 
     def full_model(example: tuple[Picture, str]) -> int:
-        return parse_answer(vlm.generate([example[0]], [example[1]])[0], test.classes, example[1])
+        return parse_answer(written_answers(vlm, [example[0]], [example[1]], key)[0], test.classes, example[1], key)
 
     def first_token(example: tuple[Picture, str]) -> int:
         return int(vlm.first_token_logits([example[0]], [example[1]])[0].argmax())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sn_viz.baselines import BASELINES, Context, sites_read_by
+from sn_viz.baselines.answers import answer_key, given_answers
+from sn_viz.baselines.answers.said import observed
 from sn_viz.caveats import with_warnings
 from sn_viz.choices import baseline_names, check_choices, checked_layer
 from sn_viz.classifier import voters_by_layer, votes_by_layer
@@ -94,7 +96,10 @@ def run(
     with stage("vote", 0.46, "Voting on the test images"):
         votes = votes_by_layer(unseen.values, voters, n_classes, config.weighting, layers.start)
     with stage("baselines", 0.80, "Comparing with other methods") as report:
-        context = Context(vlm, train, test, seen.values, unseen.values, seen.neurons, config.seed, report, cache)
+        key = answer_key(train.classes, train.questions, dict(config.answers), train.answer_rule)
+        if "full-model" in config.compare:
+            key = observed(vlm, train, key, part(report, 0.0, 0.05))
+        context = Context(vlm, train, test, seen.values, unseen.values, seen.neurons, config.seed, report, cache, key)
         baselines, left_out = compare(config.compare, context)
     with stage("null", 0.88, "Asking what luck alone would find"):
         labellings = int(np.clip(NULL_BUDGET / max(seen.values.size, 1), 20, 100))
@@ -102,7 +107,7 @@ def run(
     with stage("stability", 0.90, "Drawing the probing images again"):
         stability = stability_of(config, seen, voters[exit_layer - layers.start], train, exit_layer)
     with stage("latency", 1.0, "Timing, one image at a time") as report:
-        exit_ms, layer_ms = measure_latency(config, vlm, test, seen, voters, exit_layer, report)
+        exit_ms, layer_ms = measure_latency(config, vlm, test, seen, voters, exit_layer, report, key)
     found = Run(
         config=config,
         train=train,
@@ -120,6 +125,7 @@ def run(
         latency_ms=exit_ms,
         seconds=stage.seconds,
         versions=versions(vlm),
+        answer_key=key,
         findings={"stability": stability},
     )
     return with_warnings(found, *left_out)
@@ -160,6 +166,7 @@ def find(
     weighting: str = "majority",
     exit_layer: int | str | None = "auto",
     seed: int = 0,
+    answers: Mapping[str, str] | str | None = None,
     progress: Progress | None = None,
     device: str | None = None,
     dtype: Any = None,
@@ -193,6 +200,9 @@ def find(
         From 1, or "V4" for the fourth block of the vision tower; "auto" chooses it on the probing split.
     seed : int
         Of the split, the folds and the null.
+    answers : mapping of str to str, or str, optional
+        What the model says for each class: ``{"dog": "yes", "cat": "no"}`` or "dog=yes,cat=no". By default what the names and the
+        question tell; see `sn_viz.baselines.answers.answer_key`.
     progress : callable, optional
         ``progress(fraction, doing)``; may raise ``Cancelled``.
     device, dtype : optional
@@ -222,6 +232,8 @@ def find(
     warm_up_beside(fixed=rule != "best-split")  # compiles on a new machine, while the model loads
     with stage("load", 0.10, "Loading images and model") as report:
         train, held_out = load_splits(data, question, test, test_size, seed)
+        given = given_answers(answers)
+        answer_key(train.classes, train.questions, given)  # a mistake in the answers is told before the model loads
         report(0.5, "Loading the model")
         vlm = model_named(model, device, dtype)
     config = Config(
@@ -236,6 +248,7 @@ def find(
         test_size=test_size,
         seed=seed,
         compare=names,
+        answers=tuple(given.items()),
     )
     found = run(config, train, held_out, vlm, part(progress or silent, 0.10, 1.0))
     return replace(found, seconds={**stage.seconds, **found.seconds})

@@ -21,8 +21,9 @@ from jaxtyping import AbstractArray
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints, ValidationError, create_model
 from typing_extensions import TypedDict
 
-from sn_viz.types import Baseline, Config, Interval, LabelledImages, LayerAccuracy, Picture, Run
+from sn_viz.types import AnswerKey, Baseline, Config, Interval, LabelledImages, LayerAccuracy, Picture, Run
 
+SOURCES_OF_ANSWERS = ("given", "named", "asked", "observed", "unknown")
 FORMATS = (1, 2)
 """1: saved before ``run.json`` had a digest of its own. 2: the digest lies in ``run.sha256``."""
 MOST_BYTES = 128 * 2**20
@@ -77,6 +78,15 @@ class _IntervalFacts(BaseModel):
 
 IntervalFacts = Annotated[_IntervalFacts, AfterValidator(_is_interval)]
 
+
+def _is_key(key: AnswerKey | None) -> AnswerKey | None:
+    if key is not None:
+        n = len(key.classes)
+        if len(key.words) != n or not (-1 <= key.yes < n and -1 <= key.no < n) or key.source not in SOURCES_OF_ANSWERS:
+            raise ValueError("the answers do not fit the classes")
+    return key
+
+
 RANGES: dict[type, dict[str, Any]] = {
     Config: {
         "model": Annotated[str, MinLen(1)],
@@ -94,6 +104,7 @@ RANGES: dict[type, dict[str, Any]] = {
     LayerAccuracy: {"layer": Layer, "cv_accuracy": Fraction, "latency_ms": Milliseconds},
     Baseline: {"name": Name, "latency_ms": Milliseconds},
     Run: {
+        "answer_key": Annotated[AnswerKey | None, AfterValidator(_is_key)],
         "exit_layer": Layer,
         "latency_ms": dict[Name, Milliseconds],
         "seconds": dict[Name, Milliseconds],

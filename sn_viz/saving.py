@@ -15,6 +15,7 @@ import os
 import re
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -269,7 +270,11 @@ def summary(run: Run) -> dict[str, Any]:
         },
         "neurons": [_neuron(run, i) for i in range(len(run.voters[run.exit_index]))],
         "null": {"best_score_p95": float(np.percentile(run.null_scores, 95)) if len(run.null_scores) else None},
-        "baselines": [{"name": b.name, "latency_ms": b.latency_ms, "note": b.note} for b in run.baselines],
+        "baselines": [
+            {"name": b.name, "latency_ms": b.latency_ms, "note": b.note, "named_no_class": _unnamed(b)} for b in run.baselines
+        ],
+        "answers": _answers(run),
+        "headline": _headline(run),
         "config": {**asdict(run.config), "model": run.config.model_name},
         "seconds": dict(run.seconds),
         "warnings": list(run.warnings),
@@ -277,6 +282,32 @@ def summary(run: Run) -> dict[str, Any]:
         "findings": dict(run.findings),
     }
     return _plain(facts)
+
+
+def _unnamed(baseline: Baseline) -> list[dict[str, Any]]:
+    """Return the written answers that named no class, each once with its count, the commonest first."""
+    texts = Counter(text for text, said in zip(baseline.answers, baseline.predicted, strict=False) if said < 0)
+    return [{"text": text, "count": count} for text, count in texts.most_common()]
+
+
+def _answers(run: Run) -> dict[str, Any] | None:
+    """Return what each class is answered with and how that is known."""
+    key = run.answer_key
+    if key is None:
+        return None
+    named = dict(zip(key.classes, key.words, strict=True)) if key.known else None
+    return {"words": named, "source": key.source, "inferred": key.inferred, "reason": key.reason, "rule": key.rule or None}
+
+
+def _headline(run: Run) -> dict[str, Any] | None:
+    """Return which full model the super neurons are set against: as it writes, or calibrated where that cannot be read."""
+    full = run.opponent
+    if full is None or full.accuracy is None:
+        return None
+    ms = {"full-model": run.latency_ms.get("full_model")}.get(full.name, full.latency_ms)
+    inferred = run.answer_key is not None and run.answer_key.inferred and full.name == "full-model"
+    speedup = _ratio(ms, run.latency_ms.get("early_exit"))
+    return {"full_model": full.name.replace("-", "_"), "accuracy": asdict(full.accuracy), "inferred": inferred, "speedup": speedup}
 
 
 def _neuron(run: Run, index: int) -> dict[str, Any]:

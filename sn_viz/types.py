@@ -63,6 +63,8 @@ class Config:
     seed: int = 0
     compare: tuple[str, ...] = ()
     """Names of baselines to run beside the super neurons; empty means none."""
+    answers: tuple[tuple[str, str], ...] = ()
+    """(class, its answer) as the user gave them; empty leaves it to the names and the question, see ``AnswerKey``."""
 
     @property
     def model_name(self) -> str:
@@ -128,6 +130,8 @@ class LabelledImages:
     """The question of each example; all equal when the question is fixed."""
     notes: tuple[str, ...] = ()
     """Plain warnings found while loading: files left out, duplicates, imbalance."""
+    answer_rule: str = ""
+    """The published benchmark whose own rule reads the answers to these questions; "" for ours."""
 
     def __len__(self) -> int:
         return len(self.names)
@@ -150,7 +154,7 @@ class LabelledImages:
 
     def ask(self, question: str | None) -> LabelledImages:
         """Return the same images asked ``question``; None changes nothing."""
-        return self if question is None else replace(self, questions=(question,) * len(self))
+        return self if question is None else replace(self, questions=(question,) * len(self), answer_rule="")
 
 
 @dataclass(frozen=True, eq=False)
@@ -335,6 +339,8 @@ class Run:
     """Wall-clock seconds of each stage."""
     warnings: tuple[str, ...] = ()
     versions: dict[str, str] = field(default_factory=dict)
+    answer_key: AnswerKey | None = None
+    """What each class is answered with; None in runs that were saved before it was kept."""
     findings: dict[str, dict[str, Any]] = field(default_factory=dict)
     """What was asked of the run beyond its own search, by name, as plain JSON values: see `sn_viz.checks`."""
 
@@ -342,6 +348,13 @@ class Run:
     def exit_index(self) -> int:
         """Where the exit layer lies on the layer axis of ``voters``, ``votes`` and ``by_layer``."""
         return self.exit_layer - self.neurons.layers.start
+
+    @property
+    def opponent(self) -> Baseline | None:
+        """The full model of the headline: as it writes, or calibrated where what it writes cannot be read as a class."""
+        named = {baseline.name: baseline for baseline in self.baselines}
+        full = named.get("full-model")
+        return full if full is not None and full.accuracy.value == full.accuracy.value else named.get("full-model-calibrated", full)
 
     def save(self, folder: str | Path) -> Path:
         """Write the run into ``folder`` (made if needed) and return it; see `sn_viz.saving.save_run`."""

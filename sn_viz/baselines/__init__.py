@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sn_viz.baselines.answers.key import answer_key
 from sn_viz.latency import median_milliseconds
 from sn_viz.progress import part, silent
 from sn_viz.registry import Registry
 from sn_viz.statistics import wilson
-from sn_viz.types import Activations, Baseline, Interval, LabelledImages, Neurons, Picture, Progress
+from sn_viz.types import Activations, AnswerKey, Baseline, Interval, LabelledImages, Neurons, Picture, Progress
 
 if TYPE_CHECKING:
     from sn_viz.models import Vlm
@@ -47,6 +48,13 @@ class Context:
     """Called with fractions of this baseline alone."""
     cache: Store | None = None
     """Where activations are kept."""
+    answer_key: AnswerKey | None = None
+    """What each class is answered with, where more is known of it than names and questions tell."""
+
+    @cached_property
+    def key(self) -> AnswerKey:
+        """What each class is answered with; the one mapping for written answers, logits and training targets."""
+        return self.answer_key or answer_key(self.train.classes, self.train.questions, rule=self.train.answer_rule)
 
     @property
     def n_classes(self) -> int:

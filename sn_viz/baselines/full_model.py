@@ -2,29 +2,67 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+
 import numpy as np
 
 from sn_viz.baselines import BASELINES, Context
 from sn_viz.baselines.answers import parse_answer
-from sn_viz.types import Baseline, LabelledImages
+from sn_viz.baselines.answers.said import written_answers
+from sn_viz.types import AnswerKey, Baseline, Interval, LabelledImages
 
 BATCH = 8
+SHOWN, SHOWN_CHARACTERS = 5, 60
+"""How many texts that named no class a note quotes, and how much of each."""
 
 
 @BASELINES.register("full-model")
 def run(context: Context) -> Baseline:
-    """Let the frozen model write its answer and read the class from it. An answer that names no class counts as wrong."""
+    """Let the frozen model write its answer and read the class from it. An answer that names no class counts as wrong; where it
+    cannot be told which class "yes" stands for, there is no accuracy."""
+    key, test = context.key, context.test
     answers = generate_answers(context)
-    predicted = np.array([parse_answer(a, context.test.classes, q) for a, q in zip(answers, context.test.questions, strict=True)])
-    unparsed = int(np.sum(predicted == -1))
+    predicted = np.array([parse_answer(a, test.classes, q, key) for a, q in zip(answers, test.questions, strict=True)], np.int64)
     return Baseline(
         name="full-model",
-        predicted=predicted.astype(np.int64),
-        accuracy=context.accuracy(predicted),
-        latency_ms=context.latency_ms(lambda asked: context.vlm.generate([asked[0]], [asked[1]])),
-        note=f"{unparsed} of {len(answers)} answers named no class and count as wrong." if unparsed else "",
+        predicted=predicted,
+        accuracy=context.accuracy(predicted) if key.known else Interval(np.nan, 0.0, 1.0, len(test)),
+        latency_ms=context.latency_ms(lambda asked: written_answers(context.vlm, [asked[0]], [asked[1]], key)),
+        note=note_on(key, answers, predicted),
         answers=tuple(answers),
     )
+
+
+def note_on(key: AnswerKey, answers: Sequence[str], predicted: np.ndarray) -> str:
+    """Say how the answers were read: what yes stands for and why, and which answers named no class."""
+    if not key.known:
+        return f"Cannot tell: {key.reason} Say it ({example_of(key)}), or look at the calibrated full model."
+    unnamed = unnamed_answers(answers, predicted)
+    parts = [f"Inferred: {meaning(key)}. {key.reason}"] if key.inferred else []
+    if unnamed:
+        shown = ", ".join(f"“{text[:SHOWN_CHARACTERS]}” ({count})" for text, count in unnamed[:SHOWN])
+        more = f", and {len(unnamed) - SHOWN} other texts" if len(unnamed) > SHOWN else ""
+        total = sum(count for _, count in unnamed)
+        parts.append(f"{total} of {len(answers)} answers named no class and count as wrong: {shown}{more}.")
+    return " ".join(parts)
+
+
+def meaning(key: AnswerKey) -> str:
+    """Return the mapping in short: "yes = dogs, no = others"."""
+    if key.by_question:
+        return "yes stands for the class that each question asks for"
+    return ", ".join(f"{word} = {name}" for word, name in sorted(zip(key.words, key.classes, strict=True), reverse=True))
+
+
+def example_of(key: AnswerKey) -> str:
+    """Return how the answers may be given on the command line."""
+    return '--answers "' + ",".join(f"{name}={word}" for name, word in zip(key.classes, ("yes", "no"), strict=False)) + '"'
+
+
+def unnamed_answers(answers: Sequence[str], predicted: np.ndarray) -> list[tuple[str, int]]:
+    """Return the texts that named no class and how often each was written, the commonest first."""
+    return Counter(text for text, said in zip(answers, predicted, strict=True) if said < 0).most_common()
 
 
 def generate_answers(context: Context) -> list[str]:
@@ -34,5 +72,5 @@ def generate_answers(context: Context) -> list[str]:
     for start in range(0, len(test), BATCH):
         context.progress(start / len(test), f"The full model answers: {start} of {len(test)} images")
         rows = slice(start, start + BATCH)
-        answers += context.vlm.generate(test.pictures[rows], test.questions[rows])
+        answers += written_answers(context.vlm, test.pictures[rows], test.questions[rows], context.key)
     return answers

@@ -19,7 +19,7 @@ def run(context: Context) -> Baseline:
     is one threshold on yes minus no, in either direction, so that a model that answers the wrong way round is put right."""
     vlm, train, test = context.vlm, context.train, context.test
     seen, unseen = _first_token_logits(context)
-    words = answer_words(vlm, seen, train.classes, train.question)
+    words = answer_words(vlm, seen, train.classes, train.question, context.key, fitted=True)
     fitted = fit_offsets(class_logits(vlm, seen, train.classes, words=words), train.labels)
     predicted = fitted.predict(class_logits(vlm, unseen, test.classes, words=words))
 
@@ -33,8 +33,14 @@ def run(context: Context) -> Baseline:
         accuracy=context.accuracy(predicted),
         latency_ms=context.latency_ms(label_of),
         note=f"Compares the logits of {' / '.join(words)}; the cut is fitted on {len(train)} probing images"
-        + (", and says the opposite of the model." if fitted.sign < 0 else "."),
+        + _direction(fitted, context.key.known),
     )
+
+
+def _direction(fitted: Offsets, known: bool) -> str:
+    if not known:
+        return ", which of them stands for which class too."
+    return ", and says the opposite of the model." if fitted.sign < 0 else "."
 
 
 class Offsets:

@@ -7,7 +7,7 @@ import torch
 
 from sn_viz.baselines import BASELINES, Context, reads
 from sn_viz.baselines.answers import answer_words, class_logits
-from sn_viz.types import Baseline
+from sn_viz.types import Baseline, Interval
 
 BATCH = 64
 
@@ -20,7 +20,9 @@ def run(context: Context) -> Baseline:
     vlm, train, test = context.vlm, context.train, context.test
     n_layers = len(context.residual)
     last = spoken(vlm, context.residual[-1][0])
-    words = answer_words(vlm, last, train.classes, train.question)
+    words = answer_words(vlm, last, train.classes, train.question, context.key)
+    if not context.key.known and answer_words(vlm, last, train.classes, train.question, context.key, fitted=True) != words:
+        return _cannot_tell(len(test))
     on_train, on_test = [], []
     for layer, (seen, unseen) in enumerate(context.residual, start=1):
         context.progress(layer / (n_layers + 1), f"Logit lens: layer {layer} of {n_layers}")
@@ -41,6 +43,12 @@ def run(context: Context) -> Baseline:
         note=f"Compares the logits of {' / '.join(words)} after layer {chosen}, the best on the probing images.",
         by_layer=tuple(context.accuracy(said) for said in on_test),
     )
+
+
+def _cannot_tell(n_test: int) -> Baseline:
+    """Return the lens of a model that says yes and no where it is not known what they stand for: nothing here is fitted."""
+    note = "Cannot tell which class yes stands for, so that the logits of yes and no cannot be compared."
+    return Baseline("logit-lens", np.full(n_test, -1, np.int64), Interval(np.nan, 0.0, 1.0, n_test), np.nan, note)
 
 
 def residual_after(vlm, asked: tuple, layer: int) -> np.ndarray:

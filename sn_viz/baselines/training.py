@@ -166,7 +166,10 @@ def distinct_words(vlm: Vlm, context: Context) -> tuple[tuple[str, ...], tuple[l
     """
     seen = spoken(vlm, context.residual[-1][0])
     classes = context.train.classes
-    for words in (answer_words(vlm, seen, classes, context.train.question), tuple(ascii_uppercase[: len(classes)])):
+    for words in (
+        answer_words(vlm, seen, classes, context.train.question, context.key, fitted=True),
+        tuple(ascii_uppercase[: len(classes)]),
+    ):
         starts = tuple(vlm.answer_token_ids(word) for word in words)
         if len(words) == len(classes) and all(starts) and len({i for ids in starts for i in ids}) == sum(map(len, starts)):
             return words, starts

@@ -14,7 +14,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from torch import nn
 
-from sn_viz.baselines.answers import parse_answer
+from sn_viz.baselines.answers import answer_key, parse_answer
+from sn_viz.baselines.answers.said import written_answers
 from sn_viz.classifier import voters_by_layer, votes_by_layer
 from sn_viz.extract import extract
 from sn_viz.models import Vlm
@@ -84,11 +85,13 @@ def answers(vlm: Vlm, images: LabelledImages, batch: int = 16) -> np.ndarray:
     """Return the class of the full model's generated answer for every example, int64; -1 where none is named."""
     order = sorted(range(len(images)), key=lambda i: len(images.questions[i]))
     said = np.full(len(images), -1, np.int64)
+    key = answer_key(images.classes, images.questions, rule=images.answer_rule)
     for start in range(0, len(order), batch):
         rows = order[start : start + batch]
-        texts = vlm.generate([images.pictures[i] for i in rows], [images.questions[i] for i in rows], batch_size=batch)
+        some = images.take(rows)
+        texts = written_answers(vlm, some.pictures, some.questions, key, batch)
         for row, text in zip(rows, texts, strict=True):
-            said[row] = parse_answer(text, images.classes, images.questions[row])
+            said[row] = parse_answer(text, images.classes, images.questions[row], key)
     return said
 
 

@@ -34,6 +34,7 @@ def ask(run: Run, vlm: Vlm, options: Options, progress: Progress) -> dict[str, A
             kind,
             seed=options.seed,
             progress=part(progress, i / len(KINDS), (i + 1) / len(KINDS)),
+            key=run.answer_key,
         )
         parts = {name: asdict(getattr(found, name)) for name in ("moved", "random_moved", "difference", "push_difference")}
         parts |= {"fall": _mean(found.push), "random_fall": _mean(found.random_push.mean(axis=0))}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sn_viz.baselines.answers import parse_answer
+from sn_viz.baselines.answers.said import written_answers
 from sn_viz.decision import predict
 from sn_viz.statistics import paired_difference, wilson
 from sn_viz.types import LabelledImages, Progress, Run
@@ -68,8 +69,8 @@ def _full(run: Run, vlm: Vlm, images: LabelledImages, tell: Any) -> np.ndarray:
         tell(start / len(images))
         rows = slice(start, start + BATCH)
         questions = images.questions[rows]
-        answers = vlm.generate(images.pictures[rows], questions)
-        said += [parse_answer(a, images.classes, q) for a, q in zip(answers, questions, strict=True)]
+        answers = written_answers(vlm, images.pictures[rows], questions, run.answer_key)
+        said += [parse_answer(a, images.classes, q, run.answer_key) for a, q in zip(answers, questions, strict=True)]
     return np.array(said)
 
 

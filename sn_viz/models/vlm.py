@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import nn
+from transformers import StoppingCriteriaList
 
 from sn_viz.errors import UserError
 from sn_viz.models.blocks import decoder_blocks, final_norm, has_class_token, tower_blocks
@@ -23,6 +24,7 @@ from sn_viz.models.fast_inputs import FastInputs
 from sn_viz.models.programs import Watch
 from sn_viz.models.replay import Replay
 from sn_viz.models.threads import threads_for
+from sn_viz.models.until import Until
 from sn_viz.types import Picture
 
 Inputs = dict[str, Any]
@@ -30,6 +32,10 @@ Inputs = dict[str, Any]
 
 PROBE_SIZES = ((48, 48), (200, 90), (640, 480))
 """Widths and heights of the blank pictures that show whether a picture's size changes the length of the prompt."""
+
+
+LONGEST_ANSWER = 64
+"""Tokens after which an answer that names nothing is cut."""
 
 
 class Vlm:
@@ -230,7 +236,13 @@ class Vlm:
 
     @torch.inference_mode()
     def generate(
-        self, pictures: Sequence[Picture], questions: Sequence[str], max_new_tokens: int = 8, batch_size: int = 8
+        self,
+        pictures: Sequence[Picture],
+        questions: Sequence[str],
+        max_new_tokens: int = 8,
+        batch_size: int = 8,
+        reading: Callable[[int, str], int] | None = None,
+        longest: int = LONGEST_ANSWER,
     ) -> list[str]:
         """Answer each question about its picture, greedily.
 
@@ -242,6 +254,11 @@ class Vlm:
             The longest answer, in tokens.
         batch_size : int
             Examples generated together.
+        reading : callable, optional
+            Takes the number of the example and its answer so far; returns what that names, or -1. While it is -1 the answer goes on
+            beyond ``max_new_tokens``.
+        longest : int
+            With ``reading``, the longest answer, in tokens.
 
         Returns
         -------
@@ -251,7 +268,15 @@ class Vlm:
         answers: list[str] = []
         for start in range(0, len(pictures), batch_size):
             inputs = self.prepare(pictures[start : start + batch_size], questions[start : start + batch_size])
-            options = {"max_new_tokens": max_new_tokens, "do_sample": False, "pad_token_id": self.tokenizer.pad_token_id}
+            options: dict[str, Any] = {
+                "do_sample": False,
+                "pad_token_id": self.tokenizer.pad_token_id,
+                "max_new_tokens": max_new_tokens,
+            }
+            if reading is not None:
+                length = inputs["input_ids"].shape[1]
+                until = Until(self.tokenizer, length, max_new_tokens, lambda row, text, start=start: reading(start + row, text))
+                options |= {"max_new_tokens": max(longest, max_new_tokens), "stopping_criteria": StoppingCriteriaList([until])}
             with self.lock, self.threads(len(inputs["input_ids"])):
                 tokens = self.module.generate(**inputs, **options)
             new = tokens[:, inputs["input_ids"].shape[1] :]

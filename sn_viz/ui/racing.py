@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sn_viz.baselines.answers.said import written_answers
 from sn_viz.classifier import votes_by_layer
 from sn_viz.exits import stream_layers
 from sn_viz.models import Vlm
@@ -63,7 +64,7 @@ def race(
     early = predict(run, images, exit_layer, vlm=vlm)[0]
     progress(0.3, "The full model is answering")
     start = time.perf_counter()
-    answer = vlm.generate([picture], [question])[0]
+    answer = written_answers(vlm, [picture], [question], run.answer_key)[0]
     full_ms = 1000 * (time.perf_counter() - start)
     progress(0.75, "Every block is being timed")
     start = time.perf_counter()

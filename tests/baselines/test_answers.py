@@ -17,7 +17,7 @@ from sn_viz.baselines.answers import answer_words, class_logits, parse_answer, p
         (("without_mask", "with_mask"), "", 1),
         (("day", "night"), "Is it night?", 1),
         (("night", "day"), "Is it night?", 0),
-        (("cat", "dog"), "What is it?", 1),
+        (("cat", "dog"), "What is it?", None),
     ],
 )
 def test_yes_stands_for_the_class_that_people_would_say(classes, question, positive):
@@ -61,5 +61,5 @@ def test_a_class_gets_the_largest_logit_among_its_first_tokens():
 def test_two_classes_are_compared_by_whichever_words_the_model_finds_likelier():
     likes_yes = np.array([[5.0, 0, 5, 0, 0]], np.float32)
     likes_names = np.array([[0.0, 0, 0, 5, 5]], np.float32)
-    assert answer_words(Words(), likes_yes, ("cat", "dog")) == ("no", "yes")
-    assert answer_words(Words(), likes_names, ("cat", "dog")) == ("cat", "dog")
+    assert answer_words(Words(), likes_yes, ("cat", "dog"), "Is it a dog?") == ("no", "yes")
+    assert answer_words(Words(), likes_names, ("cat", "dog"), "Is it a dog?") == ("cat", "dog")

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sn_viz.baselines.answers.key import answer_key, observe, settled, told_by_words
+from sn_viz.baselines.answers.key import answer_key, given_answers, observe, settled, told_by_words
 from sn_viz.baselines.answers.parse import read
 from sn_viz.types import AnswerKey
 
 if TYPE_CHECKING:
     from sn_viz.models import Vlm
 
-__all__ = ["answer_key", "answer_words", "class_logits", "observe", "parse_answer", "positive_class", "settled"]
+__all__ = ["answer_key", "answer_words", "class_logits", "given_answers", "observe", "parse_answer", "positive_class", "settled"]
 
 
 def positive_class(classes: Sequence[str], question: str = "") -> int | None:

@@ -1,4 +1,4 @@
-"""Text as the parser compares it: one normal form, words and clauses. Takes any string; time and memory are bounded by ``LONGEST``."""
+"""Text as the parser compares it: one normal form, and its words. Takes any string; ``LONGEST`` bounds time and memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,21 @@ from typing import NamedTuple
 LONGEST = 2000
 """Characters of an answer that are looked at; what follows is cut off before anything else is done."""
 _QUOTES = str.maketrans(
-    {"’": "'", "‘": "'", "ʼ": "'", "ʹ": "'", "′": "'", "`": "'", "´": "'", "＇": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"'}
+    {
+        "’": "'",
+        "‘": "'",
+        "ʼ": "'",
+        "ʹ": "'",
+        "′": "'",
+        "`": "'",
+        "´": "'",
+        "＇": "'",
+        "“": '"',
+        "”": '"',
+        "„": '"',
+        "«": '"',
+        "»": '"',
+    }
 )
 _DASHES = re.compile(r"[‐‑‒–—―−]")
 _UNSPACED = re.compile(
@@ -29,7 +43,7 @@ class Word(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def fold(text: str) -> str:
-    """Return ``text`` in one spelling: NFKC, case folded, straight quotes, plain dashes, Turkish dots away, at most ``LONGEST`` long.
+    """Return ``text`` in one spelling: NFKC, case folded, straight quotes, plain dashes, no Turkish dots, at most ``LONGEST`` long.
 
     Examples
     --------

@@ -1,7 +1,7 @@
 """Are two words forms of one word? Plurals and simple endings, by language; knows nothing of answers.
 
-Rules, not dictionaries: they must be right for the names people give to classes (dog, knife, Hund, perro, собака), and must not take
-one word for another (car is not care, cat is not cattle, bus is not busy).
+Rules, not dictionaries: they must be right for the names people give to classes (dog, knife, Hund, perro, собака), and must not
+take one word for another (car is not care, cat is not cattle, bus is not busy).
 """
 
 from __future__ import annotations
@@ -16,10 +16,21 @@ IRREGULAR = {
     **{"mice": "mouse", "geese": "goose", "teeth": "tooth", "feet": "foot", "men": "man", "women": "woman", "children": "child"},
     **{"oxen": "ox", "people": "person", "persons": "person", "lice": "louse", "dice": "die", "cacti": "cactus", "fungi": "fungus"},
     **{"leaves": "leaf", "broke": "break", "broken": "break", "breaks": "break", "torn": "tear", "bent": "bend", "burnt": "burn"},
-    **{"worn": "wear", "wore": "wear", "ate": "eat", "eaten": "eat", "sat": "sit", "stood": "stand", "ran": "run", "slept": "sleep"},
+    **{
+        "worn": "wear",
+        "wore": "wear",
+        "ate": "eat",
+        "eaten": "eat",
+        "sat": "sit",
+        "stood": "stand",
+        "ran": "run",
+        "slept": "sleep",
+    },
     **{"lit": "light", "shut": "shut", "hidden": "hide", "frozen": "freeze", "fallen": "fall", "fell": "fall", "written": "write"},
 }
-NOT_ENGLISH_FORMS = frozenset(("belly", "party", "busy", "fairy", "ready", "body", "candy", "lady", "story", "pony", "policy", "penny"))
+NOT_ENGLISH_FORMS = frozenset(
+    ("belly", "party", "busy", "fairy", "ready", "body", "candy", "lady", "story", "pony", "policy", "penny")
+)
 ENDINGS = {
     "de": (("", "e", "en", "n", "er", "s", "es", "em", "ern", "nen"), ("in", "innen")),
     "nl": (("", "en", "s", "e", "je", "jes"),),
@@ -37,7 +48,12 @@ ENDINGS = {
     ),
     "pl": (("", "a", "y", "i", "e", "u", "ę", "ą", "em", "om", "ami", "ach", "ów", "o", "ie", "ki"), ("ek", "ka", "ki", "ków")),
     "cs": (("", "a", "y", "i", "e", "u", "ů", "em", "ům", "ami", "o", "ě", "ou"),),
-    "el": (("ος", "ου", "ο", "οι", "ουσ", "οσ", "ων"), ("α", "ες", "εσ", "ας", "ασ", "ων"), ("η", "ης", "ησ", "ες", "εσ"), ("ι", "ια")),
+    "el": (
+        ("ος", "ου", "ο", "οι", "ουσ", "οσ", "ων"),
+        ("α", "ες", "εσ", "ας", "ασ", "ων"),
+        ("η", "ης", "ησ", "ες", "εσ"),
+        ("ι", "ια"),
+    ),
     "tr": (("", "lar", "ler", "i", "u", "ü", "a", "e", "si", "su", "in", "un", "dir", "tir", "leri", "lari"),),
     "hu": (("", "k", "ok", "ek", "ak", "ök", "t", "ot", "et", "at"),),
     "fi": (("", "t", "a", "ä", "n", "ja", "jä", "ssa", "ia"),),
@@ -77,7 +93,9 @@ def languages(text: str) -> frozenset[str]:
     here = set(re.findall(r"\w+", text))
     votes = {language: len(here & hints) for language, hints in _HINTS.items()}
     most = max(votes.values())
-    found = {language for language, n in votes.items() if n == most and n} | {name for name, script in _BY_SCRIPT if script.search(text)}
+    found = {language for language, n in votes.items() if n == most and n} | {
+        name for name, script in _BY_SCRIPT if script.search(text)
+    }
     return frozenset(found | {"en"}) if found else frozenset(("en", "?"))
 
 
@@ -87,8 +105,8 @@ def same_word(one: str, other: str, spoken: frozenset[str] = frozenset(("en",)))
 
     Examples
     --------
-    >>> [same_word(a, b) for a, b in (("dog", "dogs"), ("knife", "knives"), ("mouse", "mice"), ("defect", "defective"), ("car", "care"))]
-    [True, True, True, True, False]
+    >>> [same_word(*pair) for pair in (("dog", "dogs"), ("knife", "knives"), ("defect", "defective"), ("car", "care"))]
+    [True, True, True, False]
     """
     if one == other:
         return True
@@ -148,7 +166,7 @@ def _plural(word: str) -> set[str]:
 
 
 def _bases(stem: str, ending: str) -> set[str]:
-    """Return the words that ``stem`` with ``ending`` comes from; a short word doubles its last consonant, so that starred is no stare."""
+    """Return the words that ``stem`` with ``ending`` comes from; a short word doubles its consonant: starred is no stare."""
     short = re.fullmatch(r"[^aeiou]*[aeiouy][^aeiouywx]", stem)
     doubled = re.fullmatch(r"([^aeiou]*[aeiouy]([^aeiouywx]))\2", stem)
     if doubled:

@@ -1,11 +1,12 @@
 """What each class is answered with: said by the user, else told by names and question, else by the words that occur, else unknown.
 
-Takes names, a question and, where those decide nothing, what the model said about the probing images. No label is ever looked at, and
+Takes names, a question and, where those decide nothing, what the model said about the probing images. No label is looked at, and
 no reading is chosen because it scores better: a model that answers the wrong way round is wrong.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -25,7 +26,8 @@ CLEAR = 0.9
 """This share of the answers that tell anything must tell the same."""
 FEWEST = 3
 """Fewer answers than this tell nothing."""
-LONGEST_ANSWER = 80
+LONGEST_ANSWER, LONGEST_ANSWERS = 80, 20_000
+"""Characters of one answer, and of all of them in one text."""
 
 
 def answer_key(
@@ -58,13 +60,47 @@ def answer_key(
     """
     classes = tuple(classes)
     if given:
-        return replace(_given(classes, given), rule=rule)
+        return _given(classes, given)
     asked = tuple(dict.fromkeys((questions,) if isinstance(questions, str) else questions)) or ("",)
     keys = [told_by_words(classes, question) for question in asked]
     if all(key.words == keys[0].words and key.source == keys[0].source for key in keys):
         return replace(keys[0], rule=rule)
     reason = "What yes stands for changes with the question; each answer is read beside its own."
     return AnswerKey(classes, classes, "asked", reason, inferred=True, by_question=True, rule=rule)
+
+
+def given_answers(answers: Mapping[str, str] | str | None) -> dict[str, str]:
+    """Return class -> answer from a mapping, or from text such as "dog=yes,cat=no"; names with a comma or "=" go in quotes.
+
+    Raises
+    ------
+    UserError
+        When the text cannot be read so.
+
+    Examples
+    --------
+    >>> given_answers('dog=yes, "cats, big"=no')
+    {'dog': 'yes', 'cats, big': 'no'}
+    """
+    if not answers:
+        return {}
+    if isinstance(answers, Mapping):
+        return {str(name): str(answer) for name, answer in answers.items() if str(answer).strip()}
+    found: dict[str, str] = {}
+    text, at = str(answers)[:LONGEST_ANSWERS], 0
+    pair = re.compile(r'\s*(?:"([^"]*)"|([^=,"]*))\s*=\s*(?:"([^"]*)"|([^,"]*))\s*(?:,|$)')
+    while at < len(text):
+        match = pair.match(text, at)
+        name = match and (match[1] if match[1] is not None else match[2]).strip()
+        answer = match and (match[3] if match[3] is not None else match[4]).strip()
+        if not match or not name or not answer or name in found:
+            raise UserError(
+                "The answers were not understood.",
+                f"{text[at : at + 60]!r} arrived.",
+                "Write them like: dog=yes,cat=no, each class once.",
+            )
+        found[name], at = answer, match.end()
+    return found
 
 
 def settled(key: AnswerKey, question: str) -> AnswerKey:
@@ -79,7 +115,9 @@ def _given(classes: tuple[str, ...], given: Mapping[str, str]) -> AnswerKey:
         known = name if name in classes else by_fold.get(fold(str(name)).strip())
         if known is None:
             raise UserError(
-                f"There is no class called {str(name)[:60]!r}.", f"The classes are: {', '.join(classes)[:300]}.", "Name one of these."
+                f"There is no class called {str(name)[:60]!r}.",
+                f"The classes are: {', '.join(classes)[:300]}.",
+                "Name one of these.",
             )
         answers[known] = " ".join(str(answer).split())[:LONGEST_ANSWER]
     if len(classes) == 2 and len(answers) == 1:
@@ -91,7 +129,9 @@ def _given(classes: tuple[str, ...], given: Mapping[str, str]) -> AnswerKey:
     twice = next((word for i, word in enumerate(said) if folded[i] in folded[:i]), None)
     if twice is not None:
         raise UserError(
-            f"Two classes have the answer {twice!r}.", "Then it could not be told which one is meant.", "Give each class its own answer."
+            f"Two classes have the answer {twice!r}.",
+            "Then it could not be told which one is meant.",
+            "Give each class its own answer.",
         )
     senses = [sense(word) for word in said]
     yes, no = (senses.index(way) if senses.count(way) == 1 else -1 for way in (1, -1))

@@ -25,8 +25,12 @@ _BEFORE, _BEHIND, _UNSURE = (tuple(map(fold, group)) for group in (BEFORE, BEHIN
 _STOP = re.compile(r"[.!?;:,\n。!?,、;:|]+(?!\d)|(?<=\s)-(?=\s)|而是|但是|但|可是|却|就是|只有|ではなく|じゃなくて|でなく")
 _HARD = re.compile(r"[.!?;:\n。|]")
 _LISTING = frozenset("or nor and oder und ou et o e y ni и или of en of".split())
-_POSTPOSED = frozenset(fold(word) for word in ("değil", "yok", "नहीं", "없습니다", "없어요", "없다", "아닙니다", "아니에요", "아니다", "않습니다"))
-_HARMLESS = re.compile("不过|不错|差不多|不仅|不但|不同|不少|没错|沒錯|没问题|非常|无疑|无论|かもしれない|に違いない|にちがいない|しかない|간")
+_POSTPOSED = frozenset(
+    fold(word) for word in ("değil", "yok", "नहीं", "없습니다", "없어요", "없다", "아닙니다", "아니에요", "아니다", "않습니다")
+)
+_HARMLESS = re.compile(
+    "不过|不错|差不多|不仅|不但|不同|不少|没错|沒錯|没问题|非常|无疑|无论|かもしれない|に違いない|にちがいない|しかない|간"
+)
 
 
 class Mention(NamedTuple):

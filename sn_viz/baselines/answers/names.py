@@ -1,4 +1,4 @@
-"""What the names of classes are made of: "no_dog" is the negation of dog, "hasdog" a dog, "others" a leftover, "二" the number 2."""
+"""What the names of classes are made of: "no_dog" denies dog, "hasdog" is a dog, "others" a leftover."""
 
 from __future__ import annotations
 

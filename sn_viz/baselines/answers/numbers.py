@@ -8,17 +8,23 @@ from typing import NamedTuple
 from sn_viz.baselines.answers.fold import Word, fold
 
 _UNITS = {
-    "en": "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen "
+    "en": "zero one two three four five six seven eight nine "
+    "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen "
     "nineteen twenty",
-    "de": "null eins zwei drei vier fünf sechs sieben acht neun zehn elf zwölf dreizehn vierzehn fünfzehn sechzehn siebzehn achtzehn "
+    "de": "null eins zwei drei vier fünf sechs sieben acht neun "
+    "zehn elf zwölf dreizehn vierzehn fünfzehn sechzehn siebzehn achtzehn "
     "neunzehn zwanzig",
-    "fr": "zéro un deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize dix-sept dix-huit dix-neuf vingt",
+    "fr": "zéro un deux trois quatre cinq six sept huit neuf "
+    "dix onze douze treize quatorze quinze seize dix-sept dix-huit dix-neuf vingt",
     "es": "cero uno dos tres cuatro cinco seis siete ocho nueve diez once doce trece catorce quince dieciséis diecisiete dieciocho "
     "diecinueve veinte",
-    "it": "zero uno due tre quattro cinque sei sette otto nove dieci undici dodici tredici quattordici quindici sedici diciassette diciotto "
+    "it": "zero uno due tre quattro cinque sei sette otto nove "
+    "dieci undici dodici tredici quattordici quindici sedici diciassette diciotto "
     "diciannove venti",
-    "pt": "zero um dois três quatro cinco seis sete oito nove dez onze doze treze catorze quinze dezesseis dezessete dezoito dezenove vinte",
-    "nl": "nul een twee drie vier vijf zes zeven acht negen tien elf twaalf dertien veertien vijftien zestien zeventien achttien negentien "
+    "pt": "zero um dois três quatro cinco seis sete oito nove "
+    "dez onze doze treze catorze quinze dezesseis dezessete dezoito dezenove vinte",
+    "nl": "nul een twee drie vier vijf zes zeven acht negen "
+    "tien elf twaalf dertien veertien vijftien zestien zeventien achttien negentien "
     "twintig",
     "ru": "ноль один два три четыре пять шесть семь восемь девять десять одиннадцать двенадцать тринадцать четырнадцать пятнадцать "
     "шестнадцать семнадцать восемнадцать девятнадцать двадцать",
@@ -26,10 +32,28 @@ _UNITS = {
     "tr": "sıfır bir iki üç dört beş altı yedi sekiz dokuz on",
     "sv": "noll ett två tre fyra fem sex sju åtta nio tio",
 }
-_MORE = {"duas": 2, "dos": 2, "deux": 2, "une": 1, "una": 1, "uma": 1, "ein": 1, "eine": 1, "einen": 1, "одна": 1, "одно": 1, "две": 2, "dwie": 2}
-_ARTICLES = {fold(word) for word in ("un", "une", "una", "uma", "um", "ein", "eine", "einen", "een", "bir", "on", "ett", "six", "sei", "sex")}
+_MORE = {
+    "duas": 2,
+    "dos": 2,
+    "deux": 2,
+    "une": 1,
+    "una": 1,
+    "uma": 1,
+    "ein": 1,
+    "eine": 1,
+    "einen": 1,
+    "одна": 1,
+    "одно": 1,
+    "две": 2,
+    "dwie": 2,
+}
+_ARTICLES = {
+    fold(word) for word in ("un", "une", "una", "uma", "um", "ein", "eine", "einen", "een", "bir", "on", "ett", "six", "sei", "sex")
+}
 """Also articles, or words of another language; they count as numbers alone only."""
-SMALL = {fold(word): number for text in _UNITS.values() for number, word in enumerate(text.split())} | {fold(w): n for w, n in _MORE.items()}
+SMALL = {fold(word): number for text in _UNITS.values() for number, word in enumerate(text.split())} | {
+    fold(w): n for w, n in _MORE.items()
+}
 SMALL |= {word: number for number, word in enumerate(_UNITS["en"].split())}
 TENS = {word: 10 * i for i, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), start=2)}
 SCALES = {"hundred": 100, "thousand": 1000, "million": 1_000_000}

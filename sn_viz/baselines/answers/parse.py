@@ -1,4 +1,4 @@
-"""From what a model wrote to the class it names, or to none. Takes text and an ``AnswerKey``; total, and bounded in time for any text.
+"""From what a model wrote to the class it names, or to none. Takes text and an ``AnswerKey``; total, and quick on any text.
 
 How contradictions are read: a leading yes or no counts before what follows it ("No, that is a statue of a dog" is a no), but a yes
 before a denial ("Yes, there is no dog") names no class, and so does a yes to one class before the name of the other.
@@ -32,7 +32,8 @@ from sn_viz.types import AnswerKey
 _MARKUP = re.compile(r"[*`#~]+|(?<!\w)_+|_+(?!\w)")
 _CERTAIN = re.compile(CERTAIN)
 _MARKER = re.compile(
-    r"(?:\b(?:final )?(?:answer|antwort|réponse|respuesta|risposta|resposta|ответ)\b|答案|答え)\s*(?:(?:is|ist|est|es|è|é|是|は)\b\s*:?|[:：=])\s*"
+    r"(?:\b(?:final )?(?:answer|antwort|réponse|respuesta|risposta|resposta|ответ)\b|答案|答え)"
+    r"\s*(?:(?:is|ist|est|es|è|é|是|は)\b\s*:?|[:：=])\s*"
 )
 _OPTION = re.compile(r"(?:^|(?<=\s))\(?([A-H])[.)]\s+(.+?)(?=\s+\(?[A-H][.)]\s|\.?\s*Answer with|\.?\s*$)")
 _LETTER_SAID = re.compile(
@@ -41,13 +42,15 @@ _LETTER_SAID = re.compile(
 )
 _LETTER_MARKED = re.compile(r"[(\[]\s*([A-Za-z])\s*[)\]]|(?:^|\n)\s*([A-Za-z])\s*[).:](?=\s|$)")
 _LETTER_ALONE = re.compile(r"(?<![\w'])([A-Z])(?![\w'])")
-_THINKING = frozenset("answer think say would believe guess final so then well i'd that's it's absolutely definitely certainly of course".split())
+_THINKING = frozenset(
+    "answer think say would believe guess final so then well i'd that's it's absolutely definitely certainly of course".split()
+)
 _CLEAR_YES = tuple(word for word in UNSPACED_YES if len(word) > 1 or word in ("네", "예"))
 _CLEAR_NO = tuple(word for word in UNSPACED_NO if len(word) > 1)
 _ENDS = re.compile(r"\s*(?:$|[.!?,;:。！？、，]|ค่ะ|ครับ|คะ)")
 _EXISTENTIAL = re.compile(
-    r"\b(?:there|see|show|shows|shown|contain|contains|include|visible|depict|gibt es|zu sehen|siehst|y a|voit|vois|hay|ve|vedi|есть|видно|"
-    r"has|have|finns|zie)\b|c'è|há "
+    r"\b(?:there|see|show|shows|shown|contain|contains|include|visible|depict|gibt es|zu sehen|siehst|y a|voit|vois|hay|ve|vedi|"
+    r"есть|видно|has|have|finns|zie)\b|c'è|há "
 )
 
 
@@ -70,15 +73,16 @@ def read(text: str, key: AnswerKey, question: str = "") -> int:
     if whole is not None:
         return whole
     letters = [name.strip().upper() for name in key.classes]
-    if all(len(letter) == 1 and letter.isascii() and letter.isalpha() for letter in letters) and len(set(letters)) == len(letters) > 1:
+    if (
+        all(len(letter) == 1 and letter.isascii() and letter.isalpha() for letter in letters)
+        and len(set(letters)) == len(letters) > 1
+    ):
         if not (set(letters) == {"Y", "N"}):
             return _letter(text, letters, question)
     folded = _CERTAIN.sub(" ", _MARKUP.sub(" ", fold(text)))
-    marker = None
-    for marker in _MARKER.finditer(folded):
-        pass
-    if marker is not None:
-        tail = _sentence(folded[marker.end() :], key, question)
+    markers = list(_MARKER.finditer(folded))
+    if markers:
+        tail = _sentence(folded[markers[-1].end() :], key, question)
         if tail >= 0:
             return tail
     return _sentence(folded, key, question)
@@ -110,7 +114,11 @@ def _letter(text: str, letters: list[str], question: str) -> int:
         for match in pattern.finditer(plain):
             letter = next(group for group in match.groups() if group)
             after = plain[match.end() :]
-            word = pattern is _LETTER_ALONE and letter in "AI" and re.match(r"\s+(?!(?:or|and|is|because|since)\b)[a-z]|\s*['’]", after)
+            word = (
+                pattern is _LETTER_ALONE
+                and letter in "AI"
+                and re.match(r"\s+(?!(?:or|and|is|because|since)\b)[a-z]|\s*['’]", after)
+            )
             denied = re.search(r"(?i)\b(?:not|isn't|nor)\s*$", plain[: match.start()].rstrip("([ "))
             if letter.upper() in letters and not word and not denied:
                 found.add(letters.index(letter.upper()))
@@ -139,7 +147,9 @@ def _forms(key: AnswerKey) -> tuple[tuple[tuple[str, ...], ...], tuple[tuple[int
         if sense(word) == 0 or c not in (key.yes, key.no):
             made.setdefault(_looked_for(word), (c, other(c)))
     for c, (name, core) in enumerate(zip(key.classes, spoken, strict=True)):
-        if taken.get(fold(name).strip(), c) != c or (sense(name) and fold(name).strip() in YES | NO | set(UNSPACED_YES) | set(UNSPACED_NO)):
+        if taken.get(fold(name).strip(), c) != c or (
+            sense(name) and fold(name).strip() in YES | NO | set(UNSPACED_YES) | set(UNSPACED_NO)
+        ):
             continue
         literal = _looked_for(name)
         if not (core.negated and (is_negator(literal[0]) if literal else True)):
@@ -219,7 +229,7 @@ def _polar(text: str, cut: tuple[Clause, ...], about) -> int:
         if len({way for _, way in polar}) == 1 and not [w for w in others if not is_negator(w)]:
             alone = len(said) == len(polar)
             j, way = polar[-1]
-            if alone or j == len(said) - 1 or said[0] in YES | NO and not said[0] in AMBIGUOUS:
+            if alone or j == len(said) - 1 or said[0] in YES | NO and said[0] not in AMBIGUOUS:
                 turned = any(is_negator(word) for word in said[:j] if word not in NO or way > 0)
                 heard.add(-way if turned and not alone else way)
                 continue
@@ -237,7 +247,18 @@ def _unspaced_polar(text: str) -> int:
             if text.startswith(word) and _ENDS.match(text[len(word) :]):
                 return way
         for word in sorted(map(fold, clear), key=len, reverse=True):
-            if text.startswith(word) and word in ("是的", "对的", "對的", "はい", "いいえ", "没错", "ใช่", "ไม่ใช่", "そうです", "いえ"):
+            if text.startswith(word) and word in (
+                "是的",
+                "对的",
+                "對的",
+                "はい",
+                "いいえ",
+                "没错",
+                "ใช่",
+                "ไม่ใช่",
+                "そうです",
+                "いえ",
+            ):
                 return way
     return 0
 

@@ -41,15 +41,15 @@ def _asked(entry: Mapping[str, Any], number: int, source: str) -> tuple[str, str
 
 
 def read(answer: str, question: str, classes: tuple[str, ...]) -> int:
-    """Return the class of an answer: the choice it equals, as in ``evaluation/eval_predictions.py`` of github.com/allenai/aokvqa.
+    """Return the choice that an answer equals (``evaluation/eval_predictions.py`` of github.com/allenai/aokvqa).
 
-    There a prediction is a choice's own text and must equal it. The question asks for a letter here, so that a letter alone, with or
-    without a full stop, stands for its choice.
+    There a prediction is a choice's own text and must equal it. The question asks for a letter here, so that a letter alone, with
+    or without a full stop, stands for its choice.
 
     Examples
     --------
-    >>> [read(said, "What? A. a cat B. a dog. Answer with one letter.", ("A", "B")) for said in ("B", "B.", "a dog", "It is a dog")]
-    [1, 1, 1, -1]
+    >>> [read(said, "? A. a cat B. a dog. Answer with one letter.", ("A", "B")) for said in ("B.", "a dog", "It is a dog")]
+    [1, 1, -1]
     """
     said = answer.strip()
     if said.rstrip(".") in classes:

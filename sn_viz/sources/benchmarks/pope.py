@@ -60,8 +60,8 @@ def row(entry: Mapping[str, Any], number: int, source: str, settings: tuple[str,
 def read(answer: str, question: str, classes: tuple[str, ...]) -> int:
     """Return the class of an answer as POPE's authors read it (``evaluate.py`` of github.com/AoiDragon/POPE).
 
-    Of what stands before the first full stop the commas are taken out and the words parted at spaces; "No", "no" or "not" among them
-    makes a no, anything else is a yes: even an answer that says nothing, or one such as "There isn't a dog".
+    Of what stands before the first full stop the commas are taken out and the words parted at spaces; "No", "no" or "not" among
+    them makes a no, anything else is a yes: even an answer that says nothing, or one such as "There isn't a dog".
 
     Examples
     --------

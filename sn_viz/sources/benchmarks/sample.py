@@ -88,7 +88,9 @@ def load_benchmark(
     train = _side(probing, n_train, source.benchmark, budget, frozenset(), "probing")
     seen = frozenset(picture.sha256 for picture in train.pictures)
     test = _side(testing, n_test, source.benchmark, budget, seen, "test")
-    return _same_classes(replace(train, notes=notes + train.notes), test, source.benchmark)
+    rule = reference.removeprefix(SCHEME).partition("=")[0] if source.benchmark.read else ""
+    train, test = replace(train, notes=notes + train.notes, answer_rule=rule), replace(test, answer_rule=rule)
+    return _same_classes(train, test, source.benchmark)
 
 
 def parse(reference: str) -> Reference:

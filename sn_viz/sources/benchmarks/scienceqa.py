@@ -65,9 +65,9 @@ def read(answer: str, question: str, classes: tuple[str, ...]) -> int:
     """Return the class of an answer as published evaluators read it.
 
     The authors' (``models/run_gpt3.py`` of github.com/lupantech/ScienceQA) take the letter of the only "The answer is B"; LLaVA's
-    (``llava/eval/eval_science_qa.py`` of github.com/haotian-liu/LLaVA), which most models with pictures are scored by, also a letter
-    that is the whole answer, or that begins it with a full stop and a space. Anything else is a failed answer; where the authors'
-    script would then draw a letter, this is -1.
+    (``llava/eval/eval_science_qa.py`` of github.com/haotian-liu/LLaVA), which most models with pictures are scored by, also a
+    letter that is the whole answer, or that begins it with a full stop and a space. Anything else is a failed answer; where the
+    authors' script would then draw a letter, this is -1.
 
     Examples
     --------

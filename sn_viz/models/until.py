@@ -1,0 +1,40 @@
+"""Generation that goes on while nothing has been said: a stopping criterion of transformers made of a plain function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from transformers import StoppingCriteria
+
+
+class Until(StoppingCriteria):
+    """Stops a sequence once ``reading(row, text)`` is the same at two steps in a row and not -1, at ``least`` tokens or later.
+
+    Two steps, because the last word may not be whole yet: "dog" may become "dogwood".
+
+    Parameters
+    ----------
+    tokenizer : PreTrainedTokenizer
+    start : int
+        Tokens of the prompt.
+    least : int
+        Tokens that are generated in any case, unless the model ends its answer before.
+    reading : callable
+        Takes the row of the batch and the text so far; returns what it names, or -1.
+    """
+
+    def __init__(self, tokenizer: Any, start: int, least: int, reading: Callable[[int, str], int]) -> None:
+        self.tokenizer, self.start, self.least, self.reading = tokenizer, start, least, reading
+        self.before: dict[int, int] = {}
+
+    def __call__(self, input_ids: torch.LongTensor, scores: Any, **more: Any) -> torch.BoolTensor:
+        done = torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
+        if input_ids.shape[1] - self.start >= self.least - 1:
+            texts = self.tokenizer.batch_decode(input_ids[:, self.start :], skip_special_tokens=True)
+            for row, text in enumerate(texts):
+                now = self.reading(row, text.strip())
+                done[row] = input_ids.shape[1] - self.start >= self.least and now >= 0 and now == self.before.get(row, -1)
+                self.before[row] = now
+        return done  # type: ignore[return-value]
