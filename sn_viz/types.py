@@ -132,6 +132,8 @@ class LabelledImages:
     """Plain warnings found while loading: files left out, duplicates, imbalance."""
     answer_rule: str = ""
     """The published benchmark whose own rule reads the answers to these questions; "" for ours."""
+    parts: tuple[str, ...] = ()
+    """"train" or "test", one per example, where the data brought its own splits; else empty."""
 
     def __len__(self) -> int:
         return len(self.names)
@@ -150,6 +152,7 @@ class LabelledImages:
             pictures=tuple(self.pictures[i] for i in rows),
             labels=self.labels[rows],
             questions=tuple(self.questions[i] for i in rows),
+            parts=tuple(self.parts[i] for i in rows) if self.parts else (),
         )
 
     def ask(self, question: str | None) -> LabelledImages:

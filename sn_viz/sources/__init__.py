@@ -19,7 +19,7 @@ import numpy as np
 from sn_viz.errors import UserError
 from sn_viz.registry import Registry
 from sn_viz.sources.budget import DEFAULT, Budget
-from sn_viz.sources.gather import Found, check, gather
+from sn_viz.sources.gather import Found, Note, check, gather
 from sn_viz.sources.text import clean_question, display_name, quoted
 from sn_viz.types import LabelledImages
 
@@ -41,8 +41,8 @@ class Source(Protocol):
         ...
 
     @staticmethod
-    def read(data: Any, budget: Budget) -> Iterable[Found]:
-        """Yield its images, unopened; raise UserError when the whole is unreadable."""
+    def read(data: Any, budget: Budget) -> Iterable[Found | Note]:
+        """Yield its images, unopened, and notes on the whole; raise UserError when that is unreadable."""
         ...
 
 

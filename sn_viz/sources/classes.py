@@ -1,12 +1,14 @@
-"""Which class a file is in, and in which order classes are numbered.
+"""Which class and which split a file is in, and in which order classes are numbered.
 
-Takes class names and relative paths; returns them ordered, or paired. It reads no files.
+Takes class names and relative paths; returns them ordered, or placed. It reads no files.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 _PAIRS = {
@@ -19,9 +21,22 @@ _PAIRS = {
     ("off", "on"),
     ("without", "with"),
 }
-_IGNORED_FOLDERS = {"__macosx"}
-_IGNORED_FILES = {"thumbs.db", "desktop.ini"}
-_IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".avif", ".svg"}
+_SYSTEM_FOLDERS = {
+    *("__macosx", "network trash folder", "temporary items", "thevolumesettingsfolder"),  # macOS
+    *("$recycle.bin", "recycler", "recycled", "system volume information", "config.msi", "found.000"),  # Windows
+    *("@eadir", "#recycle", "#snapshot", "@recycle", "@recently-snapshot", "@tmp"),  # network storage
+    *("lost+found", "thumbs", "thumbnails", "__pycache__"),
+}
+_SYSTEM_FILES = {
+    *("thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "folder.htt", "autorun.inf", "zbthumbnail.info"),
+    *("icon\r", "picasa.ini", "sync.ffs_db"),
+}
+_IMAGE_SUFFIXES = {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif", ".svg"}
+TRAIN, TEST = "train", "test"
+_SPLIT = re.compile(
+    r"(?P<train>train(ing)?|trn)|(?P<val>val(id(ation)?)?|dev(elopment)?)|(?P<test>test(ing)?|tst|eval(uation)?|hold[ _-]?out)"
+)
+_SPLIT_DRESS = re.compile(r"[ _-]*(set|split|data|images?|folder)?[ _-]*(19|20)?\d*$")
 
 
 def order_classes(names: Iterable[str]) -> tuple[str, ...]:
@@ -55,11 +70,34 @@ def _is_negation(negative: str, positive: str) -> bool:
     return len(no_words) == len(yes_words) and len(pairs) == 1 and pairs[0] in _PAIRS
 
 
-def is_ignored(path: PurePosixPath) -> bool:
-    """Return whether a file is one that systems leave behind: hidden, ``__MACOSX``, ``Thumbs.db``."""
-    parts = [part.casefold() for part in path.parts]
-    hidden = any(part.startswith(".") and part.strip(".") for part in parts)
-    return hidden or not _IGNORED_FOLDERS.isdisjoint(parts) or (bool(parts) and parts[-1] in _IGNORED_FILES)
+def system_part(path: PurePosixPath) -> str:
+    """Return the part of ``path`` that a system or a program left behind, "" when it is all the user's.
+
+    Examples
+    --------
+    >>> [system_part(PurePosixPath(path)) for path in ("cat/@eaDir/1.png", "cat/Thumbs.db", "cat/1.png")]
+    ['@eaDir', 'Thumbs.db', '']
+    """
+    for number, part in enumerate(path.parts, start=1):
+        plain = part.casefold()
+        hidden = plain.startswith(".") and bool(plain.strip("."))
+        if hidden or plain in (_SYSTEM_FILES if number == len(path.parts) else _SYSTEM_FOLDERS):
+            return part
+    return ""
+
+
+def is_system_folder(name: str) -> bool:
+    """Return whether a folder of this name is one that systems and programs make for themselves."""
+    return bool(system_part(PurePosixPath(name or ".") / "x"))
+
+
+def system_note(parts: Counter[str]) -> tuple[str, ...]:
+    """Return the note that names what was left out as a system's own, from the number of files by ``system_part``."""
+    if not parts:
+        return ()
+    named = ", ".join(f"'{name}'" + (f" ({n} files)" if n > 1 else "") for name, n in sorted(parts.items())[:20])
+    more = f" and {len(parts) - 20} other names" if len(parts) > 20 else ""
+    return (f"Left out as made by a system or a program, not by you: {named}{more}. Rename what is yours.",)
 
 
 def looks_like_image(path: PurePosixPath) -> bool:
@@ -80,17 +118,108 @@ def root_of(paths: Sequence[PurePosixPath]) -> PurePosixPath:
     >>> root_of([PurePosixPath("pets/cat/1.png"), PurePosixPath("pets/dog/1.png")])
     PurePosixPath('pets')
     """
-    images = [path for path in paths if looks_like_image(path)] or list(paths)
-    root = PurePosixPath()
-    while images and all(len(path.parts) >= 3 for path in images) and len({path.parts[0] for path in images}) == 1:
-        root /= images[0].parts[0]
-        images = [PurePosixPath(*path.parts[1:]) for path in images]
-    return root
+    images = [path.parts for path in paths if looks_like_image(path)] or [path.parts for path in paths]
+    shortest = min((len(parts) for parts in images), default=0)
+    depth = 0
+    while shortest - depth >= 3 and len({parts[depth] for parts in images}) == 1:
+        depth += 1
+    return PurePosixPath(*images[0][:depth]) if depth else PurePosixPath()
 
 
-def class_of(path: PurePosixPath, root: PurePosixPath) -> str:
-    """Return the name of the class folder below ``root`` that ``path`` lies in, or "" when it lies in none."""
-    if not path.is_relative_to(root):
-        return ""
-    parts = path.relative_to(root).parts
-    return parts[0] if len(parts) >= 2 else ""
+def split_of(name: str) -> str:
+    """Return "train", "val" or "test" when a folder is called as splits are, "" otherwise.
+
+    Examples
+    --------
+    >>> [split_of(name) for name in ("Training", "val2017", "test_set", "testament", "cat")]
+    ['train', 'val', 'test', '', '']
+    """
+    plain = name.casefold().strip()
+    found = _SPLIT.match(plain)
+    return found.lastgroup or "" if found and _SPLIT_DRESS.fullmatch(plain, found.end()) else ""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a file lies in a data set."""
+
+    class_name: str
+    """"" when it lies in no class folder."""
+    part: str = ""
+    """``TRAIN`` or ``TEST`` when the folders are splits."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the folders of a data set are meant."""
+
+    root: PurePosixPath
+    split_depth: int | None = None
+    """Which folder below the root names the split: 0 for ``train/cat/1.png``, 1 for ``cat/train/1.png``; None when none does."""
+    splits: frozenset[str] = frozenset()
+    """Of "train", "val" and "test", those that are there."""
+
+    @property
+    def val_part(self) -> str:
+        """What images for validation are used for: testing, unless there is a test split too."""
+        return TEST if TRAIN in self.splits and TEST not in self.splits else TRAIN
+
+    def place(self, path: PurePosixPath) -> Place:
+        """Return the class and the split of a file."""
+        if not path.is_relative_to(self.root):
+            return Place("")
+        folders = path.relative_to(self.root).parts[:-1]
+        if self.split_depth is None:
+            return Place(folders[0] if folders else "")
+        if len(folders) <= self.split_depth or not (kind := split_of(folders[self.split_depth])):
+            return Place("")
+        class_depth = 1 - self.split_depth
+        return Place(folders[class_depth] if len(folders) > class_depth else "", self.val_part if kind == "val" else kind)
+
+    @property
+    def note(self) -> str:
+        """What is said of the splits; "" when there are none."""
+        if self.split_depth is None:
+            return ""
+        said = {
+            frozenset((TRAIN, TEST)): "neurons are found on the training split and tested on the test split",
+            frozenset((TRAIN, "val")): "neurons are found on the training split; the validation split is used for testing",
+            frozenset(("val", TEST)): "neurons are found on the validation split and tested on the test split",
+        }.get(self.splits, "the validation split joins the training split, neurons are found there and tested on the test split")
+        return f"The folders are splits: {said}."
+
+
+def layout_of(paths: Sequence[PurePosixPath], tabled: bool = False) -> Layout:
+    """Return how the folders are meant: as classes, or as splits with classes inside.
+
+    Splits are ``train``, ``training``, ``val``, ``valid``, ``validation``, ``dev``, ``test``, ``testing``, ``eval`` and their like,
+    at least two of them. Folders outside of every split then belong to none.
+
+    Parameters
+    ----------
+    paths : sequence of PurePosixPath
+        Relative paths of all files.
+    tabled : bool
+        Whether a table says which class an image is in, so that splits need no class folders.
+
+    Examples
+    --------
+    >>> layout_of([PurePosixPath(f"{split}/{name}/1.png") for split in ("train", "val") for name in ("cat", "dog")]).split_depth
+    0
+    """
+    root = root_of(paths)
+    images = [path.relative_to(root).parts for path in paths if looks_like_image(path) and path.is_relative_to(root)]
+    images = images or [path.relative_to(root).parts for path in paths if path.is_relative_to(root)]
+    for depth in (0, 1):
+        inside = [parts for parts in images if len(parts) > depth + 1]
+        kinds = Counter(split_of(parts[depth]) for parts in inside)
+        splits = {kind for kind in kinds if kind}
+        nested = sum(len(parts) >= 3 for parts in inside if split_of(parts[depth]))
+        if depth == 0:
+            only_splits = len(splits) >= 2 and not kinds[""]
+            meant = only_splits or (TRAIN in splits and len(splits) >= 2 and 2 * nested > kinds.total() - kinds[""])
+        else:
+            meant = len(splits) >= 2 and not kinds[""] and len({parts[0] for parts in inside}) >= 2
+        if meant:
+            return Layout(root, depth, frozenset(splits))
+    return Layout(root)

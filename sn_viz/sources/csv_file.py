@@ -1,6 +1,6 @@
 """A CSV table of images: ``image,label`` and perhaps ``question``, paths relative to the table.
 
-Takes a path or bytes, returns rows. Comma, semicolon or tab; UTF-8 with or without a byte order mark, UTF-16 or Windows-1252.
+Takes a path or bytes, returns rows. Comma, semicolon, tab or bar; the encoding is stated, UTF-8, or guessed aloud.
 """
 
 from __future__ import annotations
@@ -13,12 +13,19 @@ from pathlib import Path
 from sn_viz.errors import UserError
 from sn_viz.sources import SOURCES
 from sn_viz.sources.budget import Budget
-from sn_viz.sources.gather import Found
+from sn_viz.sources.encoding import decode_text
+from sn_viz.sources.gather import Found, Note
 from sn_viz.sources.ingest import read_file
-from sn_viz.sources.rows import COLUMNS, Row, open_rows, row_error
-from sn_viz.sources.text import listed, plain_cell, quoted
+from sn_viz.sources.rows import COLUMNS, EXACT, Row, Table, label_of, open_rows, row_error
+from sn_viz.sources.text import cut, listed, plain_cell, quoted
 
-DELIMITERS = (",", ";", "\t")
+DELIMITERS = (",", ";", "\t", "|")
+RECORD_CHARACTERS = 1 << 20
+"""Characters of one row, all its cells and lines together."""
+HEADER_CHARACTERS = 10_000
+"""How much of the first line is looked at for the separator."""
+BLANKS = 10
+"""Blank lines read for each row that is allowed."""
 
 
 @SOURCES.register("csv")
@@ -30,12 +37,12 @@ class Csv:
         return isinstance(data, Path) and data.suffix.lower() in (".csv", ".tsv") and data.is_file()
 
     @staticmethod
-    def read(data: Path, budget: Budget) -> Iterator[Found]:
-        rows = parse_csv(read_file(data, data.name, budget.table_bytes), data.name, budget)
-        return open_rows(rows, data, budget)
+    def read(data: Path, budget: Budget) -> Iterator[Found | Note]:
+        table = parse_csv(read_file(data, data.name, budget.table_bytes), data.name, budget)
+        return open_rows(table, data, budget)
 
 
-def parse_csv(data: bytes, name: str, budget: Budget) -> list[Row]:
+def parse_csv(data: bytes, name: str, budget: Budget) -> Table:
     """Return the rows of a CSV table.
 
     Parameters
@@ -49,59 +56,76 @@ def parse_csv(data: bytes, name: str, budget: Budget) -> list[Row]:
 
     Returns
     -------
-    list of Row
-        Numbered as a spreadsheet does: the header is row 1. Blank rows are passed over.
+    Table
+        Rows numbered as a spreadsheet does: the header is row 1. Blank rows are passed over. Blanks after a separator do not count.
 
     Raises
     ------
     UserError
-        For a missing column, a row with missing or extra cells, a NUL byte, an unclosed quote or an unknown encoding; the row is
-        named.
+        For a missing column, a row with missing or extra cells, an overlong row, a NUL byte, an unclosed quote or an unknown
+        encoding; the row is named.
     """
-    text = decode_text(data, name)
-    header = text.split("\n", 1)[0]
-    delimiter = max(DELIMITERS, key=header.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    number, columns, width, rows = 0, {}, 0, []
+    text, note = decode_text(data, name)
+    lines = _Lines(text, name)
+    reader = csv.reader(lines, delimiter=lines.delimiter, strict=True, skipinitialspace=True)
+    columns: dict[str, int] = {}
+    width, rows = 0, []
     while True:
-        number += 1
+        lines.start_row()
         try:
             cells = next(reader)
         except StopIteration:
             break
         except csv.Error as error:
-            raise row_error(name, number, f"It is not well-formed CSV ({error}).", "Look for a stray quote.") from None
-        if number == 1:
-            columns, width = _columns(cells, name), len(cells)
+            cause = f"It is not well-formed CSV ({error})."
+            raise row_error(name, lines.number, cause, "Look for a stray quote.") from None
+        if not columns:
+            columns, width = _columns(cells, name, lines.number), len(cells)
         elif any(cell.strip() for cell in cells):
-            rows.append(_row(cells, number, columns, width, name))
-        if len(rows) > budget.files:
+            rows.append(_row(cells, lines.number, columns, width, name))
+        if len(rows) > budget.files or lines.number > BLANKS * budget.files:
             raise UserError(f"{quoted(name)} has too many rows.", f"At most {budget.files} are read.", "Use a smaller table.")
     if not rows:
         raise UserError(f"{quoted(name)} has no rows.", "A header image,label and one row for each image are expected.")
-    return rows
+    return Table(tuple(rows), (note,) if note else ())
 
 
-def decode_text(data: bytes, name: str) -> str:
-    """Return a table's text from UTF-16 or UTF-8 with a byte order mark, UTF-8, or Windows-1252; refuse NUL with its row."""
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        encodings = ["utf-16"]
-    else:
-        encodings = ["utf-8-sig", "cp1252"]
-    for encoding in encodings:
-        try:
-            text = data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        if (at := text.find("\0")) >= 0:
-            raise row_error(name, text.count("\n", 0, at) + 1, "It contains a NUL character.", "Export the table again as UTF-8.")
-        return text
-    raise UserError(f"{quoted(name)} was not read.", "Its text encoding is not known.", "Export it again as UTF-8.")
+class _Lines:
+    """The lines of a table, counted by row; a row that goes on and on is refused while it is read."""
+
+    def __init__(self, text: str, name: str) -> None:
+        self.number = 0
+        self._name, self._used = name, 0
+        self._lines = io.StringIO(text, newline="")
+        header = self._lines.readline(HEADER_CHARACTERS)
+        stated = header.strip().lower()
+        if stated.startswith("sep=") and len(stated) == 5:
+            self.delimiter = header.strip()[4]  # how spreadsheets state it; this line is no header
+            self.number = 1
+        else:
+            self.delimiter = max(DELIMITERS, key=header.count)
+            self._lines.seek(0)
+
+    def start_row(self) -> None:
+        self.number, self._used = self.number + 1, 0
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        line = self._lines.readline(RECORD_CHARACTERS + 1)
+        self._used += len(line)
+        if self._used > RECORD_CHARACTERS:
+            cause = f"It is longer than {RECORD_CHARACTERS} characters."
+            raise row_error(self._name, self.number, cause, "Look for a stray quote.")
+        if not line:
+            raise StopIteration
+        return line
 
 
-def _columns(header: list[str], name: str) -> dict[str, int]:
+def _columns(header: list[str], name: str, number: int) -> dict[str, int]:
     """Return at which position each known field stands."""
-    titles = [title.strip().lower() for title in header]
+    titles = [cut(title.strip().lower(), 100) for title in header]
     columns = {
         field: titles.index(next(alias for alias in aliases if alias in titles))
         for field, aliases in COLUMNS.items()
@@ -111,7 +135,9 @@ def _columns(header: list[str], name: str) -> dict[str, int]:
         if field not in columns:
             cause = f"There are: {listed([quoted(title) for title in titles])}."
             raise UserError(
-                f"Row 1 of {quoted(name)} has no column '{field}'.", cause, "Start it with image,label or image,label,question."
+                f"Row {number} of {quoted(name)} has no column '{field}'.",
+                cause,
+                "Start it with image,label or image,label,question.",
             )
     return columns
 
@@ -122,4 +148,4 @@ def _row(cells: list[str], number: int, columns: dict[str, int], width: int, nam
         cause = f"It has {problem} cells: {len(cells)} where the header has {width}."
         raise row_error(name, number, cause, "Put quotes around text that contains the separator.")
     values = {field: plain_cell(cells[at]) for field, at in columns.items()}
-    return Row(number, values["image"], values["label"], values.get("question"))
+    return Row(number, values["image"], label_of(values["label"]), values.get("question"), values.get("spelling") == EXACT)

@@ -72,7 +72,7 @@ def decode_text(data: bytes, name: str) -> tuple[str, str]:
             f"Row {row} of {quoted(name)} was not read.", "It contains a NUL character.", "Export the table again as UTF-8."
         )
     title = TITLES.get(encoding, encoding)
-    note = f"{quoted(name)} is not in UTF-8; it was read as {title}, which is a guess. If letters look wrong, save it as UTF-8."
+    note = f"The encoding of {quoted(name)} is a guess: {title}, for it is not UTF-8. If letters look wrong, save it as UTF-8."
     return text, note if guessed else ""
 
 
@@ -92,8 +92,11 @@ def decode_names(names: list[bytes], archive: str) -> tuple[list[str], str]:
         encoding = guess(b"\n".join(names), NAME_ENCODINGS) or "cp437"
         decoded = [name.decode(encoding, errors="replace") for name in names]
         odd = [text for text, name in zip(decoded, names, strict=True) if not name.isascii()]
-        note = f"Names in {quoted(archive)} are not in UTF-8; they were read as {TITLES[encoding]}, which is a guess: "
-        return decoded, note + f"{quoted(odd[0])}{' and others' * (len(odd) > 1)}."
+        example = f"{quoted(odd[0])}{' and others' * (len(odd) > 1)}"
+        return (
+            decoded,
+            f"The encoding of names in {quoted(archive)} is a guess: {TITLES[encoding]}, for it is not UTF-8: {example}.",
+        )
 
 
 def guess(data: bytes, encodings: tuple[str, ...]) -> str:

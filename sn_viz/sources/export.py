@@ -11,8 +11,9 @@ from pathlib import Path
 from PIL import Image
 
 from sn_viz.errors import UserError
-from sn_viz.sources.folder import TABLE
-from sn_viz.sources.text import csv_cell, safe_file_name
+from sn_viz.sources.placed import TABLE
+from sn_viz.sources.rows import EXACT
+from sn_viz.sources.text import csv_cell, label_key, safe_file_name
 from sn_viz.types import LabelledImages
 
 
@@ -30,6 +31,7 @@ def save_folders(images: LabelledImages, directory: str | Path) -> Path:
     -------
     Path
         The folder. ``images.csv`` in it has the columns image, label, question; cells that a spreadsheet would run are quoted.
+        Where classes differ in their spelling alone, a column ``spelling`` keeps them apart.
 
     Raises
     ------
@@ -81,10 +83,11 @@ def _write(images: LabelledImages, directory: Path) -> None:
         (directory / folder).mkdir()
     with open(directory / TABLE, "w", encoding="utf-8", newline="") as file:
         table = csv.writer(file)
-        table.writerow(["image", "label", "question"])
+        alike = len({label_key(name) for name in images.classes}) < len(images.classes)
+        table.writerow(["image", "label", "question", *["spelling"] * alike])
         for number, (picture, label, question) in enumerate(
             zip(images.pictures, images.labels, images.questions, strict=True), start=1
         ):
             name = f"{folders[label]}/{number:05d}.png"
             Image.fromarray(picture.pixels).save(directory / name, compress_level=1)
-            table.writerow([csv_cell(name), csv_cell(images.classes[label]), csv_cell(question)])
+            table.writerow([csv_cell(name), csv_cell(images.classes[label]), csv_cell(question), *[EXACT] * alike])

@@ -6,6 +6,7 @@ out. It knows nothing about folders, archives or tables.
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -14,8 +15,8 @@ import numpy as np
 
 from sn_viz.errors import UserError
 from sn_viz.sources.budget import MIB, Budget
-from sn_viz.sources.classes import order_classes
-from sn_viz.sources.text import clean, clean_question, cut, display_name, listed, quoted
+from sn_viz.sources.classes import TEST, order_classes
+from sn_viz.sources.text import RAW_CHARACTERS, clean, clean_question, cut, display_name, label_key, listed, quoted
 from sn_viz.types import LabelledImages, Picture
 
 MAX_IMBALANCE = 4
@@ -38,9 +39,20 @@ class Found:
     """Reads and decodes; raises UserError when it cannot, and then the image is left out with a note."""
     question: str | None = None
     """Its own question, when the data has one."""
+    part: str = ""
+    """"train" or "test" when the data brings its own splits."""
+    exact: bool = False
+    """Whether the class name is meant letter by letter, and not one of several spellings."""
 
 
-def gather(found: Iterable[Found], question: str | None, budget: Budget) -> LabelledImages:
+@dataclass(frozen=True)
+class Note:
+    """What a source says of the whole: what it left out, what it guessed."""
+
+    text: str
+
+
+def gather(found: Iterable[Found | Note], question: str | None, budget: Budget) -> LabelledImages:
     """Decode and check a data set.
 
     Parameters
@@ -55,22 +67,27 @@ def gather(found: Iterable[Found], question: str | None, budget: Budget) -> Labe
     Returns
     -------
     LabelledImages
-        Classes in the order of ``order_classes``; images in the order found; exact duplicates inside a class dropped.
+        Classes in the order of ``order_classes``, spellings of one label merged; images in the order found, a training split before
+        a test split; exact duplicates inside a class dropped.
 
     Raises
     ------
     UserError
         When nothing can be read, when a limit is passed, and for every reason ``check`` has.
     """
-    labels = _ClassNames(budget)
-    kept: list[tuple[str, Picture, str, str]] = []
+    labels = _Labels(budget)
+    kept: list[tuple[str, Picture, str, str, str]] = []
     left_out: list[UserError] = []
+    notes: list[str] = []
     pictures: dict[str, Picture] = {}
-    held = 0
-    for number, item in enumerate(found, start=1):
-        if number > budget.files:
+    held = number = 0
+    for item in found:
+        if isinstance(item, Note):
+            notes.append(item.text)
+            continue
+        if (number := number + 1) > budget.files:
             raise UserError("There are too many images.", f"At most {budget.files} are read.", "Use a smaller set.")
-        class_name = labels.of(item)
+        label = labels.of(item)
         try:
             picture = item.open()
         except SetRefused:
@@ -81,21 +98,25 @@ def gather(found: Iterable[Found], question: str | None, budget: Budget) -> Labe
         held += 0 if picture.sha256 in pictures else picture.pixels.nbytes
         picture = pictures.setdefault(picture.sha256, picture)  # one image asked many questions is kept once
         asked = clean_question(item.question or "", f"The question of {quoted(item.name)}", budget.question_characters)
-        kept.append((display_name(item.name), picture, class_name, asked))
+        kept.append((display_name(item.name), picture, label, asked, item.part))
         if held > budget.memory_bytes:
             raise UserError(
                 "The images are too large together.", f"At most {budget.memory_bytes // MIB} MiB are kept.", "Use fewer."
             )
     if not kept:
-        raise _nothing_read(left_out)
-    classes = order_classes(labels.names())
+        raise _nothing_read(left_out, notes)
+    names, said = labels.merged()
+    classes = order_classes(names.values())
+    number_of = {name: number for number, name in enumerate(classes)}
+    kept.sort(key=lambda row: row[-1] == TEST)
     images = LabelledImages(
         names=tuple(name for name, *_ in kept),
         pictures=tuple(picture for _, picture, *_ in kept),
-        labels=np.array([classes.index(class_name) for _, _, class_name, _ in kept], dtype=np.int64),
+        labels=np.array([number_of[names[label]] for _, _, label, *_ in kept], dtype=np.int64),
         classes=classes,
-        questions=tuple(asked for *_, asked in kept),
-        notes=labels.notes() + _left_out_notes(left_out),
+        questions=tuple(asked for *_, asked, _ in kept),
+        notes=tuple(notes) + said + _left_out_notes(left_out),
+        parts=tuple(part for *_, part in kept) if any(part for *_, part in kept) else (),
     )
     return check(images.ask(question if question is None else clean_question(question, characters=budget.question_characters)))
 
@@ -163,10 +184,12 @@ def _in_two_classes(images: LabelledImages, i: int, j: int) -> UserError:
     return UserError("The same image is in two classes.", f"{a} in {p} and {b} in {q} are identical.", "Remove one of the two.")
 
 
-def _nothing_read(left_out: list[UserError]) -> UserError:
+def _nothing_read(left_out: list[UserError], notes: list[str]) -> UserError:
+    said = " ".join(notes)
     if not left_out:
-        return UserError("No images were found.", "There is nothing to read.", "Give one sub-folder of images for each class.")
-    reasons = " ".join(str(error) for error in left_out[:3])
+        cause = said or "There is nothing to read."
+        return UserError("No images were found.", cause, "Give one sub-folder of images for each class.")
+    reasons = " ".join([*(str(error) for error in left_out[:3]), said]).strip()
     return UserError(
         f"None of the {len(left_out)} files could be read." if len(left_out) > 1 else "No image could be read.", reasons
     )
@@ -183,39 +206,80 @@ def _left_out_notes(left_out: list[UserError]) -> tuple[str, ...]:
     )
 
 
-class _ClassNames:
-    """Cleans and caps class names, and remembers which spellings became one."""
+class _Labels:
+    """Collects labels as they were written, and says in the end which are spellings of one."""
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
+        self._plain: dict[str, str] = {}
         self._spellings: dict[str, Counter[str]] = {}
 
     def of(self, item: Found) -> str:
-        """Return the class name to show for ``item``; "" when it belongs to no class."""
-        if not item.class_name:
+        """Return what stands for the label of ``item`` until ``merged`` names it; "" when it belongs to no class."""
+        raw = item.class_name
+        if not raw:
             return ""
-        plain = clean(item.class_name)
-        if not plain:
-            raise UserError(f"The class of {quoted(item.name)} has no name.", "Nothing visible is left of it.", "Name the class.")
-        short = cut(plain, self._budget.class_characters)
-        spellings = self._spellings.setdefault(short, Counter())
-        spellings[item.class_name] += 1
-        if len({clean(spelling) for spelling in spellings}) > 1:
-            cause = f"They are the same in their first {self._budget.class_characters} characters."
-            raise UserError(f"Two class names look alike: {quoted(short)}.", cause, "Use shorter names.")
+        if raw not in self._plain:
+            plain = clean(raw)
+            if not plain:
+                cause = "Nothing visible is left of it."
+                raise UserError(f"The class of {quoted(item.name)} has no name.", cause, "Name the class.")
+            key = plain if item.exact else label_key(raw) or plain
+            # of a text this long only the beginning was looked at
+            self._plain[raw] = (
+                key if len(raw) <= RAW_CHARACTERS else f"{key} {hashlib.sha256(raw.encode(errors='replace')).hexdigest()}"
+            )
+        key = self._plain[raw]
+        self._spellings.setdefault(key, Counter())[raw] += 1
         if len(self._spellings) > self._budget.labels:
-            cause = f"At most {self._budget.labels} are allowed; among them {listed(list(self._spellings))}."
+            cause = f"At most {self._budget.labels} are allowed; among them {listed([cut(k, 30) for k in self._spellings])}."
             raise UserError("There are too many classes.", cause, "Is the label column the right one?")
-        return short
+        return raw
 
-    def names(self) -> list[str]:
-        return list(self._spellings)
+    def merged(self) -> tuple[dict[str, str], tuple[str, ...]]:
+        """Return the class name of every label as it was written, and notes on what was merged, cut, or kept apart.
 
-    def notes(self) -> tuple[str, ...]:
-        notes = []
-        for name, spellings in self._spellings.items():
-            if len(clean(next(iter(spellings)))) > self._budget.class_characters:
-                notes.append(f"A class name was cut to {self._budget.class_characters} characters: '{name}'.")
-            elif len(spellings) > 1:
-                notes.append(f"{len(spellings)} spellings that look the same were read as one class: '{name}'.")
-        return tuple(notes)
+        Raises
+        ------
+        UserError
+            When two labels are the same as far as names are kept.
+        """
+        names: dict[str, str] = {"": ""}
+        notes: list[str] = []
+        apart = self._letters_apart()
+        for key, spellings in self._spellings.items():
+            groups = [spellings]
+            if key in apart:
+                groups = [Counter({raw: n for raw, n in spellings.items() if clean(raw) == plain}) for plain in apart[key]]
+            for group in groups:
+                names |= dict.fromkeys(group, self._name(group, notes))
+        used = Counter(names[next(iter(spellings))] for spellings in self._spellings.values())
+        if twins := [name for name, n in used.items() if n > 1]:
+            cause = f"They are the same in their first {self._budget.class_characters} characters."
+            raise UserError(f"Two class names look alike: {quoted(twins[0])}.", cause, "Use shorter names.")
+        if apart:
+            letters = listed([f"{quoted(pair[0])} and {quoted(pair[1])}" for pair in apart.values()])
+            notes.append(f"Single letters are told apart by case: {letters}.")
+        del names[""]
+        return names, tuple(notes)
+
+    def _name(self, spellings: Counter[str], notes: list[str]) -> str:
+        """Return the name of a class, its commonest spelling, and add what there is to say of it."""
+        plain = clean(spellings.most_common(1)[0][0])
+        name = cut(plain, self._budget.class_characters)
+        if len(spellings) > 1:
+            seen = list(dict.fromkeys(quoted(cut(clean(raw), 30)) for raw in spellings))
+            written = f": {listed(seen)}" if len(seen) > 1 else ", which look the same"
+            notes.append(f"{len(spellings)} spellings were read as one class, {quoted(name)}{written}.")
+        if name != plain:
+            notes.append(f"A class name was cut to {self._budget.class_characters} characters: '{name}'.")
+        return name
+
+    def _letters_apart(self) -> dict[str, list[str]]:
+        """Return the letters that are classes of their own as capitals: all, unless letters only abbreviate a no and a yes."""
+        single = {key for key in self._spellings if len(key) == 1 and key.isalpha()}
+        if single <= {"y", "n"} or single <= {"t", "f"} or single <= {"j", "n"} or len(single) < 2:
+            return {}
+        cases = {key: sorted({clean(raw) for raw in self._spellings[key]} & {key, key.upper()}) for key in single}
+        whole = {key: {clean(raw) for raw in self._spellings[key]} for key in single}
+        return {key: plain for key, plain in cases.items() if len(plain) == 2 and whole[key] == set(plain)}

@@ -6,18 +6,28 @@ images lie beside the table or in a folder ``images`` or ``val2014`` beside it.
 
 from __future__ import annotations
 
+import io
 import json
+import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from sn_viz.errors import UserError
 from sn_viz.sources import SOURCES
 from sn_viz.sources.budget import Budget
-from sn_viz.sources.csv_file import decode_text
-from sn_viz.sources.gather import Found
+from sn_viz.sources.encoding import decode_text
+from sn_viz.sources.gather import Found, Note
 from sn_viz.sources.ingest import read_file
-from sn_viz.sources.rows import COLUMNS, Row, open_rows, row_error
+from sn_viz.sources.rows import COLUMNS, Row, Table, label_of, open_rows, row_error
 from sn_viz.sources.text import quoted
+
+LINE_CHARACTERS = 100_000
+NESTED = 20
+"""Brackets open at once: a row is flat, and what lies deep in it is not read."""
+BLANKS = 10
+"""Blank lines read for each row that is allowed."""
+_BRACKETS = re.compile(r"[\[\]{}]")
 
 
 @SOURCES.register("jsonl")
@@ -29,12 +39,12 @@ class Jsonl:
         return isinstance(data, Path) and data.suffix.lower() in (".jsonl", ".ndjson", ".json") and data.is_file()
 
     @staticmethod
-    def read(data: Path, budget: Budget) -> Iterator[Found]:
-        rows = parse_jsonl(read_file(data, data.name, budget.table_bytes), data.name, budget)
-        return open_rows(rows, data, budget)
+    def read(data: Path, budget: Budget) -> Iterator[Found | Note]:
+        table = parse_jsonl(read_file(data, data.name, budget.table_bytes), data.name, budget)
+        return open_rows(table, data, budget)
 
 
-def parse_jsonl(data: bytes, name: str, budget: Budget) -> list[Row]:
+def parse_jsonl(data: bytes, name: str, budget: Budget) -> Table:
     """Return the rows of a JSONL table.
 
     Parameters
@@ -49,21 +59,28 @@ def parse_jsonl(data: bytes, name: str, budget: Budget) -> list[Row]:
     Raises
     ------
     UserError
-        For a line that is not a JSON object, or lacks an image or a label; the line is named as a row.
+        For a line that is not a JSON object, lacks an image or a label, or is overlong; the line is named as a row. A label that is
+        null or not a number is a missing one.
     """
-    rows = []
-    for number, line in enumerate(decode_text(data, name).split("\n"), start=1):
+    text, note = decode_text(data, name)
+    lines, rows, number = io.StringIO(text), [], 0
+    while line := lines.readline(LINE_CHARACTERS + 1):
+        number += 1
+        if len(line) > LINE_CHARACTERS:
+            raise row_error(name, number, f"It is longer than {LINE_CHARACTERS} characters.", "Write one object on each line.")
         if line.strip():
             rows.append(_row(line, number, name))
-        if len(rows) > budget.files:
+        if len(rows) > budget.files or number > BLANKS * budget.files:
             raise UserError(f"{quoted(name)} has too many rows.", f"At most {budget.files} are read.", "Use a smaller table.")
     if not rows:
         raise UserError(f"{quoted(name)} has no rows.", "One JSON object on each line is expected.")
-    return rows
+    return Table(tuple(rows), (note,) if note else ())
 
 
 def _row(line: str, number: int, name: str) -> Row:
     try:
+        if _depth(line) > NESTED:
+            raise ValueError
         entry = json.loads(line)
     except (ValueError, RecursionError):
         raise row_error(name, number, "It is not JSON.", "Write one object on each line.") from None
@@ -72,9 +89,20 @@ def _row(line: str, number: int, name: str) -> Row:
     values = {}
     for field, aliases in COLUMNS.items():
         value = next((entry[alias] for alias in aliases if entry.get(alias) is not None), None)
-        if value is None and field != "question":
+        if field == "label" and any(alias in entry for alias in aliases):
+            value = "" if value is None or isinstance(value, float) and not math.isfinite(value) else value
+        if value is None and field in ("image", "label"):
             raise row_error(name, number, f"It has no '{field}'.", "Every row needs an image and a label.")
         if isinstance(value, (dict, list)):
             raise row_error(name, number, f"Its '{field}' is not a text.", "Write a text or a number.")
         values[field] = json.dumps(value) if isinstance(value, bool) else value if value is None else str(value)
-    return Row(number, values["image"], values["label"], values["question"])
+    return Row(number, values["image"], label_of(values["label"]), values["question"])
+
+
+def _depth(line: str) -> int:
+    """Return how many brackets are open at once at most; those inside of texts count too, for that only errs towards more."""
+    depth = deepest = 0
+    for bracket in _BRACKETS.findall(line):
+        depth += 1 if bracket in "[{" else -1
+        deepest = max(deepest, depth)
+    return deepest

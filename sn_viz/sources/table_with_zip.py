@@ -7,20 +7,19 @@ path, else by its file name when that is the only one of its kind.
 from __future__ import annotations
 
 import functools
-import zipfile
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from sn_viz.errors import UserError
 from sn_viz.sources import SOURCES
 from sn_viz.sources.budget import Budget
 from sn_viz.sources.csv_file import Csv, parse_csv
-from sn_viz.sources.gather import Found
+from sn_viz.sources.gather import Found, Note
 from sn_viz.sources.ingest import read_file
 from sn_viz.sources.jsonl_file import Jsonl, parse_jsonl
-from sn_viz.sources.rows import Row, checked_rows
+from sn_viz.sources.rows import PathIndex, Row, checked_rows, labelled
 from sn_viz.sources.text import quoted
-from sn_viz.sources.zip_file import Zip, _check_directory, _damaged, _Inflater
+from sn_viz.sources.zip_file import Entry, Inflater, Zip, entries_of, opened_archive
 from sn_viz.types import Picture
 
 
@@ -33,22 +32,18 @@ class TableWithZip:
         return isinstance(data, tuple) and len(data) == 2 and _sorted(data) is not None
 
     @staticmethod
-    def read(data: tuple[Path, Path], budget: Budget) -> Iterator[Found]:
+    def read(data: tuple[Path, Path], budget: Budget) -> Iterator[Found | Note]:
         paths = _sorted(data)
         assert paths is not None, data
         table, archive_path = paths
         parse = parse_jsonl if Jsonl.accepts(table) else parse_csv
-        rows = parse(read_file(table, table.name, budget.table_bytes), table.name, budget)
-        checked_rows(rows, table.name)
-        if archive_path.stat().st_size > budget.zip_bytes:
-            raise UserError(f"{quoted(archive_path.name)} was not read.", "It is too large.", "Use fewer or smaller images.")
-        _check_directory(archive_path, budget)
-        try:
-            archive = zipfile.ZipFile(archive_path)
-        except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError) as error:
-            raise _damaged(archive_path.name) from error
-        with archive:
-            yield from _images(rows, archive, archive_path.name, budget)
+        parsed = parse(read_file(table, table.name, budget.table_bytes), table.name, budget)
+        checked_rows(parsed.rows, table.name)
+        rows, unlabelled = labelled(parsed.rows, table.name)
+        with opened_archive(archive_path, budget) as archive:
+            entries, notes = entries_of(archive, archive_path.name, budget)
+            yield from (Note(text) for text in (*parsed.notes, *unlabelled, *notes))
+            yield from _images(rows, entries, Inflater(archive, archive_path.name, budget))
 
 
 def _sorted(data: tuple) -> tuple[Path, Path] | None:
@@ -60,26 +55,18 @@ def _sorted(data: tuple) -> tuple[Path, Path] | None:
     return (tables[0], zips[0]) if len(tables) == len(zips) == 1 else None
 
 
-def _images(rows: list[Row], archive: zipfile.ZipFile, name: str, budget: Budget) -> Iterator[Found]:
-    inflater = _Inflater(archive, name, budget)
-    by_path: dict[PurePosixPath, zipfile.ZipInfo] = {}
-    by_name: dict[str, list[zipfile.ZipInfo]] = {}
-    for info in archive.infolist():
-        if not info.is_dir():
-            path = PurePosixPath(info.filename.replace("\\", "/"))
-            by_path[path] = info
-            by_name.setdefault(path.name, []).append(info)
+def _images(rows: list[Row], entries: list[Entry], inflater: Inflater) -> Iterator[Found]:
+    index = PathIndex((entry.path.as_posix(), entry) for entry in entries)
 
     @functools.cache
-    def read(filename: str) -> Picture:
-        return inflater.open(archive.getinfo(filename))
+    def read(number: int) -> Picture:
+        return inflater.open(by_number[number])
 
+    by_number = {id(entry): entry for entry in entries}
     for row in rows:
-        path = PurePosixPath(row.image.strip().replace("\\", "/"))
-        alike = by_name.get(path.name, [])
-        info = by_path.get(path) or (alike[0] if len(alike) == 1 else None)
-        opened = functools.partial(read, info.filename) if info else functools.partial(_missing, row, len(alike))
-        yield Found(row.image, row.label, opened, row.question)
+        alike = index.find(row.image.strip())
+        opened = functools.partial(read, id(alike[0])) if len(alike) == 1 else functools.partial(_missing, row, len(alike))
+        yield Found(row.image, row.label, opened, row.question, exact=row.exact)
 
 
 def _missing(row: Row, n_alike: int) -> Picture:

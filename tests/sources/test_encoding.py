@@ -23,7 +23,7 @@ CASES = [(encoding, text) for encoding, texts in TABLES.items() for text in text
 def test_a_table_is_read_as_it_was_written_and_says_that_this_is_a_guess(encoding: str, labels: str) -> None:
     table = "image,label\r\n" + "".join(f"a{i}.png,{label}\r\n" for i, label in enumerate(labels.split(",")))
     text, note = decode_text(table.encode(encoding), "t.csv")
-    assert text == table and "which is a guess" in note and "'t.csv'" in note
+    assert text == table and "is a guess" in note and "'t.csv'" in note
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32", "ascii"])
@@ -47,7 +47,7 @@ def test_nul_is_refused_with_its_row() -> None:
 def test_names_in_a_zip_are_read_as_they_were_written(encoding: str, labels: str) -> None:
     names = [f"{label}/1.png" for label in labels.split(",")]
     read, note = decode_names([name.encode(encoding) for name in names], "a.zip")
-    assert read == names and "which is a guess" in note and read[0] in note
+    assert read == names and "is a guess" in note and read[0] in note
 
 
 @pytest.mark.parametrize("name", ["niño/1.png", "Äpfel/2.png", "garçon/3.png"])

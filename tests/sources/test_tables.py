@@ -97,7 +97,7 @@ def test_headers_without_the_needed_columns_are_refused(home) -> None:
     assert "no column 'label'" in refusal(home, "image,kind\na.png,2") and "'kind'" in refusal(home, "image,kind\na.png,2")
     assert "no rows" in refusal(home, "image,label\n")
     assert refusal(home, b"")
-    assert "encoding" in refusal(home, b"image,label\n\x81\x8d,\xff")
+    assert "encoding" in refusal(home, b"image,label\n\x98\xff,\x81\x8d\x90")
     assert "too many rows" in refusal(home, "\n".join(["image,label", *ROWS]), budget=Budget(files=3))
     assert "question" in refusal(home, "image,label,question\na.png,no," + "x" * 600)
 
@@ -158,3 +158,119 @@ def test_bad_lines_are_named(home, line: str, words: str) -> None:
 def test_labels_may_be_numbers_or_truth_values(home) -> None:
     lines = [{"image": f"{name}.png", "label": value} for name, value in zip("abcd", (True, False, True, False), strict=True)]
     assert load(home, "\n".join(map(json.dumps, lines)), "t.jsonl").classes == ("false", "true")
+
+
+SPELLINGS = ["yes", "Yes", "YES", "no", "No", "no ", "ｙｅｓ", '"no"']
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_spellings_of_one_label_are_one_class_and_said(home, kind: str) -> None:
+    for seed in range(len(SPELLINGS)):
+        (home / f"{seed}.png").write_bytes(png(seed + 50))
+    if kind == "csv":
+        rows = ["image,label", *(f'{i}.png,"{label.replace(chr(34), chr(34) * 2)}"' for i, label in enumerate(SPELLINGS))]
+        images = load(home, "\n".join(rows))
+    else:
+        rows = [json.dumps({"image": f"{i}.png", "label": label}) for i, label in enumerate(SPELLINGS)]
+        images = load(home, "\n".join(rows), "t.jsonl")
+    assert images.classes == ("no", "yes") and images.labels.tolist() == [1, 1, 1, 0, 0, 0, 1, 0]
+    assert any("4 spellings were read as one class, 'yes'" in note and "'YES'" in note for note in images.notes)
+
+
+def test_single_letters_are_told_apart_by_case_unless_they_abbreviate_yes_and_no(home) -> None:
+    for seed in range(8):
+        (home / f"{seed}.png").write_bytes(png(seed + 50))
+    letters = load(home, "image,label\n" + "".join(f"{i}.png,{label}\n" for i, label in enumerate("aAbBaAbB")))
+    assert letters.classes == ("A", "B", "a", "b") and "told apart by case" in " ".join(letters.notes)
+    assert load(home, "image,label\n" + "".join(f"{i}.png,{label}\n" for i, label in enumerate("yYnNyYnN"))).classes == ("n", "y")
+
+
+@pytest.mark.parametrize("missing", ["", " ", "NaN", "nan", "NULL", "null", "None", "NA", "N/A", "<NA>"])
+def test_a_missing_label_is_no_class_and_its_rows_are_numbered(home, missing: str) -> None:
+    images = load(
+        home, "\n".join(["image,label", *ROWS, f"a.png,{missing}", f"b.png,{missing}"]).replace("a.png,no", "a.png,no", 1)
+    )
+    assert images.classes == ("no", "yes") and len(images) == 4
+    assert "Rows 6, 7 of 't.csv' have no label" in " ".join(images.notes)
+
+
+def test_none_and_na_in_small_letters_are_words(home) -> None:
+    assert load(home, "image,label\na.png,none\nb.png,na\nc.png,none\nd.png,na").classes == ("na", "none")
+
+
+def test_missing_labels_of_json_are_dropped_and_numbered(home) -> None:
+    lines = [json.dumps({"image": f"{name}.png", "label": label}) for name, label in zip("abcd", "xyxy", strict=True)]
+    lines += [
+        f'{{"image": "{name}.png", "label": {label}, "question": "{label}"}}'
+        for name, label in (("a", "NaN"), ("b", "null"), ("c", "1e999"))
+    ]
+    images = load(home, "\n".join(lines), "t.jsonl")
+    assert images.classes == ("x", "y") and "Rows 5, 6, 7 of 't.jsonl' have no label" in " ".join(images.notes)
+
+
+def test_blanks_after_a_separator_do_not_count(home) -> None:
+    rows = ["image, label, question", 'a.png, "y", "Is it, or not?"', 'b.png, "n", x', 'c.png, "y", x', "d.png, n, x"]
+    images = load(home, "\n".join(rows))
+    assert images.classes == ("n", "y") and images.questions[0] == "Is it, or not?"
+
+
+def test_a_separator_may_be_stated(home) -> None:
+    assert load(home, "sep=;\nimage;label\n" + "\n".join(ROWS).replace(",", ";")).classes == ("no", "yes")
+    assert "Row 3 of 't.csv' was not read. It has missing cells" in refusal(home, "sep=;\nimage;label\na.png")
+
+
+@pytest.mark.parametrize("name", ["A.png", "./a.png", ".\\A.PNG", "a.PNG "])
+def test_images_are_found_whatever_slashes_and_capitals(home, name: str) -> None:
+    (home / "photos").mkdir()
+    (home / "photos" / "café.png").write_bytes(png(30))
+    images = load(home, "\n".join(["image,label", f"{name},no", *ROWS[1:], "Photos\\café.PNG,no"]))
+    assert len(images) == 5 and images.notes == ()
+
+
+def test_spellings_that_mean_several_files_are_named(home) -> None:
+    for name in ("x.png", "X.PNG"):
+        (home / name).write_bytes(png(ord(name[0])))
+    assert "2 files of that name" in " ".join(load(home, "\n".join(["image,label", *ROWS, "X.png,no"])).notes)
+
+
+BIG = {
+    "cell": "image,label\na.png," + "x" * 200_000,
+    "row of cells": "image,label\n" + "," * 3_000_000,
+    "row of lines": "image,label\n" + '"\n",' * 500_000,
+    "header": "," * 3_000_000,
+    "blank lines": "image,label\n" + "\n" * 300_000,
+    "open quote": 'image,label\na.png,"' + "x\n" * 1_000_000,
+}
+
+
+@pytest.mark.parametrize("case", BIG)
+def test_endless_cells_and_rows_are_refused(home, case: str) -> None:
+    assert "'t.csv'" in refusal(home, BIG[case])
+
+
+BIG_LINES = {
+    "line": '{"image": "a.png", "label": "' + "x" * 2_000_000 + '"}',
+    "nested": '{"image": "a.png", "label": 1, "x": ' + "[" * 40_000 + "]" * 40_000 + "}",
+    "number": '{"image": "a.png", "label": ' + "9" * 90_000 + "}",
+    "blank lines": "\n" * 300_000,
+}
+
+
+@pytest.mark.parametrize("case", BIG_LINES)
+def test_endless_lines_depths_and_numbers_are_refused(home, case: str) -> None:
+    assert "'t.jsonl'" in refusal(home, BIG_LINES[case], "t.jsonl")
+
+
+def test_a_huge_number_that_python_reads_is_a_label_like_others(home) -> None:
+    lines = [f'{{"image": "{name}.png", "label": {label}}}' for name, label in zip("abcd", ("1" + "0" * 400, 2) * 2, strict=True)]
+    assert load(home, "\n".join(lines), "t.jsonl").classes[1] == "2"
+
+
+def test_a_long_path_is_named_and_not_looked_for(home) -> None:
+    said = " ".join(load(home, "\n".join(["image,label", *ROWS, "a/" * 50_000 + "a.png,no"])).notes)
+    assert "no such file" in said and "(row 6)" in said or "a/a/a" in said
+
+
+def test_a_guessed_encoding_is_said(home) -> None:
+    images = load(home, "image,label\na.png,früh\nb.png,spät\nc.png,früh\nd.png,spät".encode("cp1252"))
+    assert images.classes == ("früh", "spät") and "Windows-1252" in images.notes[0] and "guess" in images.notes[0]

@@ -29,7 +29,9 @@ def test_a_zip_of_class_folders_is_read_whatever_wraps_them(tmp_path) -> None:
     assert notes_of(zipped(tmp_path / "a.zip", two_classes())) == ""
     wrapped = {f"my pets/{name}": data for name, data in two_classes().items()}
     wrapped |= {"__MACOSX/cat/._0.png": b"x", "my pets/.DS_Store": b"x", "my pets/cat/Thumbs.db": b"x", "my pets/README.txt": b"x"}
-    assert notes_of(zipped(tmp_path / "b.zip", wrapped)) == ""
+    said = notes_of(zipped(tmp_path / "b.zip", wrapped))
+    for name in ("__MACOSX", ".DS_Store", "Thumbs.db", "my pets/README.txt"):
+        assert f"'{name}'" in said
     assert notes_of(zipped(tmp_path / "c.zip", {name.replace("/", "\\"): data for name, data in two_classes().items()})) == ""
 
 
@@ -39,6 +41,76 @@ def test_a_zip_of_class_folders_is_read_whatever_wraps_them(tmp_path) -> None:
 def test_zip_slip_is_left_out_and_named(tmp_path, name: str) -> None:
     said = notes_of(zipped(tmp_path / "a.zip", two_classes() | {name: png(99)}))
     assert "evil.png" in said and "leads out of the archive" in said
+
+
+def test_names_that_are_empty_or_endless_are_named_and_the_rest_loads(tmp_path) -> None:
+    odd = {"x": png(99), "y" * 60_000: png(98), "z/" * 5000 + "z.png": png(97), "cat/w.png": png(96), "//": b"", ".": png(95)}
+    path = zipped(tmp_path / "a.zip", two_classes() | odd)
+    data = path.read_bytes()
+    # the same file with nothing but a name of no letters
+    path.write_bytes(data.replace(b"cat/w.png", b"\0at/w.png"))
+    said = notes_of(path)
+    assert "An entry without a name" in said and "long names" in said and "yyy" in said
+
+
+def test_deep_names_take_no_time(tmp_path) -> None:
+    from sn_viz.sources.zip_file import entries_of, opened_archive
+
+    path = zipped(tmp_path / "a.zip", {"a/" * 32_000 + f"{i}.png": b"" for i in range(100)} | two_classes())
+    with opened_archive(path, Budget()) as archive:
+        entries, notes = entries_of(archive, "a.zip", Budget())
+    assert len(entries) == 4 and "100 entries" in notes[0]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "names"),
+    [("utf-8", ("niño", "niña")), ("gbk", ("猫", "狗")), ("cp932", ("猫", "犬")), ("cp437", ("niño", "niña"))],
+)
+def test_names_without_the_flag_are_read_as_they_were_written(tmp_path, encoding: str, names: tuple[str, str]) -> None:
+    path = tmp_path / "a.zip"
+    entries = {f"{name}/{i}.png": png(10 * number + i) for number, name in enumerate(names) for i in range(2)}
+    written = {name.encode(encoding).hex() + ".png": (name, content) for name, content in entries.items()}
+    zipped(path, {name: content for name, (_, content) in written.items()})
+    data = path.read_bytes()
+    for stand_in, (name, _) in written.items():
+        raw = name.encode(encoding)
+        stub = stand_in.encode()
+        assert len(stub) >= len(raw)
+        data = _renamed(data, stub, raw)
+    path.write_bytes(data)
+    images = load_images(path)
+    assert set(images.classes) == set(names)
+    assert ("is a guess" in " ".join(images.notes)) == (encoding != "utf-8")
+
+
+def _renamed(data: bytes, old: bytes, new: bytes) -> bytes:
+    """Rename an entry in the bytes of an archive, padding its extra field so that nothing moves."""
+    out = bytearray(data)
+    pad = len(old) - len(new)
+    for magic, name_at, length_at in ((b"PK\3\4", 30, 26), (b"PK\1\2", 46, 28)):
+        at = -1
+        while (at := out.find(magic, at + 1)) >= 0:
+            if out[at + name_at : at + name_at + len(old)] == old:
+                struct.pack_into("<HH", out, at + length_at, len(new), pad)
+                filler = struct.pack("<HH", 0xCAFE, pad - 4) + bytes(pad - 4)
+                out[at + name_at : at + name_at + len(old)] = new + filler
+    return bytes(out)
+
+
+def test_splits_in_a_zip_are_splits(tmp_path) -> None:
+    entries = {
+        f"pets/{split}/{name}": png(i + 50 * (split == "test"))
+        for split in ("train", "test")
+        for i, name in enumerate(two_classes())
+    }
+    images = load_images(zipped(tmp_path / "a.zip", entries))
+    assert images.classes == ("cat", "dog") and images.parts == ("train",) * 4 + ("test",) * 4
+
+
+def test_a_table_in_the_zip_holds_whatever_its_slashes(tmp_path) -> None:
+    table = "image,label\nCAT\\0.png,no\ncat/1.png,no\ndog\\0.PNG,yes\ndog\\1.png,yes\ndog\\2.png,yes\n"
+    images = load_images(zipped(tmp_path / "a.zip", two_classes() | {"images.csv": table.encode()}))
+    assert images.classes == ("no", "yes") and "'dog\\2.png' (row 6)" in " ".join(images.notes)
 
 
 def test_links_nested_archives_and_unusual_methods_are_left_out(tmp_path) -> None:
@@ -113,8 +185,9 @@ def test_a_directory_that_is_too_large_is_not_read(tmp_path, monkeypatch) -> Non
     with pytest.raises(UserError, match="more than 200 files"):
         load_images(path, budget=Budget(files=200))
     monkeypatch.setattr(zipfile.ZipFile, "__init__", lambda *_: pytest.fail("read"))
-    with pytest.raises(UserError, match="directory is too large"):
-        load_images(path, budget=Budget(files=20))
+    for files in (20, 60):
+        with pytest.raises(UserError, match="directory is too large"):
+            load_images(path, budget=Budget(files=files))
     with pytest.raises(UserError, match="larger than"):
         load_images(path, budget=Budget(zip_bytes=100))
 
