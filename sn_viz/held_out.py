@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from sn_viz.errors import UserError
+from sn_viz.sources.text import label_key
 from sn_viz.types import LabelledImages
 
 
@@ -54,21 +55,24 @@ def usable(images: LabelledImages, what: str = "data") -> LabelledImages:
 
 
 def align_classes(test: LabelledImages, train: LabelledImages) -> LabelledImages:
-    """Renumber the labels of a separate test set to the probing set's classes.
+    """Renumber the labels of a separate test set to the probing set's classes, whose spelling may be another one.
 
     Raises
     ------
     UserError
         When the test set holds a class that the probing set lacks.
     """
-    unknown = sorted({test.classes[c] for c in np.unique(test.labels)} - set(train.classes))
+    by_key = {label_key(name): number for number, name in enumerate(train.classes)}
+    number_of = {name: by_key.get(label_key(name), -1) for name in test.classes}
+    number_of |= {name: number for number, name in enumerate(train.classes) if name in number_of}
+    unknown = sorted(name for name in {test.classes[c] for c in np.unique(test.labels)} if number_of[name] < 0)
     if unknown:
         raise UserError(
             f"The test set has the class {unknown[0]!r}, which the probing set lacks.",
             f"The probing set has: {', '.join(train.classes)}.",
             "Use the same class names in both.",
         )
-    new = np.array([train.classes.index(c) if c in train.classes else -1 for c in test.classes], np.int64)
+    new = np.array([number_of[name] for name in test.classes], np.int64)
     return replace(test, labels=new[test.labels], classes=train.classes)
 
 

@@ -291,18 +291,22 @@ def versions(vlm: Vlm) -> dict[str, str]:
 def load_splits(data: Any, question: str | None, test: Any, test_size: float, seed: int) -> tuple[LabelledImages, LabelledImages]:
     """Load ``data`` (and ``test``) and return the probing and test split, checked and disjoint."""
     from sn_viz.sources import load_images
-    from sn_viz.sources.split import split
+    from sn_viz.sources.split import own_split, split
 
     packed = _load_pack(data, seed)
+    loaded = packed[0] if packed else load_images(data, question)
+    packed = packed or own_split(loaded)
     if packed is not None and test is None:
         train, held_out = (split.ask(question) for split in packed)
         train = usable(train)
         return train, without_seen(align_classes(held_out, train), train)
-    images = usable((packed[0] if packed else load_images(data, question)).ask(question))
+    images = usable((packed[0] if packed else loaded).ask(question))
     if test is None:
         return split(images, test_size, seed)
     packed_test = _load_pack(test, seed)
-    held_out = usable((packed_test[1] if packed_test else load_images(test, question)).ask(question), "test set")
+    tested = packed_test[1] if packed_test else load_images(test, question)
+    own = own_split(tested)
+    held_out = usable((own[1] if own else tested).ask(question), "test set")
     return images, without_seen(align_classes(held_out, images), images)
 
 

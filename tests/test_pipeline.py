@@ -13,7 +13,7 @@ from sn_viz.classifier import voters_by_layer
 from sn_viz.decision import measure_latency
 from sn_viz.errors import Cancelled, UserError
 from sn_viz.extract import extract
-from sn_viz.pipeline import find
+from sn_viz.pipeline import find, load_splits
 from sn_viz.progress import Stages, part
 from sn_viz.sources import load_images
 from sn_viz.store import Store
@@ -252,3 +252,36 @@ def test_a_layer_where_nothing_differs_yet_has_no_voters(found):
     stumps.score[:] = np.nan
     with pytest.raises(UserError, match="No super neuron"):
         voters_by_layer(stumps, found.neurons, 5, 2)
+
+
+def _pictures(folder, seed, n=3):
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(seed)
+    for number in range(n):
+        Image.fromarray(rng.integers(0, 256, (16, 16, 3), np.uint8)).save(folder / f"{number}.png")
+
+
+def test_a_folder_of_splits_is_used_as_it_is_split(tmp_path):
+    for seed, place in enumerate(("train/cat", "train/dog", "val/cat", "val/dog", "test/cat", "test/dog")):
+        _pictures(tmp_path / place, seed)
+    train, test = load_splits(tmp_path, "Is it a dog?", None, 0.1, 0)
+    assert {name.split("/")[0] for name in train.names} == {"train", "val"} and {name.split("/")[0] for name in test.names} == {
+        "test"
+    }
+    assert len(train) == 12 and len(test) == 6 and train.classes == test.classes == ("cat", "dog")
+    assert "are splits" in train.notes[0] and test.notes == ()
+
+
+def test_a_separate_test_set_may_spell_its_classes_otherwise(tmp_path):
+    for seed, place in enumerate(("a/Yes", "a/No", "b/yes", "b/NO")):
+        _pictures(tmp_path / place, seed)
+    train, test = load_splits(tmp_path / "a", "Is it?", tmp_path / "b", 0.5, 0)
+    assert train.classes == test.classes == ("No", "Yes") and sorted(test.labels) == [0, 0, 0, 1, 1, 1]
+
+
+def test_a_split_without_pictures_is_refused(tmp_path):
+    for seed, place in enumerate(("train/cat", "train/dog", "test/cat")):
+        _pictures(tmp_path / place, seed, n=0 if place == "test/cat" else 3)
+    (tmp_path / "test/cat/0.png").write_bytes(b"no image")
+    with pytest.raises(UserError, match="The test split is empty"):
+        load_splits(tmp_path, "Is it?", None, 0.5, 0)

@@ -5,9 +5,12 @@ Takes ``LabelledImages``, returns two of them. It knows nothing about where they
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from sn_viz.errors import UserError
+from sn_viz.sources.classes import TEST, TRAIN
 from sn_viz.sources.text import quoted
 from sn_viz.types import LabelledImages
 
@@ -59,6 +62,25 @@ def split(images: LabelledImages, test_size: float, seed: int) -> tuple[Labelled
         test_groups.append(rng.permutation(of_class)[:n_test])
     in_test = np.isin(group, np.concatenate(test_groups)) if test_groups else np.zeros(0, bool)
     return images.take(np.flatnonzero(~in_test)), images.take(np.flatnonzero(in_test))
+
+
+def own_split(images: LabelledImages) -> tuple[LabelledImages, LabelledImages] | None:
+    """Return the training and the test images of data that bring their own splits, or None.
+
+    Raises
+    ------
+    UserError
+        When nothing of one of the two could be read.
+    """
+    if not images.parts:
+        return None
+    sides = [[i for i, part in enumerate(images.parts) if part == name] for name in (TRAIN, TEST)]
+    for name, side in zip((TRAIN, TEST), sides, strict=True):
+        if not side:
+            cause = "The folders are splits, and this one holds no image that could be read."
+            raise UserError(f"The {name} split is empty.", cause, "Add images to it, or give class folders alone.")
+    train, test = (images.take(side) for side in sides)
+    return train, replace(test, notes=())
 
 
 def _groups(images: LabelledImages) -> np.ndarray:
