@@ -67,17 +67,23 @@
       box.replaceChildren();
       if (!groups.length) { box.append(make("p", "sn-empty", value.empty || "")); return; }
       groups.forEach((group, g) => {
-        const section = make("section", `sn-group sn-tone-${group.tone ?? "none"}`);
+        const section = make("section", "sn-group");
+        if (group.colour) {
+          section.classList.add("sn-coloured");
+          section.style.setProperty("--sn-light", group.colour[0]);
+          section.style.setProperty("--sn-dark", group.colour[1]);
+        }
         const head = make("header", "sn-group-head");
         if (group.title) head.append(make("h4", "", group.title), make("span", "sn-note", group.note || ""));
         const grid = make("div", "sn-grid");
         group.items.forEach((item, i) => {
-          const tile = button(`sn-tile sn-mark-${item.mark || "none"}`, item.caption || "image", () => pick({ group: g, item: i }));
+          const tile = button(`sn-tile sn-mark-${item.mark || "none"}`, (item.mark === "wrong" ? "answered wrong: " : "") + (item.caption || "image"), () => pick({ group: g, item: i }));
           tile.title = item.caption || "";
           if (item.mark === "picked") tile.setAttribute("aria-current", "true");
           const image = make("img");
           image.src = item.src; image.alt = item.caption || ""; image.loading = "lazy";
           tile.append(image);
+          if (item.mark === "right" || item.mark === "wrong") tile.append(make("span", "sn-mark-sign", item.mark === "right" ? "✓" : "✕"));
           if (item.badge) tile.append(make("span", "sn-badge", item.badge));
           grid.append(tile);
         });

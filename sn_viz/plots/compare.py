@@ -62,7 +62,7 @@ def figure(info: Info, dark: bool = False) -> go.Figure:
         return style.empty(TITLE, "No method has been measured yet.", dark)
     look = style.theme(dark)
     result = style.canvas(TITLE, dark, height=150 + 52 * len(info.name))
-    colours = [{"super-neurons": look.accent, "full-model": look.rival}.get(key, look.faint) for key in info.key]
+    colours = [reference.method_colour(key, dark) for key in info.key]
     for row, colour in enumerate(colours):
         result.add_scatter(
             x=style.numbers(info.accuracy[row : row + 1]),

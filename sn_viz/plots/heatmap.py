@@ -141,7 +141,7 @@ def figure(info: Info, dark: bool = False) -> go.Figure:
     row, column = np.unravel_index(np.nanargmax(info.share), info.share.shape)
     centre, half = int(info.layers[column]), 0.5
     box = {"x0": centre - half, "x1": centre + half, "y0": int(row) - half, "y1": int(row) + half}
-    result.add_shape(type="rect", line={"color": look.rival, "width": 3}, **box)
+    result.add_shape(type="rect", line={"color": look.ink, "width": 3}, **box)
     result.update_xaxes(title_text="Layer (decoder block)", showgrid=False, zeroline=False, **_layer_ticks(info))
     result.update_yaxes(
         tickvals=list(range(len(info.sites))),

@@ -23,8 +23,8 @@ class Group(NamedTuple):
     """The images of one class (or of all other classes together)."""
 
     name: str
-    colour: int
-    """Class index that lends its colour."""
+    colour: int | None
+    """Class index that lends its colour; None is grey."""
     train_share: np.ndarray
     test_share: np.ndarray
     """float64 (bin,): share of the group's images of that split in each bin; all zero when the group has none."""
@@ -56,6 +56,8 @@ class Info(NamedTuple):
     """Images whose activation is not finite."""
     train_names: tuple[str, ...]
     test_names: tuple[str, ...]
+    classes: tuple[str, ...] = ()
+    """All of them: their names decide their colours."""
 
 
 def info(run: Run, neuron: int, class_index: int | None = None) -> Info:
@@ -96,6 +98,7 @@ def info(run: Run, neuron: int, class_index: int | None = None) -> Info:
         sum(len(split) for split in values) - len(finite),
         run.train.names,
         run.test.names,
+        run.train.classes,
     )
 
 
@@ -123,11 +126,11 @@ def _groups(run: Run, values: list[np.ndarray], edges: np.ndarray, speaks_for: i
         members = [(name, index, (index,)) for index, name in enumerate(classes)]
     else:
         others = tuple(index for index in range(len(classes)) if index != speaks_for)
-        members = [("all other classes", 6 if speaks_for % 8 != 6 else 0, others), (classes[speaks_for], speaks_for, (speaks_for,))]
+        members = [("all other classes", None, others), (classes[speaks_for], speaks_for, (speaks_for,))]
     return tuple(_group(run, values, edges, name, colour, wanted) for name, colour, wanted in members)
 
 
-def _group(run: Run, values: list[np.ndarray], edges: np.ndarray, name: str, colour: int, wanted: tuple[int, ...]) -> Group:
+def _group(run: Run, values: list[np.ndarray], edges: np.ndarray, name: str, colour: int | None, wanted: tuple[int, ...]) -> Group:
     index = [
         np.flatnonzero(np.isin(split.labels, wanted) & np.isfinite(column))
         for split, column in zip((run.train, run.test), values, strict=True)
@@ -164,6 +167,11 @@ def figure(info: Info, dark: bool = False) -> go.Figure:
     return style.below_title(result, 1 + len(info.groups)).update_layout(margin_t=64)
 
 
+def _colour(info: Info, index: int | None, dark: bool) -> str:
+    colours = style.class_colours(info.classes, dark)
+    return style.theme(dark).faint if index is None or index >= len(colours) else colours[index]
+
+
 def _span(info: Info) -> list[float]:
     low, high = float(info.edges[0]), float(info.edges[-1])
     if np.isfinite(info.threshold):
@@ -173,7 +181,7 @@ def _span(info: Info) -> list[float]:
 
 
 def _add_group(result: go.Figure, info: Info, group: Group, row: int, dark: bool) -> None:
-    colour, name = style.class_colour(group.colour, dark), style.literal(group.name)
+    colour, name = _colour(info, group.colour, dark), style.literal(group.name)
     centres, width = style.numbers((info.edges[:-1] + info.edges[1:]) / 2, 5), float(f"{info.edges[1] - info.edges[0]:.5g}")
     counts = f"{len(group.train_values)} probing, {len(group.test_values)} test"
     result.add_bar(
@@ -246,7 +254,7 @@ def _add_threshold(result: go.Figure, info: Info, dark: bool) -> None:
     look, (low, high) = style.theme(dark), _span(info)
     threshold = float(f"{info.threshold:.5g}")
     yes = (threshold, high) if info.sign > 0 else (low, threshold)
-    colour = style.class_colour(info.says_colour, dark)
+    colour = _colour(info, info.says_colour, dark)
     shade = {"xref": "x", "yref": "paper", "y0": 0, "y1": 1, "layer": "below"}
     result.add_shape(type="rect", x0=yes[0], x1=yes[1], fillcolor=style.faded(colour, 0.11), line={"width": 0}, **shade)
     result.add_shape(type="line", x0=threshold, x1=threshold, line={"color": look.ink, "width": 2, "dash": "dash"}, **shade)

@@ -181,7 +181,7 @@ def _add_others(result: go.Figure, info: Info, dark: bool) -> None:
             mode="lines+markers",
             name=style.literal(name),
             visible="legendonly",
-            line={"color": style.class_colour(position + 2, dark), "width": 2},
+            line={"color": reference.method_colour(name, dark), "width": 2},
             marker={"symbol": style.class_symbol(position + 1), "size": 7},
             hovertext=[
                 f"{style.literal(name)}, layer {layer}<br>{style.percent(value)}" for layer, value in enumerate(values, start=1)

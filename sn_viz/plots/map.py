@@ -31,8 +31,8 @@ class Info(NamedTuple):
     group: np.ndarray
     """int64 (image,): index into ``group_names``."""
     group_names: tuple[str, ...]
-    group_colours: tuple[int | None, ...]
-    """Class index that lends each group its colour; None is grey."""
+    group_colours: tuple[int | str | None, ...]
+    """Class index that lends each group its colour; "right", "wrong", "probing" and "test" have their own; None is grey."""
     example: np.ndarray
     """int64 (image,): index inside its split."""
     split: tuple[str, ...]
@@ -44,6 +44,8 @@ class Info(NamedTuple):
     n_neurons: int
     what: str
     """Which neurons: "all layers", "layer 3", "super neurons"."""
+    classes: tuple[str, ...] = ()
+    """All of them: their names decide their colours."""
 
 
 def info(run: Run, layer: int | Literal["all", "super"] = "all", coloured_by: ColouredBy = "class", seed: int = 0) -> Info:
@@ -79,7 +81,7 @@ def info(run: Run, layer: int | Literal["all", "super"] = "all", coloured_by: Co
         for name, label in zip(part.names, part.labels, strict=True)
     )
     split = ("train",) * len(run.train) + ("test",) * len(run.test)
-    return Info(flat[:, 0], flat[:, 1], group, names, colours, example, split, hover, method, len(columns), what)
+    return Info(flat[:, 0], flat[:, 1], group, names, colours, example, split, hover, method, len(columns), what, run.train.classes)
 
 
 def recoloured(info: Info, run: Run, coloured_by: ColouredBy) -> Info:
@@ -99,17 +101,17 @@ def _columns(run: Run, layer: int | str) -> tuple[np.ndarray, str]:
     return np.flatnonzero(run.neurons.layer == layer), f"layer {run.neurons.layer_name(layer)}"
 
 
-def _grouping(run: Run, coloured_by: str) -> tuple[np.ndarray, tuple[str, ...], tuple[int | None, ...]]:
+def _grouping(run: Run, coloured_by: str) -> tuple[np.ndarray, tuple[str, ...], tuple[int | str | None, ...]]:
     n_train, n_test = len(run.train), len(run.test)
     if coloured_by == "split":
-        return np.repeat([0, 1], [n_train, n_test]), ("probing", "test"), (0, 1)
+        return np.repeat([0, 1], [n_train, n_test]), ("probing", "test"), ("probing", "test")
     if coloured_by == "class":
         labels = np.concatenate([run.train.labels, run.test.labels])
         count = len(run.train.classes)
         return np.where(labels < 0, count, labels), (*run.train.classes, "unlabelled"), (*range(count), None)
     if coloured_by == "correct":
         right = run.votes.predicted[:, run.exit_index] == run.test.labels if n_test else np.empty(0, dtype=bool)
-        return np.concatenate([np.full(n_train, 2), np.where(right, 1, 0)]), ("wrong", "right", "probing"), (0, 1, None)
+        return np.concatenate([np.full(n_train, 2), np.where(right, 1, 0)]), ("wrong", "right", "probing"), ("wrong", "right", None)
     raise ValueError(f"cannot colour by {coloured_by!r}; there are 'class', 'correct' and 'split'")
 
 
@@ -172,11 +174,23 @@ def figure(info: Info, dark: bool = False) -> go.Figure:
     return style.below_title(result, 1 + len(order) // 3).update_layout(legend_traceorder="reversed")
 
 
+def _mark(info: Info, lent: int | str | None, look: style.Theme, dark: bool) -> tuple[str, str]:
+    """Return a group's colour and marker shape; a wrong answer is a cross, in no class's colour."""
+    if isinstance(lent, int):
+        return style.class_colours(info.classes, dark)[lent], style.class_symbol(lent)
+    own = {
+        "wrong": (look.ink, "x"),
+        "right": (look.accent, "circle"),
+        "test": (look.ink, "circle"),
+        "probing": (look.faint, "circle"),
+    }
+    return own.get(lent or "", (look.faint, "circle"))
+
+
 def _points(info: Info, rows: np.ndarray, group: int, look: style.Theme, dark: bool) -> go.Scatter:
     rows = rows[np.argsort([info.split[row] == "train" for row in rows], kind="stable")]  # the legend shows the first: a filled one
     lent = info.group_colours[group]
-    colour = look.faint if lent is None else style.class_colour(lent, dark)
-    symbol = "circle" if lent is None else style.class_symbol(lent)
+    colour, symbol = _mark(info, lent, look, dark)
     return go.Scatter(
         x=style.numbers(info.x[rows]),
         y=style.numbers(info.y[rows]),

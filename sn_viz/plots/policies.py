@@ -94,7 +94,7 @@ def figure(info: Info, dark: bool = False) -> go.Figure:
         y=style.numbers([info.level] * 2),
         mode="lines",
         name=f"level not to be passed: {style.percent(info.level)}",
-        line={"color": look.rival, "width": 2, "dash": "dot"},
+        line={"color": look.ink, "width": 2, "dash": "dot"},
         hoverinfo="name",
     )
     _add_choice(result, info, look)

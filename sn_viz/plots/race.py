@@ -135,13 +135,14 @@ def figure(info: Info, dark: bool = False) -> go.Figure:
 
 
 def _add_votes(result: go.Figure, info: Info, layers: list[int], dark: bool) -> None:
+    colours = style.class_colours(info.classes, dark)
     for index, name in enumerate(info.classes):
         shown = style.literal(name, 30)
         result.add_bar(
             x=layers,
             y=style.numbers(info.share[:, index]),
             name=shown,
-            marker={"color": style.class_colour(index, dark), "opacity": 0.85, "line": {"width": 0}},
+            marker={"color": colours[index], "opacity": 0.85, "line": {"width": 0}},
             hovertext=[
                 f"layer {layer}<br>{shown}: {style.percent(share)}"
                 for layer, share in zip(info.names, info.share[:, index], strict=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from sn_viz.plots import style
 from sn_viz.types import Baseline, Interval, Run
 from sn_viz.verdict import chance_of
 
@@ -78,3 +79,16 @@ METHOD_NAMES = {
 def method_name(name: str) -> str:
     """Return the readable name of a baseline (still to be made literal); one without a row above is called by its own name."""
     return METHOD_NAMES.get(name) or name[:1].upper() + name[1:].replace("-", " ")
+
+
+def method_colour(name: str, dark: bool = False) -> str:
+    """Return the colour of a method in every figure; ``name`` is its name in the run or the readable one."""
+    look = style.theme(dark)
+    readable = method_name(name)
+    if name == "super-neurons":
+        return look.accent
+    if readable == METHOD_NAMES["full-model"]:
+        return look.rival
+    known = [other for other in METHOD_NAMES.values() if other != METHOD_NAMES["full-model"]]
+    position = known.index(readable) if readable in known else len(known) + sum(readable.encode())
+    return look.methods[position % len(look.methods)]

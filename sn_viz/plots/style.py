@@ -6,6 +6,7 @@ nothing about runs or neurons.
 
 from __future__ import annotations
 
+import itertools
 import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
@@ -15,6 +16,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from sn_viz import formatting
+from sn_viz.plots import colour_words
 
 CONFIG = {"displayModeBar": False, "responsive": True, "scrollZoom": False, "doubleClick": "reset", "showTips": False}
 """Plotly configuration to show the figures with."""
@@ -37,15 +39,17 @@ class Theme(NamedTuple):
     """Secondary text and reference lines."""
     grid: str
     accent: str
-    """Super neurons, the chosen exit."""
+    """Super neurons, the chosen exit; nothing else."""
     rival: str
-    """The full model."""
+    """The full model; nothing else."""
+    methods: tuple[str, ...]
+    """Every other method, in the order in which they stand; told apart by their marks too."""
     luck: str
     """What shuffled labels reach."""
     classes: tuple[str, ...]
-    """Colour-blind safe after Okabe and Ito, moved in lightness until each reads on the page."""
+    """Classes only. Colour-blind safe after Okabe and Ito, moved in lightness until each reads on the page."""
     scale: tuple[tuple[float, str], ...]
-    """Sequential colour scale, from the page's own lightness to the strongest contrast."""
+    """Sequential colour scale of the super neurons, from the page's own lightness to the strongest contrast."""
 
 
 LIGHT = Theme(
@@ -53,22 +57,24 @@ LIGHT = Theme(
     ink="#1d2733",
     faint="#5d6875",
     grid="#dfe4ea",
-    accent="#0072b2",
-    rival="#c24f00",
-    luck="#a3477f",
-    classes=("#c95800", "#0072b2", "#00875f", "#a3477f", "#8f6a00", "#2f8fc4", "#5c5c5c", "#7b3f00"),
-    scale=((0.0, "#eef2f6"), (0.3, "#b9dcf2"), (0.6, "#4ba3d8"), (0.8, "#0072b2"), (1.0, "#00304d")),
+    accent="#5b3fb0",
+    rival="#a8125a",
+    methods=("#4f6272", "#8d5f9c", "#56706a", "#94606f", "#6c6786", "#7c6b52"),
+    luck="#746a60",
+    classes=("#c95800", "#0072b2", "#00875f", "#5c5c5c", "#7b3f00", "#2f8fc4", "#8f6a00", "#5f7300"),
+    scale=((0.0, "#f3f1f9"), (0.3, "#cfc4ee"), (0.6, "#9a82d8"), (0.8, "#5b3fb0"), (1.0, "#24125c")),
 )
 DARK = Theme(
     page="#0f1420",
     ink="#e9eef5",
     faint="#a6b1bf",
     grid="#2e3746",
-    accent="#5cb8ee",
-    rival="#ff9248",
-    luck="#e79cc8",
-    classes=("#ff9248", "#5cb8ee", "#34c79b", "#e79cc8", "#e3b93c", "#9fd3f5", "#c3c8cf", "#f0e442"),
-    scale=((0.0, "#1c2432"), (0.3, "#1d4a6e"), (0.6, "#2c82bd"), (0.8, "#5cb8ee"), (1.0, "#eaf6ff")),
+    accent="#ab97f5",
+    rival="#ff7eb0",
+    methods=("#b3c1cf", "#d3aede", "#aecbc4", "#e0b3c0", "#c6c0e0", "#d4c3a8"),
+    luck="#c4b8aa",
+    classes=("#ff9248", "#5cb8ee", "#34c79b", "#c3c8cf", "#d69a6a", "#9fd3f5", "#e3b93c", "#c5d64f"),
+    scale=((0.0, "#1c2432"), (0.3, "#392c66"), (0.6, "#6a51b4"), (0.8, "#ab97f5"), (1.0, "#f2edff")),
 )
 
 
@@ -78,9 +84,35 @@ def theme(dark: bool) -> Theme:
 
 
 def class_colour(index: int, dark: bool = False) -> str:
-    """Return the colour of class ``index`` (hexadecimal); the palette repeats after eight classes."""
+    """Return colour ``index`` of the classes' palette (hexadecimal), which repeats after eight; see ``class_colours``."""
     colours = theme(dark).classes
     return colours[index % len(colours)]
+
+
+@lru_cache(256)
+def class_colours(names: tuple[str, ...], dark: bool = False) -> tuple[str, ...]:
+    """Return the colour of every class (hexadecimal).
+
+    A class called after a colour is drawn in it ("red", "red car", "rouge"); the others take the palette's colours in order, but
+    none that looks like a colour given by name.
+    """
+    named = [None if colour is None else colour_words.SHADES[colour][dark] for colour in colour_words.colours_named(names)]
+    taken = [colour for colour in named if colour is not None]
+    free = [colour for colour in theme(dark).classes if all(_apart(colour, other) for other in taken)] or list(theme(dark).classes)
+    rest = itertools.cycle(free)
+    return tuple(colour if colour is not None else next(rest) for colour in named)
+
+
+def colour_pairs(names: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the colour of every class on a light and on a dark page."""
+    return list(zip(class_colours(tuple(names)), class_colours(tuple(names), True), strict=True))
+
+
+def _apart(one: str, other: str) -> bool:
+    """Return whether two colours are told apart at a glance: a rough distance in red, green and blue."""
+    mean = (int(one[1:3], 16) + int(other[1:3], 16)) / 2
+    red, green, blue = (int(one[i : i + 2], 16) - int(other[i : i + 2], 16) for i in (1, 3, 5))
+    return ((2 + mean / 256) * red**2 + 4 * green**2 + (2 + (255 - mean) / 256) * blue**2) ** 0.5 > 130
 
 
 def class_symbol(index: int) -> str:

@@ -84,7 +84,7 @@ def figure(info: Info, dark: bool = False) -> go.Figure:
     _add_points(result, info, np.flatnonzero(info.layer != NO_LAYER), "super neurons, by exit layer", look.accent, "circle", look)
     for position, row in enumerate(np.flatnonzero(info.layer == NO_LAYER)):
         is_full = info.name[row] == reference.method_name("full-model")
-        colour = look.rival if is_full else style.class_colour(position + 2, dark)
+        colour = reference.method_colour(info.name[row], dark)
         symbol = "star" if is_full else style.class_symbol(position + 1)
         _add_points(result, info, np.array([row]), style.literal(info.name[row]), colour, symbol, look)
     result.update_xaxes(title_text="Milliseconds an image (median)", rangemode="tozero", zeroline=False)

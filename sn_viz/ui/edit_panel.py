@@ -12,6 +12,7 @@ import gradio as gr
 import numpy as np
 
 from sn_viz.errors import UserError
+from sn_viz.plots import style
 from sn_viz.types import LabelledImages
 from sn_viz.ui import edits, examples_tab, views
 from sn_viz.ui.edits import Edits, Example
@@ -173,11 +174,11 @@ def _shown(base: LabelledImages, made: Edits, chosen: Chosen, place: Where, said
 
 
 def _grid(images: LabelledImages, moved: set[Example], chosen: Chosen, what: str) -> dict:
-    groups = []
+    groups, colours = [], style.colour_pairs(images.classes)
     for label, (name, count) in enumerate(edits.counts(images)):
         members = _members(images, label, chosen.pages)
         tiles = [_tile(images, i, moved, chosen.example) for i in members]
-        groups.append({**views.group(name, tiles, f"{count} {what}", label, count - len(members)), "pages": True})
+        groups.append({**views.group(name, tiles, f"{count} {what}", colours[label], count - len(members)), "pages": True})
     return {"groups": groups, "empty": ""}
 
 

@@ -76,9 +76,11 @@ def tile(picture: Picture, caption: str, mark: str = "none", badge: str = "") ->
     return {"src": thumbnail(picture), "caption": caption[:160], "mark": mark, "badge": badge}
 
 
-def group(title: str, items: Iterable[dict[str, str]], note: str = "", tone: int | str = "none", more: int = 0) -> dict[str, Any]:
-    """Return one titled group of tiles; ``tone`` is the index of a class or a word."""
-    return {"title": title, "note": note, "tone": tone, "items": list(items), "more": more}
+def group(
+    title: str, items: Iterable[dict[str, str]], note: str = "", colour: tuple[str, str] | None = None, more: int = 0
+) -> dict[str, Any]:
+    """Return one titled group of tiles; ``colour`` is that of its class on a light and on a dark page."""
+    return {"title": title, "note": note, "colour": colour, "items": list(items), "more": more}
 
 
 class Thumbnails:

@@ -103,7 +103,7 @@ def test_webcam_pictures_and_pasted_ones_become_examples_of_their_class(camera):
         page.wait_for_function("n => document.querySelectorAll('#class-images-2 .thumbnail-item').length === n", arg=number)
     _told(camera, "2 no")
     _told(camera, "2 yes")
-    tiles = page.locator("#labelled-set .sn-group.sn-tone-1 .sn-tile img")
+    tiles = page.locator("#labelled-set .sn-group:nth-of-type(2) .sn-tile img")
     widths = tiles.evaluate_all("images => images.map((image) => image.naturalWidth / image.naturalHeight)")
     assert len(widths) == 2 and any(width > 1.2 for width in widths)  # the camera's picture is wide, the other one square
     camera.check()
