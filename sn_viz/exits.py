@@ -174,6 +174,34 @@ def stream_layers(
     return Stream(begun[0], tuple(readings), seconds, logits)
 
 
+@contextmanager
+def block_clock(vlm: Vlm, layers: range) -> Iterator[dict[int, float]]:
+    """Note when every block has first finished while the body runs, whatever runs the model there.
+
+    Parameters
+    ----------
+    vlm : Vlm
+        Locked meanwhile, so that nobody else's pass is noted.
+    layers : range
+        From 1; 0 and less in the vision tower.
+
+    Yields
+    ------
+    dict of int to float
+        Layer -> seconds of ``time.perf_counter``; filled as the blocks finish, empty for blocks that never ran.
+    """
+    finished: dict[int, float] = {}
+    with vlm.lock, _hooks() as hooks:
+        for layer in layers:
+            hooks.append(_block(vlm, layer).register_forward_hook(lambda *_, layer=layer: _note(finished, layer, vlm)))
+        yield finished
+
+
+def _note(finished: dict[int, float], layer: int, vlm: Vlm) -> None:
+    if layer not in finished:
+        finished[layer] = _now(vlm)
+
+
 def available_sites(vlm: Vlm, sites: str | Sequence[str] = "all") -> tuple[str, ...]:
     """Return the chosen sites in the registries' order.
 

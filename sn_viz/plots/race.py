@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import plotly.graph_objects as go
 
+from sn_viz.formatting import milliseconds
 from sn_viz.plots import PLOTS, Plot, style
 from sn_viz.types import layer_name
 
@@ -26,7 +27,7 @@ class Info(NamedTuple):
     share: np.ndarray
     """float64 (layer, class): share of the vote; a row of NaN where no voter has spoken."""
     milliseconds: np.ndarray
-    """float64 (layer,): since the start, when the block had finished."""
+    """float64 (layer,): when the block of the full model's lane had finished; NaN where it has not yet."""
     classes: tuple[str, ...]
     exit_layer: int
     """Row of the exit, counted from 1; 0 when the race has not reached an exit."""
@@ -65,7 +66,7 @@ def info(
     tally : float (layer, class)
         Share of the vote after each layer; fewer layers than the model has while the race still runs.
     milliseconds : float (layer,)
-        Cumulative, from the decoded image.
+        When each block of the full model's lane had finished, from the decoded image; NaN where it has not yet.
     classes : sequence of str
     exit_layer : int
         The layer after which the early exit answers. A layer that is not reached yet counts as no exit.
@@ -124,7 +125,7 @@ def figure(info: Info, dark: bool = False) -> go.Figure:
             "title": {"text": "Elapsed ms", "standoff": 8, "font": {"size": 14}},
             "tickformat": None,
             "tickvals": None,
-            "range": [0, 1.12 * float(np.nanmax([*info.milliseconds, info.full_ms, info.exit_ms]))],
+            "range": [0, 1.12 * _latest(info)],
         },
     )
     result.update_xaxes(zeroline=False, showgrid=False)
@@ -132,6 +133,11 @@ def figure(info: Info, dark: bool = False) -> go.Figure:
         band = {"x0": info.exit_layer - 0.5, "x1": info.exit_layer + 0.5, "y0": 0, "y1": 1, "xref": "x", "yref": "paper"}
         result.add_shape(type="rect", line={"color": style.theme(dark).ink, "width": 2}, **band)
     return style.below_title(result, 2 + len(info.classes) // 2)
+
+
+def _latest(info: Info) -> float:
+    times = np.array([*info.milliseconds, info.full_ms, info.exit_ms])
+    return float(times[np.isfinite(times)].max(initial=1.0))
 
 
 def _add_votes(result: go.Figure, info: Info, layers: list[int], dark: bool) -> None:
@@ -158,10 +164,13 @@ def _add_clock(result: go.Figure, info: Info, layers: list[int], dark: bool) -> 
         y=style.numbers(info.milliseconds),
         yaxis="y2",
         mode="lines+markers",
-        name="block finished",
-        line={"color": look.faint, "width": 2, "shape": "hv"},
+        name="full model: block finished",
+        line={"color": look.rival, "width": 2, "shape": "hv"},
         marker={"size": 6},
-        hovertext=[f"layer {layer} done at {value:.1f} ms" for layer, value in zip(info.names, info.milliseconds, strict=True)],
+        hovertext=[
+            f"layer {layer} of the full model done at {milliseconds(value)}"
+            for layer, value in zip(info.names, info.milliseconds, strict=True)
+        ],
         hoverinfo="text",
     )
     if info.exit_layer:
@@ -170,8 +179,8 @@ def _add_clock(result: go.Figure, info: Info, layers: list[int], dark: bool) -> 
             y=style.numbers([info.exit_ms]),
             yaxis="y2",
             mode="markers",
-            name=f"exit: {_said(info.exit_answer)} at {info.exit_ms:.0f} ms",
-            marker={"size": 14, "symbol": "diamond", "color": look.ink},
+            name=f"exit: {_said(info.exit_answer)} at {milliseconds(info.exit_ms)}",
+            marker={"size": 14, "symbol": "diamond", "color": look.accent},
             hoverinfo="name",
         )
     if np.isfinite(info.full_ms):
@@ -180,8 +189,8 @@ def _add_clock(result: go.Figure, info: Info, layers: list[int], dark: bool) -> 
             y=style.numbers([info.full_ms] * 2),
             yaxis="y2",
             mode="lines",
-            name=f"full model: {_said(info.full_answer)} at {info.full_ms:.0f} ms",
-            line={"color": look.ink, "width": 3, "dash": "dash"},
+            name=f"full model: {_said(info.full_answer)} at {milliseconds(info.full_ms)}",
+            line={"color": look.rival, "width": 3, "dash": "dash"},
             hoverinfo="name",
         )
 
@@ -193,7 +202,8 @@ def _said(answer: str) -> str:
 PLOTS.register("race")(
     Plot(
         TITLE,
-        "What the super neurons said about one image after every layer, and when; the frame marks the exit.",
+        "What the super neurons said about one image after every layer, and when exit and full model had answered, on one clock "
+        "from the decoded picture; the frame marks the exit. The votes are read in a pass of their own.",
         order=90,
         figure=figure,
         tab="exit",

@@ -33,6 +33,10 @@ CHOICES = 14
 SHOW_SECONDS = 2.4
 """How long the race is shown for; the times written on it are the real ones."""
 SLIDER = "Stop after layer"
+CLOCK_HINT = (
+    "A replay, slowed down: both lanes ran alone, timed from the decoded picture. The votes after the exit come from a pass of "
+    "their own, which is not timed."
+)
 
 
 class Exit(NamedTuple):
@@ -91,20 +95,22 @@ def connect(tab: Exit, run_key: gr.State, link: gr.State) -> None:
     """Wire the tab to ``run_key``."""
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     example = gr.State(0)
-    outputs = [tab.layers, tab.layer, tab.facts, tab.images, example, tab.chosen, tab.figure, tab.result]
+    outputs = [tab.layers, tab.layer, tab.facts, tab.images, example, tab.chosen, tab.figure, tab.result, tab.upload]
     run_key.change(show, [run_key, link], outputs, **private)
     policy_panel.connect(tab.policy, run_key)
     figures.connect(tab.others, run_key)
     tab.layers.pick(pick_layer, [run_key], [tab.layer, tab.facts], **private)
     tab.layer.input(show_layer, [run_key, tab.layer], tab.facts, trigger_mode="always_last", **private)
-    tab.images.pick(pick_image, [run_key], [example, tab.chosen, tab.upload], **private)
-    tab.upload.upload(lambda: {"groups": [], "empty": "Your own image races."}, None, tab.chosen, **private)
+    tab.images.pick(pick_image, [run_key], [example, tab.chosen, tab.upload, tab.figure, tab.result], **private)
+    tab.upload.change(
+        show_upload, [run_key, example, tab.upload], [tab.chosen, tab.figure, tab.result], concurrency_limit=None, **private
+    )
     job = gr.State("")
     buttons = [tab.button, tab.cancel]
     tab.button.click(begin_race, None, [job, tab.result, *buttons], queue=False, **private).then(
         show_race,
         [job, run_key, example, tab.upload, tab.layer],
-        [tab.figure, tab.result, *buttons],
+        [tab.figure, tab.result, *buttons, tab.chosen],
         concurrency_limit=None,
         **private,
     )
@@ -115,16 +121,21 @@ def connect(tab: Exit, run_key: gr.State, link: gr.State) -> None:
 def show(run_key: str, link: Any) -> tuple:
     """Return the whole tab for a new run."""
     if not run_key:
-        return (gr.skip(),) * 8
+        return (gr.skip(),) * 9
     run = RUNS.get(run_key)
     layers = run.neurons.layers
     layer = link.layer if link and link.layer in layers else run.exit_layer
     images = {"groups": [views.group("Test images", [neuron.test_tile(run, i) for i in race_examples(run)])]}
-    empty = figures.text("race", plots.info(np.empty((0, len(run.train.classes))), np.empty(0), run.train.classes, layer))
     label = ": ".join(filter(None, (SLIDER, numbering(run))))
     slider = gr.Slider(minimum=layers[0], maximum=max(layers[0] + 1, layers[-1]), value=layer, label=label)
     first = race_examples(run)[0]
-    return figures.draw("layers", run), slider, layer_facts(run, layer), images, first, _chosen(run, first), empty, {}
+    return figures.draw("layers", run), slider, layer_facts(run, layer), images, first, _chosen(run, first), no_race(run), {}, None
+
+
+def no_race(run: Run) -> str:
+    """Return the figure before a race."""
+    classes = run.train.classes
+    return figures.text("race", plots.info(np.empty((0, len(classes))), np.empty(0), classes, run.exit_layer))
 
 
 def race_examples(run: Run) -> list[int]:
@@ -135,8 +146,13 @@ def race_examples(run: Run) -> list[int]:
 
 
 def _chosen(run: Run, example: int) -> dict:
-    tile = {**neuron.test_tile(run, example), "src": views.thumbnail(run.test.pictures[example], 224)}
-    return {"groups": [views.group(run.test.questions[example], [tile], neuron.class_of(run.test, example))]}
+    return _shown(*_contestant(run, example, None), run.test.names[example])
+
+
+def _shown(picture: Picture, question: str, truth: str, name: str = "Your own image") -> dict:
+    """Return the picture that races with what it is asked, its label if it has one, and its name."""
+    tile = {**views.tile(picture, name), "src": views.thumbnail(picture, 224)}
+    return {"groups": [views.group(question, [tile], truth or name)]}
 
 
 def layer_facts(run: Run, layer: int) -> dict[str, Any]:
@@ -192,7 +208,24 @@ def pick_image(run_key: str, event: gr.EventData) -> tuple:
     """Choose a test image for the race."""
     run = RUNS.get(run_key)
     example = views.tile_of(event, [race_examples(run)])
-    return example, _chosen(run, example), None
+    return example, _chosen(run, example), None, no_race(run), {}
+
+
+@guarded
+def show_upload(request: gr.Request, run_key: str, example: int, upload: str | None) -> tuple:
+    """Show the picture that will race: one's own, as the model will see it, else the chosen test image; an older race goes."""
+    if not run_key:
+        return (gr.skip(),) * 3
+    run, owner = RUNS.get(run_key), visitor(request)
+    if upload is None and example not in range(len(run.test)):
+        return (gr.skip(),) * 3
+    if upload is None:
+        return _chosen(run, example), no_race(run), {}
+    try:
+        UPLOADS.count(owner, [upload])
+        return _shown(*_contestant(run, example, upload)), no_race(run), {}
+    except UserError as error:
+        return {"groups": [], "empty": message(error)}, no_race(run), {}
 
 
 def begin_race() -> tuple:
@@ -203,9 +236,9 @@ def begin_race() -> tuple:
 def show_race(
     request: gr.Request, job: str, run_key: str, example: int, upload: str | None, layer: float
 ) -> Iterator[tuple[Any, ...]]:
-    """Run the race and show it block by block; yields (figure, result, race button, cancel button)."""
+    """Run the race and show it block by block; yields (figure, result, race button, cancel button, the picture)."""
     idle = (gr.Button(interactive=True), gr.Button(interactive=False))
-    keep = (gr.skip(),) * 2
+    keep = (gr.skip(),) * 3
     stop, owner = STOPS.flag(job), visitor(request)
     try:
         if not run_key:
@@ -214,6 +247,8 @@ def show_race(
         UPLOADS.count(owner, [upload] if upload else [])
         picture, question, truth = _contestant(run, example, upload)
         layer = checked_layer(run, int(layer))
+        name = "Your own image" if upload else run.test.names[example]
+        yield gr.skip(), {"note": "Waiting for a turn."}, *keep[:2], _shown(picture, question, truth, name)
         finished = None
         for step in steps(lambda progress: _raced(run, picture, question, layer, progress), stop, owner):
             if isinstance(step, Done):
@@ -223,13 +258,13 @@ def show_race(
         assert finished is not None, "a job ends with its result or an exception"
         for frame in _frames(run, finished, truth):
             yield *frame, *keep
-            if stop.wait(SHOW_SECONDS / len(finished.layers)):
+            if stop.wait(SHOW_SECONDS / len(moments(finished))):
                 raise Cancelled
-        yield gr.skip(), gr.skip(), *idle
+        yield gr.skip(), gr.skip(), *idle, gr.skip()
     except Cancelled:
-        yield gr.skip(), {"note": "Stopped. Press Race to start again."}, *idle
+        yield gr.skip(), {"note": "Stopped. Press Race to start again."}, *idle, gr.skip()
     except Exception as error:  # put into words on the page; faults of ours are logged by ``message``
-        yield gr.skip(), {"warnings": [message(error)]}, *idle
+        yield gr.skip(), {"warnings": [message(error)]}, *idle, gr.skip()
 
 
 def _raced(run: Run, picture: Picture, question: str, layer: int, progress: Progress) -> Race:
@@ -237,12 +272,15 @@ def _raced(run: Run, picture: Picture, question: str, layer: int, progress: Prog
     return race(run, model_named(run.config.model), picture, question, layer, progress)
 
 
+def moments(finished: Race) -> list[float]:
+    """Return when something happened, in order: milliseconds on the clock of both lanes."""
+    return sorted({*finished.milliseconds[np.isfinite(finished.milliseconds)].tolist(), finished.exit_ms, finished.full_ms})
+
+
 def _frames(run: Run, finished: Race, truth: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield (figure, facts) after every block, and at the end with the full model's answer."""
-    n_layers = len(finished.layers)
-    for shown in range(1, n_layers + 1):
-        yield _frame(run, finished, shown, truth), race_facts(run, finished, shown, truth)
-    yield _frame(run, finished, n_layers, truth, done=True), race_facts(run, finished, n_layers, truth, done=True)
+    """Yield (figure, facts) at every moment of the race, whichever lane it was in."""
+    for now in moments(finished):
+        yield _frame(run, finished, now, truth), race_facts(run, finished, now, truth)
 
 
 def _contestant(run: Run, example: int, upload: str | None) -> tuple[Picture, str, str]:
@@ -254,35 +292,51 @@ def _contestant(run: Run, example: int, upload: str | None) -> tuple[Picture, st
     return read_picture(upload, "your image"), question, ""
 
 
-def _frame(run: Run, finished: Race, shown: int, truth: str, done: bool = False) -> str:
-    more = {"full_ms": finished.full_ms, "full_answer": finished.full_answer} if done else {}
-    tally, clock = finished.tally[:shown], finished.milliseconds[:shown]
-    more |= {"exit_ms": finished.exit_ms, "truth": truth, "first_layer": finished.layers.start}
-    info = plots.info(tally, clock, run.train.classes, finished.exit_layer, **more)
-    return figures.text("race", info, "Votes and time, block by block")
+def _frame(run: Run, finished: Race, now: float, truth: str) -> str:
+    """Draw what has happened until ``now``: blocks of the full model's lane, and either answer once it is there."""
+    start, done = finished.layers.start, finished.milliseconds <= now
+    early = now >= finished.exit_ms
+    shown = max(int(done.sum()), finished.exit_layer - start + 1 if early else 0)
+    clock = np.where(done, finished.milliseconds, np.nan)[:shown]
+    more: dict[str, Any] = {"exit_ms": finished.exit_ms, "truth": truth, "first_layer": start}
+    if now >= finished.full_ms:
+        more |= {"full_ms": finished.full_ms, "full_answer": finished.full_answer}
+    exit_layer = finished.exit_layer if early else start - 1  # no layer of the race: there is no exit yet
+    return figures.text("race", plots.info(finished.tally[:shown], clock, run.train.classes, exit_layer, **more), "Votes and time")
 
 
-def race_facts(run: Run, finished: Race, shown: int, truth: str, done: bool = False) -> dict[str, Any]:
-    """Return who has said what when ``shown`` blocks are through."""
-    now = finished.layers[shown - 1]
-    early = now >= finished.exit_layer
-    where = f"layer {run.neurons.layer_name(finished.exit_layer if early else now)}"
+def race_facts(run: Run, finished: Race, now: float, truth: str) -> dict[str, Any]:
+    """Return who has said what ``now``, milliseconds after both started."""
+    early, done = now >= finished.exit_ms, now >= finished.full_ms
+    ran = int((finished.milliseconds <= now).sum())
+    where = f"layer {run.neurons.layer_name(finished.exit_layer)}"
+    ours, theirs = milliseconds(finished.exit_ms), milliseconds(finished.full_ms)
     facts = [
-        views.fact(
-            "super neurons",
-            finished.exit_answer if early else "…",
-            f"{milliseconds(finished.exit_ms)}, {where}" if early else where,
-            "accent",
-        ),
+        views.fact("super neurons", finished.exit_answer if early else "…", f"{ours}, {where}" if early else "running", "accent"),
         views.fact(
             "full model",
             (finished.full_answer or "no answer") if done else "…",
-            milliseconds(finished.full_ms) if done else "still computing",
+            theirs if done else f"{ran} of {len(finished.layers)} blocks",
             "rival",
         ),
     ]
     if truth:
-        facts.append(views.fact("label", truth, ""))
-    if done and finished.exit_ms > 0:
-        facts.append(views.fact("ahead by", f"{finished.full_ms / finished.exit_ms:.1f}×", "on this image"))
-    return {"facts": facts}
+        right = "the exit is right" if finished.exit_answer == truth else "the exit is wrong"
+        facts.append(views.fact("label", truth, right if early else ""))
+    if early and done:
+        facts += lead(verdict(run, finished.exit_layer), finished.exit_ms, finished.full_ms)
+    return {"facts": facts, "note": CLOCK_HINT}
+
+
+def lead(seen: Verdict, exit_ms: float, full_ms: float) -> list[dict[str, str]]:
+    """Return which lane was first, as a fact; how much faster only beside an accuracy that holds."""
+    ahead = ratio(full_ms, exit_ms)
+    if not np.isfinite(ahead):
+        return []
+    if f"{ahead:.1f}" == "1.0":
+        return [views.fact("the exit is", "level", "on this image")]
+    if ahead < 1:
+        return [views.fact("the exit is behind", f"{1 / ahead:.1f}×", "as slow on this image")]
+    if not seen.holds:
+        return [views.fact("the exit is", "first", "but its accuracy may be chance")]
+    return [views.fact("the exit is ahead", f"{ahead:.1f}×", "as fast on this image")]

@@ -1,7 +1,7 @@
-"""The live race: one image, the super neurons block by block against the full model's own answer.
+"""The live race: one image, the super neurons against the full model's own answer, on one clock.
 
-Takes a Run, its model and one image; returns what each block's voters said and when, measured in one streamed pass, and the full
-model's answer with its own time. It knows nothing of widgets.
+Takes a Run, its model and one image; returns when each of the two lanes had its answer, when each block of the full model's lane
+had finished, and what the voters of every block say. It knows nothing of widgets.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 
 from sn_viz.baselines.answers.said import written_answers
 from sn_viz.classifier import votes_by_layer
-from sn_viz.exits import stream_layers
+from sn_viz.exits import block_clock, stream_layers
 from sn_viz.models import Vlm
 from sn_viz.pipeline import predict
 from sn_viz.types import LabelledImages, Picture, Progress, Run
@@ -26,15 +26,16 @@ class Race:
     tally: np.ndarray
     """float32 (layer, class): share of the vote after each of ``layers``."""
     milliseconds: np.ndarray
-    """float64 (layer,): from the decoded image until the block had finished, in the streamed pass."""
+    """float64 (layer,): from the decoded image until the block had finished, in the very pass that gave the full answer."""
     layers: range
     """What the layer axis stands for: those of the vision tower, when they were read, then the decoder's."""
     exit_layer: int
     exit_answer: str
     exit_ms: float
-    """Of a pass of its own that really stops there, voting included."""
+    """From the decoded image to the vote, in a pass that really stops there."""
     full_answer: str
     full_ms: float
+    """From the decoded image to the text: on the same clock, after the blocks of ``milliseconds``."""
 
 
 def race(
@@ -57,22 +58,21 @@ def race(
     Returns
     -------
     Race
-        The early exit, the full answer and the blocks are timed in one pass each, the only ones there are.
+        Each lane runs alone and once, from the decoded image. What the voters of later blocks say is read in a third pass, which
+        gives no times.
     """
     images = LabelledImages(("image",), (picture,), np.array([-1]), run.train.classes, (question,))
+    layers = run.neurons.layers
     progress(0.0, "The early exit is running")
     early = predict(run, images, exit_layer, vlm=vlm)[0]
     progress(0.3, "The full model is answering")
-    start = time.perf_counter()
-    answer = written_answers(vlm, [picture], [question], run.answer_key)[0]
-    full_ms = 1000 * (time.perf_counter() - start)
-    progress(0.75, "Every block is being timed")
-    start = time.perf_counter()
-    inputs = vlm.prepare([picture], [question])
-    before = time.perf_counter() - start
-    stream = stream_layers(vlm, inputs, run.neurons.site_names)
+    with block_clock(vlm, layers) as finished:
+        start = time.perf_counter()
+        answer = written_answers(vlm, [picture], [question], run.answer_key)[0]
+        full_ms = 1000 * (time.perf_counter() - start)
+    clock = 1000 * np.array([finished.get(layer, np.nan) - start for layer in layers])
+    progress(0.75, "The votes of every block are being read")
+    stream = stream_layers(vlm, vlm.prepare([picture], [question]), run.neurons.site_names)
     values = np.concatenate([block.values for block in stream.blocks], axis=1).astype(run.train_values.dtype)
-    layers = run.neurons.layers
     votes = votes_by_layer(values, run.voters, len(run.train.classes), run.config.weighting, layers.start)
-    clock = 1000 * (before + np.array([block.seconds for block in stream.blocks]))
     return Race(votes.tally[0], clock, layers, exit_layer, early.label, early.milliseconds, answer, full_ms)

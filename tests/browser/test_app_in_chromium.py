@@ -148,7 +148,7 @@ def test_the_race_shows_both_answers(watched):
     watched.data("fig-layers")
     watched.page.locator("#race-images .sn-tile").nth(2).click()
     watched.page.click("#btn-race")
-    watched.page.wait_for_function("document.querySelector('#race-result').innerText.includes('ahead by')", timeout=120_000)
+    watched.page.wait_for_function("document.querySelector('#race-result').innerText.includes('the exit is ')", timeout=120_000)
     names = [trace.get("name", "") for trace in watched.data("fig-race")["data"]]
     assert any(name.startswith("exit:") for name in names) and any(name.startswith("full model:") for name in names)
     watched.check()
@@ -162,9 +162,9 @@ def test_cancel_stops_a_race_and_another_can_start(watched):
     watched.page.click("#btn-race")
     watched.page.click("#btn-race-cancel:not([disabled])")
     watched.page.wait_for_function("document.querySelector('#race-result').innerText.includes('Stopped')")
-    assert watched.page.is_disabled("#btn-race-cancel") and "ahead by" not in watched.page.inner_text("#race-result")
+    assert watched.page.is_disabled("#btn-race-cancel") and "the exit is " not in watched.page.inner_text("#race-result")
     watched.page.click("#btn-race")
-    watched.page.wait_for_function("document.querySelector('#race-result').innerText.includes('ahead by')", timeout=120_000)
+    watched.page.wait_for_function("document.querySelector('#race-result').innerText.includes('the exit is ')", timeout=120_000)
     watched.check()
 
 
