@@ -297,20 +297,32 @@ def train(
     work: Annotated[
         Path | None, typer.Option(help="Where pictures, checkpoints and the log are kept. [default: train-FAMILY in the cache]")
     ] = None,
-    family: Annotated[str, typer.Option(help="llava, or gemma3: another decoder, trained in the same world.")] = "llava",
+    family: Annotated[
+        str, typer.Option(help="llava; gemma3: another decoder, trained in the same world; photo: trained on photographs too.")
+    ] = "llava",
+    photos: Annotated[
+        list[Path] | None, typer.Option(help="Folders of photographs (Caltech-101, Tiny-ImageNet, CIFAR-10), for --family photo.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on after the last finished stage.")] = False,
     device: DeviceOption = None,
 ) -> None:
     """Train an embedded model from scratch."""
     from dataclasses import replace
 
+    from sn_viz.tiny.families import FAMILIES
     from sn_viz.tiny.train import Recipe
     from sn_viz.tiny.train import train as train_model
+    from sn_viz.tiny.train_photo import PhotoRecipe, train_photo
 
-    recipe = Recipe.of(family)
+    with_photos = FAMILIES[family].photographs and bool(photos)
+    recipe = PhotoRecipe(family=family) if with_photos else Recipe.of(family)
     if minutes is not None:
         recipe = replace(recipe, minutes=tuple(minutes * share / sum(recipe.minutes) for share in recipe.minutes))
-    done = train_model(out or Path(f"tiny-{family}"), recipe, folder=work, device=device, resume=resume)
+    target = out or Path(f"tiny-{family}")
+    if isinstance(recipe, PhotoRecipe):
+        done = train_photo(target, photos or [], recipe, folder=work, device=device, resume=resume)
+    else:
+        done = train_model(target, recipe, folder=work, device=device, resume=resume)
     _console().print(f"The model is in {done}", markup=False, highlight=False)
 
 

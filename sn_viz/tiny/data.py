@@ -80,53 +80,55 @@ def reduce(image: Image.Image, side: int = 64) -> np.ndarray:
     return np.asarray(image.resize((side, side), Image.Resampling.BICUBIC))
 
 
-def _patches(scene: Scene, drawing: Drawing) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    cell = drawing.owner.shape[0] // GRID
-    cut = drawing.owner[: cell * GRID, : cell * GRID].reshape(GRID, cell, GRID, cell)
-    kind, colour = np.zeros((2, GRID * GRID), np.uint8)
-    place = np.zeros((GRID * GRID, 6), np.float16)
+def _patches(scene: Scene, drawing: Drawing, grid: int, least: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return kind, colour and place of the thing that fills the most of each patch, where that is more than ``least`` of it."""
+    cell = drawing.owner.shape[0] // grid
+    cut = drawing.owner[: cell * grid, : cell * grid].reshape(grid, cell, grid, cell)
+    kind, colour = np.zeros((2, grid * grid), np.uint8)
+    place = np.zeros((grid * grid, 6), np.float16)
     if scene.things:
         share = np.stack([(cut == i).mean((1, 3)).ravel() for i in range(len(scene.things))])
         best = share.argmax(0)
-        for patch in np.flatnonzero(share.max(0) > 0.3):
+        for patch in np.flatnonzero(share.max(0) > least):
             index = int(best[patch])
             thing = scene.things[index]
             kind[patch] = 1 + TRAINED_KINDS.index(thing.kind)
             colour[patch] = 1 + COLOUR_NAMES.index(thing.colour)
-            centre = int(thing.y * GRID) * GRID + int(thing.x * GRID)
+            centre = int(thing.y * grid) * grid + int(thing.x * grid)
             hidden, hides = drawing.visible[index] < 0.9, drawing.covers[index].any()
             place[patch] = (thing.x, thing.y, thing.nearness, hidden, hides, patch == centre)
     return kind, colour, place
 
 
-def _draw_one(seed: tuple[int, int], figure: bool) -> dict[str, np.ndarray]:
+def draw_one(seed: tuple[int, int], figure: bool, side: int = 64, grid: int = GRID, least: float = 0.3) -> dict[str, np.ndarray]:
+    """Return the arrays of ``Pictures`` for one picture, ``side`` pixels a side, its truth on a grid of ``grid`` patches a side."""
     rng = np.random.default_rng(seed)
     row: dict = {
-        "kind": np.zeros(GRID**2, np.uint8), "colour": np.zeros(GRID**2, np.uint8), "place": np.zeros((GRID**2, 6), np.float16),
+        "kind": np.zeros(grid**2, np.uint8), "colour": np.zeros(grid**2, np.uint8), "place": np.zeros((grid**2, 6), np.float16),
         "present": np.zeros(len(TRAINED_KINDS) + len(COLOUR_NAMES), bool), "count": 0,
         "background": 255, "degraded": 0, "figure": 255,
         "visible": np.zeros(MOST_THINGS, np.float16), "covers": np.zeros((MOST_THINGS, MOST_THINGS), bool), "seed": seed,
     }  # fmt: skip
     if figure:
         row["figure"] = int(rng.integers(len(FORMULAS)))
-        row["pixels"] = reduce(draw_formula(row["figure"], int(rng.choice(DRAW_SIZES[:4])), rng))
+        row["pixels"] = reduce(draw_formula(row["figure"], int(rng.choice(DRAW_SIZES[:4])), rng), side)
         return row
     scene = sample_scene(rng)
     drawing = draw_scene(scene, int(rng.choice(DRAW_SIZES, p=(0.25, 0.25, 0.25, 0.15, 0.1))), rng)
     n = len(scene.things)
-    row["kind"], row["colour"], row["place"] = _patches(scene, drawing)
+    row["kind"], row["colour"], row["place"] = _patches(scene, drawing, grid, least)
     for index, thing in enumerate(scene.things):
         if drawing.visible[index] >= questions.SEEN:
             row["present"][[TRAINED_KINDS.index(thing.kind), len(TRAINED_KINDS) + COLOUR_NAMES.index(thing.colour)]] = True
     row["visible"][:n], row["covers"][:n, :n] = drawing.visible, drawing.covers
     row["count"], row["background"] = n, TRAINED_BACKGROUNDS.index(scene.background)
     row["degraded"] = 1 + DEGRADATIONS.index(scene.degraded) if scene.degraded else 0
-    row["pixels"] = reduce(drawing.image)
+    row["pixels"] = reduce(drawing.image, side)
     return row
 
 
 def _draw_many(seed: int, start: int, stop: int, n_scenes: int) -> dict[str, np.ndarray]:
-    rows = [_draw_one((seed, index), index >= n_scenes) for index in range(start, stop)]
+    rows = [draw_one((seed, index), index >= n_scenes) for index in range(start, stop)]
     return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 

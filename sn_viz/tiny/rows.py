@@ -122,8 +122,9 @@ class Rows:
 class Packer:
     """Turns questions into rows: one picture, then as many questions as fit, each blind to the others."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerFast, prefix: list[int]) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, prefix: list[int], length: int = ROW) -> None:
         """``prefix`` is what comes before a question: the picture's tokens and what the prompt puts around them."""
+        self.length = length
         ids = tokenizer.convert_tokens_to_ids
         self.tokenizer = tokenizer
         self.user, self.assistant = ids("<|user|>"), ids("<|assistant|>")
@@ -138,9 +139,9 @@ class Packer:
         return self.known[text]
 
     def pack(self, asked: list[list[questions.Asked]]) -> Rows:
-        n, head = len(asked), len(self.prefix)
-        tokens = np.full((n, ROW), self.pad)
-        positions, block, targets = np.zeros((n, ROW), int), np.full((n, ROW), -1), np.full((n, ROW), -100)
+        n, head, length = len(asked), len(self.prefix), self.length
+        tokens = np.full((n, length), self.pad)
+        positions, block, targets = np.zeros((n, length), int), np.full((n, length), -1), np.full((n, length), -100)
         families = []
         tokens[:, :head], positions[:, :head], block[:, :head] = self.prefix, np.arange(head), 0
         for row, turns in enumerate(asked):
@@ -149,7 +150,7 @@ class Packer:
                 prompt = [self.user, *self.encode(turn.question), self.assistant]
                 answer = [*self.encode(turn.answer), self.end]
                 whole = prompt + answer[:-1]
-                if at + len(whole) > ROW:
+                if at + len(whole) > length:
                     continue
                 stop, first = at + len(whole), at + len(prompt) - 1
                 tokens[row, at:stop], block[row, at:stop] = whole, number

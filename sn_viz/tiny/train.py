@@ -129,9 +129,9 @@ class Clock:
             return self.taken / max(1, self.steps)
         return self.before + (time.monotonic() - self.began) / (60 * max(self.minutes, 1e-6))
 
-    def time_to_save(self) -> bool:
-        """Return whether the last save, or the start, is a while ago; the answer yes starts the wait anew."""
-        late = time.monotonic() - self.saved > SAVE_SECONDS
+    def time_to_save(self, seconds: float | None = None) -> bool:
+        """Return whether the last save, or the start, is ``seconds`` ago; the answer yes starts the wait anew."""
+        late = time.monotonic() - self.saved > (SAVE_SECONDS if seconds is None else seconds)
         if late:
             self.saved = time.monotonic()
         return late
@@ -340,6 +340,12 @@ def train(
         The folder of the finished checkpoint.
     """
     recipe = recipe or Recipe()
+    if FAMILIES[recipe.family].photographs:
+        raise UserError(
+            f"The family {recipe.family!r} is trained on photographs.",
+            "No folder of photographs was given.",
+            "Name some with --photos.",
+        )
     folder = Path(folder) if folder else cache_folder() / f"train-{recipe.family}"
     folder.mkdir(parents=True, exist_ok=True)
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))

@@ -11,14 +11,15 @@ from PIL import Image
 from sn_viz.errors import UserError
 from sn_viz.tiny import losses, rows
 from sn_viz.tiny import train as training
-from sn_viz.tiny.data import Pictures, draw_pictures, reduce
+from sn_viz.tiny.data import Pictures, draw_pictures
 from sn_viz.tiny.families import FAMILIES
 from sn_viz.tiny.families.llava import divide, make_model, prefix
-from sn_viz.tiny.model import Sizes, make_tokenizer, see
+from sn_viz.tiny.model import Sizes, make_tokenizer
 from sn_viz.tiny.questions import Asked
 from sn_viz.tiny.world import COLOUR_NAMES, TRAINED_KINDS
 
 SIZES = Sizes(vision_width=32, vision_blocks=1, width=32, blocks=3, heads=2, mlp=64, vocabulary=560)
+DRAWN_ONLY = [name for name in FAMILIES.names() if not FAMILIES[name].photographs]
 
 
 @pytest.fixture(scope="module")
@@ -44,14 +45,15 @@ def test_any_text_survives_the_tokenizer(tokenizer):
 @pytest.mark.parametrize("name", FAMILIES.names())
 def test_packed_questions_get_the_logits_of_single_turns(name):
     family = FAMILIES[name]
+    given = replace(SIZES, **{part: getattr(family.sizes, part) for part in ("image", "patch") if family.photographs})
     tokenizer = make_tokenizer(rows.corpus(60), SIZES.vocabulary, family.image_tokens)
-    model, processor = family.make_model(tokenizer, SIZES).eval(), family.make_processor(tokenizer, SIZES)
+    model, processor = family.make_model(tokenizer, given).eval(), family.make_processor(tokenizer, given)
     image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8))
     asked = [Asked("presence", q, "yes") for q in ("Is there a dog?", "Do you see a red car here?", "Is a cup here?")]
-    packed_rows = rows.Packer(tokenizer, family.prefix(tokenizer, SIZES)).pack([asked])
-    pixels = torch.from_numpy(reduce(image)[None].copy()).permute(0, 3, 1, 2).float() / 127.5 - 1
+    packed_rows = rows.Packer(tokenizer, family.prefix(tokenizer, given)).pack([asked])
+    pixels = processor(images=image, text=prompt(processor, "?"), return_tensors="pt", add_special_tokens=False)["pixel_values"]
     with torch.no_grad():
-        hidden = family.read(model, packed_rows, family.project(model, see(model, pixels)))
+        hidden = family.read(model, packed_rows, family.project(model, family.see(model, pixels)))
         packed = torch.nn.functional.linear(hidden, model.lm_head.weight)
         for (row, at, _), turn in zip(packed_rows.families, asked, strict=True):
             batch = processor(images=image, text=prompt(processor, turn.question), return_tensors="pt", add_special_tokens=False)
@@ -107,7 +109,7 @@ def test_pictures_do_not_depend_on_who_draws_them(tmp_path):
     assert ((one.figure != 255) == (np.arange(25) >= 20)).all()
 
 
-@pytest.mark.parametrize("family", FAMILIES.names())
+@pytest.mark.parametrize("family", DRAWN_ONLY)
 def test_training_learns_resumes_and_ships_a_checkpoint(tmp_path, family):
     sizes = replace(SIZES, blocks=3 if family == "llava" else 1)
     recipe = training.Recipe(
@@ -124,7 +126,7 @@ def test_training_learns_resumes_and_ships_a_checkpoint(tmp_path, family):
     training.train(tmp_path / "out2", recipe, folder=tmp_path / "work", resume=True, compiled=False)
     stages = [json.loads(line)["stage"] for line in (tmp_path / "work" / "log.jsonl").read_text().splitlines()[before:]]
     assert "vision" not in stages and "shallow" not in stages and "deep" in stages
-    other = replace(recipe, family=next(name for name in FAMILIES.names() if name != family))
+    other = replace(recipe, family=next(name for name in DRAWN_ONLY if name != family))
     with pytest.raises(UserError, match=f"holds a training of the family '{family}'"):
         training.train(tmp_path / "out3", other, folder=tmp_path / "work", resume=True, compiled=False)
 

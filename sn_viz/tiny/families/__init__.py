@@ -41,6 +41,10 @@ class Family:
     """``read(model, rows, pictured)``: the decoder's normalised hidden states, float (row, token, width)."""
     deepen: Callable[..., Any]
     """``deepen(model, blocks, seed)``: the trained model with more blocks, for the deep stage."""
+    see: Callable[[Any, Tensor], Tensor]
+    """``see(model, pixels)``: the tower's patches, float (picture, patch, width)."""
+    photographs: bool = False
+    """Whether it is trained on photographs, by ``train_photo``."""
 
 
 FAMILIES: Registry[Family] = Registry("family of embedded models", "sn_viz.tiny.families")

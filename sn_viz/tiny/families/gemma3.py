@@ -14,7 +14,7 @@ from transformers import Gemma3Config, Gemma3ForConditionalGeneration, Gemma3Pro
 from transformers.models.gemma3.image_processing_pil_gemma3 import Gemma3ImageProcessorPil
 
 from sn_viz.tiny.families import FAMILIES, Family
-from sn_viz.tiny.model import CHAT_TEMPLATE, Sizes, begin, ends_of, vision_config
+from sn_viz.tiny.model import CHAT_TEMPLATE, Sizes, begin, ends_of, see, vision_config
 from sn_viz.tiny.rows import Rows
 
 IMAGE_TOKENS = {"image_token": "<image_soft_token>", "boi_token": "<start_of_image>", "eoi_token": "<end_of_image>"}
@@ -120,5 +120,6 @@ FAMILIES.register("gemma3")(
         project=project,
         read=read,
         deepen=deepen,
+        see=see,
     )
 )

@@ -19,7 +19,7 @@ from transformers import (
 )
 
 from sn_viz.tiny.families import FAMILIES, Family
-from sn_viz.tiny.model import CHAT_TEMPLATE, IMAGE_TOKENS, Sizes, begin, ends_of, match_likeness, vision_config
+from sn_viz.tiny.model import CHAT_TEMPLATE, IMAGE_TOKENS, Sizes, begin, ends_of, match_likeness, see, vision_config
 from sn_viz.tiny.rows import Rows
 
 
@@ -89,7 +89,7 @@ def read(model: Any, rows: Rows, pictured: torch.Tensor) -> torch.Tensor:
 
 
 @torch.no_grad()
-def divide(model: LlavaForConditionalGeneration, blocks: int, seed: int = 0) -> LlavaForConditionalGeneration:
+def divide(model: Any, blocks: int, seed: int = 0) -> Any:
     """Return a deeper copy of ``model``: what each block does is dealt out to several new blocks, so that none begins as padding.
 
     The heads of an old block go to its first, second, third new block in order, its MLP neurons in turn to all but the first; what
@@ -99,7 +99,7 @@ def divide(model: LlavaForConditionalGeneration, blocks: int, seed: int = 0) -> 
 
     Parameters
     ----------
-    model : LlavaForConditionalGeneration
+    model : LlavaForConditionalGeneration or FastVlmForConditionalGeneration
     blocks : int
         A multiple of the decoder blocks that ``model`` has.
     seed : int
@@ -120,7 +120,7 @@ def divide(model: LlavaForConditionalGeneration, blocks: int, seed: int = 0) -> 
     if getattr(text, "layer_types", None):
         text.layer_types = ["full_attention"] * blocks
     torch.manual_seed(seed)
-    deeper = LlavaForConditionalGeneration(config)
+    deeper: Any = type(model)(config)
     match_likeness(deeper.model.language_model, 0.5)
     kept = model.state_dict()
     deeper.load_state_dict({name: value for name, value in kept.items() if "language_model.layers." not in name}, strict=False)
@@ -180,5 +180,6 @@ FAMILIES.register("llava")(
         project=project,
         read=read,
         deepen=divide,
+        see=see,
     )
 )
