@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from sn_viz.formatting import UNDEFINED, percent, percent_range, ratio, ratio_words
-from sn_viz.plots.reference import method_name
+from sn_viz.plots.reference import shown_name
 from sn_viz.plots.words import depth_words
 from sn_viz.types import Interval, Prediction, Run, layer_name
 from sn_viz.verdict import verdict
@@ -45,7 +45,7 @@ def methods_table(run: Run) -> Table:
     for heading, justify in (("method", "left"), ("accuracy", "right"), ("95 % interval", "right"), ("ms an image", "right")):
         table.add_column(heading, justify=justify)  # type: ignore[arg-type]
     at_exit = run.by_layer[run.exit_index]
-    rows = [(method_name(b.name), b.accuracy, b.latency_ms) for b in run.baselines]
+    rows = [(shown_name(run, b.name), b.accuracy, b.latency_ms) for b in run.baselines]
     stop = run.neurons.layer_name(run.exit_layer)
     rows.append((f"super neurons, exit at layer {stop}", at_exit.accuracy, run.latency_ms.get("early_exit", math.nan)))
     for name, accuracy, latency in rows:

@@ -357,7 +357,8 @@ class Run:
         """The full model of the headline: as it writes, or calibrated where what it writes cannot be read as a class."""
         named = {baseline.name: baseline for baseline in self.baselines}
         full = named.get("full-model")
-        return full if full is not None and full.accuracy.value == full.accuracy.value else named.get("full-model-calibrated", full)
+        seen = None if full is None else full.accuracy
+        return full if seen is not None and seen.value == seen.value else named.get("full-model-calibrated", full)
 
     def save(self, folder: str | Path) -> Path:
         """Write the run into ``folder`` (made if needed) and return it; see `sn_viz.saving.save_run`."""

@@ -37,7 +37,7 @@ def run(context: Context) -> Baseline:
 def note_on(key: AnswerKey, answers: Sequence[str], predicted: np.ndarray) -> str:
     """Say how the answers were read: what yes stands for and why, and which answers named no class."""
     if not key.known:
-        return f"Cannot tell: {key.reason} Say it ({example_of(key)}), or look at the calibrated full model."
+        return f"Cannot tell: {key.reason} Say what each class is answered with ({example_of(key)}), or see the calibrated model."
     unnamed = unnamed_answers(answers, predicted)
     parts = [f"Inferred: {meaning(key)}. {key.reason}"] if key.inferred else []
     if unnamed:
@@ -56,8 +56,8 @@ def meaning(key: AnswerKey) -> str:
 
 
 def example_of(key: AnswerKey) -> str:
-    """Return how the answers may be given on the command line."""
-    return '--answers "' + ",".join(f"{name}={word}" for name, word in zip(key.classes, ("yes", "no"), strict=False)) + '"'
+    """Return how the answers may be given."""
+    return ", ".join(f"{name} = {word}" for name, word in zip(key.classes, ("yes", "no"), strict=False))
 
 
 def unnamed_answers(answers: Sequence[str], predicted: np.ndarray) -> list[tuple[str, int]]:

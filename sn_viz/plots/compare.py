@@ -42,7 +42,7 @@ def info(run: Run) -> Info:
         for row in run.by_layer
         if row.layer == run.exit_layer
     ]
-    rows += [(reference.method_name(m.name), m.name, reference.measured(m), m.latency_ms, m.note) for m in run.baselines]
+    rows += [(reference.shown_name(run, m.name), m.name, reference.measured(m), m.latency_ms, m.note) for m in run.baselines]
     return Info(
         tuple(row[0] for row in rows),
         tuple(row[1] for row in rows),

@@ -57,7 +57,7 @@ def info(run: Run) -> Info:
         reference.commonest_answer(run),
         reference.luck(run),
         tuple(
-            (reference.method_name(method.name), np.array([step.value for step in method.by_layer], dtype=np.float64))
+            (reference.shown_name(run, method.name), np.array([step.value for step in method.by_layer], dtype=np.float64))
             for method in run.baselines
             if method.by_layer
         ),

@@ -65,6 +65,20 @@ def measured(method: Baseline) -> Interval:
     return method.accuracy if method.accuracy is not None else Interval(float("nan"), 0.0, 1.0, 0)
 
 
+READ_BY_KEY = ("full-model", "logit-lens")
+"""Methods whose accuracy rests on what each class is answered with."""
+
+
+def is_inferred(run: Run, name: str) -> bool:
+    """Return whether the accuracy of a method rests on a reading of yes and no that nobody gave."""
+    return name in READ_BY_KEY and run.answer_key is not None and run.answer_key.inferred
+
+
+def shown_name(run: Run, name: str) -> str:
+    """Return a method's readable name, marked where its figure rests on an inferred reading."""
+    return method_name(name) + (" (answers inferred)" if is_inferred(run, name) else "")
+
+
 METHOD_NAMES = {
     "full-model": "Full model",
     "full-model-calibrated": "Full model, calibrated",

@@ -14,6 +14,7 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
+from sn_viz.baselines.answers import given_answers
 from sn_viz.errors import UserError
 from sn_viz.pipeline import find as find_neurons
 from sn_viz.pipeline import model_named
@@ -42,11 +43,12 @@ def publish(models: dict[str, str]) -> None:
             gr.Image(type="filepath", label="image"),
             gr.Textbox("0", label="exit_layer"),
         )
+        answers = gr.Textbox("", label="answers", max_length=2000)
         index, result = gr.Number(0, precision=0, label="neuron"), gr.JSON(label="result")
         buttons = [gr.Button(name) for name in ("packs", "find", "predict", "neuron", "exit_race")]
     alone: dict[str, Any] = {"concurrency_limit": None}  # turns at the model are given by ``share``
     buttons[0].click(list_packs, None, result, api_name="packs")
-    buttons[1].click(_find(models), [pack, data, question, model, voters, seed], result, api_name="find", **alone)
+    buttons[1].click(_find(models), [pack, data, question, model, voters, seed, answers], result, api_name="find", **alone)
     buttons[2].click(predict, [run, image, question, layer], result, api_name="predict", **alone)
     buttons[3].click(describe_neuron, [run, index], result, api_name="neuron")
     buttons[4].click(exit_race, [run, image, question, layer], result, api_name="exit_race", **alone)
@@ -61,12 +63,13 @@ def list_packs() -> list[dict[str, Any]]:
 def _find(models: dict[str, str]) -> Callable[..., dict[str, Any]]:
     @guarded
     def find(
-        request: gr.Request, pack: str, data: str | None, question: str, model: str, voters: float, seed: float
+        request: gr.Request, pack: str, data: str | None, question: str, model: str, voters: float, seed: float, answers: str = ""
     ) -> dict[str, Any]:
         """Find super neurons in a sample pack, or in a zip with one folder of images per class.
 
         Give `pack` (a name from /packs) or `data` (a zip). Returns the figures of the run, and `run`: the key that
-        the other endpoints ask for.
+        the other endpoints ask for. `answers` says what the model says for each class, such as "dog=yes,cat=no"; by default names
+        and question tell.
         """
         model = model or next(iter(models))
         blank = Arguments(model)
@@ -84,7 +87,7 @@ def _find(models: dict[str, str]) -> Callable[..., dict[str, Any]]:
             seed,
             ["all"],
         )
-        arguments = Arguments(**{**asdict(arguments), "compare": ("all",)})
+        arguments = Arguments(**{**asdict(arguments), "compare": ("all",), "answers": tuple(given_answers(answers).items())})
         owner = visitor(request)
         key = _result(lambda progress: _key_of(owner, pack, data, arguments, progress), owner)
         return {"run": key, **summary(RUNS.get(key)), "model": model}

@@ -38,11 +38,14 @@ class Arguments:
     test_size: float = 0.5
     seed: int = 0
     compare: tuple[str, ...] = ("all",)
+    answers: tuple[tuple[str, str], ...] = ()
+    """(class, its answer) as the user gave them."""
 
     def keywords(self) -> dict[str, Any]:
         """Return the keywords of ``pipeline.find``."""
         compare = "all" if self.compare == ("all",) else list(self.compare)
-        return {**asdict(self), "sites": list(self.sites) or "all", "compare": compare, "exit_layer": self.exit_layer or "auto"}
+        chosen = {"sites": list(self.sites) or "all", "compare": compare, "exit_layer": self.exit_layer or "auto"}
+        return {**asdict(self), **chosen, "answers": dict(self.answers)}
 
 
 def checked(

@@ -15,7 +15,20 @@ from sn_viz.formatting import percent, percent_range
 from sn_viz.pipeline import DEFAULT_MODEL
 from sn_viz.plots import reference
 from sn_viz.types import Run
-from sn_viz.ui import api, compare_tab, edit_panel, edits, examples_tab, exit_tab, export, neurons_tab, packs, run_panel, views
+from sn_viz.ui import (
+    answer_row,
+    api,
+    compare_tab,
+    edit_panel,
+    edits,
+    examples_tab,
+    exit_tab,
+    export,
+    neurons_tab,
+    packs,
+    run_panel,
+    views,
+)
 from sn_viz.ui.arguments import Arguments
 from sn_viz.ui.edits import Edits
 from sn_viz.ui.guard import guarded
@@ -79,6 +92,7 @@ def build(model: str | None = None) -> gr.Blocks:
                     with gr.Column(scale=4, min_width=300, elem_classes="sn-panel"):
                         panel = run_panel.layout(models, packs.question_of(packs.packs()[packs.FIRST_PACK]))
                         gr.HTML(f'<p class="sn-private">{examples_tab.PRIVACY}</p>')
+                answers = answer_row.layout()
                 editing = edit_panel.layout()
             with gr.Tab("Neurons", id="neurons", elem_id="tab-neurons"):
                 neurons = neurons_tab.layout()
@@ -88,12 +102,13 @@ def build(model: str | None = None) -> gr.Blocks:
                 methods = compare_tab.layout()
         n_classes = gr.State(examples_tab.FEWEST_CLASSES)
         changed = examples_tab.connect(examples, states.source, states.pack, n_classes, panel.question)
-        run_panel.connect(panel, examples, states, n_classes, models)
+        run_panel.connect(panel, examples, states, n_classes, models, answers.boxes)
         neurons_tab.connect(neurons, states.run, states.neuron, states.link)
         exit_tab.connect(leave, states.run, states.link)
         compare_tab.connect(methods, states.run)
         states.run.change(show_strip, [states.run, states.shown_pack], strip, api_visibility="private", show_progress="hidden")
         changed.append(_connect_opening(page, states, tabs, examples.cards, panel, models).then)
+        answer_row.connect(answers, examples, states, n_classes, panel.question, changed)
         edit_panel.connect(editing, examples, states, n_classes, changed)
         _connect_sharing(states, tabs, neurons, leave, copy, export_button, bundle)
         api.publish(models)
@@ -229,7 +244,8 @@ def strip_facts(run: Run) -> list[dict]:
     stop = f"stop at {spoken(run, run.exit_layer)}"
     facts = [views.fact("super neurons", percent(early.value), f"{percent_range(early.low, early.high)}, {stop}", "accent")]
     facts.append(_full_model_fact(run))
-    full_ms, exit_ms = run.latency_ms.get("full_model", np.nan), run.latency_ms.get("early_exit", np.nan)
+    full, exit_ms = run.opponent, run.latency_ms.get("early_exit", np.nan)
+    full_ms = run.latency_ms.get("full_model", np.nan) if full is None or full.name == "full-model" else full.latency_ms
     for fact in exit_tab.speed_facts(verdict(run), exit_ms, full_ms):
         facts.append({**fact, "label": fact["label"].split()[0]})
     facts.append(views.fact("searched", f"{len(run.neurons):,}", "neurons"))
@@ -238,14 +254,16 @@ def strip_facts(run: Run) -> list[dict]:
 
 def _full_model_fact(run: Run) -> dict:
     """Return the full model's accuracy; the calibrated one where it cannot be told what its words mean."""
-    label = "full model"
-    full = reference.baseline(run, "full-model")
-    if full is not None and not np.isfinite(reference.measured(full).value):
-        calibrated = reference.baseline(run, "full-model-calibrated")
-        full, label = (calibrated, "full model, calibrated") if calibrated is not None else (full, label)
+    full = run.opponent
+    label = "full model, calibrated" if full is not None and full.name == "full-model-calibrated" else "full model"
     if full is None:
         return views.fact(label, "not run", "", "rival")
     seen = reference.measured(full)
     if not np.isfinite(seen.value):
         return views.fact(label, "cannot tell", "what its words mean", "rival")
-    return views.fact(label, percent(seen.value), f"{percent_range(seen.low, seen.high)}, all layers", "rival")
+    return views.fact(label, percent(seen.value), f"{percent_range(seen.low, seen.high)}, {_how(run, full.name)}", "rival")
+
+
+def _how(run: Run, name: str) -> str:
+    """Say that all layers ran, or that the reading of the answers is inferred: the Compare tab says from what."""
+    return "answers inferred" if reference.is_inferred(run, name) else "all layers"

@@ -5,7 +5,8 @@ Takes widget values; streams progress and ends with the key of a finished run. I
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,10 +21,10 @@ from sn_viz.rules import RULES
 from sn_viz.search import METRICS
 from sn_viz.sites import SITES, TOWER_SITES
 from sn_viz.types import Progress
-from sn_viz.ui import edits, examples_tab, packs, views
+from sn_viz.ui import answer_row, edits, examples_tab, packs, views
 from sn_viz.ui.arguments import MAX_QUESTION, Arguments, checked
 from sn_viz.ui.edits import Edits
-from sn_viz.ui.examples_tab import Where
+from sn_viz.ui.examples_tab import MAX_CLASSES, Where
 from sn_viz.ui.guard import guarded, message
 from sn_viz.ui.jobs import STOPS, Done, steps
 from sn_viz.ui.session import RUNS
@@ -110,7 +111,14 @@ def layout(models: dict[str, str], question: str) -> Panel:
     return Panel(text, choices, find_button, cancel, status)
 
 
-def connect(panel: Panel, tab: examples_tab.Examples, states: Any, n_classes: gr.State, models: dict[str, str]) -> None:
+def connect(
+    panel: Panel,
+    tab: examples_tab.Examples,
+    states: Any,
+    n_classes: gr.State,
+    models: dict[str, str],
+    answers: list[gr.Textbox],
+) -> None:
     """Wire Find and Cancel; a finished run's key goes into ``states.run``."""
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     buttons = [panel.find, panel.cancel]
@@ -122,6 +130,7 @@ def connect(panel: Panel, tab: examples_tab.Examples, states: Any, n_classes: gr
             states.edits,
             panel.question,
             *panel.choices,
+            *answers,
             *examples_tab.inputs(tab, states.source, states.pack, n_classes),
         ],
         [panel.status, states.run, states.shown_pack, states.shown_model, *buttons],
@@ -156,8 +165,8 @@ def stream(models: dict[str, str], owner: str, job: str, made: Edits, question: 
     keep = (gr.skip(),) * 5
     try:
         arguments = checked(models, question, *rest[:N_CHOICES])
-        where = Where.of(rest[N_CHOICES:])
-        work = _work(where, made, arguments, owner)
+        written, where = rest[N_CHOICES : N_CHOICES + MAX_CLASSES], Where.of(rest[N_CHOICES + MAX_CLASSES :])
+        work = _work(where, made, arguments, owner, written)
         for step in steps(work, STOPS.flag(job), owner):
             if isinstance(step, Done):
                 shown = where.pack if step.value.startswith(packs.KEY) else None
@@ -178,17 +187,19 @@ def _idle_buttons() -> tuple[gr.Button, gr.Button]:
     return gr.Button(interactive=True), gr.Button(interactive=False)
 
 
-def _work(where: Where, made: Edits, arguments: Arguments, owner: str) -> Any:
+def _work(where: Where, made: Edits, arguments: Arguments, owner: str, written: Sequence[Any] = ()) -> Any:
     def work(progress: Progress) -> str:
         """Return the key of the finished run."""
         made_here = made.belonging_to(where.name)
         if where.source == "pack" and not made_here.made:
             name = packs.checked(where.pack)
-            return packs.run_pack(name, packs.with_own_question(name, arguments), progress)
+            answers = answer_row.given(examples_tab.loaded(where, owner), arguments.question, written)
+            return packs.run_pack(name, packs.with_own_question(name, replace(arguments, answers=answers)), progress)
         progress(0.0, "Reading your images")
         images = edits.apply(examples_tab.loaded(where, owner), made_here).ask(arguments.question)
         examples_tab.check_asked(images)
         test = packs.held_out(where.pack).ask(arguments.question) if where.source == "pack" else None
-        return RUNS.put(find(images, test=test, progress=progress, **arguments.keywords()), owner=owner)
+        chosen = replace(arguments, answers=answer_row.given(images, arguments.question, written))
+        return RUNS.put(find(images, test=test, progress=progress, **chosen.keywords()), owner=owner)
 
     return work
