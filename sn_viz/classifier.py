@@ -150,8 +150,7 @@ def select_voters(stumps: Stumps, k: int, n_classes: int) -> Stumps:
     """
     if k < 1:
         raise UserError(f"{k} voters cannot vote.", "At least one is needed.", "Choose 1 or more voters.")
-    spoken = [1] if n_classes == 2 else range(n_classes)
-    best = [_best_of_class(stumps, c, k) for c in spoken]
+    best = [_best_of(stumps, candidates, k) for candidates in _by_class(stumps, n_classes)]
     if not sum(len(one) for one in best):
         raise UserError(
             "No super neuron was found.",
@@ -193,9 +192,23 @@ def voters_by_layer(stumps: Stumps, neurons: Neurons, k: int, n_classes: int) ->
     )
 
 
-def _best_of_class(stumps: Stumps, c: int, k: int) -> np.ndarray:
-    """Return the positions of the k best defined stumps of class c, best first."""
-    candidates = np.flatnonzero((stumps.class_index == c) & ~np.isnan(stumps.score))
+def _by_class(stumps: Stumps, n_classes: int) -> list[np.ndarray]:
+    """Return the positions of the stumps of class 1 (two classes) or of every class (more), each ascending."""
+    of = stumps.class_index
+    if n_classes == 2:
+        return [np.flatnonzero(of == 1)]
+    if len(of) % n_classes == 0 and np.array_equal(
+        of.reshape(-1, n_classes), np.broadcast_to(np.arange(n_classes), (len(of) // n_classes, n_classes))
+    ):
+        return [np.arange(c, len(of), n_classes) for c in range(n_classes)]  # neuron-major, as the search returns them
+    order = np.argsort(of, kind="stable")
+    edges = np.searchsorted(of[order], np.arange(n_classes + 1))
+    return [order[start:end] for start, end in zip(edges[:-1], edges[1:], strict=True)]
+
+
+def _best_of(stumps: Stumps, candidates: np.ndarray, k: int) -> np.ndarray:
+    """Return the positions of the k best defined stumps among ``candidates``, best first."""
+    candidates = candidates[~np.isnan(stumps.score[candidates])]
     score = stumps.score[candidates]
     if len(candidates) > k:
         bar = np.partition(score, len(score) - k)[len(score) - k]

@@ -167,6 +167,7 @@ def predict(
         from sn_viz.choices import checked_layer
         from sn_viz.models.catalog import lasting_name
         from sn_viz.models.once import model_named
+        from sn_viz.sources.text import distinct_names
         from sn_viz.tables import predictions_table
         from sn_viz.types import Run
 
@@ -177,7 +178,7 @@ def predict(
         vlm = model_named(model, device)
         predictions = decision.predict(reopened, pictures, layer, questions[0], vlm)
         answers = decision.full_answers(vlm, pictures, questions, reopened.answer_key) if compare else []
-        names = [Path(image).name for image in images]
+        names = distinct_names(images)
         if json_file != "-":
             said_in_full = [f"{a.text} ({a.milliseconds:.1f} ms)" for a in answers]
             console.print(predictions_table(names, predictions, said_in_full, reopened.neurons.n_tower))

@@ -20,7 +20,7 @@ from sn_viz.errors import UserError
 from sn_viz.registry import Registry
 from sn_viz.sources.budget import DEFAULT, Budget
 from sn_viz.sources.gather import Found, Note, check, gather
-from sn_viz.sources.text import clean_question, display_name, quoted
+from sn_viz.sources.text import clean_question, distinct_names, quoted
 from sn_viz.types import LabelledImages
 
 __all__ = ["SOURCES", "Budget", "Source", "check", "load_images", "save_folders", "split"]
@@ -117,11 +117,10 @@ def _labelled(images: object, labels: Sequence[str]) -> list[tuple[str, list[tup
         raise UserError(
             "Images and labels do not match.", f"There are {len(labels)} labels for {arrived}.", "Give one label per image."
         )
-    return [(str(label), [(_name(image, i), image)]) for i, (image, label) in enumerate(zip(images, labels, strict=True), start=1)]
-
-
-def _name(image: object, number: int) -> str:
-    return display_name(Path(image).name) if isinstance(image, (str, Path)) else f"image {number}"
+    names = distinct_names(
+        [str(image) if isinstance(image, (str, Path)) else f"image {i}" for i, image in enumerate(images, start=1)]
+    )
+    return [(str(label), [(name, image)]) for name, image, label in zip(names, images, labels, strict=True)]
 
 
 def _whole_pack(name: str) -> LabelledImages:

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import PurePath
 
 from sn_viz.errors import UserError
 from sn_viz.sources.budget import DEFAULT
@@ -99,6 +102,56 @@ def display_name(text: str) -> str:
     half = NAME_CHARACTERS // 2
     plain = clean(text if len(text) <= RAW_CHARACTERS else f"{text[: RAW_CHARACTERS // 2]}{text[-RAW_CHARACTERS // 2 :]}")
     return plain if len(plain) <= NAME_CHARACTERS else f"{plain[: half - 1]}…{plain[-half:]}"
+
+
+def distinct_names(paths: Sequence[str]) -> list[str]:
+    """Return a name for every path, all different: the file's, with as many of its folders as tell it from the others.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        A path that is given again is numbered.
+
+    Examples
+    --------
+    >>> distinct_names(["x/a/1.png", "x/b/1.png", "x/b/2.png", "x/b/2.png"])
+    ['a/1.png', 'b/1.png', '2.png', '2.png (2)']
+    """
+    parts = [PurePath(path).parts or (path,) for path in paths]
+    alike: dict[str, list[int]] = {}
+    for i, one in enumerate(parts):
+        alike.setdefault(one[-1], []).append(i)
+    names = [""] * len(paths)
+    for group in alike.values():
+        different = {parts[i] for i in group}
+        depth = 1
+        while len({one[-depth:] for one in different}) < len(different):
+            depth += 1
+        for i in group:
+            names[i] = display_name("/".join(parts[i][-depth:]).replace("//", "/"))
+    return numbered(names)
+
+
+def numbered(names: Sequence[str]) -> list[str]:
+    """Return the names with a number behind every repeat of one.
+
+    Examples
+    --------
+    >>> numbered(["a", "b", "a", "a (2)"])
+    ['a', 'b', 'a (2)', 'a (2) (2)']
+    """
+    taken: set[str] = set()
+    count: Counter[str] = Counter()
+    given = []
+    for name in names:
+        count[name] += 1
+        new = name if count[name] == 1 else f"{name} ({count[name]})"
+        while new in taken:
+            count[name] += 1
+            new = f"{name} ({count[name]})"
+        taken.add(new)
+        given.append(new)
+    return given
 
 
 def quoted(text: str) -> str:

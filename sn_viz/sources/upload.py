@@ -1,11 +1,13 @@
 """Images handed over class by class, as the app's upload does.
 
-Takes ``[(class name, [(file name, bytes or path)])]``; returns images to open. File names are only shown, never opened.
+Takes ``[(class name, [(file name, bytes or path)])]``; returns images to open. File names are only shown, never opened; one that
+is given twice gets its class, or a number.
 """
 
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Iterator
 
 from sn_viz.errors import UserError
@@ -13,7 +15,7 @@ from sn_viz.sources import SOURCES
 from sn_viz.sources.budget import Budget
 from sn_viz.sources.gather import Found
 from sn_viz.sources.ingest import as_picture
-from sn_viz.sources.text import quoted
+from sn_viz.sources.text import numbered, quoted
 from sn_viz.types import Picture
 
 
@@ -33,12 +35,16 @@ class Upload:
 
     @staticmethod
     def read(data: list, budget: Budget) -> Iterator[Found]:
+        given = Counter(name for _, files in data for name, _ in files)
+        shown = [name if given[name] == 1 else f"{class_name}/{name}" for class_name, files in data for name, _ in files]
+        names = iter(numbered(shown))
         for class_name, files in data:
             if not class_name.strip():
                 raise UserError("A class has no name.", f"It comes with {len(files)} files.", "Name every class.")
             if not files:
                 yield Found(class_name, class_name, functools.partial(_nothing, class_name))
-            for name, content in files:
+            for _, content in files:
+                name = next(names)
                 yield Found(name, class_name, functools.partial(as_picture, content, name, budget))
 
 

@@ -69,6 +69,14 @@ def test_an_upload_shows_names_and_opens_only_contents(tmp_path) -> None:
     assert images.names[0] == "../../etc/passwd"
 
 
+def test_names_given_twice_are_told_apart(tmp_path) -> None:
+    upload = [("cat", [("1.png", png(1)), ("2.png", png(2))]), ("dog", [("1.png", png(3)), ("1.png", png(4))])]
+    assert load_images(upload).names == ("cat/1.png", "2.png", "dog/1.png", "dog/1.png (2)")
+    class_folders(tmp_path, a=2, b=2)
+    paths = [tmp_path / name / f"{i}.png" for name in "ab" for i in range(2)]
+    assert load_images(paths, labels=["x", "x", "y", "y"]).names == ("a/0.png", "a/1.png", "b/0.png", "b/1.png")
+
+
 def test_an_upload_with_an_empty_or_nameless_class_is_refused() -> None:
     some = [("a.png", png(1)), ("b.png", png(2))]
     with pytest.raises(UserError, match="Class 'dog' has no image"):

@@ -15,6 +15,7 @@ from sn_viz.sources.text import (
     csv_cell,
     cut,
     display_name,
+    distinct_names,
     label_key,
     path_key,
     plain_cell,
@@ -93,3 +94,9 @@ def test_keys_keep_different_labels_and_paths_apart() -> None:
     assert len({label_key(text) for text in ("no cat", "no_cat", "cat", "cats", "café", "cafe", "1", "2", "'", '""')}) == 10
     assert path_key("A\\B//./c.PNG ") == "a/b/c.png" and path_key("cafe\u0301.png") == path_key("CAFÉ.png")
     assert path_key("a/b.png") != path_key("ab.png")
+
+
+def test_names_say_what_tells_paths_apart_and_no_more() -> None:
+    assert distinct_names(["/home/me/a/1.png", "/home/me/b/1.png", "/home/me/b/2.png"]) == ["a/1.png", "b/1.png", "2.png"]
+    assert distinct_names(["1.png", "/1.png", "1.png"]) == ["1.png", "/1.png", "1.png (2)"]
+    assert distinct_names([]) == [] and distinct_names([""]) == [""]
