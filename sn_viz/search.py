@@ -37,6 +37,10 @@ SLAB_BYTES = 128 * 2**20
 """How much of an array on disk is copied into memory at a time."""
 MAPPED_BYTES = 256 * 2**20
 """How much of a file may be mapped while a slab is copied out of it."""
+STUMP_BYTES = 100
+"""Memory for each stump while it is searched, chosen and kept, measured with 300 classes: what bounds the number of classes."""
+FEW_STUMPS = 10**6
+"""Up to this many are searched without asking how much memory is free."""
 STRIP_VALUES = 2**21
 """Values a thread works on between two looks at the queue."""
 WORK_BYTES = 2**20
@@ -75,7 +79,8 @@ def find_stumps(
     Raises
     ------
     UserError
-        For unknown rules or metrics, unknown labels, shapes that do not match, fewer than two examples or too many.
+        For unknown rules or metrics, unknown labels, shapes that do not match, fewer than two examples or too many; when so many
+        stumps need more memory than is free.
 
     Notes
     -----
@@ -90,6 +95,7 @@ def find_stumps(
     code, chosen = _metric_code(metric), RULES[rule]
     spoken = np.array([1] if n_classes == 2 else range(n_classes), np.int64)
     shape = (values.shape[1], len(spoken))
+    _check_memory(*shape)
     found = np.empty(shape, np.float32), np.empty(shape, np.int8), np.empty(shape, np.float32), np.empty(shape, np.float32)
     search = _strip_searcher(labels, n_classes, spoken, chosen, code)
 
@@ -106,6 +112,30 @@ def find_stumps(
         score=score.ravel(),
         margin=margin.ravel(),
     )
+
+
+def _check_memory(n_neurons: int, n_classes: int) -> None:
+    """Refuse a search whose stumps need more memory than is free: with many classes there is one for each neuron and class."""
+    if n_neurons * n_classes <= FEW_STUMPS:
+        return
+    needed, free = STUMP_BYTES * n_neurons * n_classes, _free_bytes()
+    if needed > free:
+        gib = 2**30
+        raise UserError(
+            "The search needs more memory than is free.",
+            f"{n_neurons} neurons for {n_classes} classes take about {needed / gib:.1f} GiB; {free / gib:.1f} GiB are free.",
+            "Use fewer classes, sites or layers.",
+        )
+
+
+def _free_bytes() -> float:
+    """Return how much memory can be had; infinity where the system does not tell."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return float("inf")
+    found = (line.split() for line in lines if line.startswith("MemAvailable:"))
+    return next((float(words[1]) * 1024 for words in found), float("inf"))
 
 
 def best_scores_under_null(

@@ -118,3 +118,25 @@ def test_layers_hear_only_their_own_voters():
     changed[:, 100:] = 0
     np.testing.assert_array_equal(votes_by_layer(changed[:, :100], by_layer[:1], 2).tally[:, 0], votes.tally[:, 0])
     np.testing.assert_allclose(votes.margin, abs(votes.tally[..., 1] - votes.tally[..., 0]))
+
+
+def test_voters_of_three_hundred_classes_are_those_chosen_class_by_class_in_any_order():
+    rng = np.random.default_rng(3)
+    n, n_classes = 30, 300
+    score = np.where(rng.random(n * n_classes) < 0.1, np.nan, rng.integers(0, 20, n * n_classes) / 20).astype(np.float32)
+    stumps = Stumps(
+        neuron=np.repeat(np.arange(n), n_classes),
+        class_index=np.tile(np.arange(n_classes, dtype=np.int16), n),
+        threshold=np.zeros(n * n_classes, np.float32),
+        sign=np.ones(n * n_classes, np.int8),
+        score=score,
+        margin=rng.random(n * n_classes).astype(np.float32),
+    )
+    chosen = select_voters(stumps, 4, n_classes)
+    for c in (0, 17, 299):
+        alone = stumps.take(np.flatnonzero(stumps.class_index == c))
+        best = np.lexsort((alone.neuron, -alone.margin, -np.nan_to_num(alone.score, nan=-1)))[:4]
+        assert chosen.neuron[chosen.class_index == c].tolist() == alone.neuron[best].tolist()
+    shuffled = stumps.take(rng.permutation(len(stumps)))
+    again = select_voters(shuffled, 4, n_classes)
+    assert again.neuron.tolist() == chosen.neuron.tolist() and again.class_index.tolist() == chosen.class_index.tolist()

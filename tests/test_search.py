@@ -12,6 +12,7 @@ from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 from sklearn.tree import DecisionTreeClassifier
 
 import sn_viz
+from sn_viz import search
 from sn_viz.errors import UserError
 from sn_viz.rules import RULES
 from sn_viz.search import METRICS, best_scores_under_null, find_stumps, warm_up
@@ -326,3 +327,15 @@ def test_kernels_compile_where_nothing_can_be_kept(monkeypatch, tmp_path):
 
 def one_more():
     return 1
+
+
+def test_memory_bounds_the_number_of_classes(monkeypatch):
+    rng = np.random.default_rng(0)
+    values, labels = rng.normal(size=(600, 40)).astype(np.float16), np.arange(600) % 300
+    values[:, 7] = labels  # every class lies apart from those below or above, the first and the last from all
+    found = search.find_stumps(values, labels)
+    assert len(found) == 40 * 300 and found.score[7 * 300] == found.score[7 * 300 + 299] == 1
+    monkeypatch.setattr(search, "FEW_STUMPS", 1000)
+    monkeypatch.setattr(search, "_free_bytes", lambda: 10**6)
+    with pytest.raises(UserError, match="more memory than is free. 40 neurons for 300 classes take about 0.0 GiB"):
+        search.find_stumps(values, labels)
