@@ -1,12 +1,25 @@
 """Build and launch the app; a Hugging Face Space starts here."""
 
 import os
+import sys
 
 # Threads that wait by spinning make a shared machine many times slower; this must be said before torch is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-from sn_viz.ui.launch import launch  # noqa: E402
+from sn_viz.errors import UserError  # noqa: E402
+from sn_viz.ui.launch import launch, port_of_environment  # noqa: E402
 from sn_viz.ui.page import build  # noqa: E402
 
+
+def main() -> None:
+    """Serve the page as the environment says; a mistake in it is told in one sentence."""
+    try:
+        port = port_of_environment()
+        launch(build(model=os.environ.get("SN_VIZ_MODEL")), port=port)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+
+
 if __name__ == "__main__":
-    launch(build(model=os.environ.get("SN_VIZ_MODEL")), port=int(os.environ.get("SN_VIZ_PORT", "0")) or None)
+    main()

@@ -354,12 +354,26 @@ def serve(
     root_path: Annotated[
         str | None, typer.Option(help="Path under which a proxy serves the app. [default: GRADIO_ROOT_PATH, else none]")
     ] = None,
+    host: Annotated[
+        str | None,
+        typer.Option(help="Address to listen on; 0.0.0.0 for a class. [default: SN_VIZ_HOST, else 127.0.0.1: this machine only]"),
+    ] = None,
+    host_name: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Name under which visitors come, such as class.example.org; may be repeated. [default: SN_VIZ_HOST_NAMES]"
+        ),
+    ] = None,
+    behind_proxy: Annotated[
+        bool, typer.Option("--behind-proxy", help="A proxy is the only way in, and X-Forwarded-Host is its word.")
+    ] = False,
 ) -> None:
     """Start the app in the browser."""
-    from sn_viz.ui.launch import launch
+    from sn_viz.ui.launch import launch, port_of_environment
     from sn_viz.ui.page import build
 
-    launch(build(), port or _port_of_environment(), root_path)
+    port = port or port_of_environment()
+    launch(build(), port, root_path, host, host_name or (), behind_proxy)
 
 
 @bench_app.command("model")
@@ -498,15 +512,6 @@ def _store() -> Any:
     from sn_viz.store import Store
 
     return Store()
-
-
-def _port_of_environment() -> int | None:
-    text = os.environ.get("SN_VIZ_PORT")
-    if text is None:
-        return None
-    if not (text.isdigit() and 1 <= int(text) <= 65535):
-        raise UserError(f"SN_VIZ_PORT is {text!r}.", "A port is a number from 1 to 65535.", "Set it to 7860.")
-    return int(text)
 
 
 def _console(stderr: bool = False) -> Console:

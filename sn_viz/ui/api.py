@@ -30,17 +30,18 @@ from sn_viz.ui.layers import layer_asked
 from sn_viz.ui.racing import race
 from sn_viz.ui.session import RUNS
 from sn_viz.ui.share import TURNS, UPLOADS, visitor
+from sn_viz.ui.uploads import UploadedFile, UploadedImage
 
 
 def publish(models: dict[str, str]) -> None:
     """Add the endpoints to the page being built; their widgets are never shown."""
     with gr.Row(visible=False):
-        pack, data = gr.Textbox("", label="pack"), gr.File(label="data", file_types=[".zip"])
+        pack, data = gr.Textbox("", label="pack"), UploadedFile(label="data", file_types=[".zip"])
         question, model = gr.Textbox("", label="question"), gr.Textbox("", label="model")
         voters, seed = gr.Number(15, precision=0, label="voters"), gr.Number(0, precision=0, label="seed")
         run, image, layer = (
             gr.Textbox(label="run"),
-            gr.Image(type="filepath", label="image"),
+            UploadedImage(type="filepath", image_mode=None, label="image"),
             gr.Textbox("0", label="exit_layer"),
         )
         answers = gr.Textbox("", label="answers", max_length=2000)

@@ -21,6 +21,7 @@ from sn_viz.ui import packs, views
 from sn_viz.ui.guard import guarded
 from sn_viz.ui.session import SETS
 from sn_viz.ui.share import UPLOADS
+from sn_viz.ui.uploads import UploadedFile, UploadedGallery
 
 MAX_CLASSES, FEWEST_CLASSES = 6, 2
 NAMES = ("yes", "no", "class 3", "class 4", "class 5", "class 6")
@@ -54,7 +55,7 @@ def layout() -> Examples:
             gr.HTML(
                 '<p class="sn-hint">A zip, one folder per class, or a CSV (image, label, question) and a zip of its images.</p>'
             )
-            file = gr.File(
+            file = UploadedFile(
                 label="Zip, or CSV and zip",
                 file_count="multiple",
                 file_types=[".zip", ".csv", ".jsonl"],
@@ -71,7 +72,7 @@ def _class_columns() -> tuple:
             with gr.Column(min_width=220, visible=index < FEWEST_CLASSES, elem_classes="sn-panel") as column:
                 names.append(gr.Textbox(NAMES[index], label=f"Class {index + 1}", max_length=80, elem_id=f"class-name-{index + 1}"))
                 galleries.append(
-                    gr.Gallery(
+                    UploadedGallery(
                         label="Files, webcam or paste",
                         sources=["upload", "webcam", "clipboard"],
                         type="filepath",

@@ -26,6 +26,7 @@ from sn_viz.ui.plotly_view import Pick
 from sn_viz.ui.racing import Race, race
 from sn_viz.ui.session import RUNS
 from sn_viz.ui.share import UPLOADS, visitor
+from sn_viz.ui.uploads import UploadedImage
 from sn_viz.verdict import Verdict, verdict
 
 CHOICES = 14
@@ -77,9 +78,10 @@ def layout() -> Exit:
                 button = gr.Button("Race", variant="primary", elem_id="btn-race", scale=3, min_width=150)
                 cancel = gr.Button("Cancel", elem_id="btn-race-cancel", interactive=False, scale=1, min_width=90)
             images = views.pictures_view("race-images", "Run something first.")
-            upload = gr.Image(
+            upload = UploadedImage(
                 label="Or your own image",
                 type="filepath",
+                image_mode=None,
                 sources=["upload", "webcam", "clipboard"],
                 height=200,
                 elem_id="race-upload",

@@ -20,16 +20,27 @@ from sn_viz.sources.text import csv_cell
 from sn_viz.types import Run
 from sn_viz.ui import neuron
 from sn_viz.ui.guard import guarded
-from sn_viz.ui.session import RUNS
+from sn_viz.ui.session import RUNS, Shelf
+from sn_viz.ui.share import ARRIVALS
 
 N_NEURONS = 1000
+
+
+_MADE: Shelf[str] = Shelf("export", 500, lambda path: 1)
+"""Paths of zips by run key: a run is exported once, however often its button is pressed."""
 
 
 @guarded
 def bundle(run_key: str) -> str:
     """Return the path of a zip with everything about the run."""
     run = RUNS.get(run_key)
-    return save_bytes_to_cache(zipped(run), "super-neurons.zip", get_upload_folder())
+    made = _MADE.find(run_key)
+    if made is None or not Path(made).is_file():
+        data = zipped(run)
+        ARRIVALS.make_room(len(data))
+        made = save_bytes_to_cache(data, "super-neurons.zip", get_upload_folder())
+        _MADE.put(made, run_key)
+    return made
 
 
 def zipped(run: Run) -> bytes:

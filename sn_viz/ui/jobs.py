@@ -142,4 +142,4 @@ def steps(
 
 
 def _waiting(ahead: int) -> str:
-    return f"Waiting for the model: {ahead} job{'s' * (ahead != 1)} ahead of yours"
+    return f"Waiting for the model: {ahead} job{'s' * (ahead != 1)} before yours"

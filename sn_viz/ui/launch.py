@@ -10,49 +10,32 @@ import gzip
 import html
 import os
 import re
+import socket
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import plotly
 from starlette.middleware import Middleware
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sn_viz.errors import UserError
 from sn_viz.paths import ASSETS
 from sn_viz.search import warm_up_beside
+from sn_viz.ui.hosts import OwnHosts, Served, board_address, served
+from sn_viz.ui.requests import OnlyChecked, SafeRequests
 from sn_viz.ui.share import limits
 from sn_viz.ui.theme import theme
 
 MAX_FILE_BYTES = 64 * 2**20
-MAX_BODY_BYTES = 96 * 2**20
 QUEUE_SIZE = 400
 """Events of the page that may wait in Gradio's own queue; the queue for the model is much shorter and in ``share``."""
 TEMPORARY_FILES_SECONDS = 3600
 """Uploads that Gradio keeps on disk are deleted when this old."""
-CLOSED_ROUTES = (
-    "/monitoring",
-    "/gradio_api/proxy=",
-    "/gradio_api/vibe-",
-    "/gradio_api/undo-vibe",
-    "/gradio_api/dev/",
-    "/gradio_api/profiling",
-)
-
-HEADERS = {
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "same-origin",
-    "permissions-policy": "camera=(self), microphone=(), geolocation=()",
-    "content-security-policy": (
-        "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-        "img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' data: blob:; "
-        "worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'"
-    ),
-}
-"""The browser itself refuses to send anything to another host."""
 
 
 def head(root: str = "") -> str:
@@ -113,65 +96,23 @@ def routes() -> list[Route]:
     ]
 
 
-class SafeRequests:
-    """ASGI middleware: caps the body, closes routes the page does not use, adds safety headers."""
+def guards(page: gr.Blocks | None, own: Served) -> Callable[[Any], AbstractAsyncContextManager[None]]:
+    """Return the lifespan of the app that puts hosts and requests under guard, outside Gradio's own middleware too.
 
-    def __init__(self, app: ASGIApp, max_bytes: int = MAX_BODY_BYTES) -> None:
-        self.app, self.max_bytes = app, max_bytes
+    Middleware given to Gradio stands inside the one it adds itself, which answers some requests alone.
+    """
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        if any(path.startswith(closed) for path in self._paths(scope) for closed in CLOSED_ROUTES):
-            await PlainTextResponse("Not found.", 404)(scope, receive, send)
-            return
-        declared = dict(scope["headers"]).get(b"content-length", b"0")
-        if not declared.isdigit() or int(declared) > self.max_bytes:
-            await self._refuse(scope, receive, send)
-            return
-        await self._pass_on(scope, receive, send)
+    @asynccontextmanager
+    async def lifespan(app: Any) -> AsyncIterator[None]:
+        app.middleware_stack = OwnHosts(SafeRequests(app.middleware_stack, page), own)
+        yield
 
-    @staticmethod
-    def _paths(scope: Scope) -> list[str]:
-        """Return the path asked for, and that path as the app sees it behind a proxy that leaves its own prefix on."""
-        return [scope["path"], scope["path"].removeprefix(scope.get("root_path", ""))]
-
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        text = f"At most {self.max_bytes // 2**20} MB in one upload. Send fewer or smaller images."
-        await PlainTextResponse(text, 413)(scope, receive, send)
-
-    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
-        seen, started, refused = 0, False, False
-
-        async def counted() -> Message:
-            nonlocal seen, refused
-            message = await receive()
-            seen += len(message.get("body", b""))
-            refused = refused or seen > self.max_bytes
-            return {"type": "http.disconnect"} if refused else message
-
-        async def with_headers(message: Message) -> None:
-            nonlocal started
-            if refused and not started:
-                return  # whatever the app says about the cut-off body; the refusal is sent below
-            if message["type"] == "http.response.start":
-                started = True
-                present = {name for name, _ in message["headers"]}
-                extra = [(k.encode(), v.encode()) for k, v in HEADERS.items() if k.encode() not in present]
-                message = {**message, "headers": [*message["headers"], *extra]}
-            await send(message)
-
-        try:
-            await self.app(scope, counted, with_headers)
-        except ClientDisconnect:
-            if not refused:
-                raise
-        if refused and not started:
-            await self._refuse(scope, receive, send)
+    return lifespan
 
 
-def launch_flags(port: int | None = None, root_path: str | None = None) -> dict[str, Any]:
+def launch_flags(
+    port: int | None = None, root_path: str | None = None, own: Served | None = None, page: gr.Blocks | None = None
+) -> dict[str, Any]:
     """Return every argument given to Gradio's ``launch``; a test holds them in place.
 
     Parameters
@@ -180,10 +121,15 @@ def launch_flags(port: int | None = None, root_path: str | None = None) -> dict[
         TCP port; Gradio chooses a free one from 7860 when None.
     root_path : str, optional
         Path (or whole address) under which a proxy serves the app; by default GRADIO_ROOT_PATH, else none.
+    own : Served, optional
+        Where to listen and under which names to answer; by default what the environment says.
+    page : gradio.Blocks, optional
+        Whose functions may be called.
     """
     root = checked_root(root_path)
+    own = own or served()
     return {
-        "server_name": "0.0.0.0" if os.environ.get("SPACE_ID") else "127.0.0.1",
+        "server_name": f"[{own.listen}]" if ":" in own.listen else own.listen,
         "server_port": port,
         "share": False,
         "show_error": False,
@@ -201,11 +147,25 @@ def launch_flags(port: int | None = None, root_path: str | None = None) -> dict[
         "theme": theme(),
         "root_path": root,
         "head": head(root),
-        "app_kwargs": {"middleware": [Middleware(SafeRequests)], "routes": routes(), "docs_url": None, "redoc_url": None},
+        "app_kwargs": {
+            "middleware": [Middleware(OnlyChecked)],
+            "lifespan": guards(page, own),
+            "routes": routes(),
+            "docs_url": None,
+            "redoc_url": None,
+        },
     }
 
 
-def launch(page: gr.Blocks, port: int | None = None, root_path: str | None = None, **more: Any) -> Any:
+def launch(
+    page: gr.Blocks,
+    port: int | None = None,
+    root_path: str | None = None,
+    host: str | None = None,
+    host_names: Iterable[str] = (),
+    behind_proxy: bool = False,
+    **more: Any,
+) -> Any:
     """Serve ``page``; returns what Gradio's ``launch`` returns.
 
     The search is compiled beside it, so that on a new machine no click waits for a compiler.
@@ -218,11 +178,47 @@ def launch(page: gr.Blocks, port: int | None = None, root_path: str | None = Non
         TCP port; a free one when None.
     root_path : str, optional
         See `launch_flags`.
+    host, host_names, behind_proxy
+        See `hosts.served`.
     **more
         ``prevent_thread_lock``, ``quiet`` and ``inbrowser`` only.
     """
     unknown = set(more) - {"prevent_thread_lock", "quiet", "inbrowser"}
     assert not unknown, unknown
+    own = served(host, host_names, behind_proxy)
+    on_space = bool(os.environ.get("SPACE_ID"))
+    port = _free_port() if port is None and own.addresses and not on_space else port
+    flags = launch_flags(port, root_path, own, page)
     warm_up_beside()
     page.queue(max_size=QUEUE_SIZE, default_concurrency_limit=8, api_open=False)
-    return page.launch(**launch_flags(port, root_path), **more)
+    if own.addresses and not on_space:
+        print(f"Write on the board: {board_address(own.listen, flags['server_port'])}", flush=True)
+    return page.launch(**flags, **more)
+
+
+def _free_port() -> int:
+    """Return a free port, from 7860 as Gradio does, so that it can be told before the server starts."""
+    for port in range(7860, 7960):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("", port))
+            except OSError:
+                continue
+            return port
+    raise UserError("The server was not started.", "The ports 7860 to 7959 are all taken.", "Name another with --port.")
+
+
+def port_of_environment() -> int | None:
+    """Return the port that SN_VIZ_PORT names; None when it names none.
+
+    Raises
+    ------
+    UserError
+        When it is no port.
+    """
+    text = os.environ.get("SN_VIZ_PORT", "").strip()
+    if not text or text == "0":
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= 65535):
+        raise UserError(f"SN_VIZ_PORT is {text[:20]!r}.", "A port is a number from 1 to 65535.", "Set it to 7860.")
+    return int(text)

@@ -11,7 +11,10 @@ import gc
 import hashlib
 import logging
 import queue
+import shutil
 import threading
+import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +25,7 @@ from sn_viz.paths import cache_folder
 from sn_viz.pipeline import find, model_named
 from sn_viz.saving import load_run, save_run
 from sn_viz.sources.pack import Pack, load_pack, pack_names
+from sn_viz.store import ABANDONED_SECONDS, cache_folder
 from sn_viz.types import LabelledImages, Progress, Run
 from sn_viz.ui import views
 from sn_viz.ui.arguments import Arguments
@@ -35,6 +39,9 @@ KEY = "pack."
 """How the keys of packs' runs begin; keys that cannot be guessed begin otherwise, for they hold no dot."""
 FIRST_PACK = "presence-dog"
 CARD_IMAGES = 3
+MAX_SAVED_BYTES = 2 * 10**9
+"""Of all saved runs of packs: about 150, at 13 MB each."""
+_BOUNDING = threading.Lock()
 
 
 @functools.cache
@@ -107,7 +114,10 @@ def _saved(folder: Path) -> Run | None:
     if not (folder / "run.json").is_file():
         return None
     try:
-        return load_run(folder)
+        run = load_run(folder)
+        with suppress(OSError):  # a read-only disk
+            os.utime(folder)  # the runs used longest ago make room for new ones
+        return run
     except UserError as error:
         log.warning("a saved run is computed again: %s", error)
         return None
@@ -117,9 +127,32 @@ def _computed(name: str, arguments: Arguments, folder: Path, progress: Progress)
     run = find(f"pack:{name}", progress=progress, **arguments.keywords())
     try:
         save_run(run, folder)
+        bound(folder.parent)
     except (OSError, UserError) as error:  # a full or read-only disk costs speed next time, nothing else
         log.warning("the run of %s was not saved: %s", name, error)
     return run
+
+
+def bound(folder: Path, max_bytes: int = MAX_SAVED_BYTES) -> None:
+    """Remove the saved runs used longest ago when all of ``folder`` together exceed ``max_bytes``, until a tenth is free.
+
+    What a killed process left half-written goes too, after an hour.
+    """
+    with _BOUNDING:
+        kept = []
+        for path in folder.iterdir():
+            used = path.stat().st_mtime
+            if path.name.startswith(".") and time.time() - used > ABANDONED_SECONDS:
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                kept.append((used, sum(file.stat().st_size for file in path.rglob("*") if file.is_file()), path))
+        total = sum(size for _, size, _ in kept)
+        if total <= max_bytes:
+            return
+        for _, size, path in sorted(kept)[:-1]:
+            if total > 0.9 * max_bytes:
+                shutil.rmtree(path, ignore_errors=True)
+                total -= size
 
 
 class Ahead:

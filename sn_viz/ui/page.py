@@ -35,7 +35,9 @@ from sn_viz.ui.guard import guarded
 from sn_viz.ui.launch import TEMPORARY_FILES_SECONDS
 from sn_viz.ui.layers import spoken
 from sn_viz.ui.link import Link, read_link, write_link
+from sn_viz.ui.paths import own_upload_folder
 from sn_viz.ui.session import RUNS
+from sn_viz.ui.uploads import Page
 from sn_viz.verdict import verdict
 
 TITLE = "Super neurons"
@@ -76,11 +78,12 @@ def build(model: str | None = None) -> gr.Blocks:
     model : str, optional
         Name or folder of the default model; by default the embedded one.
     """
+    own_upload_folder()
     default = model or os.environ.get("SN_VIZ_MODEL") or DEFAULT_MODEL
     models = run_panel.models_here(default)
     first_model = next(iter(models))
     first = Arguments(models[first_model])
-    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(600, TEMPORARY_FILES_SECONDS), fill_width=True) as page:
+    with Page(title=TITLE, analytics_enabled=False, delete_cache=(600, TEMPORARY_FILES_SECONDS), fill_width=True) as page:
         states = _states()
         gr.HTML(INTRO)
         strip, copy, export_button, bundle = _strip()

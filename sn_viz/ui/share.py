@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import functools
 import os
+import shutil
+import stat
 import threading
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,8 +21,13 @@ from pathlib import Path
 import gradio as gr
 
 from sn_viz.errors import UserError
+from sn_viz.ui.paths import upload_folder
 
 MIB = 2**20
+SPARE_MIB = 64
+"""MiB of the disk that uploads leave free."""
+KEPT_LONGER_SECONDS = 900.0
+"""Gradio deletes old uploads itself; what it forgot is deleted this much later."""
 REMEMBERED_VISITORS = 2000
 SERVER = ""
 """Name of the server itself, which prepares sample packs; it takes turns like anyone else, and is never refused."""
@@ -36,6 +43,8 @@ class Limits:
     """SN_VIZ_SESSION_JOBS: jobs of one visitor, the running one included."""
     upload_mib: int = 512
     """SN_VIZ_SESSION_UPLOAD_MB: MiB of one visitor's files in the last hour, after which uploads are deleted anyway."""
+    disk_mib: int = 4096
+    """SN_VIZ_UPLOADS_MB: MiB of all visitors' files on the disk together."""
     runs: int = 8
     """SN_VIZ_SESSION_RUNS: results of one visitor's own images that are kept."""
 
@@ -44,6 +53,7 @@ _VARIABLES = {
     "queue": ("SN_VIZ_QUEUE", 200),
     "jobs": ("SN_VIZ_SESSION_JOBS", 100),
     "upload_mib": ("SN_VIZ_SESSION_UPLOAD_MB", 10**6),
+    "disk_mib": ("SN_VIZ_UPLOADS_MB", 10**7),
     "runs": ("SN_VIZ_SESSION_RUNS", 10**4),
 }
 
@@ -228,5 +238,101 @@ class Uploads:
                 self._files.popitem(last=False)
 
 
+class Arrivals:
+    """Bytes that arrive as uploads, counted before they are written: of one visitor, of one address, and on the disk altogether.
+
+    Parameters
+    ----------
+    folder : callable
+        Returns where uploads are kept; looked through at most every ``look_seconds``.
+    limits : callable
+        Returns the ``Limits`` that hold.
+    seconds : float
+        How long a byte counts, and how long a file is kept.
+    """
+
+    def __init__(
+        self,
+        folder: Callable[[], Path],
+        limits: Callable[[], Limits] = limits,
+        seconds: float = 3600.0,
+        look_seconds: float = 5.0,
+    ) -> None:
+        self._folder, self._limits, self._seconds, self._look_seconds = folder, limits, seconds, look_seconds
+        self._taken: deque[tuple[float, tuple[str, str], int]] = deque()
+        self._sums: Counter[str] = Counter()
+        self._on_disk, self._looked, self._since = 0, -look_seconds, 0
+        self._lock = threading.Lock()
+
+    def take(self, owner: str, address: str, n_bytes: int) -> None:
+        """Count ``n_bytes`` that ``owner``, who comes from ``address``, is about to upload.
+
+        An address stands for many visitors (a class behind one router), so it may fill half of the disk's share.
+
+        Raises
+        ------
+        UserError
+            When that is too much; then nothing is counted, and nothing must be written.
+        """
+        self.make_room(n_bytes)
+        now, allowed = time.monotonic(), self._limits()
+        most = ((owner, allowed.upload_mib), (f"at {address}", max(allowed.upload_mib, allowed.disk_mib // 2)))
+        with self._lock:
+            while self._taken and now - self._taken[0][0] > self._seconds:
+                _, names, size = self._taken.popleft()
+                self._sums.subtract(dict.fromkeys(names, size))
+                self._sums = +self._sums
+            for name, mib in most:
+                total = self._sums[name] + n_bytes
+                if total > mib * MIB:
+                    raise UserError(
+                        f"Your files are {-(-total // MIB)} MB together, too much for one visitor.",
+                        f"At most {mib} MB are taken from one visitor in an hour.",
+                        "Use fewer or smaller images, or come back in an hour.",
+                    )
+            names = (owner, f"at {address}")
+            self._sums.update(dict.fromkeys(names, n_bytes))
+            self._taken.append((now, names, n_bytes))
+
+    def make_room(self, n_bytes: int) -> None:
+        """Count ``n_bytes`` about to be written to the folder of uploads.
+
+        Raises
+        ------
+        UserError
+            When the files there, those kept too long already deleted, leave no room for them.
+        """
+        with self._lock:
+            now = time.monotonic()
+            if now - self._looked >= self._look_seconds:
+                self._on_disk, self._looked, self._since = self._look(), now, 0
+            if self._on_disk + self._since + n_bytes > self._limits().disk_mib * MIB or self._is_full(n_bytes):
+                raise UserError(
+                    "The server has no room for more files.",
+                    "Those of other visitors fill what it sets aside.",
+                    "Try again in an hour, or use a sample pack.",
+                )
+            self._since += n_bytes
+
+    def _look(self) -> int:
+        """Return the bytes in the folder, after deleting what is too old: also what a broken-off upload left."""
+        total, oldest = 0, time.time() - self._seconds - KEPT_LONGER_SECONDS
+        for path in self._folder().rglob("*"):
+            try:
+                found = path.lstat()
+                if stat.S_ISREG(found.st_mode) and found.st_mtime < oldest:
+                    path.unlink()
+                elif stat.S_ISREG(found.st_mode):
+                    total += found.st_size
+            except OSError:
+                continue  # somebody else removed it
+        return total
+
+    def _is_full(self, n_bytes: int) -> bool:
+        folder = next((path for path in (self._folder(), *self._folder().parents) if path.is_dir()), Path("/"))
+        return shutil.disk_usage(folder).free < n_bytes + SPARE_MIB * MIB
+
+
 TURNS = Turns()
 UPLOADS = Uploads()
+ARRIVALS = Arrivals(upload_folder)

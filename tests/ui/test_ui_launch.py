@@ -8,6 +8,7 @@ import gradio as gr
 import numpy as np
 import pytest
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
@@ -16,7 +17,8 @@ from starlette.testclient import TestClient
 from sn_viz import search
 from sn_viz.errors import UserError
 from sn_viz.ui import launch as serving
-from sn_viz.ui.launch import HEADERS, SafeRequests, launch_flags, routes
+from sn_viz.ui.launch import launch_flags, port_of_environment, routes
+from sn_viz.ui.requests import API, HEADERS, MAX_BODY_BYTES, OnlyChecked, SafeRequests
 
 
 def test_every_safety_flag_is_set(monkeypatch):
@@ -26,7 +28,7 @@ def test_every_safety_flag_is_set(monkeypatch):
     off = ("share", "show_error", "ssr_mode", "enable_monitoring", "run_history", "pwa", "mcp_server")
     assert {name: flags[name] for name in off} == dict.fromkeys(off, False)
     assert flags["allowed_paths"] == [] and flags["max_file_size"] == serving.MAX_FILE_BYTES and flags["strict_cors"]
-    assert [middleware.cls for middleware in flags["app_kwargs"]["middleware"]] == [SafeRequests]
+    assert [middleware.cls for middleware in flags["app_kwargs"]["middleware"]] == [OnlyChecked]
 
 
 def test_only_a_space_listens_to_everyone(monkeypatch):
@@ -69,8 +71,9 @@ def client() -> TestClient:
     async def echo(request: Request) -> PlainTextResponse:
         return PlainTextResponse(str(len(await request.body())))
 
-    app = Starlette(routes=[Route("/", echo, methods=["GET", "POST"]), Route("/monitoring", echo), *routes()])
-    return TestClient(SafeRequests(app, max_bytes=1000), raise_server_exceptions=False)
+    opened = [Route(path, echo, methods=["GET", "POST"]) for path in ("/", f"{API}/upload", f"{API}/queue/join")]
+    app = Starlette(routes=[*opened, Route("/monitoring", echo), *routes()])
+    return TestClient(SafeRequests(app, max_upload=1000), raise_server_exceptions=False)
 
 
 def test_answers_carry_safety_headers_and_the_page_can_reach_this_server_only(client):
@@ -80,11 +83,43 @@ def test_answers_carry_safety_headers_and_the_page_can_reach_this_server_only(cl
     assert "default-src 'self'" in policy and "http:" not in policy and "*" not in policy
 
 
-def test_a_body_that_is_too_large_is_refused_whatever_it_declares(client):
-    assert client.post("/", content=b"x" * 900).text == "900"
-    assert client.post("/", content=b"x" * 1001).status_code == 413
-    assert client.post("/", content=(b"x" * 400 for _ in range(4))).status_code == 413
-    assert client.post("/", content=b"x", headers={"content-length": "many"}).status_code == 413
+def test_an_upload_that_is_too_large_is_refused_whatever_it_declares():
+    async def echo(request: Request) -> PlainTextResponse:
+        return PlainTextResponse(str(len(await request.body())))
+
+    app = Starlette(routes=[Route(f"{API}/upload", echo, methods=["POST"])], middleware=[Middleware(OnlyChecked)])
+    client, path = TestClient(SafeRequests(app, max_upload=1000), raise_server_exceptions=False), f"{API}/upload"
+    assert client.post(path, content=b"x" * 900).text == "900"
+    assert client.post(path, content=b"x" * 1001).status_code == 413
+    assert client.post(path, content=(b"x" * 400 for _ in range(4))).status_code == 413
+    assert client.post(path, content=b"x", headers={"content-length": "many"}).status_code == 413
+
+
+def test_what_is_no_upload_is_small_shallow_and_plain(client):
+    path = f"{API}/queue/join"
+    assert client.post(path, json={"data": ["[" * 500]}).status_code == 200
+    for content in (b" " * (MAX_BODY_BYTES + 1), b"[" * 100, b"[" + b"0," * 250_000 + b"0]"):
+        assert client.post(path, content=content).status_code == 413, content[:20]
+    assert client.post(path, content=b"x", headers={"content-encoding": "gzip"}).status_code == 415
+    assert client.get("/?" + "x" * 10_000).status_code == 414
+
+
+def test_what_did_not_come_through_the_guards_is_not_answered():
+    async def fine(request: Request) -> PlainTextResponse:
+        return PlainTextResponse("open")
+
+    app = Starlette(routes=[Route("/", fine)], middleware=[Middleware(OnlyChecked)])
+    assert TestClient(app).get("/").status_code == 503 and TestClient(SafeRequests(app)).get("/").text == "open"
+
+
+def test_a_fault_of_ours_is_told_by_its_incident_only(caplog):
+    async def broken(request: Request) -> PlainTextResponse:
+        raise ValueError("/secret/place")
+
+    app = Starlette(routes=[Route("/", broken)], middleware=[Middleware(OnlyChecked)])
+    answer = TestClient(SafeRequests(app), raise_server_exceptions=False).get("/")
+    assert answer.status_code == 500 and "incident" in answer.text and "secret" not in answer.text
+    assert "secret" in caplog.text
 
 
 def test_unused_routes_are_closed(client):
@@ -117,11 +152,21 @@ def test_closed_routes_stay_closed_when_the_proxy_leaves_its_prefix_on():
     async def echo(request: Request) -> PlainTextResponse:
         return PlainTextResponse("open")
 
-    safe = SafeRequests(Starlette(routes=[Route("/monitoring", echo), Route("/fine", echo)]))
+    safe = SafeRequests(Starlette(routes=[Route("/monitoring", echo), Route("/config", echo)]))
 
     async def under_a_root(scope, receive, send):
         await safe({**scope, "root_path": "/proxy"}, receive, send)
 
     behind = TestClient(under_a_root)
-    assert behind.get("/proxy/fine").text == "open"
+    assert behind.get("/proxy/config").text == "open"
     assert behind.get("/proxy/monitoring").status_code == 404 and behind.get("/monitoring").status_code == 404
+
+
+@pytest.mark.parametrize("wrong", ["abc", "-1", "70000", "7860.0", "１２"])
+def test_a_port_that_is_none_is_told_in_a_sentence(monkeypatch, wrong):
+    monkeypatch.setenv("SN_VIZ_PORT", wrong)
+    with pytest.raises(UserError, match="A port is a number from 1 to 65535"):
+        port_of_environment()
+    for fine, port in ((" 7861 ", 7861), ("0", None), ("", None)):
+        monkeypatch.setenv("SN_VIZ_PORT", fine)
+        assert port_of_environment() == port

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 
@@ -9,7 +10,7 @@ import pytest
 
 from sn_viz.errors import UserError
 from sn_viz.ui import share
-from sn_viz.ui.share import MIB, Limits, Turns, Uploads
+from sn_viz.ui.share import MIB, Arrivals, Limits, Turns, Uploads
 
 
 def turns(**more: int) -> Turns:
@@ -127,3 +128,31 @@ def test_limits_come_from_the_environment(monkeypatch):
     monkeypatch.setenv("SN_VIZ_QUEUE", "many")
     with pytest.raises(UserError, match="SN_VIZ_QUEUE was not understood"):
         read()
+
+
+def test_what_arrives_is_counted_by_visitor_by_address_and_on_the_disk(tmp_path):
+    arrivals = Arrivals(lambda: tmp_path, lambda: Limits(upload_mib=1, disk_mib=4), look_seconds=0.0)
+    arrivals.take("a", "here", MIB)
+    with pytest.raises(UserError, match="At most 1 MB are taken from one visitor"):
+        arrivals.take("a", "here", 1)
+    arrivals.take("b", "here", MIB)
+    with pytest.raises(UserError, match="At most 2 MB"):
+        arrivals.take("c", "here", 1)
+    arrivals.take("c", "there", MIB)
+    (tmp_path / "of others").write_bytes(b"x" * 4 * MIB)
+    with pytest.raises(UserError, match="no room for more files"):
+        arrivals.take("d", "elsewhere", 1)
+
+
+def test_what_arrived_long_ago_counts_no_longer_and_forgotten_files_go(tmp_path):
+    arrivals = Arrivals(lambda: tmp_path, lambda: Limits(upload_mib=1, disk_mib=2), seconds=0.0, look_seconds=0.0)
+    broken_off = tmp_path / "tmpabc"
+    broken_off.write_bytes(b"x" * 2 * MIB)
+    with pytest.raises(UserError, match="no room"):
+        arrivals.take("a", "here", MIB)
+    old = time.time() - 2 * share.KEPT_LONGER_SECONDS
+    os.utime(broken_off, (old, old))
+    arrivals.take("a", "here", MIB)
+    assert not broken_off.exists()
+    time.sleep(0.01)
+    arrivals.take("a", "here", MIB)
