@@ -17,7 +17,7 @@ def main() -> None:
         port = port_of_environment()
         launch(build(model=os.environ.get("SN_VIZ_MODEL")), port=port)
     except UserError as error:
-        print(error, file=sys.stderr)
+        print(f"sn_viz: {error}", file=sys.stderr)
         sys.exit(2)
 
 

@@ -79,6 +79,8 @@ def test_json_to_a_file_keeps_the_table(arguments, tmp_path, capsys):
         ["models", "--jsn"],
         ["world", "no-such-task", "-n", "0"],
         ["serve", "--port", "99999999"],
+        ["serve", "--host", "http://example.org"],
+        ["serve", "--host-name", "*"],
         ["models", "--json", "/no/such/folder/a.json"],
     ],
 )
