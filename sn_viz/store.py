@@ -37,11 +37,6 @@ ABANDONED_SECONDS = 3600
 """A temporary file older than this belongs to a process that died."""
 
 
-def cache_folder() -> Path:
-    """Return the folder that SN_VIZ_CACHE names, ``~`` spelled out; ``cache`` in the working directory by default."""
-    return Path(os.environ.get("SN_VIZ_CACHE") or "cache").expanduser()
-
-
 class Store:
     """A folder of checked, immutable rows.
 

@@ -10,6 +10,7 @@ import functools
 import gc
 import hashlib
 import logging
+import os
 import queue
 import shutil
 import threading
@@ -25,7 +26,7 @@ from sn_viz.paths import cache_folder
 from sn_viz.pipeline import find, model_named
 from sn_viz.saving import load_run, save_run
 from sn_viz.sources.pack import Pack, load_pack, pack_names
-from sn_viz.store import ABANDONED_SECONDS, cache_folder
+from sn_viz.store import ABANDONED_SECONDS
 from sn_viz.types import LabelledImages, Progress, Run
 from sn_viz.ui import views
 from sn_viz.ui.arguments import Arguments

@@ -17,6 +17,8 @@ from pathlib import Path
 
 from gradio.utils import get_upload_folder
 
+from sn_viz.paths import cache_folder
+
 ALIAS = "/uploads"
 """How visitors see the upload folder."""
 _NAMED = ("SN_VIZ_CACHE", "SN_VIZ_MODEL", "HF_HOME", "GRADIO_TEMP_DIR", "TMPDIR", "VIRTUAL_ENV")
@@ -78,7 +80,7 @@ def _last(path: str) -> str:
 def _own_folders(here: Path, named: tuple[str | None, ...]) -> tuple[tuple[str, re.Pattern[str]], ...]:
     """Return the folders of this server with patterns of paths in them, longest first."""
     package = Path(__file__).resolve().parents[2]
-    places = [here, package, Path.home(), Path(tempfile.gettempdir()), Path(sys.prefix), Path(sys.base_prefix)]
+    places = [here, package, cache_folder(), Path.home(), Path(tempfile.gettempdir()), Path(sys.prefix), Path(sys.base_prefix)]
     places += [Path(os.path.expanduser(name)) for name in named if name]
     every = {str(form) for place in places if place.is_absolute() for form in (place, Path(os.path.realpath(place)))}
     kept = sorted((folder for folder in every if len(Path(folder).parts) > 1 and folder != "/usr"), key=len, reverse=True)
