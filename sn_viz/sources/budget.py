@@ -5,7 +5,8 @@ Takes nothing and returns one frozen value that every source is given. It knows 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 MIB = 1 << 20
 
@@ -39,6 +40,8 @@ class Budget:
     """Characters of a class name; longer names are cut, with a note."""
     question_characters: int = 500
     """Characters of a question; longer ones are refused, for cutting would change what is asked."""
+    proceed: Callable[[int], None] = field(default=lambda number: None, compare=False, repr=False)
+    """Called with the number of each image before it is read; whoever waits for a long reading may raise in it, to stop."""
 
 
 DEFAULT = Budget()

@@ -87,6 +87,7 @@ def gather(found: Iterable[Found | Note], question: str | None, budget: Budget) 
             continue
         if (number := number + 1) > budget.files:
             raise UserError("There are too many images.", f"At most {budget.files} are read.", "Use a smaller set.")
+        budget.proceed(number)
         label = labels.of(item)
         try:
             picture = item.open()

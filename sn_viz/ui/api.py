@@ -21,15 +21,15 @@ from sn_viz.pipeline import model_named
 from sn_viz.pipeline import predict as predict_with
 from sn_viz.saving import summary
 from sn_viz.sources.ingest import read_picture
-from sn_viz.types import LabelledImages, Run
+from sn_viz.types import LabelledImages, Progress, Run
 from sn_viz.ui import examples_tab, neuron, packs
 from sn_viz.ui.arguments import Arguments, checked
 from sn_viz.ui.guard import guarded
-from sn_viz.ui.jobs import STOPS, Done, steps
+from sn_viz.ui.jobs import run_job
 from sn_viz.ui.layers import layer_asked
 from sn_viz.ui.racing import race
 from sn_viz.ui.session import RUNS
-from sn_viz.ui.share import TURNS, UPLOADS, visitor
+from sn_viz.ui.share import READING, TURNS, UPLOADS, visitor
 from sn_viz.ui.uploads import UploadedFile, UploadedImage
 
 
@@ -90,26 +90,24 @@ def _find(models: dict[str, str]) -> Callable[..., dict[str, Any]]:
         )
         arguments = Arguments(**{**asdict(arguments), "compare": ("all",), "answers": tuple(given_answers(answers).items())})
         owner = visitor(request)
-        key = _result(lambda progress: _key_of(owner, pack, data, arguments, progress), owner)
+        images = run_job(lambda progress: _images(owner, data, arguments, progress), owner, desk=READING) if data else None
+        key = run_job(lambda progress: _key_of(owner, pack, images, arguments, progress), owner)
         return {"run": key, **summary(RUNS.get(key)), "model": model}
 
     return find
 
 
-def _key_of(owner: str, pack: str, data: str | None, arguments: Arguments, progress: Any) -> str:
-    if data:
-        UPLOADS.count(owner, [data])
-        images = examples_tab.from_files([data], arguments.question)
-        examples_tab.check_asked(images)
+def _images(owner: str, data: str, arguments: Arguments, progress: Progress) -> LabelledImages:
+    UPLOADS.count(owner, [data])
+    images = examples_tab.from_files([data], arguments.question, examples_tab.heard(progress))
+    examples_tab.check_asked(images)
+    return images
+
+
+def _key_of(owner: str, pack: str, images: LabelledImages | None, arguments: Arguments, progress: Progress) -> str:
+    if images is not None:
         return RUNS.put(find_neurons(images, progress=progress, **arguments.keywords()), owner=owner)
     return packs.run_pack(packs.checked(pack), packs.with_own_question(pack, arguments), progress)
-
-
-def _result(work: Callable[[Any], Any], owner: str) -> Any:
-    for step in steps(work, STOPS.flag(STOPS.new()), owner):
-        if isinstance(step, Done):
-            return step.value
-    raise AssertionError("a job ends with its result or an exception")
 
 
 @guarded
@@ -188,5 +186,5 @@ def _asked(owner: str, run: str, image: str | None, question: str, exit_layer: s
     asked = " ".join((question or "").split())[:300] or found.config.question or found.test.question or found.test.questions[0]
     layer = layer_asked(found, exit_layer)
     UPLOADS.count(owner, [image])
-    picture = read_picture(Path(image), "your image")
+    picture = run_job(lambda _: read_picture(Path(image), "your image"), owner, desk=READING)
     return found, LabelledImages(("image",), (picture,), np.array([-1]), found.train.classes, (asked,)), layer

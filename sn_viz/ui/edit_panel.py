@@ -6,19 +6,21 @@ Takes clicks; keeps ``Edits`` and the chosen image in the session, and shows the
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import gradio as gr
 import numpy as np
 
-from sn_viz.errors import UserError
+from sn_viz.errors import Cancelled, UserError
 from sn_viz.plots import style
 from sn_viz.types import LabelledImages
 from sn_viz.ui import edits, examples_tab, views
 from sn_viz.ui.edits import Edits, Example
 from sn_viz.ui.examples_tab import Where
 from sn_viz.ui.guard import guarded, message
-from sn_viz.ui.share import visitor
+from sn_viz.ui.jobs import Done, steps
+from sn_viz.ui.share import READING, visitor
 
 PAGE_TILES = 24
 """Images of each class shown at first, and more at each click on the number of the rest."""
@@ -69,21 +71,37 @@ def connect(panel: EditPanel, tab: examples_tab.Examples, states: Any, n_classes
     looked_at = [states.edits, chosen, *where]
     outputs = [states.edits, chosen, *panel]
     for trigger in changed:
-        trigger(show, looked_at, list(panel), **private)
+        trigger(show, looked_at, list(panel), concurrency_limit=None, **private)
     panel.grid.pick(pick, looked_at, outputs, **private)
     panel.to.input(move, [panel.to, *looked_at], outputs, **private)
     panel.remove.click(remove, looked_at, outputs, **private)
     panel.undo.click(undo, looked_at, outputs, **private)
 
 
-def show(request: gr.Request, made: Edits, chosen: Chosen, *where: Any) -> tuple:
-    """Return the set as it is now; one that cannot be read says why in its place."""
-    place = Where.of(where)
+def show(request: gr.Request, made: Edits, chosen: Chosen, *where: Any) -> Iterator[tuple]:
+    """Show the set as it is now, read as a job that the next one stops; a set that cannot be read says why in its place."""
+    place, owner = Where.of(where), visitor(request)
     try:
-        return _shown(examples_tab.loaded(place, visitor(request)), made.belonging_to(place.name), _of(chosen, place), place)
+        images = examples_tab.at_hand(place, owner)
+        if images is None:
+            flag = examples_tab.PREVIEWS.flag(owner, place.key)
+            for step in steps(examples_tab.reading(place, owner), flag, owner, desk=READING):
+                if isinstance(step, Done):
+                    images = step.value
+                else:
+                    yield _instead(f"{step.text}.")
+        assert images is not None, "a job ends with its result or an exception"
+        yield _shown(images, made.belonging_to(place.name), _of(chosen, place), place)
+    except Cancelled:
+        yield (gr.skip(),) * len(EditPanel._fields)
     except Exception as error:  # put into words in place of the set; faults of ours are logged by ``message``
         silent = isinstance(error, UserError) and not examples_tab.uploaded(place)
-        return {"groups": [], "empty": "" if silent else message(error)}, gr.Row(visible=False), *(gr.skip(),) * 5
+        yield _instead("" if silent else message(error))
+
+
+def _instead(said: str) -> tuple:
+    """Return the values of ``EditPanel`` with a sentence where the set would be."""
+    return {"groups": [], "empty": said}, gr.Row(visible=False), *(gr.skip(),) * 5
 
 
 @guarded

@@ -7,7 +7,8 @@ else. What is changed by hand afterwards is in ``edit_panel``.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,16 +16,19 @@ import gradio as gr
 
 from sn_viz.errors import UserError
 from sn_viz.sources import load_images
+from sn_viz.sources.budget import DEFAULT, Budget
 from sn_viz.sources.pack import load_pack
-from sn_viz.types import LabelledImages
+from sn_viz.types import LabelledImages, Progress
 from sn_viz.ui import packs, views
 from sn_viz.ui.guard import guarded
+from sn_viz.ui.jobs import Latest, run_job
 from sn_viz.ui.session import SETS
-from sn_viz.ui.share import UPLOADS
+from sn_viz.ui.share import READING, UPLOADS
 from sn_viz.ui.uploads import UploadedFile, UploadedGallery
 
 MAX_CLASSES, FEWEST_CLASSES = 6, 2
 NAMES = ("yes", "no", "class 3", "class 4", "class 5", "class 6")
+PREVIEWS = Latest()
 PRIVACY = "Your images stay on this server; nothing is sent anywhere."
 
 
@@ -129,6 +133,13 @@ def inputs(tab: Examples, source: gr.State, pack: gr.State, n_classes: gr.State)
     return [source, pack, n_classes, tab.file, *tab.names, *tab.galleries]
 
 
+def at_hand(where: Where, owner: str) -> LabelledImages | None:
+    """Return the images of ``where`` when nothing of a visitor's need be read for them: a pack's, or those read before."""
+    if where.source == "pack":
+        return load_pack(packs.checked(where.pack))[0]
+    return SETS.find(f"{owner}|{where.key}")
+
+
 def loaded(where: Where, owner: str) -> LabelledImages:
     """Return the images of ``where`` with their own questions; a pack's are its probing images.
 
@@ -136,17 +147,34 @@ def loaded(where: Where, owner: str) -> LabelledImages:
     ------
     UserError
         When the pack does not exist, something cannot be read, or ``owner`` has uploaded too much.
+    Cancelled
+        When ``owner`` began to read something else meanwhile.
     """
-    if where.source == "pack":
-        return load_pack(packs.checked(where.pack))[0]
-    key = f"{owner}|{where.key}"
-    images = SETS.find(key)
-    if images is None:
-        UPLOADS.count(owner, uploaded(where))
-        own = where.source == "own"
-        images = from_galleries(where.count, where.names, where.galleries, None) if own else from_files(where.files, None)
-        SETS.put(images, key, owner)
-    return images
+    images = at_hand(where, owner)
+    return run_job(reading(where, owner), owner, PREVIEWS.flag(owner, where.key), READING) if images is None else images
+
+
+def reading(where: Where, owner: str) -> Callable[[Progress], LabelledImages]:
+    """Return the job that reads the images of ``where``; it can be stopped between two of them."""
+
+    def work(progress: Progress) -> LabelledImages:
+        images = at_hand(where, owner)  # perhaps read while this job waited
+        if images is None:
+            UPLOADS.count(owner, uploaded(where))
+            budget = heard(progress)
+            if where.source == "own":
+                images = from_galleries(where.count, where.names, where.galleries, None, budget)
+            else:
+                images = from_files(where.files, None, budget)
+            SETS.put(images, f"{owner}|{where.key}", owner)
+        return images
+
+    return work
+
+
+def heard(progress: Progress) -> Budget:
+    """Return the usual budget, with a report before each image that is read, at which a job may be stopped."""
+    return replace(DEFAULT, proceed=lambda number: progress(0.0, f"Reading your images: number {number:,}"))
 
 
 def uploaded(where: Where) -> list[str]:
@@ -201,7 +229,9 @@ def pick_pack(event: gr.EventData) -> tuple:
     return name, "pack", packs.question_of(packs.packs()[name])
 
 
-def from_galleries(count: int, names: Sequence[str], galleries: Sequence[Any], question: str | None) -> LabelledImages:
+def from_galleries(
+    count: int, names: Sequence[str], galleries: Sequence[Any], question: str | None, budget: Budget = DEFAULT
+) -> LabelledImages:
     """Return the images uploaded class by class.
 
     Raises
@@ -221,16 +251,16 @@ def from_galleries(count: int, names: Sequence[str], galleries: Sequence[Any], q
         raise UserError(
             f"The class {empty[0]!r} has no images.", "Each class needs some.", "Add images to it, or remove the class."
         )
-    return load_images(data, question)
+    return load_images(data, question, budget=budget)
 
 
-def from_files(files: list[str] | None, question: str | None) -> LabelledImages:
+def from_files(files: list[str] | None, question: str | None, budget: Budget = DEFAULT) -> LabelledImages:
     """Return the images of an uploaded zip, or of a CSV or JSONL with a zip."""
     if not files:
         raise UserError("There is no file yet.", "Nothing was uploaded.", "Upload a zip with one folder per class.")
     if len(files) > 2:
         raise UserError(f"{len(files)} files are too many.", "One zip is read, or one table with one zip.", "Remove the others.")
-    return load_images(Path(files[0]) if len(files) == 1 else (Path(files[0]), Path(files[1])), question)
+    return load_images(Path(files[0]) if len(files) == 1 else (Path(files[0]), Path(files[1])), question, budget=budget)
 
 
 def check_asked(images: LabelledImages) -> None:

@@ -20,12 +20,12 @@ from sn_viz.sources.ingest import read_picture
 from sn_viz.types import Picture, Progress, Run
 from sn_viz.ui import figures, neuron, policy_panel, views
 from sn_viz.ui.guard import guarded, message
-from sn_viz.ui.jobs import STOPS, Done, steps
+from sn_viz.ui.jobs import STOPS, Done, run_job, steps
 from sn_viz.ui.layers import checked_layer, numbering, spoken
 from sn_viz.ui.plotly_view import Pick
 from sn_viz.ui.racing import Race, race
 from sn_viz.ui.session import RUNS
-from sn_viz.ui.share import UPLOADS, visitor
+from sn_viz.ui.share import READING, UPLOADS, visitor
 from sn_viz.ui.uploads import UploadedImage
 from sn_viz.verdict import Verdict, verdict
 
@@ -247,7 +247,7 @@ def show_race(
             raise UserError("There is nothing to race yet.", "No result is open.", "Run a pack or your own images first.")
         run = RUNS.get(run_key)
         UPLOADS.count(owner, [upload] if upload else [])
-        picture, question, truth = _contestant(run, example, upload)
+        picture, question, truth = run_job(lambda _: _contestant(run, example, upload), owner, stop, READING)
         layer = checked_layer(run, int(layer))
         name = "Your own image" if upload else run.test.names[example]
         yield gr.skip(), {"note": "Waiting for a turn."}, *keep[:2], _shown(picture, question, truth, name)

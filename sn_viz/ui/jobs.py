@@ -17,7 +17,7 @@ from typing import Any
 
 from sn_viz.errors import Cancelled
 from sn_viz.types import Progress
-from sn_viz.ui.share import SERVER, TURNS
+from sn_viz.ui.share import SERVER, TURNS, Ticket, Turns
 
 ABANDONED_AFTER_SECONDS = 30.0
 """A job whose page stopped listening for this long is stopped too."""
@@ -75,10 +75,41 @@ class Stops:
 STOPS = Stops()
 
 
+class Latest:
+    """Stop flags of work of which only a visitor's latest matters, such as the preview of a set that is being put together."""
+
+    def __init__(self, capacity: int = 1000) -> None:
+        self.capacity = capacity
+        self._flags: OrderedDict[str, tuple[str, threading.Event]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def flag(self, owner: str, key: str) -> threading.Event:
+        """Return the flag of ``owner``'s work on ``key``; work of the same owner on anything else is stopped."""
+        with self._lock:
+            known, flag = self._flags.pop(owner, ("", threading.Event()))
+            if known != key or flag.is_set():
+                flag.set()
+                flag = threading.Event()
+            self._flags[owner] = key, flag
+            while len(self._flags) > self.capacity:
+                self._flags.popitem(last=False)[1][1].set()
+            return flag
+
+    def stop(self, owner: str) -> None:
+        """Stop the work of ``owner``."""
+        with self._lock:
+            if owner in self._flags:
+                self._flags[owner][1].set()
+
+
 def steps(
-    work: Callable[[Progress], Any], stop: threading.Event, owner: str = SERVER, poll_seconds: float = 0.1
+    work: Callable[[Progress], Any],
+    stop: threading.Event,
+    owner: str = SERVER,
+    poll_seconds: float = 0.1,
+    desk: Turns = TURNS,
 ) -> Iterator[Step | Done]:
-    """Run ``work`` in a thread when its turn at the model has come; yield a ``Step`` per report and a ``Done`` at the end.
+    """Run ``work`` in a thread when its turn has come; yield a ``Step`` per report and a ``Done`` at the end.
 
     Parameters
     ----------
@@ -90,6 +121,8 @@ def steps(
         Whose job it is; turns are shared fairly between owners.
     poll_seconds : float
         How often a report is looked for.
+    desk : Turns
+        What it takes turns at: the model by default.
 
     Raises
     ------
@@ -98,7 +131,7 @@ def steps(
     UserError
         When the owner has too many jobs, or the queue is full.
     """
-    ticket = TURNS.ask(owner)
+    ticket = desk.ask(owner)
     started = time.monotonic()
     reports: queue.Queue[tuple[str, Any]] = queue.Queue()
     heard, closed = [time.monotonic()], threading.Event()
@@ -110,14 +143,14 @@ def steps(
 
     def run() -> None:
         try:
-            while not TURNS.take(ticket, 0.2):
-                progress(0.0, _waiting(TURNS.ahead(ticket)))
+            while not desk.take(ticket, 0.2):
+                progress(0.0, _waiting(desk, ticket))
             progress(0.0, "Starting")
             result = ("done", work(progress))
         except BaseException as error:  # handed over and raised by the caller, none is swallowed
             result = ("error", error)
         finally:
-            TURNS.leave(ticket)
+            desk.leave(ticket)
         reports.put(result)
 
     threading.Thread(target=run, name="job", daemon=True).start()
@@ -141,5 +174,14 @@ def steps(
         closed.set()
 
 
-def _waiting(ahead: int) -> str:
-    return f"Waiting for the model: {ahead} job{'s' * (ahead != 1)} before yours"
+def run_job(work: Callable[[Progress], Any], owner: str, stop: threading.Event | None = None, desk: Turns = TURNS) -> Any:
+    """Run ``work`` as a job, to its end; returns its result."""
+    for step in steps(work, stop or threading.Event(), owner, desk=desk):
+        if isinstance(step, Done):
+            return step.value
+    raise AssertionError("a job ends with its result or an exception")
+
+
+def _waiting(desk: Turns, ticket: Ticket) -> str:
+    ahead = desk.ahead(ticket)
+    return f"Waiting for {desk.of}: {ahead} job{'s' * (ahead != 1)} before yours"

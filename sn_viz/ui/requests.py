@@ -175,7 +175,8 @@ class SafeRequests:
         if function is None:
             raise Refused(404, "There is no such function.")
         trigger = sent.get("trigger_id")
-        if trigger is not None and (type(trigger) is not int or trigger not in self.page.blocks):
+        components = {self.page._id, *self.page.blocks}  # the page itself triggers what happens when it opens
+        if trigger is not None and (type(trigger) is not int or trigger not in components):
             raise Refused(422, "There is no such component.")
         expected = {len(function.inputs)}
         if found:

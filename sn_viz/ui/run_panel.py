@@ -5,6 +5,7 @@ Takes widget values; streams progress and ends with the key of a finished run. I
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -26,9 +27,9 @@ from sn_viz.ui.arguments import MAX_QUESTION, Arguments, checked
 from sn_viz.ui.edits import Edits
 from sn_viz.ui.examples_tab import MAX_CLASSES, Where
 from sn_viz.ui.guard import guarded, message
-from sn_viz.ui.jobs import STOPS, Done, steps
+from sn_viz.ui.jobs import STOPS, Done, Step, steps
 from sn_viz.ui.session import RUNS
-from sn_viz.ui.share import visitor
+from sn_viz.ui.share import READING, visitor
 
 N_CHOICES = 10
 """Widgets of ``Panel.choices``."""
@@ -165,9 +166,18 @@ def stream(models: dict[str, str], owner: str, job: str, made: Edits, question: 
     keep = (gr.skip(),) * 5
     try:
         arguments = checked(models, question, *rest[:N_CHOICES])
+<<<<<<< HEAD
         written, where = rest[N_CHOICES : N_CHOICES + MAX_CLASSES], Where.of(rest[N_CHOICES + MAX_CLASSES :])
         work = _work(where, made, arguments, owner, written)
         for step in steps(work, STOPS.flag(job), owner):
+=======
+        where = Where.of(rest[N_CHOICES:])
+        stop = STOPS.flag(job)
+        for step in _read(where, owner, stop):
+            yield views.status(step.text, f"{step.seconds:.0f} s", step.fraction, "busy"), *keep
+        work = _work(where, made, arguments, owner)
+        for step in steps(work, stop, owner):
+>>>>>>> 190b773 (Previews and reading are jobs of their own, beside the model's turns; the place in the queue is told)
             if isinstance(step, Done):
                 shown = where.pack if step.value.startswith(packs.KEY) else None
                 yield (
@@ -187,7 +197,19 @@ def _idle_buttons() -> tuple[gr.Button, gr.Button]:
     return gr.Button(interactive=True), gr.Button(interactive=False)
 
 
+<<<<<<< HEAD
 def _work(where: Where, made: Edits, arguments: Arguments, owner: str, written: Sequence[Any] = ()) -> Any:
+=======
+def _read(where: Where, owner: str, stop: threading.Event) -> Iterator[Step]:
+    """Read the images before the model's turn, which then finds them at hand: large files hold up nobody's run."""
+    if where.source != "pack" and examples_tab.at_hand(where, owner) is None:
+        for step in steps(examples_tab.reading(where, owner), stop, owner, desk=READING):
+            if isinstance(step, Step):
+                yield step
+
+
+def _work(where: Where, made: Edits, arguments: Arguments, owner: str) -> Any:
+>>>>>>> 190b773 (Previews and reading are jobs of their own, beside the model's turns; the place in the queue is told)
     def work(progress: Progress) -> str:
         """Return the key of the finished run."""
         made_here = made.belonging_to(where.name)

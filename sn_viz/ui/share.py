@@ -15,7 +15,7 @@ import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import gradio as gr
@@ -97,19 +97,23 @@ class Ticket:
 
 
 class Turns:
-    """One turn at a time, shared fairly (start-time fair queueing): a visitor's second job waits for everyone's first.
+    """Turns shared fairly (start-time fair queueing): a visitor's second job waits for everyone's first.
 
     Parameters
     ----------
     limits : callable
         Returns the ``Limits`` that hold.
+    at_once : int
+        Turns held at the same time, each by another visitor.
+    of : str
+        What one waits for, in messages.
     """
 
-    def __init__(self, limits: Callable[[], Limits] = limits) -> None:
-        self._limits = limits
+    def __init__(self, limits: Callable[[], Limits] = limits, at_once: int = 1, of: str = "the model") -> None:
+        self._limits, self.at_once, self.of = limits, at_once, of
         self._changed = threading.Condition()
         self._waiting: list[Ticket] = []
-        self._running: Ticket | None = None
+        self._running: list[Ticket] = []
         self._asked = self._now = 0
         self._next_start: dict[str, int] = {}
 
@@ -134,7 +138,7 @@ class Turns:
 
     def _check(self, owner: str) -> None:
         allowed = self._limits()
-        mine = sum(ticket.owner == owner for ticket in [*self._waiting, *([self._running] if self._running else [])])
+        mine = sum(ticket.owner == owner for ticket in [*self._waiting, *self._running])
         if mine >= allowed.jobs:
             raise UserError(
                 f"You already have {mine} job{'s' * (mine != 1)} here.",
@@ -144,7 +148,7 @@ class Turns:
         if len(self._waiting) >= allowed.queue:
             raise UserError(
                 "The server is busy.",
-                f"{len(self._waiting)} jobs are waiting for the model already.",
+                f"{len(self._waiting)} jobs are waiting for {self.of} already.",
                 "Try again in a few minutes.",
             )
 
@@ -154,23 +158,27 @@ class Turns:
             return self._changed.wait_for(lambda: self._is_next(ticket), seconds) and self._start(ticket)
 
     def _is_next(self, ticket: Ticket) -> bool:
-        return self._running is None and ticket is min(self._waiting, key=_place)
+        busy = {running.owner for running in self._running}
+        ready = [waiting for waiting in self._waiting if waiting.owner not in busy]
+        return len(self._running) < self.at_once and bool(ready) and ticket is min(ready, key=_place)
 
     def _start(self, ticket: Ticket) -> bool:
         self._waiting.remove(ticket)
-        self._running, self._now = ticket, max(self._now, ticket.start)
+        self._running.append(ticket)
+        self._now = max(self._now, ticket.start)
+        self._changed.notify_all()
         return True
 
     def ahead(self, ticket: Ticket) -> int:
-        """Return how many jobs come before ``ticket``, the running one included."""
+        """Return how many jobs come before ``ticket``, the running ones included."""
         with self._changed:
-            return sum(_place(other) < _place(ticket) for other in self._waiting) + (self._running is not None)
+            return sum(_place(other) < _place(ticket) for other in self._waiting) + len(self._running)
 
     def leave(self, ticket: Ticket) -> None:
         """End the turn, or stop waiting for it."""
         with self._changed:
-            if self._running is ticket:
-                self._running = None
+            if ticket in self._running:
+                self._running.remove(ticket)
             elif ticket in self._waiting:
                 self._waiting.remove(ticket)
             self._changed.notify_all()
@@ -189,7 +197,7 @@ class Turns:
     def is_free(self) -> bool:
         """Return whether nobody has a turn or waits for one."""
         with self._changed:
-            return self._running is None and not self._waiting
+            return not self._running and not self._waiting
 
 
 def _place(ticket: Ticket) -> tuple[int, int]:
@@ -334,5 +342,7 @@ class Arrivals:
 
 
 TURNS = Turns()
+READING = Turns(lambda: replace(limits(), jobs=8, queue=2 * limits().queue), at_once=2, of="the reader of images")
+"""Turns at decoding, beside the model's: nobody's large files hold up anybody's run, nor, two being read at once, a reading."""
 UPLOADS = Uploads()
 ARRIVALS = Arrivals(upload_folder)

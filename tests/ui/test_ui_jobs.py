@@ -8,8 +8,8 @@ import time
 import pytest
 
 from sn_viz.errors import Cancelled, UserError
-from sn_viz.ui.jobs import Done, Step, Stops, steps
-from sn_viz.ui.share import TURNS
+from sn_viz.ui.jobs import Done, Latest, Step, Stops, run_job, steps
+from sn_viz.ui.share import TURNS, Limits, Turns
 
 
 def _slow(progress):
@@ -81,3 +81,36 @@ def test_unknown_and_forgotten_stop_keys_mean_stop():
     assert not stops.flag(first).is_set() and stops.flag("nobody").is_set()
     stops.new(), stops.new()
     assert stops.flag(first).is_set()
+
+
+def test_the_place_in_the_queue_is_told_and_moves_up():
+    desk = Turns(Limits)
+    others = [desk.ask(f"visitor {i}") for i in range(3)]
+    assert desk.take(others[0], 0)
+    waiting = steps(lambda progress: "mine", threading.Event(), "me", poll_seconds=0.01, desk=desk)
+    assert next(waiting).text == "Waiting for the model: 3 jobs before yours"
+    desk.leave(others[1])
+    desk.leave(others[2])
+    assert any(step.text == "Waiting for the model: 1 job before yours" for step, _ in zip(waiting, range(100), strict=False))
+    desk.leave(others[0])
+    assert [step.value for step in waiting if isinstance(step, Done)] == ["mine"] and desk.is_free()
+
+
+def test_of_a_preview_only_the_latest_matters():
+    latest = Latest(capacity=2)
+    first = latest.flag("a", "set 1")
+    assert latest.flag("a", "set 1") is first and not first.is_set(), "the same set is read once"
+    second, other = latest.flag("a", "set 2"), latest.flag("b", "set 1")
+    assert first.is_set() and not second.is_set() and not other.is_set()
+    latest.stop("a")
+    assert second.is_set() and not latest.flag("a", "set 2").is_set()
+    latest.flag("c", "set 3")
+    assert other.is_set(), "the longest forgotten is stopped"
+
+
+def test_a_job_that_is_waited_for_gives_its_result_or_its_error():
+    assert run_job(lambda progress: 7, "me") == 7
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(Cancelled):
+        run_job(_slow, "me", stop)

@@ -156,3 +156,15 @@ def test_what_arrived_long_ago_counts_no_longer_and_forgotten_files_go(tmp_path)
     assert not broken_off.exists()
     time.sleep(0.01)
     arrivals.take("a", "here", MIB)
+
+
+def test_with_two_turns_at_once_nobody_holds_both():
+    desk = Turns(Limits, at_once=2)
+    slow, again, other = desk.ask("a"), desk.ask("a"), desk.ask("b")
+    assert desk.take(slow, 0) and not desk.take(again, 0), "one visitor's files are read one after the other"
+    assert desk.take(other, 0) and not desk.take(again, 0)
+    desk.leave(slow)
+    assert desk.take(again, 0)
+    desk.leave(again)
+    desk.leave(other)
+    assert desk.is_free()
