@@ -25,7 +25,7 @@ from sn_viz.plots import PLOTS, compare, ordered, style
 from sn_viz.plots.words import depth_words
 from sn_viz.stump_scores import stump_score
 from sn_viz.thumbnails import data_url
-from sn_viz.types import LabelledImages, Run
+from sn_viz.types import Config, LabelledImages, Run
 from sn_viz.verdict import verdict
 
 THUMBNAIL = 96
@@ -272,8 +272,13 @@ def _voters_table(run: Run) -> str:
     return told + _table(("Neuron", "Says", "When", "Probing", "Held out"), rows)
 
 
+def _named(config: Config) -> dict[str, Any]:
+    """Return the settings by name; a model given by its folder goes by the folder's name, for a report leaves the machine."""
+    return {**asdict(config), "model": config.model_name}
+
+
 def _settings_table(run: Run) -> str:
-    rows = [(_text(name.replace("_", " ")), _setting(name, value)) for name, value in asdict(run.config).items()]
+    rows = [(_text(name.replace("_", " ")), _setting(name, value)) for name, value in _named(run.config).items()]
     rows += [("probing images", str(len(run.train))), ("test images", str(len(run.test))), ("neurons", f"{len(run.neurons):,}")]
     rows += [(f"seconds: {_text(stage)}", f"{seconds:.2f}") for stage, seconds in run.seconds.items()]
     rows += [(f"milliseconds: {_text(name.replace('_', ' '))}", f"{value:.1f}") for name, value in run.latency_ms.items()]

@@ -166,18 +166,12 @@ def stream(models: dict[str, str], owner: str, job: str, made: Edits, question: 
     keep = (gr.skip(),) * 5
     try:
         arguments = checked(models, question, *rest[:N_CHOICES])
-<<<<<<< HEAD
         written, where = rest[N_CHOICES : N_CHOICES + MAX_CLASSES], Where.of(rest[N_CHOICES + MAX_CLASSES :])
-        work = _work(where, made, arguments, owner, written)
-        for step in steps(work, STOPS.flag(job), owner):
-=======
-        where = Where.of(rest[N_CHOICES:])
         stop = STOPS.flag(job)
         for step in _read(where, owner, stop):
             yield views.status(step.text, f"{step.seconds:.0f} s", step.fraction, "busy"), *keep
-        work = _work(where, made, arguments, owner)
+        work = _work(where, made, arguments, owner, written)
         for step in steps(work, stop, owner):
->>>>>>> 190b773 (Previews and reading are jobs of their own, beside the model's turns; the place in the queue is told)
             if isinstance(step, Done):
                 shown = where.pack if step.value.startswith(packs.KEY) else None
                 yield (
@@ -197,9 +191,6 @@ def _idle_buttons() -> tuple[gr.Button, gr.Button]:
     return gr.Button(interactive=True), gr.Button(interactive=False)
 
 
-<<<<<<< HEAD
-def _work(where: Where, made: Edits, arguments: Arguments, owner: str, written: Sequence[Any] = ()) -> Any:
-=======
 def _read(where: Where, owner: str, stop: threading.Event) -> Iterator[Step]:
     """Read the images before the model's turn, which then finds them at hand: large files hold up nobody's run."""
     if where.source != "pack" and examples_tab.at_hand(where, owner) is None:
@@ -208,8 +199,7 @@ def _read(where: Where, owner: str, stop: threading.Event) -> Iterator[Step]:
                 yield step
 
 
-def _work(where: Where, made: Edits, arguments: Arguments, owner: str) -> Any:
->>>>>>> 190b773 (Previews and reading are jobs of their own, beside the model's turns; the place in the queue is told)
+def _work(where: Where, made: Edits, arguments: Arguments, owner: str, written: Sequence[Any] = ()) -> Any:
     def work(progress: Progress) -> str:
         """Return the key of the finished run."""
         made_here = made.belonging_to(where.name)

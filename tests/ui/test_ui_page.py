@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from dataclasses import replace
 
 import gradio as gr
 import pytest
 
 from sn_viz.intervals import wilson
-from sn_viz.ui import compare_tab, exit_tab, packs, page
+from sn_viz.ui import compare_tab, exit_tab, export, packs, page
 from sn_viz.ui.session import RUNS
 
 IDS = (
@@ -90,3 +92,11 @@ def test_a_full_model_whose_words_cannot_be_told_gives_way_to_the_calibrated_one
     alone = page.strip_facts(replace(planted, baselines=(untold,)))[1]
     assert alone["value"] == "cannot tell"
     assert compare_tab.rows(run)[1][1:3] == ["undefined", ""]
+
+
+def test_an_export_names_a_model_by_its_folders_name_and_tells_no_path(planted):
+    run = replace(planted, config=replace(planted.config, model="/srv/models of mine/my-model"))
+    with zipfile.ZipFile(io.BytesIO(export.zipped(run))) as archive:
+        texts = {name: archive.read(name) for name in archive.namelist()}
+    assert not [name for name, text in texts.items() if b"/srv" in text or b"models of mine" in text]
+    assert b"my-model" in texts["report.html"] and b"my-model" in texts["run/run.json"]
