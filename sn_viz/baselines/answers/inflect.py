@@ -129,6 +129,15 @@ def same_word(one: str, other: str, spoken: frozenset[str] = frozenset(("en",)))
     return False
 
 
+def bare_noun(word: str) -> str:
+    """Return a Korean word without what hangs on it, "" for a verb of being; words of other scripts as they are."""
+    if not _HANGUL.match(word):
+        return word
+    if word.startswith(("있", "보이", "보입", "인가", "입니까", "이미지", "사진", "그림", "이것")):
+        return ""
+    return re.sub(rf"(?<=.)(?:{_PARTICLES.pattern})$", "", word)
+
+
 def _share_stem(one: str, other: str, endings: tuple[str, ...], least: int) -> bool:
     for ending in endings:
         stem = one[: len(one) - len(ending)]

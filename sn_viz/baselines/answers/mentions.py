@@ -22,8 +22,8 @@ from sn_viz.baselines.answers.words import (
 )
 
 _BEFORE, _BEHIND, _UNSURE = (tuple(map(fold, group)) for group in (BEFORE, BEHIND, UNSURE))
-_STOP = re.compile(r"[.!?;:,\n。!?,、;:|]+(?!\d)|(?<=\s)-(?=\s)|而是|但是|但|可是|却|就是|只有|ではなく|じゃなくて|でなく")
-_HARD = re.compile(r"[.!?;:\n。|]")
+_STOP = re.compile(r"[.!?;:,\n。、|،؛؟।]+(?!\d)|(?<=\s)-(?=\s)|而是|但是|但|可是|却|就是|只有|ではなく|じゃなくて|でなく")
+_HARD = re.compile(r"[.!?;:\n。|؛؟।]")
 _LISTING = frozenset("or nor and oder und ou et o e y ni и или of en of".split())
 _POSTPOSED = frozenset(
     fold(word) for word in ("değil", "yok", "नहीं", "없습니다", "없어요", "없다", "아닙니다", "아니에요", "아니다", "않습니다")

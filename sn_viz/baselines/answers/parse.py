@@ -11,7 +11,7 @@ import unicodedata
 from functools import lru_cache
 
 from sn_viz.baselines.answers.fold import LONGEST, fold, is_unspaced, words
-from sn_viz.baselines.answers.inflect import languages, same_word
+from sn_viz.baselines.answers.inflect import bare_noun, languages, same_word
 from sn_viz.baselines.answers.mentions import Clause, Mention, clauses, find, is_negator
 from sn_viz.baselines.answers.names import cores, is_residual, parts, sense
 from sn_viz.baselines.answers.words import (
@@ -40,6 +40,7 @@ _LETTER_SAID = re.compile(
     r"(?i:\b(?:answer|option|choice|letter|choose|select|pick)\b)(?i:\s+(?:is|would be|option|choice|letter))*\s*[:=]?\s*[(\[\"']*"
     r"(?:([A-Z])(?![\w'])(?!\s[a-z])|([a-z])(?=[)\].:]|\s*$))"
 )
+_LETTER_FIRST = re.compile(r"^\W*([A-Za-z])\W*\n")
 _LETTER_MARKED = re.compile(r"[(\[]\s*([A-Za-z])\s*[)\]]|(?:^|\n)\s*([A-Za-z])\s*[).:](?=\s|$)")
 _LETTER_ALONE = re.compile(r"(?<![\w'])([A-Z])(?![\w'])")
 _THINKING = frozenset(
@@ -109,7 +110,7 @@ def _letter(text: str, letters: list[str], question: str) -> int:
     plain = _MARKUP.sub(" ", unicodedata.normalize("NFKC", text)[:LONGEST]).strip()
     if len(plain.strip(" .()[]:\"'")) == 1 and plain.strip(" .()[]:\"'").upper() in letters:
         return letters.index(plain.strip(" .()[]:\"'").upper())
-    for pattern in (_LETTER_SAID, _LETTER_MARKED, _LETTER_ALONE):
+    for pattern in (_LETTER_FIRST, _LETTER_SAID, _LETTER_MARKED, _LETTER_ALONE):
         found = set()
         for match in pattern.finditer(plain):
             letter = next(group for group in match.groups() if group)
@@ -271,7 +272,8 @@ def _focus(question: str, n: int) -> tuple[tuple[tuple[str, ...], ...], int]:
             question = question.replace(word, " ")
         found = [run for run in question.split() if is_unspaced(run)]
         return (((found[0],),), 1) if len(found) == 1 and len(found[0]) <= 8 else ((), 0)
-    said = [word.text for word in words(question) if word.text not in FILLER]
+    said = [bare_noun(word.text) for word in words(question) if word.text not in FILLER]
+    said = [word for word in said if word]
     if not said or len(said) > 4:
         return (), 0
     if _EXISTENTIAL.search(question):

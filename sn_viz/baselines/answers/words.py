@@ -18,16 +18,19 @@ YES = _words(
     "نعم כן हाँ हां vâng có ya jes 네 예"
 )
 NO = _words(
-    "no nope nah false incorrect "
+    "no nope nah false incorrect none nothing οχι "
     "non faux falso nein falsch nee nej nei нет неверно ні ni nie ne nem ei hayır όχι لا לא नहीं không tidak bukan não nao "
     "아니요 아니오 아뇨"
 )
-YES_NAMES = YES | _words("positive present 1 presente présent présente positif positivo vorhanden положительный y")
+YES_NAMES = YES | _words(
+    "positive present 1 presente présent présente positif positivo vorhanden положительный y with mit avec con com с есть 있음 있다"
+)
 NO_NAMES = NO | _words(
-    "negative absent none 0 ausente absente négatif negativo abwesend отрицательный n nothing keine nada rien ничего"
+    "negative absent none 0 ausente absente négatif negativo abwesend отрицательный n nothing keine nada rien ничего "
+    "without ohne sans sin senza sem без 없음 없다"
 )
 """What classes may be called besides: as a name "present" is a yes, in a sentence it need not be."""
-AMBIGUOUS = _words("si da tak ano ya ei ne ni ja có y n no certainly definitely absolutely indeed так jes sand 네 예")
+AMBIGUOUS = _words("none nothing si da tak ano ya ei ne ni ja có y n no certainly definitely absolutely indeed так jes sand 네 예")
 """Words that mean something else inside a sentence: "Da ist ein Hund", "tak for det", "no dog". They count alone in a clause."""
 
 UNSPACED_YES = (
@@ -62,7 +65,7 @@ NEGATORS = _words(
     "non sans pas aucun aucune jamais ni kein keine keinen keinem keiner keines nicht ohne nie niemals "
     "sin ningún ninguna ninguno ningun nunca sem não nao nenhum nenhuma senza nessun nessuno nessuna mai "
     "geen niet zonder ingen inget inte ikke utan uden uten не нет без ни нету немає nie bez brak není nincs nem "
-    "değil yok δεν χωρίς بدون ليس לא בלי אין नहीं बिना không tidak bukan tanpa ei ilman fara"
+    "لا değil yok δεν χωρίς بدون ليس לא בלי אין नहीं बिना không tidak bukan tanpa ei ilman fara"
 )
 NEGATED_CONTRACTION = ("n't",)
 BEHIND = (
@@ -79,6 +82,7 @@ BEHIND = (
 )
 BEHIND = (
     *BEHIND,
+    *("不在", "不见", "不存在", "没有出现"),
     "がありません",
     "はありません",
     "いない",
@@ -270,6 +274,7 @@ KIN = (
 """Words that ask for the same thing: a class that shares a set with the question's word is the one it asks for."""
 
 FILLER = _words(
+    "resimde var mi mu bu bir fotoğrafta هل في الصورة هذا هذه यह क्या है हैं में तस्वीर "
     "a an the this that these those it its is are was were be been being am do does did can could you i we he she they "
     "there here any some"
     "see seen sees seeing show shows shown showing visible appear appears picture image photo photograph scene pic shot "
@@ -287,6 +292,7 @@ FILLER = _words(
 )
 """Words of a question that say nothing of what it asks for, and of an answer that say nothing of a class."""
 FILLER_UNSPACED = (
+    *("หรือไม่", "หรือเปล่า", "ในภาพ", "รูปนี้", "ภาพนี้", "ไหม", "นี่", "คือ", "เป็น", "มี", "ตัว"),
     *(
         "图片",
         "圖片",
