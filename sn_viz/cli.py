@@ -457,6 +457,34 @@ def bench_tasks(
         typer.echo(markdown(facts))
 
 
+@bench_app.command("fuzz")
+def bench_fuzz(
+    minutes: Annotated[float, typer.Option(min=0.01, help="How long, all kinds of input together.")] = 10.0,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed tries other inputs.")] = 0,
+    only: Annotated[str, typer.Option(help="Kinds with commas between; an unknown name lists them. [default: all]")] = "",
+    again: Annotated[int | None, typer.Option("--try", min=0, help="Repeat this one try of --only, with its traceback.")] = None,
+    json_file: JsonOption = None,
+) -> None:
+    """Try damaged and hostile inputs of every kind for a while; fails when one was neither read nor refused in a sentence."""
+    _check_json_target(json_file)
+    names = [name.strip() for name in only.split(",") if name.strip()]
+    if again is not None and len(names) != 1:
+        raise UserError("One try is of one kind.", f"--only names {len(names)}.", "Write for example --only images --try 12.")
+    with _quiet(json_file) as console:
+        from sn_viz.bench import as_json, fuzz, machine, table
+
+        if again is not None:
+            typer.echo(fuzz.repeat(names[0], seed, again))
+            return
+        found = fuzz.measure(minutes, seed, names)
+        tables, where = {"fuzz": fuzz.rows(found, seed)}, machine()
+    if json_file != "-":
+        console.print(table(tables, where))
+    _write_json(json_file, json.dumps(as_json(tables, where), indent=2, ensure_ascii=False))
+    if not all(one.sound for one in found):
+        raise typer.Exit(1)
+
+
 @bench_app.command("all")
 def bench_all(
     model: ModelOption = None, device: DeviceOption = None, quick: QuickOption = False, json_file: JsonOption = None

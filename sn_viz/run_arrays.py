@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BufferedReader, FileIO
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 
@@ -149,7 +150,7 @@ def _header(file: BufferedReader[FileIO], name: str) -> tuple[np.dtype, tuple[in
         version = np.lib.format.read_magic(file)
         read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[version]
         shape, by_column, dtype = read(file, max_header_size=MOST_HEADER)
-    except (ValueError, KeyError, TypeError, SyntaxError, RecursionError, MemoryError, OSError) as error:
+    except (ValueError, KeyError, TypeError, SyntaxError, TokenError, RecursionError, MemoryError, OSError) as error:
         raise ValueError(f"{name}.npy has no header that can be read") from error
     if by_column and len(shape) > 1:
         raise ValueError(f"{name} lies column by column")
