@@ -73,6 +73,7 @@ def checked(
         raise UserError(
             f"The model {str(model)[:60]!r} is not offered here.", f"There are: {', '.join(models)}.", "Choose one of these."
         )
+    _check_kinds(question, sites, compare)
     question = " ".join((question or "").split())
     if len(question) > MAX_QUESTION:
         raise UserError(
@@ -103,6 +104,15 @@ def checked(
         if set(compare) == set(BASELINES.usual())
         else tuple(name for name in BASELINES.names() if name in compare),
     )
+
+
+def _check_kinds(question: Any, sites: Any, compare: Any) -> None:
+    """Raise a UserError unless a question is a text and choices are lists of texts; the browser may send anything."""
+    if not isinstance(question, str | None):
+        raise UserError("The question is no text.", f"{str(question)[:30]!r} arrived.", "Write it in words.")
+    for what, names in (("sites", sites), ("methods to compare with", compare)):
+        if names and not (isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)):
+            raise UserError(f"The {what} are no list of names.", f"{str(names)[:30]!r} arrived.", "Choose them again.")
 
 
 def _layer(typed: Any) -> int | str | None:
