@@ -25,7 +25,7 @@ from jaxtyping import Bool, Float, Int
 from sn_viz.certificates import certified, check_level, exact_interval, images_needed, p_values, upper_bounds
 from sn_viz.errors import UserError
 from sn_viz.formatting import percent
-from sn_viz.types import Interval, Neurons, Run, Stumps, Votes
+from sn_viz.types import AnswerKey, Interval, Neurons, Run, Stumps, Votes
 
 if TYPE_CHECKING:
     from sn_viz.models.vlm import Inputs, Vlm
@@ -534,6 +534,7 @@ def decide_stream(
     question: str = "",
     weighting: str = "majority",
     dtype: Any = np.float16,
+    key: AnswerKey | None = None,
 ) -> Decided:
     """Run one image block by block until the policy is content; nothing that was computed is computed again.
 
@@ -554,6 +555,8 @@ def decide_stream(
         As for `sn_viz.classifier.vote`.
     dtype : type
         Of the activations that the thresholds were fitted on.
+    key : AnswerKey, optional
+        What each class is answered with; by default what names and question tell.
 
     Returns
     -------
@@ -582,7 +585,7 @@ def decide_stream(
     if stream.logits is None:
         return Decided(int(said[-1].predicted[0, 0]), last, True, tally, stream.seconds, None, "")
     token = vlm.tokenizer.decode([int(stream.logits[0].argmax())])
-    return Decided(parse_answer(token, classes, question), last, False, tally, stream.seconds, stream.logits[0], token)
+    return Decided(parse_answer(token, classes, question, key), last, False, tally, stream.seconds, stream.logits[0], token)
 
 
 def _went_wrong(risk: Risk) -> str:
