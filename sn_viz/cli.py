@@ -432,6 +432,30 @@ def bench_paper(
     _write_json(json_file, json.dumps(paper.as_json(planned, settings), indent=2, ensure_ascii=False))
 
 
+@bench_app.command("photos")
+def bench_photos(
+    folder: Annotated[Path, typer.Argument(help="Folder with class folders, or with the repositories of the fixed questions.")],
+    model: ModelOption = None,
+    only: Annotated[str, typer.Option(help="Questions with commas between. [default: all]", show_default=False)] = "",
+    probing: Annotated[int | None, typer.Option(min=4, help="Probing photographs of a question. [default: 64]")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the folds.")] = 0,
+    device: DeviceOption = None,
+    json_file: JsonOption = None,
+) -> None:
+    """Ask every method about photographs: the fixed questions, and any folder of class folders."""
+    _check_json_target(json_file)
+    with _quiet(json_file):
+        from sn_viz.bench.photos import as_json, lines, measure
+        from sn_viz.models import load_model
+
+        vlm = load_model(model or os.environ.get("SN_VIZ_MODEL") or "tiny-llava", device)
+        names = [name.strip() for name in only.split(",") if name.strip()]
+        answers = measure(vlm, folder, names, probing, seed, lambda name: print(f"{name} ...", file=sys.stderr))
+    _write_json(json_file, as_json(answers))
+    if json_file != "-":
+        typer.echo("\n".join(lines(answers)))
+
+
 @bench_app.command("tasks")
 def bench_tasks(
     model: ModelOption = None,

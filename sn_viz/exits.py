@@ -249,7 +249,7 @@ def _places(vlm: Vlm, name: str) -> list[Place]:
         if in_tower(name) and not vlm.tower_blocks:
             raise UserError(
                 f"The site {name!r} is not there.",
-                f"The vision tower of {type(vlm.module).__name__} is no plain stack of attention blocks.",
+                f"The vision tower of {type(vlm.module).__name__} is no plain stack of blocks.",
                 "Leave it out.",
             )
         blocks = vlm.tower_blocks if in_tower(name) else vlm.blocks
@@ -604,7 +604,7 @@ def _watch(
 
         def read(tensors: Any, layer: int = layer, index: int = index) -> None:
             states = _first_tensor(tensors)
-            vector = picture_means(states, inputs, vlm.class_token) if layer < 1 else _last_position(states, batch)
+            vector = _picture_means(vlm, states, inputs) if layer < 1 else _last_position(states, batch)
             write(layer, index, vector)
 
         if side == "output":
@@ -615,6 +615,10 @@ def _watch(
                     lambda _m, args, kwargs, read=read: read((*args, *kwargs.values())), with_kwargs=True
                 )
             )
+
+
+def _picture_means(vlm: Vlm, states: torch.Tensor, inputs: Inputs) -> torch.Tensor:
+    return picture_means(states, inputs, vlm.class_token, vlm.channels_first)
 
 
 def _first_tensor(values: Any) -> torch.Tensor:

@@ -59,19 +59,47 @@ def decoder_blocks(module: Any) -> nn.ModuleList:
 
 
 def tower_blocks(module: Any) -> list[nn.Module]:
-    """Return the blocks of the vision tower, in order; an empty list when no plain stack of attention blocks is found.
+    """Return the blocks of the vision tower, in order; an empty list when no plain stack of blocks is found.
 
     The list of blocks with the most parameters under a part whose path names sight ("vision_tower", "visual", ...) and no other
-    sense or stage.
+    sense or stage: attention blocks, or where there are none, convolutional ones. What follows these inside the tower (a last
+    convolution, its norm and activation) counts as one more block, known by its last module.
     """
-    found = [
-        (sum(p.numel() for p in child.parameters()), child)
+    seen = [
+        (path, child)
         for path, child in module.named_modules()
-        if _is_block_list(child)
-        and any(word in path.lower() for word in TOWER_WORDS)
-        and not any(word in path.lower() for word in NOT_TOWER)
+        if any(word in path.lower() for word in TOWER_WORDS) and not any(word in path.lower() for word in NOT_TOWER)
     ]
-    return list(max(found, key=lambda entry: entry[0])[1]) if found else []
+    stacks = [child for _, child in seen if _is_block_list(child)]
+    if stacks:
+        return list(max(stacks, key=_size))
+    convolutional = [child for _, child in seen if _is_convolutional_list(child)]
+    if not convolutional:
+        return []
+    blocks = max(convolutional, key=_size)
+    parent = next(part for _, part in seen if any(child is blocks for child in part.children()))
+    after = list(parent.children())
+    after = after[next(i for i, child in enumerate(after) if child is blocks) + 1 :]
+    return [*blocks, *after[-1:]]
+
+
+def is_convolutional(blocks: list[nn.Module]) -> bool:
+    """Return whether blocks of a tower hand on maps (picture, unit, row, column) rather than patches with their units last."""
+    return bool(blocks) and type(blocks[0]).__name__ != "Identity" and _holds_convolutions(blocks[0])
+
+
+def _size(blocks: nn.Module) -> int:
+    return sum(p.numel() for p in blocks.parameters())
+
+
+def _holds_convolutions(block: nn.Module) -> bool:
+    kinds = [type(part).__name__.lower() for part in block.modules()]
+    return any("conv2d" in kind for kind in kinds) and not any("attention" in kind for kind in kinds)
+
+
+def _is_convolutional_list(module: Any) -> bool:
+    children = list(module.children())
+    return type(module).__name__ == "ModuleList" and len(children) > 1 and all(_holds_convolutions(block) for block in children)
 
 
 def has_class_token(module: Any) -> bool:

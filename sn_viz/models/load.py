@@ -19,6 +19,7 @@ import torch
 from sn_viz.errors import UserError
 from sn_viz.models.apart import Apart, Template, try_tokenizer
 from sn_viz.models.catalog import locate
+from sn_viz.models.fold import simplify_tower
 from sn_viz.models.folder_check import check_folder, check_weights, weights_held
 from sn_viz.models.torchvision_guard import hide_broken_torchvision
 from sn_viz.models.vlm import Vlm
@@ -111,7 +112,10 @@ def load_model(
             "Choose a model such as LLaVA, Qwen3-VL, Idefics3 or Gemma 3.",
         )
     key = weights_key(name, source, revision, str(dtype).removeprefix("torch."), processor)
-    vlm = Vlm(name, module.eval().requires_grad_(False).to(device), processor, key)
+    module = module.eval().requires_grad_(False).to(device)
+    if simplify_tower(module) is not None:
+        key += "-folded"
+    vlm = Vlm(name, module, processor, key)
     if apart is not None:
         if getattr(processor, "chat_template", None):
             vlm.template = Template(apart, processor)

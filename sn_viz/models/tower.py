@@ -15,7 +15,9 @@ import torch
 from sn_viz.errors import UserError
 
 
-def picture_means(states: torch.Tensor, inputs: Mapping[str, Any], class_token: bool = False) -> torch.Tensor:
+def picture_means(
+    states: torch.Tensor, inputs: Mapping[str, Any], class_token: bool = False, channels_first: bool = False
+) -> torch.Tensor:
     """Return the mean over the patches of each example's picture.
 
     Parameters
@@ -28,6 +30,8 @@ def picture_means(states: torch.Tensor, inputs: Mapping[str, Any], class_token: 
         nothing but zeros are padding that the tower never sees.
     class_token : bool
         Whether the first position of every picture is no patch.
+    channels_first : bool
+        Whether the states are maps of a convolutional tower, (picture or crop, unit, row, column).
 
     Returns
     -------
@@ -40,6 +44,8 @@ def picture_means(states: torch.Tensor, inputs: Mapping[str, Any], class_token: 
         When the states do not divide into pictures.
     """
     batch = len(inputs["input_ids"])
+    if channels_first:
+        states = states.flatten(2).transpose(1, 2)
     grid = inputs.get("image_grid_thw")
     if grid is not None and states.shape[:-1].numel() == int(grid.prod(dim=-1).sum()):
         patches = states.reshape(-1, states.shape[-1])

@@ -18,7 +18,7 @@ from torch import nn
 from transformers import StoppingCriteriaList
 
 from sn_viz.errors import UserError
-from sn_viz.models.blocks import decoder_blocks, final_norm, has_class_token, tower_blocks
+from sn_viz.models.blocks import decoder_blocks, final_norm, has_class_token, is_convolutional, tower_blocks
 from sn_viz.models.families import FAMILIES
 from sn_viz.models.fast_inputs import FastInputs
 from sn_viz.models.programs import Watch
@@ -63,6 +63,8 @@ class Vlm:
         self.blocks: nn.ModuleList = decoder_blocks(module)
         self.tower_blocks: list[nn.Module] = tower_blocks(module)
         """Blocks of the vision tower, in order; empty when it is no plain stack of blocks."""
+        self.channels_first: bool = is_convolutional(self.tower_blocks)
+        """Whether the tower's blocks hand on maps with their units before rows and columns."""
         self.class_token: bool = has_class_token(module)
         """Whether the tower puts a token of its own before the patches."""
         self.norm: nn.Module | None = final_norm(module, self.blocks)
