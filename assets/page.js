@@ -178,6 +178,19 @@
     draw();
   }
 
+  // The mark of old results: value is {title, text}; while it says something, strip and figures wear a tag.
+  function stale(element, props, watch) {
+    const box = element.querySelector(".sn-stale-mark");
+    const draw = () => {
+      const value = props.value || {};
+      document.body.classList.toggle("sn-stale", Boolean(value.title));
+      box.replaceChildren();
+      if (value.title) box.append(make("strong", "", `${value.title}. `), make("span", "", value.text || ""));
+    };
+    watch("value", draw);
+    draw();
+  }
+
   async function copy(text) {
     const link = new URL(text, document.baseURI.split(/[?#]/)[0]).href;
     try { await navigator.clipboard.writeText(link); } catch (refused) {
@@ -187,5 +200,5 @@
     return link;
   }
 
-  window.snViz = { plot, pictures, cards, status, facts, copy };
+  window.snViz = { plot, pictures, cards, status, facts, stale, copy };
 })();

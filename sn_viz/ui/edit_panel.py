@@ -63,19 +63,22 @@ def layout() -> EditPanel:
     return EditPanel(grid, panel, image, told, to, remove, undo)
 
 
-def connect(panel: EditPanel, tab: examples_tab.Examples, states: Any, n_classes: gr.State, changed: list[Any]) -> None:
-    """Wire the panel: the set is shown anew at every trigger of ``changed``; edits go into ``states.edits``."""
+def connect(panel: EditPanel, tab: examples_tab.Examples, states: Any, n_classes: gr.State, changed: list[Any]) -> list[Any]:
+    """Wire the panel: the set is shown anew at every trigger of ``changed``; edits go into ``states.edits``.
+
+    Returns what can be triggered when a set was read and is shown.
+    """
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     chosen = gr.State(Chosen())
     where = examples_tab.inputs(tab, states.source, states.pack, n_classes)
     looked_at = [states.edits, chosen, *where]
     outputs = [states.edits, chosen, *panel]
-    for trigger in changed:
-        trigger(show, looked_at, list(panel), concurrency_limit=None, **private)
+    read = [trigger(show, looked_at, list(panel), concurrency_limit=None, **private).then for trigger in changed]
     panel.grid.pick(pick, looked_at, outputs, **private)
     panel.to.input(move, [panel.to, *looked_at], outputs, **private)
     panel.remove.click(remove, looked_at, outputs, **private)
     panel.undo.click(undo, looked_at, outputs, **private)
+    return read
 
 
 def show(request: gr.Request, made: Edits, chosen: Chosen, *where: Any) -> Iterator[tuple]:

@@ -27,6 +27,7 @@ from sn_viz.ui import (
     neurons_tab,
     packs,
     run_panel,
+    stale,
     views,
 )
 from sn_viz.ui.arguments import Arguments
@@ -68,6 +69,8 @@ class States(NamedTuple):
     """What the address asked for."""
     edits: gr.State
     """What was changed by hand in the set of examples."""
+    setup: gr.State
+    """Of the run that is shown: while the widgets say something else, it is marked as old."""
 
 
 def build(model: str | None = None) -> gr.Blocks:
@@ -86,7 +89,7 @@ def build(model: str | None = None) -> gr.Blocks:
     with Page(title=TITLE, analytics_enabled=False, delete_cache=(600, TEMPORARY_FILES_SECONDS), fill_width=True) as page:
         states = _states()
         gr.HTML(INTRO)
-        strip, copy, export_button, bundle = _strip()
+        strip, mark, copy, export_button, bundle = _strip()
         with gr.Tabs(selected="examples", elem_id="tabs") as tabs:
             with gr.Tab("Examples", id="examples", elem_id="tab-examples"):
                 with gr.Row(equal_height=False, elem_classes="sn-page"):
@@ -105,14 +108,24 @@ def build(model: str | None = None) -> gr.Blocks:
                 methods = compare_tab.layout()
         n_classes = gr.State(examples_tab.FEWEST_CLASSES)
         changed = examples_tab.connect(examples, states.source, states.pack, n_classes, panel.question)
-        run_panel.connect(panel, examples, states, n_classes, models, answers.boxes)
+        run_panel.connect(panel, examples, states, n_classes, models, answers.boxes, mark)
+        run_panel.connect_marks(panel, examples, states, n_classes, mark, changed, answers.boxes)
         neurons_tab.connect(neurons, states.run, states.neuron, states.link)
         exit_tab.connect(leave, states.run, states.link)
         compare_tab.connect(methods, states.run)
         states.run.change(show_strip, [states.run, states.shown_pack], strip, api_visibility="private", show_progress="hidden")
-        changed.append(_connect_opening(page, states, tabs, examples.cards, panel, models).then)
+        opened = _connect_opening(page, states, tabs, examples.cards, panel, models)
+        opened.then(
+            run_panel.setup_in,
+            run_panel.setup_widgets(panel, examples, states, n_classes),
+            states.setup,
+            api_visibility="private",
+            show_progress="hidden",
+        )
+        changed.append(opened.then)
         answer_row.connect(answers, examples, states, n_classes, panel.question, changed)
-        edit_panel.connect(editing, examples, states, n_classes, changed)
+        read = edit_panel.connect(editing, examples, states, n_classes, changed)
+        _connect_questions(read, states, examples, panel, n_classes)
         _connect_sharing(states, tabs, neurons, leave, copy, export_button, bundle)
         api.publish(models)
     packs.AHEAD.want(packs.FIRST_PACK, first)
@@ -130,19 +143,37 @@ def _states() -> States:
         gr.State(packs.FIRST_PACK),
         gr.State(None),
         gr.State(Edits()),
+        gr.State(None),
     )
 
 
-def _strip() -> tuple[gr.HTML, gr.Button, gr.Button, gr.DownloadButton]:
-    with gr.Row(equal_height=True, elem_classes="sn-strip-row"):
-        strip = views.facts_view(
-            "run-facts", {"title": "Opening the first sample pack", "note": "The first result appears here."}, scale=8
+def _connect_questions(read: list[Any], states: States, examples: Any, panel: run_panel.Panel, n_classes: gr.State) -> None:
+    """Whenever a set was read, let the questions of a new file win over one left in the box."""
+    asked_by = gr.State("")
+    asked = [panel.question, asked_by, *examples_tab.inputs(examples, states.source, states.pack, n_classes)]
+    for trigger in read:
+        trigger(
+            run_panel.own_questions,
+            asked,
+            [panel.question, asked_by, panel.status],
+            queue=False,
+            api_visibility="private",
+            show_progress="hidden",
         )
+
+
+def _strip() -> tuple[gr.HTML, gr.HTML, gr.Button, gr.Button, gr.DownloadButton]:
+    with gr.Row(equal_height=True, elem_classes="sn-strip-row"):
+        with gr.Column(scale=8, min_width=260, elem_classes="sn-strip-words"):
+            mark = stale.view("stale-mark")
+            strip = views.facts_view(
+                "run-facts", {"title": "Opening the first sample pack", "note": "The first result appears here."}
+            )
         with gr.Column(scale=1, min_width=150, elem_classes="sn-strip-buttons"):
             copy = gr.Button("Copy link", size="sm", elem_id="btn-copy-link")
             export_button = gr.Button("Export", size="sm", elem_id="btn-export")
             bundle = gr.DownloadButton("Download", visible="hidden", elem_id="export-file")
-    return strip, copy, export_button, bundle
+    return strip, mark, copy, export_button, bundle
 
 
 def _connect_opening(

@@ -21,8 +21,8 @@ from sn_viz.plots.reference import method_name
 from sn_viz.rules import RULES
 from sn_viz.search import METRICS
 from sn_viz.sites import SITES, TOWER_SITES
-from sn_viz.types import Progress
-from sn_viz.ui import answer_row, edits, examples_tab, packs, views
+from sn_viz.types import LabelledImages, Progress
+from sn_viz.ui import answer_row, edits, examples_tab, packs, stale, views
 from sn_viz.ui.arguments import MAX_QUESTION, Arguments, checked
 from sn_viz.ui.edits import Edits
 from sn_viz.ui.examples_tab import MAX_CLASSES, Where
@@ -30,6 +30,7 @@ from sn_viz.ui.guard import guarded, message
 from sn_viz.ui.jobs import STOPS, Done, Step, steps
 from sn_viz.ui.session import RUNS
 from sn_viz.ui.share import READING, visitor
+from sn_viz.ui.stale import Setup
 
 N_CHOICES = 10
 """Widgets of ``Panel.choices``."""
@@ -112,6 +113,63 @@ def layout(models: dict[str, str], question: str) -> Panel:
     return Panel(text, choices, find_button, cancel, status)
 
 
+def setup_widgets(panel: Panel, tab: examples_tab.Examples, states: Any, n_classes: gr.State) -> list[Any]:
+    """Return the widgets whose values say what would be run, in the order of ``setup_in``."""
+    where = examples_tab.inputs(tab, states.source, states.pack, n_classes)
+    return [states.edits, panel.question, *panel.choices, *where]
+
+
+def setup_in(made: Edits, question: str, *rest: Any) -> Setup:
+    """Return the set-up that the values of ``setup_widgets`` say."""
+    return stale.setup_of(made, question, rest[:N_CHOICES], rest[N_CHOICES:])
+
+
+def mark(shown: Setup | None, *values: Any) -> dict[str, str]:
+    """Return the mark of old results: what has changed since the shown run."""
+    return stale.told(shown, setup_in(*values))
+
+
+def with_other_answers(shown: Setup | None) -> Setup | None:
+    """Return the shown run's set-up so that none equals it: an answer was written since, until something is found anew."""
+    return None if shown is None else shown._replace(answers="written since")
+
+
+def connect_marks(
+    panel: Panel,
+    tab: examples_tab.Examples,
+    states: Any,
+    n_classes: gr.State,
+    mark_view: gr.HTML,
+    changed: list[Any],
+    answers: list[gr.Textbox],
+) -> None:
+    """Mark old results whenever question, choices, answers, examples or what was changed in them differ from the shown run's."""
+    quick: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": False, "trigger_mode": "always_last"}
+    asked = [states.setup, *setup_widgets(panel, tab, states, n_classes)]
+    for trigger in (panel.question.change, *(choice.change for choice in panel.choices), states.edits.change, *changed):
+        trigger(mark, asked, mark_view, **quick)
+    for box in answers:
+        box.input(with_other_answers, states.setup, states.setup, **quick).then(mark, asked, mark_view, **quick)
+
+
+def own_questions(request: gr.Request, question: str, asked_by: str, *where: Any) -> tuple:
+    """Let the questions of a newly read file win over one left in the box, once, and say so.
+
+    Returns the question, the key of the file whose questions were taken, and the status.
+    """
+    place = Where.of(where)
+    images = examples_tab.SETS.find(f"{visitor(request)}|{place.key}") if place.source == "file" else None
+    if images is None or place.key == asked_by:
+        return (gr.skip(),) * 3
+    own = {text for text in images.questions if text.strip()}
+    if not own:
+        return gr.skip(), place.key, gr.skip()
+    left, now = " ".join((question or "").split()), images.question
+    said = f"The file asks: {now}" if now else f"The file brings {len(own):,} questions of its own."
+    detail = f"The question left in the box, “{left}”, was put aside." if left and left != now else ""
+    return now, place.key, views.status(said, detail, tone="idle")
+
+
 def connect(
     panel: Panel,
     tab: examples_tab.Examples,
@@ -119,33 +177,30 @@ def connect(
     n_classes: gr.State,
     models: dict[str, str],
     answers: list[gr.Textbox],
+    mark_view: gr.HTML,
 ) -> None:
     """Wire Find and Cancel; a finished run's key goes into ``states.run``."""
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     buttons = [panel.find, panel.cancel]
     started = panel.find.click(begin, None, [states.job, panel.status, *buttons], queue=False, **private)
+    widgets = setup_widgets(panel, tab, states, n_classes)
     started.then(
         _bound(models),
-        [
-            states.job,
-            states.edits,
-            panel.question,
-            *panel.choices,
-            *answers,
-            *examples_tab.inputs(tab, states.source, states.pack, n_classes),
-        ],
-        [panel.status, states.run, states.shown_pack, states.shown_model, *buttons],
+        [states.job, *widgets[: 2 + N_CHOICES], *answers, *widgets[2 + N_CHOICES :]],
+        [panel.status, states.run, states.shown_pack, states.shown_model, *buttons, states.setup],
         concurrency_limit=None,
         **private,
-    )
+    ).then(mark, [states.setup, *widgets], mark_view, queue=False, **private)
     panel.cancel.click(cancel, states.job, panel.status, queue=False, **private)
 
 
 def _bound(models: dict[str, str]) -> Any:
     @guarded
     def run(request: gr.Request, *values: Any) -> Iterator[tuple]:
-        """Run and report."""
-        yield from stream(models, visitor(request), *values)
+        """Run and report; a finished run comes with the set-up it was made of."""
+        for step in stream(models, visitor(request), *values):
+            asked = *values[1 : 3 + N_CHOICES], *values[3 + N_CHOICES + MAX_CLASSES :]  # without the answers
+            yield *step, setup_in(*asked) if isinstance(step[1], str) else gr.skip()
 
     return run
 
@@ -199,6 +254,15 @@ def _read(where: Where, owner: str, stop: threading.Event) -> Iterator[Step]:
                 yield step
 
 
+def told_of_question(images: LabelledImages, question: str | None) -> LabelledImages:
+    """Return the images with a note when ``question`` is asked instead of what they came with."""
+    own = {text for text in images.questions if text.strip()} - {question}
+    if question is None or not own:
+        return images
+    what = "the question" if len(own) == 1 else f"the {len(own):,} questions"
+    return replace(images, notes=(*images.notes, f"“{question}” was asked of every image instead of {what} that came with them."))
+
+
 def _work(where: Where, made: Edits, arguments: Arguments, owner: str, written: Sequence[Any] = ()) -> Any:
     def work(progress: Progress) -> str:
         """Return the key of the finished run."""
@@ -208,7 +272,8 @@ def _work(where: Where, made: Edits, arguments: Arguments, owner: str, written: 
             answers = answer_row.given(examples_tab.loaded(where, owner), arguments.question, written)
             return packs.run_pack(name, packs.with_own_question(name, replace(arguments, answers=answers)), progress)
         progress(0.0, "Reading your images")
-        images = edits.apply(examples_tab.loaded(where, owner), made_here).ask(arguments.question)
+        found = examples_tab.loaded(where, owner)
+        images = edits.apply(told_of_question(found, arguments.question), made_here).ask(arguments.question)
         examples_tab.check_asked(images)
         test = packs.held_out(where.pack).ask(arguments.question) if where.source == "pack" else None
         chosen = replace(arguments, answers=answer_row.given(images, arguments.question, written))
