@@ -141,7 +141,8 @@ def figure(info: Info, dark: bool = False) -> go.Figure:
     row, column = np.unravel_index(np.nanargmax(info.share), info.share.shape)
     centre, half = int(info.layers[column]), 0.5
     box = {"x0": centre - half, "x1": centre + half, "y0": int(row) - half, "y1": int(row) + half}
-    result.add_shape(type="rect", line={"color": look.ink, "width": 3}, **box)
+    for colour, width in ((look.ink, 6), (look.page, 2)):  # one in the other: it stands out from dark and light cells alike
+        result.add_shape(type="rect", line={"color": colour, "width": width}, **box)
     result.update_xaxes(title_text="Layer (decoder block)", showgrid=False, zeroline=False, **_layer_ticks(info))
     result.update_yaxes(
         tickvals=list(range(len(info.sites))),

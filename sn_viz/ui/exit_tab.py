@@ -323,7 +323,7 @@ def race_facts(run: Run, finished: Race, now: float, truth: str) -> dict[str, An
         ),
     ]
     if truth:
-        right = "the exit is right" if finished.exit_answer == truth else "the exit is wrong"
+        right = "exit right" if finished.exit_answer == truth else "exit wrong"
         facts.append(views.fact("label", truth, right if early else ""))
     if early and done:
         facts += lead(verdict(run, finished.exit_layer), finished.exit_ms, finished.full_ms)

@@ -74,7 +74,7 @@ def layout() -> Neurons:
                 label="Best neurons: click a row",
                 max_height=430,
                 show_search="filter",
-                column_widths=["15%", "33%", "15%", "13%", "12%", "12%"],
+                column_widths=["14%", "31%", "13%", "13%", "16%", "13%"],
                 wrap=False,
             )
             gr.HTML('<h3 class="sn-h3">All images, by what the neurons say</h3>')
