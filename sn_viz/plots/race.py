@@ -179,7 +179,7 @@ def _add_clock(result: go.Figure, info: Info, layers: list[int], dark: bool) -> 
             y=style.numbers([info.exit_ms]),
             yaxis="y2",
             mode="markers",
-            name=f"exit: {_said(info.exit_answer)} at {milliseconds(info.exit_ms)}",
+            name=f"exit: {_said(info.exit_answer)} at {info.exit_ms:.0f} ms",
             marker={"size": 14, "symbol": "diamond", "color": look.accent},
             hoverinfo="name",
         )
@@ -189,7 +189,7 @@ def _add_clock(result: go.Figure, info: Info, layers: list[int], dark: bool) -> 
             y=style.numbers([info.full_ms] * 2),
             yaxis="y2",
             mode="lines",
-            name=f"full model: {_said(info.full_answer)} at {milliseconds(info.full_ms)}",
+            name=f"full model: {_said(info.full_answer)} at {info.full_ms:.0f} ms",
             line={"color": look.rival, "width": 3, "dash": "dash"},
             hoverinfo="name",
         )

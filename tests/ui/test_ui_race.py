@@ -33,7 +33,7 @@ def test_both_lanes_are_replayed_on_one_clock(planted):
     assert len(frames) == 8
     first = json.loads(frames[0][0])["light"]["data"]
     blocks = next(trace for trace in first if "block finished" in trace["name"])
-    assert blocks["y"] == [None, None] and any(trace["name"].startswith("exit: dog at 5.0 ms") for trace in first)
+    assert blocks["y"] == [None, None] and any(trace["name"].startswith("exit: dog at 5 ms") for trace in first)
     assert frames[0][1]["facts"][1]["note"] == "0 of 6 blocks"
     assert frames[-1][1]["facts"][1]["value"] == "yes" and "not timed" in frames[-1][1]["note"]
 
