@@ -225,7 +225,8 @@ def show_upload(request: gr.Request, run_key: str, example: int, upload: str | N
         return _chosen(run, example), no_race(run), {}
     try:
         UPLOADS.count(owner, [upload])
-        return _shown(*_contestant(run, example, upload)), no_race(run), {}
+        contestant = run_job(lambda _: _contestant(run, example, upload), owner, STOPS.flag(STOPS.new()), READING)
+        return _shown(*contestant), no_race(run), {}
     except UserError as error:
         return {"groups": [], "empty": message(error)}, no_race(run), {}
 
