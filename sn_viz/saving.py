@@ -447,6 +447,7 @@ def _check_facts(facts: Any, neurons: Neurons) -> None:
             for name, split in (("train", train), ("test", test))
             for field in ("pictures", "questions")
         },
+        "the answers are those of other classes": facts.answer_key is None or facts.answer_key.classes == train.classes,
         "a baseline is there twice": len({b.name for b in facts.baselines}) == len(facts.baselines),
         "a baseline has another number of answers than there are test images": all(
             len(b.answers) in (0, len(test.names)) for b in facts.baselines

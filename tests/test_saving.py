@@ -312,6 +312,8 @@ def test_any_value_in_any_place_is_refused_or_is_a_sound_run(folder):
         lambda facts: facts.update(findings={"wordings": {"n": 1, "before": {}, "conditions": [], "sentence": ""}}),
         lambda facts: facts.update(findings={"stability": 3}),
         lambda facts: facts.update(findings={"own": "text"}),
+        lambda facts: facts.update(answer_key={"classes": ["a", "b"], "words": ["a", "b"], "source": "named", "reason": ""}),
+        lambda facts: facts.update(answer_key={"classes": ["no", SIGNS], "words": ["a"], "source": "named", "reason": ""}),
     ],
 )
 def test_a_run_file_that_does_not_fit_is_refused(damage, folder):

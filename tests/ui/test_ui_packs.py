@@ -6,6 +6,7 @@ import os
 import time
 
 from sn_viz.store import ABANDONED_SECONDS
+from sn_viz.ui import packs
 from sn_viz.ui.packs import bound
 
 
@@ -34,3 +35,13 @@ def test_the_newest_run_stays_however_large(tmp_path):
         os.utime(tmp_path / name, (time.time() - 10 * (name == "old"),) * 2)
     bound(tmp_path, max_bytes=50)
     assert [path.name for path in tmp_path.iterdir()] == ["new"]
+
+
+def test_a_damaged_saved_run_is_told_in_one_sentence_and_computed_again(planted, tmp_path, caplog):
+    folder = planted.save(tmp_path / "run")
+    assert packs._saved(folder).to_json() == planted.to_json()
+    text = bytearray((folder / "run.json").read_bytes())
+    text[len(text) // 2] ^= 1
+    (folder / "run.json").write_bytes(text)
+    assert packs._saved(folder) is None
+    assert "damaged" in caplog.text and "Traceback" not in caplog.text
