@@ -1,17 +1,23 @@
 """What may be tested on: checks and aligns labelled images before a run, so that nothing seen in the search is in the test.
 
-Takes and returns ``LabelledImages``; knows nothing about files or models.
+Takes and returns ``LabelledImages``; knows nothing about files or models. What belongs together is in ``groups``, what shows one
+photograph in ``near_duplicates``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from sn_viz.errors import UserError
-from sn_viz.sources.text import label_key
+from sn_viz.groups import all_groups, group_index, merged_groups
+from sn_viz.near_duplicates import near_duplicates
+from sn_viz.sources.text import label_key, listed, quoted
 from sn_viz.types import LabelledImages
+
+ALTERED = "re-encoded, rescaled or cropped"
 
 
 def usable(images: LabelledImages, what: str = "data") -> LabelledImages:
@@ -76,27 +82,137 @@ def align_classes(test: LabelledImages, train: LabelledImages) -> LabelledImages
     return replace(test, labels=new[test.labels], classes=train.classes)
 
 
+def joined(images: LabelledImages) -> LabelledImages:
+    """Return the images with near-duplicates (one photograph re-encoded, rescaled or cropped) in one group, named in the notes.
+
+    Parameters
+    ----------
+    images : LabelledImages
+
+    Returns
+    -------
+    LabelledImages
+        The very same when there are none.
+    """
+    pairs = _alike(images)
+    if not pairs:
+        return images
+    note = (
+        f"{_count(len(pairs), 'pair')} of images show one photograph, {ALTERED}, and are kept on one side of every split: "
+        f"{_named(pairs, images.names)}."
+    )
+    return replace(images, groups=merged_groups(images, pairs), notes=(*images.notes, note))
+
+
 def without_seen(test: LabelledImages, train: LabelledImages) -> LabelledImages:
-    """Return the test examples whose picture, asked the same question, is not among the probing examples; say so in the notes.
+    """Return the test examples that share no picture and no group with a probing example; see `kept_apart`."""
+    return kept_apart(train, test)[1]
+
+
+def kept_apart(train: LabelledImages, test: LabelledImages, drawn: bool = False) -> tuple[LabelledImages, LabelledImages]:
+    """Return both sets, near-duplicates `joined`, and without the test examples that belong together with a probing example.
+
+    Parameters
+    ----------
+    train, test : LabelledImages
+    drawn : bool
+        The pictures were drawn to be different: near-duplicates are not looked for.
+
+    Returns
+    -------
+    (train, test) : tuple of LabelledImages
+        The probing examples are all there. A test example goes when its picture, a near-duplicate of it, or anything of its group
+        is among them, whatever it is asked; the notes of the test name what went.
 
     Raises
     ------
     UserError
-        When nothing is left.
+        When no test example is left.
     """
-    seen = asked(train)
-    fresh = [i for i, pair in enumerate(zip(test.pictures, test.questions, strict=True)) if (pair[0].sha256, pair[1]) not in seen]
-    if not fresh:
+    both, n = _concatenated(train, test), len(train)
+    pairs = [] if drawn else _alike(both)
+    groups = merged_groups(both, pairs) if pairs else both.groups
+    index = group_index(replace(both, groups=groups))
+    gone = np.isin(index[n:], index[:n])
+    if len(test) and gone.all():
         raise UserError(
-            "Every test image is also a probing image.", "Testing on them would say nothing.", "Give other test images."
+            "Every test image is also a probing image, or belongs together with one.",
+            "Testing on them would say nothing.",
+            "Give other test images.",
         )
-    left_out = len(test) - len(fresh)
-    if not left_out:
-        return test
-    note = f"{left_out} test images are also probing images and were left out of the test."
-    return replace(test.take(fresh), notes=(*test.notes, note))
+    within = [(i, j) for i, j in pairs if j < n], [(i, j) for i, j in pairs if i >= n and not gone[[i - n, j - n]].any()]
+    notes = [
+        f"{_count(len(some), 'pair')} of {what} images show one photograph, {ALTERED}, and are kept together: "
+        f"{_named(some, both.names)}."
+        if some
+        else ""
+        for some, what in zip(within, ("probing", "test"), strict=True)
+    ]
+    told = _left_out(train, test, gone, [(i, j - n) for i, j in pairs if i < n <= j])
+    any_name = any(groups)
+    train = replace(train, groups=groups[:n] if any_name else (), notes=_with(train.notes, notes[:1]))
+    test = replace(test, groups=groups[n:] if any_name else (), notes=_with(test.notes, [*notes[1:], *told]))
+    return train, test.take(np.flatnonzero(~gone)) if gone.any() else test
 
 
-def asked(images: LabelledImages) -> set[tuple[str, str]]:
-    """Return the (picture digest, question) pairs of a set."""
-    return {(picture.sha256, question) for picture, question in zip(images.pictures, images.questions, strict=True)}
+def _left_out(train: LabelledImages, test: LabelledImages, gone: np.ndarray, pairs: list[tuple[int, int]]) -> list[str]:
+    """Return a sentence for each reason for which test examples go, naming them; ``gone`` bool (test example,)."""
+    seen = {picture.sha256 for picture in train.pictures}
+    same = gone & np.array([picture.sha256 in seen for picture in test.pictures], bool)
+    told = []
+    if same.any():
+        names = listed([quoted(name) for name in dict.fromkeys(test.names[i] for i in np.flatnonzero(same))])
+        told.append(f"{same.sum()} test images are also probing images and were left out of the test: {names}.")
+    alike = {j: i for i, j in reversed(pairs) if not same[j]}
+    also = gone & ~same & np.isin(np.arange(len(test)), list(alike))
+    if also.any():
+        names = listed([f"{quoted(test.names[j])} is {quoted(train.names[alike[j]])}" for j in sorted(alike)])
+        told.append(
+            f"{also.sum()} test images show the photograph of a probing image, {ALTERED}, and were left out of the test: {names}."
+        )
+    if (rest := gone & ~same & ~also).any():
+        names = dict.fromkeys(test.groups[i] or test.names[i] if test.groups else test.names[i] for i in np.flatnonzero(rest))
+        told.append(
+            f"{rest.sum()} test images belong together with probing images and were left out of the test: "
+            f"{listed([quoted(name) for name in names])}."
+        )
+    return told
+
+
+def shared(train: LabelledImages, test: LabelledImages) -> bool:
+    """Return whether the two have a picture or a group in common."""
+    both = group_index(_concatenated(train, test))
+    return bool(np.isin(both[len(train) :], both[: len(train)]).any())
+
+
+def _concatenated(train: LabelledImages, test: LabelledImages) -> LabelledImages:
+    """Return both sets in one, to be grouped; the labels of the test may count in other classes."""
+    return replace(
+        train,
+        names=train.names + test.names,
+        pictures=train.pictures + test.pictures,
+        labels=np.concatenate([train.labels, test.labels]),
+        questions=train.questions + test.questions,
+        groups=all_groups(train) + all_groups(test),
+    )
+
+
+def _alike(images: LabelledImages) -> list[tuple[int, int]]:
+    """Return pairs of examples whose pictures differ and show one photograph; each picture stands for its first example."""
+    first: dict[str, int] = {}
+    for i, picture in enumerate(images.pictures):
+        first.setdefault(picture.sha256, i)
+    rows = list(first.values())
+    return [(rows[i], rows[j]) for i, j in near_duplicates([images.pictures[row] for row in rows])]
+
+
+def _named(pairs: Sequence[tuple[int, int]], names: Sequence[str]) -> str:
+    return listed([f"{quoted(names[i])} and {quoted(names[j])}" for i, j in pairs])
+
+
+def _with(notes: tuple[str, ...], more: Sequence[str]) -> tuple[str, ...]:
+    return (*notes, *filter(None, more))
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}{'' if n == 1 else 's'}"

@@ -26,14 +26,15 @@ from sn_viz.decision import measure_latency, model_version, predict
 from sn_viz.errors import UserError
 from sn_viz.exits import available_sites, layers_of
 from sn_viz.extract import extract
-from sn_viz.held_out import align_classes, asked, usable, without_seen
+from sn_viz.groups import group_index, most_folds
+from sn_viz.held_out import align_classes, joined, kept_apart, shared, usable
 from sn_viz.models.catalog import lasting_name
 from sn_viz.models.once import model_named
 from sn_viz.progress import Stages, part, silent
 from sn_viz.search import best_scores_under_null, find_stumps, warm_up_beside
 from sn_viz.sites import site_names
 from sn_viz.sources.text import clean_question
-from sn_viz.statistics import choose_exit_layer, cross_validated_layers, selection_stability, wilson
+from sn_viz.statistics import accuracy_interval, choose_exit_layer, cross_validated_layers, selection_stability
 from sn_viz.store import Store
 from sn_viz.types import Activations, Baseline, Config, LabelledImages, LayerAccuracy, Progress, Run, Stumps, Votes
 
@@ -66,7 +67,8 @@ def run(
     config : Config
         Every choice.
     train, test : LabelledImages
-        Probing and test split: the same classes, no example in common.
+        Probing and test split: the same classes, no picture and no group in common. Without test images nothing is measured, and
+        every accuracy is NaN.
     vlm : Vlm
         The frozen model.
     progress : callable
@@ -79,20 +81,28 @@ def run(
     Run
         Nothing in it was chosen by looking at ``test``.
     """
-    assert not asked(train) & asked(test), "selection and test examples must differ"
+    assert not shared(train, test), "selection and test examples must differ"
+    groups = group_index(train)
     stage, n_classes, cache = Stages(progress), len(train.classes), cache or Store()
     with stage("extract", 0.30, "Reading activations") as report:
         read = partial(extract, vlm, sites=config.sites or "all", cache=cache, also=sites_read_by(config.compare))
         share = len(train) / (len(train) + len(test))
-        seen, unseen = read(train, progress=part(report, 0, share)), read(test, progress=part(report, share, 1))
+        seen = read(train, progress=part(report, 0, share))
+        unseen = read(test, progress=part(report, share, 1)) if len(test) else seen.take([])
     with stage("search", 0.35, "Looking for super neurons"):
         stumps = find_stumps(seen.values, train.labels, config.rule, config.metric, n_classes)
         voters = voters_by_layer(stumps, seen.neurons, config.voters, n_classes)
     with stage("choose", 0.45, "Choosing the exit layer on the probing images") as report:
         choices = (config.rule, config.metric, config.voters, config.weighting, n_classes)
-        correct = cross_validated_layers(seen.values, train.labels, seen.neurons, *choices, seed=config.seed, progress=report)
+        correct = cross_validated_layers(
+            seen.values, train.labels, seen.neurons, *choices, seed=config.seed, progress=report, groups=groups
+        )
         layers = seen.neurons.layers
-        exit_layer = layers[choose_exit_layer(correct) - 1] if config.exit_layer is None else config.exit_layer
+        exit_layer = (
+            layers[choose_exit_layer(correct, groups=groups if len(correct) else None) - 1]
+            if config.exit_layer is None
+            else config.exit_layer
+        )
     with stage("vote", 0.46, "Voting on the test images"):
         votes = votes_by_layer(unseen.values, voters, n_classes, config.weighting, layers.start)
     with stage("baselines", 0.80, "Comparing with other methods") as report:
@@ -100,14 +110,14 @@ def run(
         if "full-model" in config.compare:
             key = observed(vlm, train, key, part(report, 0.0, 0.05))
         context = Context(vlm, train, test, seen.values, unseen.values, seen.neurons, config.seed, report, cache, key)
-        baselines, left_out = compare(config.compare, context)
+        baselines, left_out = compare(config.compare if len(test) else (), context)
     with stage("null", 0.88, "Asking what luck alone would find"):
         labellings = int(np.clip(NULL_BUDGET / max(seen.values.size, 1), 20, 100))
-        null_scores = best_scores_under_null(seen.values, train.labels, config.metric, config.rule, labellings, config.seed)
+        null_scores = best_scores_under_null(seen.values, train.labels, config.metric, config.rule, labellings, config.seed, groups)
     with stage("stability", 0.90, "Drawing the probing images again"):
         stability = stability_of(config, seen, voters[exit_layer - layers.start], train, exit_layer)
     with stage("latency", 1.0, "Timing, one image at a time") as report:
-        exit_ms, layer_ms = measure_latency(config, vlm, test, seen, voters, exit_layer, report, key)
+        exit_ms, layer_ms = measure_latency(config, vlm, test if len(test) else train, seen, voters, exit_layer, report, key)
     found = Run(
         config=config,
         train=train,
@@ -119,7 +129,7 @@ def run(
         voters=voters,
         exit_layer=exit_layer,
         votes=votes,
-        by_layer=layer_accuracies(votes, test.labels, correct, layer_ms),
+        by_layer=layer_accuracies(votes, test, correct, layer_ms),
         baselines=timed_alike(baselines, exit_ms),
         null_scores=null_scores,
         latency_ms=exit_ms,
@@ -136,7 +146,7 @@ def stability_of(config: Config, seen: Activations, voters: Stumps, train: Label
     reach, n_classes = seen.neurons.up_to(exit_layer), len(train.classes)
     n = int(np.clip(STABILITY_BUDGET / max(reach * len(train), 1), 5, 20))
     choices = config.rule, config.metric, config.voters, n_classes, n, config.seed
-    again = selection_stability(seen.values[:, :reach], train.labels, voters.neuron, *choices)
+    again = selection_stability(seen.values[:, :reach], train.labels, voters.neuron, *choices, groups=group_index(train))
     columns = {int(neuron): float(share) for neuron, share in zip(voters.neuron, again, strict=True)}
     return {
         "again": list(columns.values()),
@@ -259,13 +269,13 @@ def _checked_exit(exit_layer: int | str | None, vlm: Vlm, sites: tuple[str, ...]
     return checked_layer(exit_layer, layers[-1], 1 - layers.start)
 
 
-def layer_accuracies(votes: Votes, labels: np.ndarray, correct: np.ndarray, layer_ms: np.ndarray) -> tuple[LayerAccuracy, ...]:
+def layer_accuracies(votes: Votes, test: LabelledImages, correct: np.ndarray, layer_ms: np.ndarray) -> tuple[LayerAccuracy, ...]:
     """Combine held-out accuracy, cross-validated accuracy (``correct``, share (example, layer)) and latency of every exit layer."""
-    right = (votes.predicted == labels[:, None]).sum(axis=0)
-    cv = correct.mean(axis=0) if len(correct) else np.full(len(right), np.nan)
+    right, groups = votes.predicted == test.labels[:, None], group_index(test)
+    cv = correct.mean(axis=0) if len(correct) else np.full(right.shape[1], np.nan)
     return tuple(
-        LayerAccuracy(l + votes.first_layer, wilson(int(right[l]), len(labels)), float(cv[l]), float(layer_ms[l]))
-        for l in range(len(right))
+        LayerAccuracy(l + votes.first_layer, accuracy_interval(right[:, l], groups), float(cv[l]), float(layer_ms[l]))
+        for l in range(right.shape[1])
     )
 
 
@@ -289,9 +299,12 @@ def versions(vlm: Vlm) -> dict[str, str]:
 
 
 def load_splits(data: Any, question: str | None, test: Any, test_size: float, seed: int) -> tuple[LabelledImages, LabelledImages]:
-    """Load ``data`` (and ``test``) and return the probing and test split, checked and disjoint."""
+    """Load ``data`` (and ``test``) and return the probing and test split, checked, without a picture or a group in common.
+
+    The test split is empty where groups leave nothing to test on; its first note says so.
+    """
     from sn_viz.sources import load_images
-    from sn_viz.sources.split import own_split, split
+    from sn_viz.sources.split import nothing_held_out, own_split, split
 
     packed = _load_pack(data, seed)
     loaded = packed[0] if packed else load_images(data, question)
@@ -299,15 +312,28 @@ def load_splits(data: Any, question: str | None, test: Any, test_size: float, se
     if packed is not None and test is None:
         train, held_out = (split.ask(question) for split in packed)
         train = usable(train)
-        return train, without_seen(align_classes(held_out, train), train)
+        if most_folds(train.labels, group_index(train), 2) < 2:
+            return train, nothing_held_out(train, _demonstration(data))
+        return kept_apart(train, align_classes(held_out, train), drawn=_is_pack(data))
     images = usable((packed[0] if packed else loaded).ask(question))
     if test is None:
-        return split(images, test_size, seed)
+        return split(joined(images), test_size, seed)
     packed_test = _load_pack(test, seed)
     tested = packed_test[1] if packed_test else load_images(test, question)
     own = own_split(tested)
     held_out = usable((own[1] if own else tested).ask(question), "test set")
-    return images, without_seen(align_classes(held_out, images), images)
+    return kept_apart(images, align_classes(held_out, images))
+
+
+def _is_pack(data: Any) -> bool:
+    return isinstance(data, str) and data.startswith("pack:")
+
+
+def _demonstration(data: Any) -> str:
+    """Return why nothing can be measured on a sample pack, for people; "" for other data."""
+    from sn_viz.sources.pack import pack_names
+
+    return next((pack.demonstration for pack in pack_names() if _is_pack(data) and data == f"pack:{pack.name}"), "")
 
 
 def _load_pack(data: Any, seed: int) -> tuple[LabelledImages, LabelledImages] | None:

@@ -25,6 +25,7 @@ from jaxtyping import Bool, Float, Int
 from sn_viz.certificates import certified, check_level, exact_interval, images_needed, p_values, upper_bounds
 from sn_viz.errors import UserError
 from sn_viz.formatting import percent
+from sn_viz.groups import group_index, one_of_each
 from sn_viz.types import AnswerKey, Interval, Neurons, Run, Stumps, Votes
 
 if TYPE_CHECKING:
@@ -457,6 +458,8 @@ def trial_of_run(
 ) -> Trial:
     """Split a run's test images in two, choose the policy on one part and measure it on the other.
 
+    Where test examples share a picture or a group, one of each group is drawn first: what is certified rests on independent images.
+
     Parameters
     ----------
     run : Run
@@ -487,7 +490,7 @@ def trial_of_run(
             "The full model was not asked.",
             f"Find again and compare with {FULL_MODEL!r}.",
         )
-    order = np.random.default_rng(seed).permutation(len(run.test))
+    order = np.random.default_rng(seed).permutation(one_of_each(group_index(run.test), seed))
     split = round(calibration * len(order))
     first, second = np.sort(order[:split]), np.sort(order[split:])
     labels = run.test.labels

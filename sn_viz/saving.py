@@ -24,9 +24,10 @@ from typing import Any
 import numpy as np
 
 from sn_viz.errors import UserError
+from sn_viz.groups import group_index, n_groups
 from sn_viz.models.folders import folder_of, remember, saved_name
 from sn_viz.run_arrays import STUMP_FIELDS, arrays_of, check_values, digest, layouts, open_regular, read_arrays
-from sn_viz.types import Baseline, Config, LabelledImages, LayerAccuracy, Neurons, Picture, Run, Stumps, Votes
+from sn_viz.types import Baseline, Config, Interval, LabelledImages, LayerAccuracy, Neurons, Picture, Run, Stumps, Votes
 from sn_viz.verdict import verdict
 
 FORMAT = 2
@@ -231,8 +232,8 @@ def summary(run: Run) -> dict[str, Any]:
     at_exit = run.by_layer[run.exit_index]
     baselines = {baseline.name.replace("-", "_"): baseline for baseline in run.baselines}
     accuracy = {name: None for name in METHODS}
-    accuracy |= {name: None if b.accuracy is None else asdict(b.accuracy) for name, b in baselines.items()}
-    accuracy["super_neurons"] = asdict(at_exit.accuracy)
+    accuracy |= {name: _measured(b.accuracy) for name, b in baselines.items()}
+    accuracy["super_neurons"] = _measured(at_exit.accuracy)
     ms = run.latency_ms
     facts = {
         "model": run.config.model_name,
@@ -240,6 +241,8 @@ def summary(run: Run) -> dict[str, Any]:
         "classes": list(run.train.classes),
         "n_train": len(run.train),
         "n_test": len(run.test),
+        "n_groups": {"train": n_groups(group_index(run.train)), "test": n_groups(group_index(run.test))},
+        "no_held_out": run.no_held_out or None,
         "exit_layer": run.exit_layer,
         "exit_layer_name": run.neurons.layer_name(run.exit_layer),
         "n_layers": run.neurons.n_layers,
@@ -252,8 +255,8 @@ def summary(run: Run) -> dict[str, Any]:
                 "layer": row.layer,
                 "name": run.neurons.layer_name(row.layer),
                 "accuracy": row.accuracy.value,
-                "low": row.accuracy.low,
-                "high": row.accuracy.high,
+                "low": row.accuracy.low if row.accuracy.n else None,
+                "high": row.accuracy.high if row.accuracy.n else None,
                 "cv_accuracy": row.cv_accuracy,
                 "latency_ms": row.latency_ms,
             }
@@ -282,6 +285,13 @@ def summary(run: Run) -> dict[str, Any]:
         "findings": dict(run.findings),
     }
     return _plain(facts)
+
+
+def _measured(interval: Interval | None) -> dict[str, Any] | None:
+    """Return an interval as plain values, all of them None but ``n`` when nothing was measured."""
+    if interval is None:
+        return None
+    return asdict(interval) if interval.n else {"value": None, "low": None, "high": None, "n": 0}
 
 
 def _unnamed(baseline: Baseline) -> list[dict[str, Any]]:
@@ -448,6 +458,9 @@ def _check_facts(facts: Any, neurons: Neurons) -> None:
             for field in ("pictures", "questions")
         },
         "the answers are those of other classes": facts.answer_key is None or facts.answer_key.classes == train.classes,
+        "a split has neither a group for each image nor none": all(
+            len(split.groups) in (0, len(split.names)) for split in (train, test)
+        ),
         "a baseline is there twice": len({b.name for b in facts.baselines}) == len(facts.baselines),
         "a baseline has another number of answers than there are test images": all(
             len(b.answers) in (0, len(test.names)) for b in facts.baselines

@@ -22,6 +22,7 @@ import numpy as np
 from jaxtyping import Float32, Int64, Shaped, UInt16
 
 from sn_viz.errors import UserError
+from sn_viz.groups import shuffled_labels
 from sn_viz.rules import RULES, Rule
 from sn_viz.types import Stumps
 
@@ -145,6 +146,7 @@ def best_scores_under_null(
     rule: str = "best-split",
     n_labellings: int = 100,
     seed: int = 0,
+    groups: np.ndarray | None = None,
 ) -> Float32[np.ndarray, " labelling"]:
     """Return how well the best neuron does when the labels are shuffled and mean nothing.
 
@@ -157,6 +159,9 @@ def best_scores_under_null(
         As in ``find_stumps``.
     n_labellings : int
     seed : int
+    groups : int (example,), optional
+        From ``sn_viz.groups.group_index``, where examples share a picture or a group: groups exchange their labels as wholes, and
+        class sizes may change; see ``sn_viz.groups.shuffled_labels``.
 
     Returns
     -------
@@ -170,12 +175,13 @@ def best_scores_under_null(
     values, labels, n_classes = _checked(values, labels, None)
     code = _metric_code(metric)
     rng = np.random.default_rng(seed)
-    shuffled = np.stack([rng.permutation(labels) for _ in range(n_labellings)], axis=1) if n_labellings else labels[:, :0]
+    labellings = [shuffled_labels(labels, groups, rng) for _ in range(n_labellings)]
+    shuffled = np.stack(labellings, axis=1) if n_labellings else labels[:, :0]
     if RULES[rule](np.zeros((2, 1), np.float32), np.array([True, False])) is not None:
         scores = [find_stumps(values, column, rule, metric, n_classes).score for column in shuffled.T]
         return np.array([np.nan if np.isnan(one).all() else np.nanmax(one) for one in scores], np.float32)
     spoken = [1] if n_classes == 2 else range(n_classes)
-    per_class = [_null_of_class(values, shuffled == c, code) for c in spoken]
+    per_class = [_null_by_size(values, shuffled == c, code) for c in spoken]
     with np.errstate(invalid="ignore"):
         return np.fmax.reduce(per_class).astype(np.float32)
 
@@ -416,6 +422,14 @@ def _strip_searcher(labels: np.ndarray, n_classes: int, spoken: np.ndarray, rule
 
     trial = rule(np.zeros((2, 1), np.float32), np.array([True, False]))
     return every_cut if trial is None else fixed_cut
+
+
+def _null_by_size(values: np.ndarray, is_class: np.ndarray, code: int) -> np.ndarray:
+    """Return what `_null_of_class` does, for labellings whose classes need not be equally large."""
+    sizes, found = is_class.sum(axis=0), np.full(is_class.shape[1], np.nan)
+    for size in np.unique(sizes):
+        found[sizes == size] = _null_of_class(values, np.ascontiguousarray(is_class[:, sizes == size]), code)
+    return found
 
 
 def _null_of_class(values: np.ndarray, is_class: np.ndarray, code: int) -> np.ndarray:

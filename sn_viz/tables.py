@@ -22,7 +22,7 @@ def print_run(run: Run, console: Console) -> None:
     console.print(f"[bold]{escape(question)}[/]  {escape(' / '.join(run.train.classes))}", highlight=False)
     console.print(
         f"{escape(run.config.model_name)}: {_layers(run)}, {len(run.neurons):,} neurons. "
-        f"{len(run.train)} images to find neurons, {len(run.test)} others to test them.",
+        f"{len(run.train)} images to find neurons, {len(run.test) or 'none'} {'others ' if len(run.test) else ''}to test them.",
         highlight=False,
     )
     console.print(verdict_line(run), highlight=False)

@@ -134,6 +134,9 @@ class LabelledImages:
     """The published benchmark whose own rule reads the answers to these questions; "" for ours."""
     parts: tuple[str, ...] = ()
     """"train" or "test", one per example, where the data brought its own splits; else empty."""
+    groups: tuple[str, ...] = ()
+    """What each example belongs to besides its picture (a person, a recording), "" where to nothing; () when nobody said so.
+    Examples of one group, or of one picture, are never on both sides of a test; see `sn_viz.groups`."""
 
     def __len__(self) -> int:
         return len(self.names)
@@ -153,6 +156,7 @@ class LabelledImages:
             labels=self.labels[rows],
             questions=tuple(self.questions[i] for i in rows),
             parts=tuple(self.parts[i] for i in rows) if self.parts else (),
+            groups=tuple(self.groups[i] for i in rows) if self.groups else (),
         )
 
     def ask(self, question: str | None) -> LabelledImages:
@@ -219,6 +223,11 @@ class Activations:
     def __len__(self) -> int:
         return len(self.values)
 
+    def take(self, index: np.ndarray | Sequence[int]) -> Activations:
+        """Return the examples at ``index`` (int (n,)), in that order; ``key`` stays."""
+        rows = np.asarray(index, np.int64)
+        return replace(self, values=self.values[rows], labels=self.labels[rows])
+
     def of_sites(self, names: Sequence[str]) -> Activations:
         """Return the neurons of some of the sites only, in the same order; ``key`` stays."""
         kept = tuple(name for name in self.neurons.site_names if name in names)
@@ -274,13 +283,13 @@ class Votes:
 
 @dataclass(frozen=True)
 class Interval:
-    """A measured fraction with its 95 % interval (Wilson, unless a note says otherwise)."""
+    """A measured fraction with its 95 % interval (Wilson, unless a note says otherwise); NaN, from 0 to 1, when not measured."""
 
     value: float
     low: float
     high: float
     n: int
-    """How many images it was measured on."""
+    """How many examples it was measured on; 0 when it was not measured."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -346,6 +355,11 @@ class Run:
     """What each class is answered with; None in runs that were saved before it was kept."""
     findings: dict[str, dict[str, Any]] = field(default_factory=dict)
     """What was asked of the run beyond its own search, by name, as plain JSON values: see `sn_viz.checks`."""
+
+    @property
+    def no_held_out(self) -> str:
+        """Why nothing could be tested, for people; "" when something was. Then every accuracy is NaN, of 0 examples."""
+        return "" if len(self.test) else next(iter(self.test.notes), "There are no test images.")
 
     @property
     def exit_index(self) -> int:

@@ -11,7 +11,7 @@ from sn_viz.bench.crossed import accuracy_interval, difference_interval, spread
 from sn_viz.bench.tasks import FULL, QUICK, Material, Plan, drawn, jobs_of, markdown, rows_of, work
 from sn_viz.cli import main
 from sn_viz.errors import UserError
-from sn_viz.held_out import asked
+from sn_viz.held_out import shared
 from sn_viz.sources.pack import pack_names
 
 SMALL = Plan(("night", "colour-of-car"), (5, 8), 40, 12, 2, (5,), 1)
@@ -55,7 +55,7 @@ def test_a_draw_is_even_differs_from_the_next_and_never_holds_a_test_image(llava
     draws = [material.rows(8, draw) for draw in range(3)]
     for rows in draws:
         assert len(set(rows)) == 8 and np.bincount(material.pool.labels[rows]).tolist() == [4, 4]
-        assert not asked(material.pool.take(rows)) & asked(material.test)
+        assert not shared(material.pool.take(rows), material.test)
     assert len({tuple(sorted(rows)) for rows in draws}) == 3
     assert sorted(np.bincount(material.pool.labels[material.rows(5, 0)])) == [2, 3]
     labels = np.arange(60) % 6

@@ -1,10 +1,14 @@
 """Nothing that was seen in the search is tested on."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from PIL import Image
+from sklearn.datasets import load_sample_images
 
 from sn_viz.errors import UserError
-from sn_viz.held_out import align_classes, asked, usable, without_seen
+from sn_viz.held_out import align_classes, joined, kept_apart, shared, usable, without_seen
 from sn_viz.types import LabelledImages, Picture
 
 
@@ -42,15 +46,49 @@ def test_an_unknown_class_in_the_test_set_is_named():
         align_classes(images([0, 1], ("no", "maybe")), images([0, 1]))
 
 
-def test_probing_images_leave_the_test_set_unless_asked_something_else():
+def test_probing_pictures_leave_the_test_whatever_they_are_asked():
     train = images([0, 1])
     test = images([0, 1, 0], questions=["Is it?", "Is it red?", "Is it?"])
     fresh = without_seen(test, train)
-    assert len(fresh) == 2
-    assert not asked(fresh) & asked(train)
-    assert "1 test images" in fresh.notes[-1]
+    assert fresh.names == ("2.png",)
+    assert not shared(train, fresh) and shared(train, test)
+    assert "2 test images are also probing images" in fresh.notes[-1] and "1.png" in fresh.notes[-1]
+
+
+def test_a_group_of_the_probing_images_leaves_the_test_and_is_named():
+    train = replace(images([0, 1]), groups=("Ann", ""))
+    test = replace(images([0, 1, 1], first=50), groups=("Ann", "Bob", ""))
+    fresh = without_seen(test, train)
+    assert fresh.names == ("1.png", "2.png")
+    assert "1 test images belong together with probing images" in fresh.notes[-1] and "'Ann'" in fresh.notes[-1]
+
+
+def test_a_group_is_left_out_whole_when_one_of_its_pictures_was_seen():
+    train = images([0, 1])
+    test = replace(images([0, 1, 1, 0], first=1), groups=("", "", "", ""))
+    assert len(without_seen(test, train)) == 3
+    assert len(without_seen(replace(test, groups=("Ann", "Ann", "", "Ann")), train)) == 1
 
 
 def test_a_test_set_of_probing_images_only_is_refused():
     with pytest.raises(UserError, match="Every test image"):
         without_seen(images([0, 1]), images([0, 1]))
+
+
+def test_near_duplicates_are_one_group_and_those_of_probing_pictures_leave_the_test():
+    photo, other = (Picture(np.asarray(part)) for part in halves_of_a_photograph())
+    smaller = Picture(np.asarray(Image.fromarray(photo.pixels).resize((150, 200))))
+    both = replace(images([0, 1]), names=("a.png", "b.jpg"), pictures=(photo, smaller))
+    together = joined(both)
+    assert together.groups[0] == together.groups[1] != ""
+    assert "1 pair of images show one photograph" in together.notes[-1] and "'a.png' and 'b.jpg'" in together.notes[-1]
+    train = replace(images([0, 1], first=9), pictures=(photo, images([0], first=90).pictures[0]))
+    test = replace(images([0, 1]), names=("small.png", "other.png"), pictures=(smaller, other))
+    _, fresh = kept_apart(train, test)
+    assert fresh.names == ("other.png",)
+    assert "'small.png' is '0.png'" in fresh.notes[-1]
+
+
+def halves_of_a_photograph():
+    photo = Image.fromarray(load_sample_images().images[0])
+    return photo.crop((0, 0, 300, 400)), photo.crop((340, 0, 640, 400))

@@ -15,7 +15,7 @@ FLOORS = (
     ),
     ("models", "sites", "rules", "sources", "tiny", "store", "search_kernels", "search_sort", "search_fixed"),
     (
-        *("types", "errors", "registry", "progress", "paths"),
+        *("types", "errors", "registry", "progress", "paths", "groups", "near_duplicates"),
         *("formatting", "intervals", "verdict", "thumbnails", "stump_scores"),
     ),
 )

@@ -108,10 +108,10 @@ def test_a_layer_without_defined_neurons_is_right_about_nothing():
 
 
 def test_every_fold_holds_every_class():
-    from sn_viz.statistics import _stratified
+    from sn_viz.groups import grouped_folds
 
     labels = np.array([0] * 7 + [1] * 20 + [2] * 5)
-    fold = _stratified(labels, 5, seed=0)
+    fold = grouped_folds(labels, None, 5, seed=0)
     assert all(set(labels[fold == number]) == {0, 1, 2} for number in range(5))
     assert max(np.bincount(fold)) - min(np.bincount(fold)) <= 1
 

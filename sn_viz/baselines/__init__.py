@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sn_viz.baselines.answers.key import answer_key
+from sn_viz.groups import group_index
 from sn_viz.latency import median_milliseconds
 from sn_viz.progress import part, silent
 from sn_viz.registry import Registry
-from sn_viz.statistics import wilson
+from sn_viz.statistics import accuracy_interval
 from sn_viz.types import Activations, AnswerKey, Baseline, Interval, LabelledImages, Neurons, Picture, Progress
 
 if TYPE_CHECKING:
@@ -61,6 +62,16 @@ class Context:
         return len(self.train.classes)
 
     @cached_property
+    def groups(self) -> np.ndarray:
+        """Which probing examples belong together, int64 (example,): folds and images held back are drawn by whole groups."""
+        return group_index(self.train)
+
+    @cached_property
+    def test_groups(self) -> np.ndarray:
+        """Which test examples belong together, int64 (example,)."""
+        return group_index(self.test)
+
+    @cached_property
     def residual(self) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
         """The residual stream after each layer, layer 1 first: (probing, test), float32 (example, unit) each.
 
@@ -87,12 +98,13 @@ class Context:
         return seen, unseen
 
     def accuracy(self, predicted: np.ndarray) -> Interval:
-        """Return the share of test images whose label is ``predicted`` (int (example,)), with its interval."""
-        return wilson(int(np.sum(predicted == self.test.labels)), len(self.test))
+        """Return the share of test images whose label is ``predicted`` (int (example,)), with its interval; NaN without any."""
+        return accuracy_interval(predicted == self.test.labels, self.test_groups)
 
     def latency_ms(self, label_of: Callable[[tuple[Picture, str]], object]) -> float:
-        """Return the median milliseconds of ``label_of((picture, question))`` over a few test images."""
-        return median_milliseconds(label_of, list(zip(self.test.pictures, self.test.questions, strict=True))[:N_TIMED])
+        """Return the median milliseconds of ``label_of((picture, question))`` over a few images, of the test where it has any."""
+        timed = self.test if len(self.test) else self.train
+        return median_milliseconds(label_of, list(zip(timed.pictures, timed.questions, strict=True))[:N_TIMED])
 
 
 BASELINES: Registry[Callable[[Context], Baseline]] = Registry("baseline", "sn_viz.baselines")

@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sn_viz.baselines import BASELINES, Context, reads
 from sn_viz.baselines.logit_lens import residual_after
+from sn_viz.groups import grouped_folds, is_single, most_folds
 from sn_viz.types import Baseline
 
 STRENGTHS = (0.001, 0.01, 0.1, 1.0)
@@ -31,7 +32,7 @@ def run(context: Context) -> Baseline:
     fitted, scores, on_test = [], [], []
     for layer, (seen, unseen) in enumerate(context.residual, start=1):
         context.progress(layer / (n_layers + 1), f"Linear probe: layer {layer} of {n_layers}")
-        probe, score = fit_probe(seen, labels, context.seed)
+        probe, score = fit_probe(seen, labels, context.seed, context.groups)
         fitted.append(probe)
         scores.append(score)
         on_test.append(probe.predict(np.nan_to_num(unseen)))
@@ -48,7 +49,7 @@ def run(context: Context) -> Baseline:
     )
 
 
-def fit_probe(values: np.ndarray, labels: np.ndarray, seed: int = 0) -> tuple:
+def fit_probe(values: np.ndarray, labels: np.ndarray, seed: int = 0, groups: np.ndarray | None = None) -> tuple:
     """Fit a standardised logistic regression whose strength is chosen by cross-validation.
 
     Parameters
@@ -59,25 +60,35 @@ def fit_probe(values: np.ndarray, labels: np.ndarray, seed: int = 0) -> tuple:
         int64 (example,), at least two classes.
     seed : int
         Of the folds.
+    groups : numpy.ndarray, optional
+        int64 (example,), from `sn_viz.groups.group_index`: examples of one group are left out together.
 
     Returns
     -------
     tuple
-        The fitted scikit-learn pipeline and its cross-validated balanced accuracy. With a class of one example nothing can be
+        The fitted scikit-learn pipeline and its cross-validated balanced accuracy. With a class of one group nothing can be
         cross-validated: the strongest regularisation is taken and the score is that on the probing examples.
         On ties the stronger regularisation wins.
     """
     values = np.nan_to_num(values)
-    folds = min(MAX_FOLDS, int(np.unique(labels, return_counts=True)[1].min()))
+    folds = most_folds(labels, groups, MAX_FOLDS)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         if folds < 2:
             probe = _probe(STRENGTHS[0]).fit(values, labels)
             return probe, probe.score(values, labels)
-        split = StratifiedKFold(folds, shuffle=True, random_state=seed)
-        scores = np.mean([_path_scores(values, labels, *rows) for rows in split.split(values, labels)], axis=0)
+        scores = np.mean([_path_scores(values, labels, *rows) for rows in _folds(labels, groups, folds, seed)], axis=0)
         best = int(np.argmax(scores))
         return _probe(STRENGTHS[best]).fit(values, labels), float(scores[best])
+
+
+def _folds(labels: np.ndarray, groups: np.ndarray | None, folds: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return (fitted, held out) of each fold, int64 (row,) each: scikit-learn's, or whole groups where examples share any."""
+    if is_single(groups):
+        return list(StratifiedKFold(folds, shuffle=True, random_state=seed).split(labels, labels))
+    fold = grouped_folds(labels, groups, folds, seed)
+    rows = [(np.flatnonzero(fold != number), np.flatnonzero(fold == number)) for number in range(folds)]
+    return [(fitted, held_out) for fitted, held_out in rows if len(held_out) and len(np.unique(labels[fitted])) > 1]
 
 
 def _path_scores(values: np.ndarray, labels: np.ndarray, fitted: np.ndarray, held_out: np.ndarray) -> list[float]:

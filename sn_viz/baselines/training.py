@@ -22,6 +22,7 @@ from sn_viz.baselines import Context
 from sn_viz.baselines.answers import answer_words
 from sn_viz.baselines.logit_lens import spoken
 from sn_viz.errors import UserError
+from sn_viz.groups import drawn_apart, n_groups
 from sn_viz.models import Vlm
 from sn_viz.types import LabelledImages, Picture
 
@@ -121,7 +122,7 @@ def teach(context: Context, module: Any, recipe: Recipe, what: str) -> Taught:
     """
     began, vlm, train = time.perf_counter(), context.vlm, context.train
     words, starts = distinct_words(vlm, context)
-    apart = held_back(train.labels, recipe, context.seed)
+    apart = held_back(train.labels, recipe, context.seed, context.groups)
     lesson, judge = train.take(np.flatnonzero(~apart)), train.take(np.flatnonzero(apart))
     weights = [weight for weight in module.parameters() if weight.requires_grad]
     n_steps = recipe.steps(len(lesson))
@@ -180,7 +181,7 @@ def distinct_words(vlm: Vlm, context: Context) -> tuple[tuple[str, ...], tuple[l
     )
 
 
-def held_back(labels: np.ndarray, recipe: Recipe, seed: int) -> np.ndarray:
+def held_back(labels: np.ndarray, recipe: Recipe, seed: int, groups: np.ndarray | None = None) -> np.ndarray:
     """Return which probing images say when to stop, bool (example,).
 
     Parameters
@@ -189,23 +190,25 @@ def held_back(labels: np.ndarray, recipe: Recipe, seed: int) -> np.ndarray:
         int64 (example,).
     recipe : Recipe
     seed : int
+    groups : numpy.ndarray, optional
+        int64 (example,), from `sn_viz.groups.group_index`: whole groups are held back.
 
     Returns
     -------
     numpy.ndarray
-        Of every class the same share, at least one of a class with three examples or more, and none of a smaller class; none at
-        all when there are too few images.
+        Of every class the same share, at least one of a class with three groups or more, and none of a smaller class; none at all
+        when there are too few images, or when groups leave no choice.
     """
-    apart = np.zeros(len(labels), bool)
+    nothing = np.zeros(len(labels), bool)
     if len(labels) < recipe.least_to_hold_back:
-        return apart
+        return nothing
     share = min(recipe.held_back, recipe.most_held_back / len(labels))
-    random = np.random.default_rng(seed)
-    for c in np.unique(labels):
-        members = np.flatnonzero(labels == c)
-        if len(members) >= 3:
-            apart[random.permutation(members)[: max(1, round(share * len(members)))]] = True
-    return apart
+    groups, wanted = np.arange(len(labels)) if groups is None else groups, []
+    for c in range(int(labels.max()) + 1):
+        enough = n_groups(groups[labels == c]) >= 3
+        wanted.append(max(1, round(share * int((labels == c).sum()))) if enough else 0)
+    apart = drawn_apart(labels, groups, wanted, seed)
+    return nothing if apart is None else apart
 
 
 class _Loss:

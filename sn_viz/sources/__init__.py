@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from sn_viz.errors import UserError
+from sn_viz.groups import all_groups
 from sn_viz.registry import Registry
 from sn_viz.sources.budget import DEFAULT, Budget
 from sn_viz.sources.gather import Found, Note, check, gather
@@ -27,7 +28,7 @@ __all__ = ["SOURCES", "Budget", "Source", "check", "load_images", "save_folders"
 
 PACK, HUB, BENCH = "pack:", "hub:", "bench:"
 ALLOWED = (
-    "Give a folder with one sub-folder of images per class, a zip of it, a CSV or JSONL table (image,label[,question]), "
+    "Give a folder with one sub-folder of images per class, a zip of it, a CSV or JSONL table (image,label[,question][,group]), "
     "pack:NAME, hub:OWNER/NAME or bench:NAME=FOLDER."
 )
 
@@ -53,7 +54,12 @@ from sn_viz.sources.split import split  # noqa: E402
 
 
 def load_images(
-    data: object, question: str | None = None, *, labels: Sequence[str] | None = None, budget: Budget = DEFAULT
+    data: object,
+    question: str | None = None,
+    *,
+    labels: Sequence[str] | None = None,
+    groups: Sequence[str] | None = None,
+    budget: Budget = DEFAULT,
 ) -> LabelledImages:
     """Load labelled images from anything that holds them.
 
@@ -68,6 +74,9 @@ def load_images(
         Asked of every image; None keeps the questions that came with the data, or "" where there are none.
     labels : sequence of str or None
         The class name of each image, when ``data`` is a list of images.
+    groups : sequence of str or None
+        What each of them belongs to (a person, a recording), "" where to nothing: no group is ever on both sides of a split.
+        Tables bring theirs in a column ``group``.
     budget : Budget
         Limits on what is read.
 
@@ -91,7 +100,7 @@ def load_images(
     if isinstance(data, LabelledImages):
         return check(_ask(data, question, budget))
     if labels is not None:
-        data = _labelled(data, labels)
+        data = _labelled(data, labels, groups)
     if isinstance(data, str) and data.startswith(PACK):
         return check(_ask(_whole_pack(data.removeprefix(PACK)), question, budget))
     if isinstance(data, str) and data.startswith(BENCH):
@@ -110,17 +119,24 @@ def _ask(images: LabelledImages, question: str | None, budget: Budget) -> Labell
     return images.ask(question if question is None else clean_question(question, characters=budget.question_characters))
 
 
-def _labelled(images: object, labels: Sequence[str]) -> list[tuple[str, list[tuple[str, object]]]]:
+def _labelled(
+    images: object, labels: Sequence[str], groups: Sequence[str] | None
+) -> list[tuple[str, list[tuple[str, object, str]]]]:
     """Return images and their labels in the form of an upload."""
     if not isinstance(images, (list, tuple)) or len(images) != len(labels):
         arrived = f"{len(images)} images" if isinstance(images, (list, tuple)) else f"a {type(images).__name__}"
         raise UserError(
             "Images and labels do not match.", f"There are {len(labels)} labels for {arrived}.", "Give one label per image."
         )
+    if groups is not None and len(groups) != len(images):
+        there = f"There are {len(groups)} groups for {len(images)} images."
+        raise UserError("Images and groups do not match.", there, 'Give one group per image, "" where it stands alone.')
+    together = [""] * len(images) if groups is None else [str(group) for group in groups]
     names = distinct_names(
         [str(image) if isinstance(image, (str, Path)) else f"image {i}" for i, image in enumerate(images, start=1)]
     )
-    return [(str(label), [(name, image)]) for name, image, label in zip(names, images, labels, strict=True)]
+    rows = zip(names, images, labels, together, strict=True)
+    return [(str(label), [(name, image, group)]) for name, image, label, group in rows]
 
 
 def _whole_pack(name: str) -> LabelledImages:
@@ -137,6 +153,7 @@ def _joined(train: LabelledImages, test: LabelledImages) -> LabelledImages:
         pictures=train.pictures + test.pictures,
         labels=np.concatenate([train.labels, test.labels]),
         questions=train.questions + test.questions,
+        groups=all_groups(train) + all_groups(test) if train.groups or test.groups else (),
     )
 
 

@@ -1,4 +1,4 @@
-"""A CSV table of images: ``image,label`` and perhaps ``question``, paths relative to the table.
+"""A CSV table of images: ``image,label`` and perhaps ``question`` and ``group``, paths relative to the table.
 
 Takes a path or bytes, returns rows. Comma, semicolon, tab or bar; the encoding is stated, UTF-8, or guessed aloud.
 """
@@ -30,7 +30,7 @@ BLANKS = 10
 
 @SOURCES.register("csv")
 class Csv:
-    """A CSV table: image,label[,question], image paths relative to the table."""
+    """A CSV table: image,label[,question][,group], image paths relative to the table."""
 
     @staticmethod
     def accepts(data: object) -> bool:
@@ -148,4 +148,11 @@ def _row(cells: list[str], number: int, columns: dict[str, int], width: int, nam
         cause = f"It has {problem} cells: {len(cells)} where the header has {width}."
         raise row_error(name, number, cause, "Put quotes around text that contains the separator.")
     values = {field: plain_cell(cells[at]) for field, at in columns.items()}
-    return Row(number, values["image"], label_of(values["label"]), values.get("question"), values.get("spelling") == EXACT)
+    return Row(
+        number,
+        values["image"],
+        label_of(values["label"]),
+        values.get("question"),
+        values.get("spelling") == EXACT,
+        values.get("group", ""),
+    )

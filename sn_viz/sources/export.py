@@ -11,6 +11,7 @@ from pathlib import Path
 from PIL import Image
 
 from sn_viz.errors import UserError
+from sn_viz.groups import all_groups
 from sn_viz.sources.placed import TABLE
 from sn_viz.sources.rows import EXACT
 from sn_viz.sources.text import csv_cell, label_key, safe_file_name
@@ -30,8 +31,8 @@ def save_folders(images: LabelledImages, directory: str | Path) -> Path:
     Returns
     -------
     Path
-        The folder. ``images.csv`` in it has the columns image, label, question; cells that a spreadsheet would run are quoted.
-        Where classes differ in their spelling alone, a column ``spelling`` keeps them apart.
+        The folder. ``images.csv`` in it has the columns image, label, question, and group where there are groups; cells that a
+        spreadsheet would run are quoted. Where classes differ in their spelling alone, a column ``spelling`` keeps them apart.
 
     Raises
     ------
@@ -84,10 +85,11 @@ def _write(images: LabelledImages, directory: Path) -> None:
     with open(directory / TABLE, "w", encoding="utf-8", newline="") as file:
         table = csv.writer(file)
         alike = len({label_key(name) for name in images.classes}) < len(images.classes)
-        table.writerow(["image", "label", "question", *["spelling"] * alike])
-        for number, (picture, label, question) in enumerate(
-            zip(images.pictures, images.labels, images.questions, strict=True), start=1
-        ):
+        grouped = bool(images.groups)
+        table.writerow(["image", "label", "question", *["group"] * grouped, *["spelling"] * alike])
+        rows = zip(images.pictures, images.labels, images.questions, all_groups(images), strict=True)
+        for number, (picture, label, question, group) in enumerate(rows, start=1):
             name = f"{folders[label]}/{number:05d}.png"
             Image.fromarray(picture.pixels).save(directory / name, compress_level=1)
-            table.writerow([csv_cell(name), csv_cell(images.classes[label]), csv_cell(question), *[EXACT] * alike])
+            cells = [csv_cell(name), csv_cell(images.classes[label]), csv_cell(question)]
+            table.writerow([*cells, *[csv_cell(group)] * grouped, *[EXACT] * alike])

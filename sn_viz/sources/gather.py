@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sn_viz.errors import UserError
+from sn_viz.groups import merged_groups
 from sn_viz.sources.budget import MIB, Budget
 from sn_viz.sources.classes import TEST, order_classes
 from sn_viz.sources.text import RAW_CHARACTERS, clean, clean_question, cut, display_name, label_key, listed, quoted
@@ -43,6 +44,8 @@ class Found:
     """"train" or "test" when the data brings its own splits."""
     exact: bool = False
     """Whether the class name is meant letter by letter, and not one of several spellings."""
+    group: str = ""
+    """What it belongs to besides its picture, as the user wrote it; "" where to nothing."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ def gather(found: Iterable[Found | Note], question: str | None, budget: Budget) 
         When nothing can be read, when a limit is passed, and for every reason ``check`` has.
     """
     labels = _Labels(budget)
-    kept: list[tuple[str, Picture, str, str, str]] = []
+    kept: list[tuple[str, Picture, str, str, str, str]] = []
     left_out: list[UserError] = []
     notes: list[str] = []
     pictures: dict[str, Picture] = {}
@@ -99,7 +102,7 @@ def gather(found: Iterable[Found | Note], question: str | None, budget: Budget) 
         held += 0 if picture.sha256 in pictures else picture.pixels.nbytes
         picture = pictures.setdefault(picture.sha256, picture)  # one image asked many questions is kept once
         asked = clean_question(item.question or "", f"The question of {quoted(item.name)}", budget.question_characters)
-        kept.append((display_name(item.name), picture, label, asked, item.part))
+        kept.append((display_name(item.name), picture, label, asked, item.part, clean(item.group)))
         if held > budget.memory_bytes:
             raise UserError(
                 "The images are too large together.", f"At most {budget.memory_bytes // MIB} MiB are kept.", "Use fewer."
@@ -109,15 +112,16 @@ def gather(found: Iterable[Found | Note], question: str | None, budget: Budget) 
     names, said = labels.merged()
     classes = order_classes(names.values())
     number_of = {name: number for number, name in enumerate(classes)}
-    kept.sort(key=lambda row: row[-1] == TEST)
+    kept.sort(key=lambda row: row[4] == TEST)
     images = LabelledImages(
         names=tuple(name for name, *_ in kept),
         pictures=tuple(picture for _, picture, *_ in kept),
         labels=np.array([number_of[names[label]] for _, _, label, *_ in kept], dtype=np.int64),
         classes=classes,
-        questions=tuple(asked for *_, asked, _ in kept),
+        questions=tuple(asked for *_, asked, _, _ in kept),
         notes=tuple(notes) + said + _left_out_notes(left_out),
-        parts=tuple(part for *_, part in kept) if any(part for *_, part in kept) else (),
+        parts=tuple(part for *_, part, _ in kept) if any(part for *_, part, _ in kept) else (),
+        groups=tuple(group for *_, group in kept) if any(group for *_, group in kept) else (),
     )
     return check(images.ask(question if question is None else clean_question(question, characters=budget.question_characters)))
 
@@ -152,6 +156,8 @@ def check(images: LabelledImages) -> LabelledImages:
             raise _in_two_classes(images, j, i)
         if i != j:
             again.append(i)
+    if again and images.groups:
+        images = replace(images, groups=merged_groups(images))  # a group lives on where its only picture is left out
     unique = images.take(sorted(first.values()))
     notes = images.notes
     if again:

@@ -1,4 +1,4 @@
-"""A JSONL table of images: one JSON object a line, with ``image``, ``label`` and perhaps ``question``.
+"""A JSONL table of images: one JSON object a line, with ``image``, ``label`` and perhaps ``question`` and ``group``.
 
 Takes a path, returns rows. POPE's own files (``question_id, image, text, label``, named ``.json``) are such tables too; their
 images lie beside the table or in a folder ``images`` or ``val2014`` beside it.
@@ -32,7 +32,7 @@ _BRACKETS = re.compile(r"[\[\]{}]")
 
 @SOURCES.register("jsonl")
 class Jsonl:
-    """A JSONL table: objects with image, label and perhaps question; POPE's own files are understood."""
+    """A JSONL table: objects with image, label and perhaps question and group; POPE's own files are understood."""
 
     @staticmethod
     def accepts(data: object) -> bool:
@@ -96,7 +96,7 @@ def _row(line: str, number: int, name: str) -> Row:
         if isinstance(value, (dict, list)):
             raise row_error(name, number, f"Its '{field}' is not a text.", "Write a text or a number.")
         values[field] = json.dumps(value) if isinstance(value, bool) else value if value is None else str(value)
-    return Row(number, values["image"], label_of(values["label"]), values["question"])
+    return Row(number, values["image"], label_of(values["label"]), values["question"], group=values["group"] or "")
 
 
 def _depth(line: str) -> int:

@@ -38,6 +38,8 @@ class Pack:
     trained: bool
     """Whether the embedded model was trained on questions of this kind."""
     origin: str
+    demonstration: str = ""
+    """Why no accuracy can be measured on it, for people; "" when one can."""
 
 
 def pack_names() -> list[Pack]:
@@ -45,7 +47,15 @@ def pack_names() -> list[Pack]:
     scenes = [Pack(n, t.title, t.question, t.classes, t.trained, "drawn scenes") for n, t in TASKS.items()]
     return scenes + [
         Pack("digits-three", "Is it a three?", DIGIT_QUESTION, YES_NO, False, "scikit-learn's handwritten digits"),
-        Pack("photos", "Flower or temple?", PHOTO_QUESTION, YES_NO, False, "crops of scikit-learn's two photographs"),
+        Pack(
+            "photos",
+            "Flower or temple? (demonstration)",
+            PHOTO_QUESTION,
+            YES_NO,
+            False,
+            "crops of scikit-learn's two photographs",
+            "A demonstration: all images of a class are crops of one photograph, so that no accuracy can be measured on them.",
+        ),
     ]
 
 
@@ -106,7 +116,10 @@ def _digits(n_train: int, n_test: int, seed: int) -> tuple[LabelledImages, Label
 
 
 def _photos(n_train: int, n_test: int, seed: int) -> tuple[LabelledImages, LabelledImages]:
-    """Return crops of a photograph of a temple (no) and of a flower (yes); probing and test crops come from disjoint halves."""
+    """Return crops of a photograph of a temple (no) and of a flower (yes), those of each photograph in one group.
+
+    Probing and test crops come from disjoint halves, and still show one place in one light: no accuracy is measured on them.
+    """
     from sklearn.datasets import load_sample_images
 
     temple, flower = load_sample_images().images
@@ -123,7 +136,9 @@ def _photos(n_train: int, n_test: int, seed: int) -> tuple[LabelledImages, Label
             crop = Image.fromarray(half[top : top + side, left : left + side]).resize((SIDE, SIDE), Image.Resampling.LANCZOS)
             pictures.append(picture_from_pixels(np.asarray(crop)))
         names = tuple(f"crop {index + 1:04d}" for index in range(n))
-        halves.append(LabelledImages(names, tuple(pictures), labels.astype(np.int64), YES_NO, (PHOTO_QUESTION,) * n))
+        groups = tuple(("temple", "flower")[label] for label in labels)
+        images = LabelledImages(names, tuple(pictures), labels.astype(np.int64), YES_NO, (PHOTO_QUESTION,) * n, groups=groups)
+        halves.append(images)
     return halves[0], halves[1]
 
 

@@ -1,4 +1,4 @@
-"""What CSV and JSONL tables share: rows that name an image file, its label and perhaps a question.
+"""What CSV and JSONL tables share: rows that name an image file, its label and perhaps a question and a group.
 
 Takes rows with their numbers and the files they may mean; returns them as images to open. It knows nothing about how a table is
 written.
@@ -25,6 +25,7 @@ COLUMNS = {
     "label": ("label", "class", "answer"),
     "question": ("question", "text"),
     "spelling": ("spelling",),
+    "group": ("group",),
 }
 """What is read, and the names it goes by; the first one that is there is taken."""
 IMAGE_FOLDERS = ("", "images", "val2014")
@@ -52,6 +53,8 @@ class Row:
     question: str | None = None
     exact: bool = False
     """Whether the column ``spelling`` says "exact": the label is then no spelling of another one."""
+    group: str = ""
+    """What the image belongs to besides itself, such as a person or a recording; "" where to nothing."""
 
 
 EXACT = "exact"
@@ -182,7 +185,7 @@ def open_rows(table: Table, path: Path, budget: Budget) -> Iterator[Found | Note
     for row, files in zip(rows, found, strict=True):
         # the cached name leaves the row out, so that an image asked many questions is decoded once
         opened = functools.partial(read, files[0], row.image) if len(files) == 1 else functools.partial(_missing, row, len(files))
-        yield Found(row.image, row.label, opened, row.question, exact=row.exact)
+        yield Found(row.image, row.label, opened, row.question, exact=row.exact, group=row.group)
 
 
 def _missing(row: Row, n_alike: int) -> Picture:

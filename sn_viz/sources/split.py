@@ -1,4 +1,4 @@
-"""Two halves of a data set that share no image: one to select neurons on, one to test them on.
+"""Two halves of a data set that share no picture and no group: one to select neurons on, one to test them on.
 
 Takes ``LabelledImages``, returns two of them. It knows nothing about where they came from.
 """
@@ -10,35 +10,40 @@ from dataclasses import replace
 import numpy as np
 
 from sn_viz.errors import UserError
+from sn_viz.groups import drawn_apart, group_index, n_groups
 from sn_viz.sources.classes import TEST, TRAIN
 from sn_viz.sources.text import quoted
 from sn_viz.types import LabelledImages
 
+AGAIN = "record or collect another group of it and name the groups, or give separate test images."
+
 
 def split(images: LabelledImages, test_size: float, seed: int) -> tuple[LabelledImages, LabelledImages]:
-    """Split a data set, class by class.
+    """Split a data set, class by class, by whole groups.
 
-    Exact duplicates (same pixels and same question) are drawn as one, so that none is ever on both sides. Each class has at least
-    one image on either side; scikit-learn's stratified splitters promise neither at these sizes, which is why this is written out.
+    All examples of one picture, whatever they are asked, and all of one group of ``images.groups`` go to one side. Each class has
+    at least one group on either side; scikit-learn's splitters do not promise that at these sizes, hence this code.
 
     Parameters
     ----------
     images : LabelledImages
         Every example labelled.
     test_size : float
-        Fraction of each class kept for testing, above 0 and below 1; rounded to whole images, a half up.
+        Fraction of each class kept for testing, above 0 and below 1; rounded to whole images, a half up, and then to whole groups.
     seed : int
         The same seed gives the same split.
 
     Returns
     -------
     (train, test) : tuple of LabelledImages
-        Both in the original order, with all classes and notes.
+        Both in the original order, with all classes and notes. When a class lies in a single group, as one recording does, nothing
+        can be tested: all examples are in ``train``, and ``test`` is empty, with a first note that says why.
 
     Raises
     ------
     UserError
-        When a class has fewer than two different images, a duplicate has two labels, or ``test_size`` is not a fraction.
+        When a class has fewer than two different images, a duplicate has two labels, ``test_size`` is not a fraction, or the groups
+        do not fit the images.
 
     Examples
     --------
@@ -50,17 +55,14 @@ def split(images: LabelledImages, test_size: float, seed: int) -> tuple[Labelled
     """
     if not 0 < test_size < 1:
         raise UserError("The test size is not a fraction.", f"It is {test_size}.", "Give a number above 0 and below 1.")
-    rng = np.random.default_rng(seed)
-    group = _groups(images)
-    test_groups: list[np.ndarray] = []
-    for label, class_name in enumerate(images.classes):
-        of_class = np.unique(group[images.labels == label])
-        if len(of_class) < 2:
-            cause = f"Class {quoted(class_name)} needs at least 2 different images; it has {len(of_class)}."
-            raise UserError("The images cannot be split into two halves.", cause, "Add images to this class.")
-        n_test = int(np.clip(np.floor(test_size * len(of_class) + 0.5), 1, len(of_class) - 1))
-        test_groups.append(rng.permutation(of_class)[:n_test])
-    in_test = np.isin(group, np.concatenate(test_groups)) if test_groups else np.zeros(0, bool)
+    _check_different(images)
+    groups, wanted = group_index(images), []
+    for label in range(len(images.classes)):
+        n = int((images.labels == label).sum())
+        wanted.append(int(np.clip(np.floor(test_size * n + 0.5), 1, n - 1)))
+    in_test = drawn_apart(images.labels, groups, wanted, seed)
+    if in_test is None:
+        return images, nothing_held_out(images)
     return images.take(np.flatnonzero(~in_test)), images.take(np.flatnonzero(in_test))
 
 
@@ -83,15 +85,29 @@ def own_split(images: LabelledImages) -> tuple[LabelledImages, LabelledImages] |
     return train, replace(test, notes=())
 
 
-def _groups(images: LabelledImages) -> np.ndarray:
-    """Return int64 (example,): the first example with the same pixels and question."""
-    first: dict[tuple[str, str], int] = {}
-    keys = zip(images.pictures, images.questions, strict=True)
-    group = np.array(
-        [first.setdefault((picture.sha256, question), i) for i, (picture, question) in enumerate(keys)], dtype=np.int64
+def nothing_held_out(images: LabelledImages, why: str = "") -> LabelledImages:
+    """Return an empty test set for a data set whose groups leave nothing to test on; its first note, ``why``, tells people."""
+    groups = group_index(images)
+    alone = [name for label, name in enumerate(images.classes) if n_groups(groups[images.labels == label]) == 1]
+    cause = (
+        f"all images of {quoted(alone[0])} belong together (one recording, one person, one picture)"
+        if alone
+        else "its groups cannot be divided so that each class has some on either side"
     )
-    if len(clash := np.flatnonzero(images.labels[group] != images.labels)):
-        i, j = int(group[clash[0]]), int(clash[0])
-        cause = f"{quoted(images.names[i])} and {quoted(images.names[j])} are identical."
-        raise UserError("The same image is in two classes.", cause, "Remove one of the two.")
-    return group
+    why = why or f"No accuracy was measured, for nothing is left to test on: {cause}. To measure, {AGAIN}"
+    return replace(images.take([]), notes=(why,))
+
+
+def _check_different(images: LabelledImages) -> None:
+    """Refuse an image with two labels for one question, and a class without two different images."""
+    first: dict[tuple[str, str], int] = {}
+    keys = list(zip((picture.sha256 for picture in images.pictures), images.questions, strict=True))
+    for i, key in enumerate(keys):
+        if images.labels[first.setdefault(key, i)] != images.labels[i]:
+            cause = f"{quoted(images.names[first[key]])} and {quoted(images.names[i])} are identical."
+            raise UserError("The same image is in two classes.", cause, "Remove one of the two.")
+    for label, class_name in enumerate(images.classes):
+        different = len({keys[i] for i in np.flatnonzero(images.labels == label)})
+        if different < 2:
+            cause = f"Class {quoted(class_name)} needs at least 2 different images; it has {different}."
+            raise UserError("The images cannot be split into two halves.", cause, "Add images to this class.")

@@ -25,7 +25,7 @@ from sn_viz.types import Picture
 
 @SOURCES.register("table-with-zip")
 class TableWithZip:
-    """A CSV or JSONL table (image, label, question) and a zip of its images."""
+    """A CSV or JSONL table (image, label, question, group) and a zip of its images."""
 
     @staticmethod
     def accepts(data: object) -> bool:
@@ -66,7 +66,7 @@ def _images(rows: list[Row], entries: list[Entry], inflater: Inflater) -> Iterat
     for row in rows:
         alike = index.find(row.image.strip())
         opened = functools.partial(read, id(alike[0])) if len(alike) == 1 else functools.partial(_missing, row, len(alike))
-        yield Found(row.image, row.label, opened, row.question, exact=row.exact)
+        yield Found(row.image, row.label, opened, row.question, exact=row.exact, group=row.group)
 
 
 def _missing(row: Row, n_alike: int) -> Picture:

@@ -1,7 +1,7 @@
 """Images handed over class by class, as the app's upload does.
 
-Takes ``[(class name, [(file name, bytes or path)])]``; returns images to open. File names are only shown, never opened; one that
-is given twice gets its class, or a number.
+Takes ``[(class name, [(file name, bytes or path)])]``, perhaps with a group after each; returns images to open. File names are only
+shown, never opened; one that is given twice gets its class, or a number.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from sn_viz.types import Picture
 
 @SOURCES.register("upload")
 class Upload:
-    """A list of (class name, [(file name, bytes, path or image)])."""
+    """A list of (class name, [(file name, bytes, path or image)]); a third value of a file names its group."""
 
     @staticmethod
     def accepts(data: object) -> bool:
@@ -35,17 +35,17 @@ class Upload:
 
     @staticmethod
     def read(data: list, budget: Budget) -> Iterator[Found]:
-        given = Counter(name for _, files in data for name, _ in files)
-        shown = [name if given[name] == 1 else f"{class_name}/{name}" for class_name, files in data for name, _ in files]
+        given = Counter(name for _, files in data for name, *_ in files)
+        shown = [name if given[name] == 1 else f"{class_name}/{name}" for class_name, files in data for name, *_ in files]
         names = iter(numbered(shown))
         for class_name, files in data:
             if not class_name.strip():
                 raise UserError("A class has no name.", f"It comes with {len(files)} files.", "Name every class.")
             if not files:
                 yield Found(class_name, class_name, functools.partial(_nothing, class_name))
-            for _, content in files:
+            for _, content, *group in files:
                 name = next(names)
-                yield Found(name, class_name, functools.partial(as_picture, content, name, budget))
+                yield Found(name, class_name, functools.partial(as_picture, content, name, budget), group=group[0] if group else "")
 
 
 def _nothing(class_name: str) -> Picture:

@@ -1,0 +1,111 @@
+"""What belongs together stays together: sides, folds, shuffled labels, draws."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from sn_viz.errors import UserError
+from sn_viz.groups import drawn_apart, group_index, grouped_folds, merged_groups, most_folds, one_of_each, shuffled_labels
+from sn_viz.sources.split import split
+from sn_viz.types import LabelledImages, Picture
+
+
+def asked(labels, shown, groups=()):
+    """Return one example a label; ``shown`` says which picture each shows."""
+    pictures = {name: Picture(np.full((8, 8, 3), i, np.uint8)) for i, name in enumerate(dict.fromkeys(shown))}
+    n = len(labels)
+    questions = tuple(f"Question {i}?" for i in range(n))
+    labels = np.array(labels, np.int64)
+    return LabelledImages(
+        tuple(f"{i}" for i in range(n)), tuple(pictures[name] for name in shown), labels, ("no", "yes"), questions, groups=groups
+    )
+
+
+def test_examples_of_one_picture_or_one_named_group_belong_together_also_through_others():
+    images = asked([0] * 6, "abcadd", ("", "Ann", "", "Ann", "", "Bob"))
+    assert group_index(images).tolist() == [0, 0, 2, 0, 4, 4]
+    assert merged_groups(images) == ("Ann", "Ann", "", "Ann", "Bob", "Bob")
+    assert group_index(asked([0, 1, 0], "abc")).tolist() == [0, 1, 2]
+
+
+def test_groups_that_do_not_fit_are_refused_in_a_sentence():
+    with pytest.raises(UserError, match="2 groups for 3 images"):
+        group_index(replace(asked([0, 1, 0], "abc"), groups=("x", "y")))
+
+
+@given(some.lists(some.tuples(some.integers(0, 1), some.integers(0, 7)), min_size=6, max_size=40), some.integers(0, 99))
+def test_no_group_is_ever_on_both_sides_and_every_class_is_on_each(rows, seed):
+    labels, groups = np.array(rows, np.int64).T
+    wanted = [max(1, int((labels == c).sum()) // 2) if (labels == c).any() else 0 for c in (0, 1)]
+    apart = drawn_apart(labels, groups, wanted, seed)
+    poorest = min((len(np.unique(groups[labels == c])) for c in (0, 1) if (labels == c).any()), default=0)
+    if apart is None:
+        assert poorest < 2 or len(np.unique(groups)) < 4
+        return
+    assert not set(groups[apart]) & set(groups[~apart])
+    assert all(set(labels[side]) == set(labels) for side in (apart, ~apart))
+    assert (apart == drawn_apart(labels, groups, wanted, seed)).all()
+
+
+@given(some.lists(some.tuples(some.integers(0, 2), some.integers(0, 9)), min_size=2, max_size=60), some.integers(0, 99))
+def test_folds_hold_whole_groups(rows, seed):
+    labels, groups = np.array(rows, np.int64).T
+    n = most_folds(labels, groups, 5)
+    if n < 2:
+        return
+    fold = grouped_folds(labels, groups, n, seed)
+    assert all(len(np.unique(fold[groups == g])) == 1 for g in groups)
+    assert (fold == grouped_folds(labels, groups, n, seed)).all() and set(fold) <= set(range(n))
+
+
+def test_groups_of_one_class_are_spread_over_the_folds():
+    labels, groups = np.repeat(np.arange(20) % 2, 6), np.repeat(np.arange(20), 6)
+    fold = grouped_folds(labels, groups, 5, seed=1)
+    assert all(np.bincount(labels[fold == number]).tolist() == [12, 12] for number in range(5))
+
+
+def test_single_examples_are_drawn_as_if_there_were_no_groups():
+    labels = np.random.default_rng(0).permutation(np.arange(31) % 3)
+    alone, rng = np.arange(31), np.random.default_rng(4)
+    assert (grouped_folds(labels, alone, 4, 2) == grouped_folds(labels, None, 4, 2)).all()
+    assert (shuffled_labels(labels, alone, np.random.default_rng(4)) == rng.permutation(labels)).all()
+    assert (one_of_each(alone, 3) == alone).all()
+    apart = drawn_apart(labels, alone, [5, 5, 5], 7)
+    rng = np.random.default_rng(7)
+    drawn = [rng.permutation(np.flatnonzero(labels == c))[:5] for c in range(3)]
+    assert apart is not None and np.flatnonzero(apart).tolist() == sorted(np.concatenate(drawn).tolist())
+
+
+def test_groups_exchange_their_labels_as_wholes():
+    groups = np.repeat(np.arange(12), np.arange(1, 13))
+    labels = (groups % 3 == 0).astype(np.int64)
+    for seed in range(20):
+        shuffled = shuffled_labels(labels, groups, np.random.default_rng(seed))
+        per_group = [set(shuffled[groups == g]) for g in range(12)]
+        assert all(len(of_group) == 1 for of_group in per_group)
+        assert sum(1 in of_group for of_group in per_group) == 4
+
+
+def test_questions_of_one_picture_go_to_one_side_whatever_their_labels():
+    images = asked([0, 1] * 60, [f"picture {i // 6}" for i in range(120)])
+    for seed in range(5):
+        train, test = split(images, 0.5, seed)
+        assert not {p.sha256 for p in train.pictures} & {p.sha256 for p in test.pictures}
+        assert len(train) == len(test) == 60 and np.bincount(test.labels).tolist() == [30, 30]
+
+
+def test_a_class_of_one_recording_leaves_nothing_to_test_on_and_says_so():
+    images = asked([0] * 10 + [1] * 10, range(20), ("first",) * 10 + ("",) * 10)
+    train, test = split(images, 0.5, 0)
+    assert len(train) == 20 and len(test) == 0
+    assert "No accuracy was measured" in test.notes[0] and "'no'" in test.notes[0]
+
+
+def test_one_example_stands_for_each_group():
+    groups = np.array([0, 0, 2, 3, 3, 3])
+    chosen = one_of_each(groups, seed=1)
+    assert sorted(groups[chosen]) == [0, 2, 3] and chosen.tolist() == sorted(chosen)
+    assert {tuple(one_of_each(groups, seed)) for seed in range(20)} > {tuple(chosen)}
