@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -122,6 +123,7 @@ def find(text: str, names: tuple[tuple[str, ...], ...]) -> tuple[Mention, ...]:
     """
     cut = clauses(text)
     spoken = languages(" ".join([*(" ".join(name) for name in names), text[:400]]))
+    starts = [clause.start for clause in cut]
     spans: dict[tuple[int, int], list[tuple[int, int]]] = {}
     every = words(text)
     counted = numbers(every)
@@ -129,13 +131,15 @@ def find(text: str, names: tuple[tuple[str, ...], ...]) -> tuple[Mention, ...]:
         for start, end, closeness in _places(text, every, counted, name, spoken):
             spans.setdefault((start, end), []).append((closeness, index))
     found = []
-    for (start, end), candidates in spans.items():
-        if any(o != (start, end) and o[0] <= start and end <= o[1] for o in spans):
+    reached = -1
+    for (start, end), candidates in sorted(spans.items(), key=lambda span: (span[0][0], -span[0][1])):
+        if end <= reached:  # inside an earlier, longer one
             continue
+        reached = end
         best = max(closeness for closeness, _ in candidates)
         for closeness, index in candidates:
             if closeness == best:
-                at = next((i for i, clause in enumerate(cut) if clause.start <= start < max(clause.end, clause.start + 1)), 0)
+                at = max(0, bisect_right(starts, start) - 1)
                 found.append((start, end, index, at))
     found.sort()
     return tuple(Mention(s, e, i, _negated(text, cut[at], (s, e), found), at) for s, e, i, at in found)
@@ -177,7 +181,6 @@ def is_negator(word: str) -> bool:
 
 def _negated(text: str, clause: Clause, span: tuple[int, int], found: Sequence[tuple[int, int, int, int]]) -> bool:
     """Return whether the mention at ``span`` is denied in its clause."""
-    inside = text[clause.start : clause.end]
     if is_unspaced(text[span[0] : span[1]]):
         before = _HARMLESS.sub("", text[clause.start : span[0]])
         behind = _HARMLESS.sub("", text[span[1] : clause.end])
@@ -202,7 +205,6 @@ def _negated(text: str, clause: Clause, span: tuple[int, int], found: Sequence[t
         if is_negator(word) and not _harmless(after, i):
             rest = after[i + 1 :]
             return all(w in SEEN or w in _VERBS for w in rest) and not any(span[1] <= s < clause.end for s, *_ in found)
-    del inside
     return False
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 from sn_viz.baselines.answers.fold import fold, is_unspaced, words
-from sn_viz.baselines.answers.inflect import languages, same_word
+from sn_viz.baselines.answers.inflect import same_word
 from sn_viz.baselines.answers.words import (
     FILLER,
     GONE,
@@ -30,6 +29,10 @@ _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _ARTICLES = frozenset("a an any the ein eine einen un une una des de du het een el la los las".split())
 _NEGATING = NEGATORS | frozenset(("not", "non", "no")) | GONE
 _AFFIRMING = frozenset("with has have is mit avec con com med met с present visible contains having".split())
+
+
+MOST_PARTNERS = 20
+"""Among more classes than this, names in one piece ("nodog") are not set against each other."""
 
 
 class Core(NamedTuple):
@@ -85,16 +88,14 @@ def cores(classes: tuple[str, ...]) -> tuple[Core, ...]:
     >>> cores(("ripe", "unripe"))[1], cores(("without_mask", "with_mask"))[0]
     (Core(words=('ripe',), negated=True), Core(words=('mask',), negated=True))
     """
-    plain = [_plain_core(name) for name in classes]
-    known = [core.words for core in plain]
-    stems = {_glued(core) for core in plain if not core.negated}
+    plain = tuple(_plain_core(name) for name in classes)
+    if len(plain) > MOST_PARTNERS:
+        return plain
     found = []
     for i, core in enumerate(plain):
-        others = {_glued(plain[j]) for j in range(len(plain)) if j != i} | {
-            stripped for j, other in enumerate(plain) if j != i for stripped in _stripped(_glued(other), affirming=True)
-        }
-        found.append(core if core.negated else _against(core, others, stems))
-    del known
+        partners = [_glued(other) for j, other in enumerate(plain) if j != i]
+        others = {*partners, *(stripped for partner in partners for stripped in _stripped(partner, affirming=True))}
+        found.append(core if core.negated else _against(core, others))
     return tuple(found)
 
 
@@ -115,7 +116,7 @@ def _plain_core(name: str) -> Core:
     return Core(tuple(said), negated)
 
 
-def _against(core: Core, others: set[str], stems: set[str]) -> Core:
+def _against(core: Core, others: set[str]) -> Core:
     """Return the core of a name in one piece, seen beside the other classes."""
     whole = _glued(core)
     for stripped in _stripped(whole, affirming=False):
@@ -139,8 +140,3 @@ def _stripped(whole: str, affirming: bool) -> list[str]:
     found += [whole[: -len(s)] for s in map(fold, behind) if whole.endswith(s) and len(whole) > len(s)]
     found += [end for piece in found for end in (piece.rstrip("がは"),) if unspaced and end and end != piece]
     return [piece for piece in found if unspaced or len(piece) > 1]
-
-
-def told_apart(classes: Sequence[str], text: str) -> frozenset[str]:
-    """Return the languages in which names are looked for in folded ``text``."""
-    return languages(" ".join([*map(fold, classes), text]))
