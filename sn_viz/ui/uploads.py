@@ -17,6 +17,8 @@ from typing import Any
 import gradio as gr
 from gradio.component_meta import ComponentMeta
 from gradio.data_classes import JsonData
+from gradio.exceptions import ComponentProcessingError
+from pydantic import ValidationError
 
 from sn_viz.errors import UserError
 from sn_viz.ui.guard import shown, shown_anyway
@@ -177,7 +179,12 @@ class Page(gr.Blocks):
         """Return the arguments of a handler."""
         blocks = block_fn.inputs
         inputs = [admitted(block, value) for block, value in zip(blocks, inputs, strict=False)] + list(inputs)[len(blocks) :]
-        return await super().preprocess_data(block_fn, inputs, state, explicit_call)
+        try:
+            return await super().preprocess_data(block_fn, inputs, state, explicit_call)
+        except (ComponentProcessingError, ValidationError) as error:  # the sender's fault, told without a trace
+            if isinstance(error.__cause__, UserError):
+                raise error.__cause__ from None
+            raise UserError("A value was not understood.", "It is of another kind than its field.", "Reload the page.") from None
 
     async def postprocess_data(self, block_fn: Any, predictions: Any, state: Any) -> list[Any]:
         """Return the values for the browser."""

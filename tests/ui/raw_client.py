@@ -88,7 +88,8 @@ class Raw:
         return [self.components[each]["props"].get("value") for each in function["inputs"]]
 
     def call(self, function: dict[str, Any], data: list[Any], **more: Any) -> tuple[int, str]:
-        """Call a function in the way the page would; returns status and everything that came back."""
+        """Call a function in the way the page would, the last values left as they are on the page; returns status and answer."""
+        data = [*data, *self.defaults(function)[len(data) :]]
         body = {"fn_index": function["id"], "data": data, "session_hash": self.session, **more}
         if not function["queue"]:
             answer = self.http.post(f"{API}/run/predict", json=body)

@@ -126,6 +126,8 @@ ATTACKS: dict[str, Callable[[Raw, Any], Any]] = {
         f"{API}/upload?upload_id=x", content=half_boundaries(), headers={"content-type": "multipart/form-data; boundary=bound"}
     ),
     "JSON of 190,000 values": lambda raw, _: join(raw, [[0] * 190_000]),
+    "JSON of 28,000 values": lambda raw, _: join(raw, [[0] * 28_000]),
+    "JSON nested 20 deep, wide": lambda raw, _: join(raw, [json.loads("[" * 20 + "]" * 20)] * 1_350),
     "JSON nested 60 deep, wide": lambda raw, _: join(raw, [json.loads("[" * 60 + "]" * 60)] * 1_500),
     "JSON nested 100,000 deep": lambda raw, _: raw.http.post(f"{API}/queue/join", content=b"[" * 100_000),
     "JSON of 90 MB": lambda raw, _: raw.http.post(f"{API}/queue/join", content=b"[" + b"0," * 45 * MIB + b"0]"),

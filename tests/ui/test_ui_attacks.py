@@ -139,7 +139,7 @@ def test_every_function_refuses_every_file_that_was_not_uploaded_in_every_input(
 def test_every_way_to_call_a_function_refuses_alike(client, files, outside):
     function = client.named("predict")
     for file in files[::4]:
-        data = ["a run", file, "Is it red?", "0"]
+        data = ["a run", file, "Is it red?", "0", *client.defaults(function)[4:]]
         event = client.http.post(f"{API}/call/predict", json={"data": data}).json()["event_id"]
         with client.http.stream("GET", f"{API}/call/predict/{event}") as stream:
             assert REFUSAL in "".join(stream.iter_text())
