@@ -36,7 +36,7 @@ MAX_UPLOAD_BYTES = 96 * 2**20
 MAX_BODY_BYTES = 2 * 2**20
 """Of everything but an upload; parsing more would hold up everybody."""
 MAX_JSON_PIECES = 30_000
-"""Brackets and commas of a JSON body: what makes parsing and walking it slow; the page says 2,700 images with so many, a zip holds more."""
+"""Brackets and commas of a JSON body: what makes it slow; the page says 2,700 images with so many, a zip holds more."""
 MAX_JSON_DEPTH = 24
 MAX_QUERY_BYTES = 8 * 2**10
 MAX_ADDRESS_BYTES = 6 * 2**10
