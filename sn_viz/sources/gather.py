@@ -17,9 +17,11 @@ from sn_viz.errors import UserError
 from sn_viz.groups import merged_groups
 from sn_viz.sources.budget import MIB, Budget
 from sn_viz.sources.classes import TEST, order_classes
-from sn_viz.sources.text import RAW_CHARACTERS, clean, clean_question, cut, display_name, label_key, listed, quoted
+from sn_viz.sources.text import clean, clean_question, cut, display_name, label_key, listed, quoted
 from sn_viz.types import LabelledImages, Picture
 
+LOOKED_AT = 10
+"""How many times the longest class name is looked at of a label."""
 MAX_IMBALANCE = 4
 """Images of the largest class for each image of the smallest, beyond which a note is made."""
 
@@ -227,15 +229,14 @@ class _Labels:
         if not raw:
             return ""
         if raw not in self._plain:
-            plain = clean(raw)
+            looked_at = raw[: LOOKED_AT * self._budget.class_characters]
+            plain = clean(looked_at)
             if not plain:
                 cause = "Nothing visible is left of it."
                 raise UserError(f"The class of {quoted(item.name)} has no name.", cause, "Name the class.")
-            key = plain if item.exact else label_key(raw) or plain
+            key = plain if item.exact else label_key(looked_at) or plain
             # of a text this long only the beginning was looked at
-            self._plain[raw] = (
-                key if len(raw) <= RAW_CHARACTERS else f"{key} {hashlib.sha256(raw.encode(errors='replace')).hexdigest()}"
-            )
+            self._plain[raw] = key if raw == looked_at else f"{key} {hashlib.sha256(raw.encode(errors='replace')).hexdigest()}"
         key = self._plain[raw]
         self._spellings.setdefault(key, Counter())[raw] += 1
         if len(self._spellings) > self._budget.labels:

@@ -34,8 +34,8 @@ NO_LABEL = frozenset(
     "|#N/A|#N/A N/A|#NA|-1.#IND|-1.#QNAN|-NaN|-nan|1.#IND|1.#QNAN|<NA>|N/A|NA|NULL|NaN|None|n/a|nan|null|NAN|Null|NaT".split("|")
 )
 """Cells that stand for a missing value, as pandas writes and reads them; "none" and "na" are words, and labels like others."""
-PATH_CHARACTERS = 1000
-"""A longer path is looked for nowhere."""
+PATH_CHARACTERS, DEPTH = 1000, 60
+"""A longer or deeper path is looked for nowhere."""
 NUMBERS = 100
 """How many numbers of rows a note spells out."""
 _T = TypeVar("_T")
@@ -92,7 +92,7 @@ class PathIndex(Generic[_T]):
 
         A path that leads nowhere is looked up by its file name alone.
         """
-        if len(path) > PATH_CHARACTERS:
+        if len(path) > PATH_CHARACTERS or path.count("/") + path.count("\\") > DEPTH:
             return []
         if (thing := self._exact.get(path)) is not None:
             return [thing]
@@ -201,7 +201,7 @@ class _Beside:
 
     def find(self, row: Row) -> list[Path]:
         """Return the files that a row may mean; refuse a path that leads out of the table's folder."""
-        if len(row.image) > PATH_CHARACTERS:
+        if len(row.image) > PATH_CHARACTERS or row.image.count("/") + row.image.count("\\") > DEPTH:
             return []
         relative = PurePosixPath(row.image.strip().replace("\\", "/"))
         if "://" in row.image:
@@ -211,14 +211,15 @@ class _Beside:
             raise row_error(self._name, row.number, outside, "Give paths relative to the table.")
         for folder in IMAGE_FOLDERS:
             try:
-                path = (self._home / folder / relative).resolve()
-                there = path.exists()
+                path = self._home / folder / relative
+                if not path.exists():  # one question to the system; to resolve a deep path takes one for every folder
+                    continue
+                path = path.resolve()
             except (OSError, ValueError, RuntimeError):
                 return []  # a name no file system takes, or a loop of links
-            if there and not path.is_relative_to(self._home):
+            if not path.is_relative_to(self._home):
                 raise row_error(self._name, row.number, outside, "Replace the link by the file.")
-            if there:
-                return [path]
+            return [path]
         return self._index.find(relative.as_posix())
 
     @functools.cached_property

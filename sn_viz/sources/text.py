@@ -50,6 +50,8 @@ def clean(text: str) -> str:
     'ripe fruit'
     """
     spaced = re.sub(r"\s+", " ", text[:RAW_CHARACTERS])
+    if spaced.isascii() and spaced.isprintable():
+        return spaced.strip()
     kept = "".join(c for c in spaced if c in _JOINERS or unicodedata.category(c) not in _INVISIBLE)
     return re.sub(r" +", " ", unicodedata.normalize("NFC", _few_marks(kept))).strip()
 

@@ -271,6 +271,15 @@ def test_a_long_path_is_named_and_not_looked_for(home) -> None:
     assert "no such file" in said and "(row 6)" in said or "a/a/a" in said
 
 
+def test_paths_that_lead_nowhere_are_not_resolved_folder_by_folder(home, monkeypatch) -> None:
+    real = os.lstat
+    asked = []
+    monkeypatch.setattr(os, "lstat", lambda *args, **options: asked.append(args) or real(*args, **options))
+    deep = [f"{i}{'/a' * 400}.png,no" for i in range(50)]
+    assert "50 files left out" in " ".join(load(home, "\n".join(["image,label", *ROWS, *deep])).notes)
+    assert len(asked) < 50 * 20
+
+
 def test_a_guessed_encoding_is_said(home) -> None:
     images = load(home, "image,label\na.png,früh\nb.png,spät\nc.png,früh\nd.png,spät".encode("cp1252"))
     assert images.classes == ("früh", "spät") and "Windows-1252" in images.notes[0] and "guess" in images.notes[0]
