@@ -456,6 +456,29 @@ def bench_photos(
         typer.echo("\n".join(lines(answers)))
 
 
+@bench_app.command("duplicates")
+def bench_duplicates(
+    folder: Annotated[Path, typer.Argument(help="Photographs, however deep.", exists=True, file_okay=False)],
+    half: Annotated[
+        str, typer.Option(help="Which pictures: first, second or all; thresholds were set on a first half.")
+    ] = "second",
+    quick: QuickOption = False,
+    json_file: JsonOption = None,
+) -> None:
+    """Measure how many altered copies of photographs are found, and how many different pictures are taken for one."""
+    _check_json_target(json_file)
+    with _quiet(json_file) as console:
+        from sn_viz.bench import as_json, machine, table
+        from sn_viz.bench.duplicates import measure
+
+        if half not in ("first", "second", "all"):
+            raise UserError(f"There is no half called {half!r}.", "There are: first, second, all.", "Choose one of these.")
+        tables = {"duplicates": measure(folder, half, *((50, 500) if quick else ()))}
+    if json_file != "-":
+        console.print(table(tables, machine()))
+    _write_json(json_file, json.dumps(as_json(tables, machine()), indent=2, ensure_ascii=False))
+
+
 @bench_app.command("tasks")
 def bench_tasks(
     model: ModelOption = None,

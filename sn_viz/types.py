@@ -357,6 +357,11 @@ class Run:
     """What was asked of the run beyond its own search, by name, as plain JSON values: see `sn_viz.checks`."""
 
     @property
+    def shown(self) -> LabelledImages:
+        """The images that people are shown answers on: those of the test, or the probing ones where nothing could be held out."""
+        return self.test if len(self.test) else self.train
+
+    @property
     def no_held_out(self) -> str:
         """Why nothing could be tested, for people; "" when something was. Then every accuracy is NaN, of 0 examples."""
         return "" if len(self.test) else next(iter(self.test.notes), "There are no test images.")

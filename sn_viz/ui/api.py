@@ -183,7 +183,7 @@ def _asked(owner: str, run: str, image: str | None, question: str, exit_layer: s
     found = RUNS.get(run)
     if image is None:
         raise UserError("There is no image.", "The image is empty.", "Send a PNG or JPEG.")
-    asked = " ".join((question or "").split())[:300] or found.config.question or found.test.question or found.test.questions[0]
+    asked = " ".join((question or "").split())[:300] or found.config.question or found.shown.question or found.shown.questions[0]
     layer = layer_asked(found, exit_layer)
     UPLOADS.count(owner, [image])
     picture = run_job(lambda _: read_picture(Path(image), "your image"), owner, desk=READING)

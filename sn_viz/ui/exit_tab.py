@@ -127,7 +127,13 @@ def show(run_key: str, link: Any) -> tuple:
     run = RUNS.get(run_key)
     layers = run.neurons.layers
     layer = link.layer if link and link.layer in layers else run.exit_layer
-    images = {"groups": [views.group("Test images", [neuron.test_tile(run, i) for i in race_examples(run)])]}
+    images = {
+        "groups": [
+            views.group(
+                "Test images" if len(run.test) else "Probing images", [neuron.test_tile(run, i) for i in race_examples(run)]
+            )
+        ]
+    }
     label = ": ".join(filter(None, (SLIDER, numbering(run))))
     slider = gr.Slider(minimum=layers[0], maximum=max(layers[0] + 1, layers[-1]), value=layer, label=label)
     first = race_examples(run)[0]
@@ -142,13 +148,13 @@ def no_race(run: Run) -> str:
 
 def race_examples(run: Run) -> list[int]:
     """Return a few test examples, classes in turns."""
-    by_class = [np.flatnonzero(run.test.labels == label).tolist() for label in range(len(run.test.classes))]
+    by_class = [np.flatnonzero(run.shown.labels == label).tolist() for label in range(len(run.shown.classes))]
     turns = [members[i] for i in range(CHOICES) for members in by_class if i < len(members)]
     return turns[:CHOICES] or [0]
 
 
 def _chosen(run: Run, example: int) -> dict:
-    return _shown(*_contestant(run, example, None), run.test.names[example])
+    return _shown(*_contestant(run, example, None), run.shown.names[example])
 
 
 def _shown(picture: Picture, question: str, truth: str, name: str = "Your own image") -> dict:
@@ -219,7 +225,7 @@ def show_upload(request: gr.Request, run_key: str, example: int, upload: str | N
     if not run_key:
         return (gr.skip(),) * 3
     run, owner = RUNS.get(run_key), visitor(request)
-    if upload is None and example not in range(len(run.test)):
+    if upload is None and example not in range(len(run.shown)):
         return (gr.skip(),) * 3
     if upload is None:
         return _chosen(run, example), no_race(run), {}
@@ -250,7 +256,7 @@ def show_race(
         UPLOADS.count(owner, [upload] if upload else [])
         picture, question, truth = run_job(lambda _: _contestant(run, example, upload), owner, stop, READING)
         layer = checked_layer(run, int(layer))
-        name = "Your own image" if upload else run.test.names[example]
+        name = "Your own image" if upload else run.shown.names[example]
         yield gr.skip(), {"note": "Waiting for a turn."}, *keep[:2], _shown(picture, question, truth, name)
         finished = None
         for step in steps(lambda progress: _raced(run, picture, question, layer, progress), stop, owner):
@@ -288,10 +294,10 @@ def _frames(run: Run, finished: Race, truth: str) -> Iterator[tuple[str, dict[st
 
 def _contestant(run: Run, example: int, upload: str | None) -> tuple[Picture, str, str]:
     if upload is None:
-        if example not in range(len(run.test)):
+        if example not in range(len(run.shown)):
             raise UserError("This image is not in the list.", "The page is older than the result.", "Choose an image again.")
-        return run.test.pictures[example], run.test.questions[example], neuron.class_of(run.test, example)
-    question = run.config.question or run.test.question or run.test.questions[0]
+        return run.shown.pictures[example], run.shown.questions[example], neuron.class_of(run.shown, example)
+    question = run.config.question or run.shown.question or run.shown.questions[0]
     return read_picture(upload, "your image"), question, ""
 
 

@@ -157,8 +157,9 @@ def extreme_examples(run: Run, neuron: int, n: int = TILES) -> tuple[list[int], 
 
 def test_tile(run: Run, example: int, neuron: int | None = None) -> dict[str, str]:
     """Return one test image with its class, and its activation when a neuron is given."""
-    value = "" if neuron is None else f"{float(run.test_values[example, neuron]):.3g}"
-    return views.tile(run.test.pictures[example], f"{class_of(run.test, example)} · {run.test.names[example]}", badge=value)
+    values = run.test_values if len(run.test) else run.train_values
+    value = "" if neuron is None else f"{float(values[example, neuron]):.3g}"
+    return views.tile(run.shown.pictures[example], f"{class_of(run.shown, example)} · {run.shown.names[example]}", badge=value)
 
 
 def class_of(images: LabelledImages, example: int) -> str:
