@@ -14,7 +14,8 @@ import numpy as np
 from sn_viz.baselines.answers import parse_answer
 from sn_viz.baselines.answers.said import written_answers
 from sn_viz.decision import predict
-from sn_viz.statistics import paired_difference, wilson
+from sn_viz.groups import group_index
+from sn_viz.statistics import accuracy_interval, paired_difference
 from sn_viz.types import LabelledImages, Progress, Run
 
 if TYPE_CHECKING:
@@ -45,16 +46,16 @@ def conditions(
             labels = answer(run, vlm, images, lambda fraction, at=at, said=said: progress((at + fraction) / steps, "Asking" + said))
             right[name][method] = labels == images.labels
     before = right.pop("")
-    n = len(plain)
+    n, groups = len(plain), group_index(plain)
     return {
         "n": n,
-        "before": {method: asdict(wilson(int(before[method].sum()), n)) for method in METHODS},
+        "before": {method: asdict(accuracy_interval(before[method], groups)) for method in METHODS},
         "conditions": [
             {"name": name}
             | {
                 method: {
-                    "accuracy": asdict(wilson(int(now[method].sum()), n)),
-                    "lost": asdict(paired_difference(before[method], now[method])),
+                    "accuracy": asdict(accuracy_interval(now[method], groups)),
+                    "lost": asdict(paired_difference(before[method], now[method], groups=groups)),
                 }
                 for method in METHODS
             }
