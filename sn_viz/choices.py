@@ -5,14 +5,53 @@ Takes names and numbers as they were typed; returns names and layers that exist,
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from sn_viz.baselines import BASELINES
 from sn_viz.classifier import WEIGHTINGS
 from sn_viz.errors import UserError
+from sn_viz.models.catalog import lasting_name
 from sn_viz.rules import RULES
 from sn_viz.search import METRICS
+from sn_viz.sources.pack import model_of_pack
 from sn_viz.types import layer_name
+
+DEFAULT_MODEL = "tiny-llava"
+"""Answers where nobody names a model."""
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """Which model answers, and why it."""
+
+    name: str
+    """Finds the model from any working directory."""
+    why: str
+    """A few words for people."""
+
+
+def choose_model(asked: str | os.PathLike[str] | None = None, data: Any = None) -> ModelChoice:
+    """Return which model answers: the one asked for, else SN_VIZ_MODEL, else the pack's own, else the default.
+
+    Parameters
+    ----------
+    asked : str or path, optional
+        What the person named.
+    data : optional
+        What the images are read from; ``pack:NAME`` may have a model of its own.
+
+    Examples
+    --------
+    >>> choose_model("tiny-gemma3")
+    ModelChoice(name='tiny-gemma3', why='asked for')
+    """
+    own = model_of_pack(data.removeprefix("pack:")) if isinstance(data, str) and data.startswith("pack:") else None
+    named = ((asked, "asked for"), (os.environ.get("SN_VIZ_MODEL"), "named by SN_VIZ_MODEL"), (own, "the pack's own"))
+    name, why = next(((name, why) for name, why in named if name), (DEFAULT_MODEL, "the default"))
+    return ModelChoice(lasting_name(name), why)
 
 
 def baseline_names(compare: str | Sequence[str]) -> tuple[str, ...]:

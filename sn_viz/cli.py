@@ -117,17 +117,21 @@ def find(
 
         warm_up_beside(fixed=rule != "best-split")  # on a new machine this compiles while torch is still being imported
         from sn_viz import pipeline
+        from sn_viz.choices import choose_model
         from sn_viz.saving import check_folder
         from sn_viz.tables import print_run
 
         if out is not None:
             check_folder(out)
 
+        choice = choose_model(model, data)
+        if json_file != "-":
+            console.print(f"Model: {choice.name} ({choice.why})", markup=False, highlight=False)
         with _progress() as progress:
             found = pipeline.find(
                 data,
                 question,
-                model,
+                choice.name,
                 compare,
                 test=test,
                 test_size=test_size,
@@ -388,9 +392,10 @@ def bench_model(
     _check_json_target(json_file)
     with _quiet(json_file):
         from sn_viz.bench.model import as_json, lines, measure
+        from sn_viz.choices import choose_model
         from sn_viz.models import load_model
 
-        result = measure(load_model(model or os.environ.get("SN_VIZ_MODEL") or "tiny-llava", device), n, quick)
+        result = measure(load_model(choose_model(model).name, device), n, quick)
     _write_json(json_file, as_json(result))
     if json_file != "-":
         typer.echo("\n".join(lines(result)))
@@ -414,10 +419,10 @@ def bench_paper(
     _check_json_target(json_file)
     with _quiet(json_file) as console:
         from sn_viz.bench import paper
-        from sn_viz.models.catalog import lasting_name
+        from sn_viz.choices import choose_model
         from sn_viz.models.once import model_named
 
-        vlm = model_named(lasting_name(model or os.environ.get("SN_VIZ_MODEL") or "tiny-llava"), device)
+        vlm = model_named(choose_model(model).name, device)
         settings = paper.settings_of(vlm, n_train, n_test, seed, compare)
         names = [name.strip() for name in only.split(",")] if only else []
         planned = paper.jobs(root, out, settings, names)
@@ -446,9 +451,10 @@ def bench_photos(
     _check_json_target(json_file)
     with _quiet(json_file):
         from sn_viz.bench.photos import as_json, lines, measure
+        from sn_viz.choices import choose_model
         from sn_viz.models import load_model
 
-        vlm = load_model(model or os.environ.get("SN_VIZ_MODEL") or "tiny-llava", device)
+        vlm = load_model(choose_model(model).name, device)
         names = [name.strip() for name in only.split(",") if name.strip()]
         answers = measure(vlm, folder, names, probing, seed, lambda name: print(f"{name} ...", file=sys.stderr))
     _write_json(json_file, as_json(answers))
@@ -576,8 +582,9 @@ def _bench(name: str | None, model: str | None, device: str | None, quick: bool,
 
 def _bench_options(model: str | None, device: str | None, quick: bool) -> Any:
     from sn_viz.bench import Options
+    from sn_viz.choices import choose_model
 
-    return Options(model or os.environ.get("SN_VIZ_MODEL") or "tiny-llava", device, quick)
+    return Options(choose_model(model).name, device, quick)
 
 
 _add_benches()

@@ -20,7 +20,7 @@ from sn_viz.baselines import BASELINES, Context, sites_read_by
 from sn_viz.baselines.answers import answer_key, given_answers
 from sn_viz.baselines.answers.said import observed
 from sn_viz.caveats import with_warnings
-from sn_viz.choices import baseline_names, check_choices, checked_layer
+from sn_viz.choices import baseline_names, check_choices, checked_layer, choose_model
 from sn_viz.classifier import voters_by_layer, votes_by_layer
 from sn_viz.decision import measure_latency, model_version, predict
 from sn_viz.errors import UserError
@@ -28,7 +28,6 @@ from sn_viz.exits import available_sites, layers_of
 from sn_viz.extract import extract
 from sn_viz.groups import group_index, most_folds
 from sn_viz.held_out import align_classes, joined, kept_apart, shared, usable
-from sn_viz.models.catalog import lasting_name
 from sn_viz.models.once import model_named
 from sn_viz.progress import Stages, part, silent
 from sn_viz.search import best_scores_under_null, find_stumps, warm_up_beside
@@ -41,9 +40,8 @@ from sn_viz.types import Activations, Baseline, Config, LabelledImages, LayerAcc
 if TYPE_CHECKING:
     from sn_viz.models import Vlm
 
-__all__ = ["DEFAULT_MODEL", "find", "model_named", "predict", "run"]
+__all__ = ["find", "model_named", "predict", "run"]
 
-DEFAULT_MODEL = "tiny-llava"
 NULL_BUDGET = 4e8
 """At most this many values are searched for the null, but never fewer than 20 labellings."""
 
@@ -191,7 +189,7 @@ def find(
     question : str, optional
         Asked of every image; by default each image's own question.
     model : str, path or Vlm, optional
-        A name from the catalogue, a hub id, a folder, or a loaded model; by default SN_VIZ_MODEL, else "tiny-llava".
+        A name from the catalogue, a hub id, a folder, or a loaded model; by default what `sn_viz.choices.choose_model` says.
     compare : "all", "none", or names
         Baselines to run on the same images. "all" leaves out those that train for long: name them, as in "all,lora".
     test : optional
@@ -238,7 +236,7 @@ def find(
     check_choices(rule, metric, voters, weighting, test_size, seed)
     question = None if question is None else clean_question(question)
     if model is None or isinstance(model, str | os.PathLike):
-        model = lasting_name(model or os.environ.get("SN_VIZ_MODEL") or DEFAULT_MODEL)
+        model = choose_model(model, data).name
     warm_up_beside(fixed=rule != "best-split")  # compiles on a new machine, while the model loads
     with stage("load", 0.10, "Loading images and model") as report:
         train, held_out = load_splits(data, question, test, test_size, seed)

@@ -40,6 +40,13 @@ class Pack:
     origin: str
     demonstration: str = ""
     """Why no accuracy can be measured on it, for people; "" when one can."""
+    model: str | None = None
+    """The model that answers unless another is named; None: the usual one."""
+
+
+def model_of_pack(name: str) -> str | None:
+    """Return the model that a pack brings, None where it brings none or there is no such pack."""
+    return next((pack.model for pack in pack_names() if pack.name == name), None)
 
 
 def pack_names() -> list[Pack]:

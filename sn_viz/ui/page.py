@@ -5,14 +5,13 @@ Takes the name of the default model; returns a Gradio page. It knows no figure a
 
 from __future__ import annotations
 
-import os
 from typing import Any, NamedTuple
 
 import gradio as gr
 import numpy as np
 
+from sn_viz.choices import choose_model
 from sn_viz.formatting import percent, percent_range
-from sn_viz.pipeline import DEFAULT_MODEL
 from sn_viz.plots import reference
 from sn_viz.types import Run
 from sn_viz.ui import (
@@ -82,7 +81,7 @@ def build(model: str | None = None) -> gr.Blocks:
         Name or folder of the default model; by default the embedded one.
     """
     own_upload_folder()
-    default = model or os.environ.get("SN_VIZ_MODEL") or DEFAULT_MODEL
+    default = choose_model(model).name
     models = run_panel.models_here(default)
     first_model = next(iter(models))
     first = Arguments(models[first_model])
