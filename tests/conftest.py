@@ -220,12 +220,14 @@ def save_checkpoint(architecture: str, folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Return ``checkpoint(architecture)``: the folder of a tiny random model, made once a session."""
-    made: dict[str, Path] = {}
+    """Return ``checkpoint(architecture)``: the folder of a tiny random model, made once a session; see ``tests/mutation``."""
+    kept = Path(os.environ["SN_VIZ_TEST_MODELS"]) if "SN_VIZ_TEST_MODELS" in os.environ else None
+    made: dict[str, Path] = {path.name.removeprefix("random-"): path for path in kept.iterdir()} if kept and kept.is_dir() else {}
 
     def make(architecture: str) -> Path:
         if architecture not in made:
-            made[architecture] = save_checkpoint(architecture, tmp_path_factory.mktemp("models") / f"random-{architecture}")
+            folder = kept or tmp_path_factory.mktemp("models")
+            made[architecture] = save_checkpoint(architecture, folder / f"random-{architecture}")
         return made[architecture]
 
     return make
