@@ -27,8 +27,8 @@ GROUPS = {
     "voting": (Group(("classifier.py",), ("tests/test_classifier.py",), "finds_no_fault"),),
     "splits": (
         Group(
-            ("held_out.py", "sources/split.py", "statistics.py"),
-            ("tests/test_held_out.py", "tests/sources/test_split.py", "tests/test_statistics.py"),
+            ("held_out.py", "sources/split.py", "groups.py", "statistics.py"),
+            ("tests/test_held_out.py", "tests/sources/test_split.py", "tests/test_groups.py", "tests/test_statistics.py"),
         ),
     ),
     "store": (Group(("store.py",), ("tests/test_store.py",), "two_hundred_rows or two_processes"),),
