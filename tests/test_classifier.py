@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from sklearn.utils.estimator_checks import check_estimator
 
-from sn_viz.classifier import SuperNeuronClassifier, select_voters, vote, votes_by_layer, winners
+from sn_viz.classifier import SuperNeuronClassifier, select_voters, vote, voters_by_layer, votes_by_layer, winners
 from sn_viz.errors import UserError
 from sn_viz.search import find_stumps
-from sn_viz.types import Stumps
+from sn_viz.types import Neurons, Stumps
 
 
 def stumps_of(rows):
@@ -118,6 +118,24 @@ def test_layers_hear_only_their_own_voters():
     changed[:, 100:] = 0
     np.testing.assert_array_equal(votes_by_layer(changed[:, :100], by_layer[:1], 2).tally[:, 0], votes.tally[:, 0])
     np.testing.assert_allclose(votes.margin, abs(votes.tally[..., 1] - votes.tally[..., 0]))
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_the_voters_of_a_layer_lie_in_it_or_before_it_and_are_the_best_of_those(n_classes):
+    rng = np.random.default_rng(4)
+    values, labels = planted(rng, 60, n_classes)
+    layer = np.repeat([-1, 0, 1, 1, 2], 60)  # two blocks of a vision tower, then the decoder's, the first of them twice as wide
+    values[:, layer == 2] += 6 * (labels == 1)[:, None]  # the last layer knows best
+    values[:, layer == -1] = 1  # and the first, being constant, nothing
+    neurons = Neurons(np.zeros(300, np.int8), layer.astype(np.int16), np.arange(300, dtype=np.int32), ("residual",))
+    stumps = find_stumps(values, labels)
+    found = voters_by_layer(stumps, neurons, 5, n_classes)
+    assert len(found) == 4 and len(found[0]) == 0
+    for voters, last in zip(found[1:], (0, 1, 2), strict=True):
+        allowed = stumps.take(np.flatnonzero(layer[stumps.neuron] <= last))
+        expected = select_voters(allowed, 5, n_classes)
+        assert voters.neuron.tolist() == expected.neuron.tolist() and voters.class_index.tolist() == expected.class_index.tolist()
+        assert layer[voters.neuron].max() == last
 
 
 def test_voters_of_three_hundred_classes_are_those_chosen_class_by_class_in_any_order():

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from sn_viz.errors import Cancelled, UserError
 from sn_viz.extract import extract, neurons_of
+from sn_viz.models import load_model
 from sn_viz.sites import site_names
 from sn_viz.types import LabelledImages
 
@@ -146,6 +149,28 @@ def test_a_cached_row_of_all_layers_serves_a_shallower_request(llava, noise_pict
     shallow = extract(llava, pictures, "yes?", cache=memory, up_to_layer=1)
     assert memory.n_put == 2
     np.testing.assert_array_equal(shallow.values, whole.values[:, : shallow.neurons.up_to(1)])
+
+
+def test_rows_of_one_model_are_never_another_models(llava, random_vlm, checkpoint, noise_pictures, tmp_path):
+    copied = save_other_weights(checkpoint("llava"), tmp_path / "random-llava")
+    other, pictures = load_model(copied, device="cpu"), noise_pictures(2)
+    assert other.name == llava.name, "only what is in the files tells them apart"
+    memory = Memory()
+    first = extract(llava, pictures, "yes?", cache=memory)
+    second = extract(other, pictures, "yes?", cache=memory)
+    assert memory.n_put == 4 and first.key != second.key
+    np.testing.assert_array_equal(second.values, extract(other, pictures, "yes?").values)
+    assert not np.array_equal(second.values, first.values)
+
+
+def save_other_weights(folder, copy):
+    """Copy a model, with one weight changed."""
+    shutil.copytree(folder, copy)
+    (path,) = copy.glob("*.safetensors")
+    weights = load_file(path)
+    name = next(name for name in weights if name.endswith("layers.0.mlp.down_proj.weight") and "vision" not in name)
+    save_file(weights | {name: 2 * weights[name]}, path, metadata={"format": "pt"})
+    return copy
 
 
 def test_the_same_picture_twice_is_read_once(llava, noise_pictures):

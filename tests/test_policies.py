@@ -246,3 +246,19 @@ def test_a_run_is_split_into_calibration_and_test():
     for arguments in ({"risk": "danger"}, {"calibration": 0.0}):
         with pytest.raises(UserError):
             policies.trial_of_run(run, **arguments)
+
+
+@pytest.mark.parametrize("make", [MarginPolicy, lambda threshold: RiskControlled(threshold, None)])
+def test_a_margin_that_just_reaches_the_threshold_exits(make):
+    policy, below = make(0.5), float(np.nextafter(np.float32(0.5), np.float32(0)))
+    votes = votes_of([[0.25, 0.5, 1.0], [below, below, np.nan], [0.5, 0.0, 0.0]], np.zeros((3, 3)))
+    np.testing.assert_array_equal(policy.clear(votes), [[False, True, True], [False, False, False], [True, False, False]])
+    assert policy.exit_layers(votes).tolist() == [2, 3, 1]
+    assert policy.stops(1, 0.5) and policy.stops(1, 0.75) and not policy.stops(1, below) and not policy.stops(1, float("nan"))
+
+
+def test_a_fixed_layer_exits_at_that_layer_and_not_before():
+    policy, votes = FixedLayer(0), votes_of(np.zeros((2, 4)), np.zeros((2, 4)), first_layer=-1)
+    np.testing.assert_array_equal(policy.clear(votes), [[False, True, True, True]] * 2)
+    assert policy.exit_layers(votes).tolist() == [0, 0]
+    assert [policy.stops(layer, 0.0) for layer in (-1, 0, 1)] == [False, True, True]

@@ -184,7 +184,10 @@ def _cell(run: Run, custom: tuple) -> tuple[int, str, int]:
         raise UserError(
             "No neuron of this cell has a score.", "Every value there is constant or not finite.", "Choose another cell."
         )
-    return int(custom[0]), str(custom[1]), neuron.checked_neuron(run, custom[2])
+    column = neuron.checked_neuron(run, custom[2])
+    if _home(run, column) != (int(custom[0]), str(custom[1])):
+        raise UserError("This neuron is not in the figure's cell.", "The page is older than the result.", "Reload the page.")
+    return int(custom[0]), str(custom[1]), column
 
 
 @guarded

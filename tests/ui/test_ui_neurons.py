@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from planted_run import HOSTILE, make_run, planted_column
 
-from sn_viz.ui import compare_tab, exit_tab, export, neuron, neurons_tab
+from sn_viz.ui import compare_tab, exit_tab, export, figures, neuron, neurons_tab
 from sn_viz.ui.session import RUNS
 
 
@@ -54,6 +54,30 @@ def test_a_cell_opens_its_best_neuron(planted, run_key, event):
     assert picked == column and planted.neurons.name(column) in _title(histogram)
     assert "layer 2" in _title(units) and len(images["groups"]) == 2 and facts["facts"]
     assert slider.minimum <= slider.value <= slider.maximum
+
+
+def test_every_cell_opens_its_own_units_and_the_best_of_them(planted, run_key, event):
+    neurons, cells = planted.neurons, 0
+    drawn = json.loads(figures.draw("heatmap", planted))["light"]["data"]
+    for row in next(trace["customdata"] for trace in drawn if trace["type"] == "heatmap"):
+        for layer, site, best in row:
+            cells += 1
+            units, picked, *_ = neurons_tab.pick_cell(run_key, event(x=0, y=0, curve=0, point=[0, 0], custom=[layer, site, best]))
+            shown = [point for trace in json.loads(units)["light"]["data"] for point in trace.get("customdata") or []]
+            here = (neurons.layer == layer) & (neurons.site == neurons.site_names.index(site))
+            assert shown and all(point[:2] == [layer, site] and here[point[2]] for point in shown)
+            assert f"layer {neurons.layer_name(layer)}," in _title(units) and site in _title(units)
+            assert picked == best and here[picked]
+            assert planted.stumps.score[neuron.stump_of(planted, picked)] == np.nanmax(
+                planted.stumps.score[here[planted.stumps.neuron]]
+            )
+    assert cells == len(neurons.layers) * len(neurons.site_names)
+
+
+def test_a_neuron_of_another_cell_is_refused(planted, run_key, event):
+    elsewhere = int(np.flatnonzero(planted.neurons.layer == 3)[0])
+    with pytest.raises(gr.Error, match="not in the figure's cell"):
+        neurons_tab.pick_cell(run_key, event(x=1, y=1, curve=0, point=0, custom=[1, planted.neurons.site_names[0], elsewhere]))
 
 
 @pytest.mark.parametrize("custom", [[99, "residual", 0], [1, "nowhere", 0], [1, "residual", 10**6], [1, "residual", -1], [1], []])
