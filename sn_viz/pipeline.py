@@ -26,7 +26,7 @@ from sn_viz.decision import measure_latency, model_version, predict
 from sn_viz.errors import UserError
 from sn_viz.exits import available_sites, layers_of
 from sn_viz.extract import extract
-from sn_viz.groups import group_index, most_folds
+from sn_viz.groups import group_index
 from sn_viz.held_out import align_classes, joined, kept_apart, shared, usable
 from sn_viz.models.once import model_named
 from sn_viz.progress import Stages, part, silent
@@ -306,12 +306,12 @@ def load_splits(data: Any, question: str | None, test: Any, test_size: float, se
 
     packed = _load_pack(data, seed)
     loaded = packed[0] if packed else load_images(data, question)
-    packed = packed or own_split(loaded)
+    packed = packed or own_split(loaded, test_size, seed)
     if packed is not None and test is None:
         train, held_out = (split.ask(question) for split in packed)
         train = usable(train)
-        if most_folds(train.labels, group_index(train), 2) < 2:
-            return train, nothing_held_out(train, _demonstration(data))
+        if (why := _demonstration(data)) or not len(held_out):
+            return train, nothing_held_out(train, why)
         return kept_apart(train, align_classes(held_out, train), drawn=_is_pack(data))
     images = usable((packed[0] if packed else loaded).ask(question))
     if test is None:

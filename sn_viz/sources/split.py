@@ -12,7 +12,7 @@ import numpy as np
 from sn_viz.errors import UserError
 from sn_viz.groups import drawn_apart, group_index, n_groups
 from sn_viz.sources.classes import TEST, TRAIN
-from sn_viz.sources.text import quoted
+from sn_viz.sources.text import listed, quoted
 from sn_viz.types import LabelledImages
 
 AGAIN = "record or collect another group of it and name the groups, or give separate test images."
@@ -66,8 +66,11 @@ def split(images: LabelledImages, test_size: float, seed: int) -> tuple[Labelled
     return images.take(np.flatnonzero(~in_test)), images.take(np.flatnonzero(in_test))
 
 
-def own_split(images: LabelledImages) -> tuple[LabelledImages, LabelledImages] | None:
+def own_split(images: LabelledImages, test_size: float = 0.5, seed: int = 0) -> tuple[LabelledImages, LabelledImages] | None:
     """Return the training and the test images of data that bring their own splits, or None.
+
+    Examples of a class that has no test example of its own, and of which nobody said where they belong, are drawn as `split` does.
+    The test is empty, with a first note that says why, where such a class lies in a single group.
 
     Raises
     ------
@@ -76,21 +79,40 @@ def own_split(images: LabelledImages) -> tuple[LabelledImages, LabelledImages] |
     """
     if not images.parts:
         return None
-    sides = [[i for i, part in enumerate(images.parts) if part == name] for name in (TRAIN, TEST)]
+    parts = _drawn_parts(images, test_size, seed) if "" in images.parts else np.array(images.parts)
+    if parts is None:
+        return images, nothing_held_out(images)
+    sides = [np.flatnonzero(parts == name) for name in (TRAIN, TEST)]
     for name, side in zip((TRAIN, TEST), sides, strict=True):
-        if not side:
+        if not len(side):
             cause = "The folders are splits, and this one holds no image that could be read."
             raise UserError(f"The {name} split is empty.", cause, "Add images to it, or give class folders alone.")
     train, test = (images.take(side) for side in sides)
     return train, replace(test, notes=())
 
 
+def _drawn_parts(images: LabelledImages, test_size: float, seed: int) -> np.ndarray | None:
+    """Return the side of each example, str (example,), where some have none; None where a class cannot be divided."""
+    parts, groups = np.array(images.parts), group_index(images)
+    tested = np.unique(images.labels[parts == TEST])
+    free = np.flatnonzero((parts == "") & ~np.isin(images.labels, tested))
+    parts[parts == ""] = TRAIN
+    counts = np.bincount(images.labels[free], minlength=len(images.classes))
+    wanted = [int(max(1, np.floor(test_size * n + 0.5))) if n else 0 for n in counts]
+    goes = drawn_apart(images.labels[free], groups[free], wanted, seed)
+    if goes is None:
+        return None
+    parts[free[goes]] = TEST
+    return parts
+
+
 def nothing_held_out(images: LabelledImages, why: str = "") -> LabelledImages:
     """Return an empty test set for a data set whose groups leave nothing to test on; its first note, ``why``, tells people."""
     groups = group_index(images)
     alone = [name for label, name in enumerate(images.classes) if n_groups(groups[images.labels == label]) == 1]
+    which = f"all images of {quoted(alone[0])}" if len(alone) == 1 else f"in each of {listed([*map(quoted, alone)])} all images"
     cause = (
-        f"all images of {quoted(alone[0])} belong together (one recording, one person, one picture)"
+        f"{which} belong together (one recording, one person, one picture)"
         if alone
         else "its groups cannot be divided so that each class has some on either side"
     )

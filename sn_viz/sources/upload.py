@@ -1,7 +1,7 @@
 """Images handed over class by class, as the app's upload does.
 
-Takes ``[(class name, [(file name, bytes or path)])]``, perhaps with a group after each; returns images to open. File names are only
-shown, never opened; one that is given twice gets its class, or a number.
+Takes ``[(class name, [(file name, bytes or path)])]``, perhaps with a group after each, and then "train" or "test"; returns images
+to open. File names are only shown, never opened; one that is given twice gets its class, or a number.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from sn_viz.types import Picture
 
 @SOURCES.register("upload")
 class Upload:
-    """A list of (class name, [(file name, bytes, path or image)]); a third value of a file names its group."""
+    """A list of (class name, [(file name, bytes, path or image)]); a third value of a file names its group, a fourth its side."""
 
     @staticmethod
     def accepts(data: object) -> bool:
@@ -43,9 +43,9 @@ class Upload:
                 raise UserError("A class has no name.", f"It comes with {len(files)} files.", "Name every class.")
             if not files:
                 yield Found(class_name, class_name, functools.partial(_nothing, class_name))
-            for _, content, *group in files:
-                name = next(names)
-                yield Found(name, class_name, functools.partial(as_picture, content, name, budget), group=group[0] if group else "")
+            for _, content, *more in files:
+                name, (group, part) = next(names), (*more, "", "")[:2]
+                yield Found(name, class_name, functools.partial(as_picture, content, name, budget), part=part, group=group)
 
 
 def _nothing(class_name: str) -> Picture:

@@ -13,11 +13,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import gradio as gr
+import numpy as np
 
 from sn_viz.errors import UserError
+from sn_viz.groups import group_index, n_groups
 from sn_viz.sources import load_images
 from sn_viz.sources.budget import DEFAULT, Budget
+from sn_viz.sources.classes import TEST, TRAIN
 from sn_viz.sources.pack import load_pack
+from sn_viz.sources.text import label_key, listed, quoted
 from sn_viz.types import LabelledImages, Progress
 from sn_viz.ui import packs, views
 from sn_viz.ui.guard import guarded
@@ -28,6 +32,10 @@ from sn_viz.ui.uploads import UploadedFile, UploadedGallery
 
 MAX_CLASSES, FEWEST_CLASSES = 6, 2
 NAMES = ("yes", "no", "class 3", "class 4", "class 5", "class 6")
+WEBCAM_FILE = "webcam_upload."
+"""How Gradio's gallery calls a picture of the webcam."""
+RECORDING, RECORDED_AGAIN = "webcam recording of ", "second webcam recording of "
+"""Begin the names of the groups that the webcam's pictures of a class are: one a recording."""
 PREVIEWS = Latest()
 PRIVACY = "Your images stay on this server; nothing is sent anywhere."
 
@@ -42,6 +50,8 @@ class Examples(NamedTuple):
     file_tab: gr.Tab
     names: list[gr.Textbox]
     galleries: list[gr.Gallery]
+    again: list[gr.Gallery]
+    """Second recordings of the classes, to test on."""
     columns: list[gr.Column]
     add: gr.Button
     remove: gr.Button
@@ -54,7 +64,7 @@ def layout() -> Examples:
         with gr.Tab("Sample packs", id="pack", elem_id="source-pack") as pack_tab:
             cards = views.cards_view("packs")
         with gr.Tab("My images", id="own", elem_id="source-own") as own_tab:
-            names, galleries, columns, add, remove = _class_columns()
+            names, galleries, again, columns, add, remove = _class_columns()
         with gr.Tab("Zip or CSV", id="file", elem_id="source-file") as file_tab:
             gr.HTML(
                 '<p class="sn-hint">A zip, one folder per class, or a CSV (image, label, question) and a zip of its images.</p>'
@@ -66,33 +76,29 @@ def layout() -> Examples:
                 height=150,
                 elem_id="upload-file",
             )
-    return Examples(cards, tabs, pack_tab, own_tab, file_tab, names, galleries, columns, add, remove, file)
+    return Examples(cards, tabs, pack_tab, own_tab, file_tab, names, galleries, again, columns, add, remove, file)
 
 
 def _class_columns() -> tuple:
-    names, galleries, columns = [], [], []
+    names, galleries, again, columns = [], [], [], []
     with gr.Row(equal_height=False, elem_classes="sn-classes"):
         for index in range(MAX_CLASSES):
             with gr.Column(min_width=220, visible=index < FEWEST_CLASSES, elem_classes="sn-panel") as column:
                 names.append(gr.Textbox(NAMES[index], label=f"Class {index + 1}", max_length=80, elem_id=f"class-name-{index + 1}"))
-                galleries.append(
-                    UploadedGallery(
-                        label="Files, webcam or paste",
-                        sources=["upload", "webcam", "clipboard"],
-                        type="filepath",
-                        file_types=["image"],
-                        columns=4,
-                        height=220,
-                        object_fit="cover",
-                        interactive=True,
-                        elem_id=f"class-images-{index + 1}",
-                    )
-                )
+                ways = ["upload", "webcam", "clipboard"]
+                galleries.append(_gallery("Files, webcam or paste", ways, elem_id=f"class-images-{index + 1}"))
+                test_id = f"class-test-images-{index + 1}"
+                again.append(_gallery("Recorded again, for the test", ["webcam", "upload"], elem_id=test_id, visible=False))
             columns.append(column)
     with gr.Row(elem_classes="sn-tight"):
         add = gr.Button("Add a class", size="sm", elem_id="btn-add-class")
         remove = gr.Button("Remove the last class", size="sm", elem_id="btn-remove-class")
-    return names, galleries, columns, add, remove
+    return names, galleries, again, columns, add, remove
+
+
+def _gallery(label: str, sources: list[Any], **more: Any) -> gr.Gallery:
+    look: dict[str, Any] = {"columns": 4, "height": 220, "object_fit": "cover"}
+    return UploadedGallery(label=label, sources=sources, type="filepath", file_types=["image"], interactive=True, **look, **more)
 
 
 class Where(NamedTuple):
@@ -106,13 +112,16 @@ class Where(NamedTuple):
     files: list[str] | None
     names: tuple[str, ...]
     galleries: tuple[Any, ...]
+    again: tuple[Any, ...] = ()
+    """The second recordings."""
 
     @classmethod
     def of(cls, values: Sequence[Any]) -> Where:
         """Return what the values of ``inputs`` say."""
         source, pack, count, files, *rest = values
         count = min(MAX_CLASSES, max(FEWEST_CLASSES, int(count)))
-        return cls(source, pack, count, files, tuple(rest[:MAX_CLASSES]), tuple(rest[MAX_CLASSES:]))
+        names, galleries, again = (tuple(rest[start : start + MAX_CLASSES]) for start in (0, MAX_CLASSES, 2 * MAX_CLASSES))
+        return cls(source, pack, count, files, names, galleries, again)
 
     @property
     def name(self) -> str:
@@ -124,13 +133,14 @@ class Where(NamedTuple):
     @property
     def key(self) -> str:
         """Digest of everything the images are read from; files are kept under a digest of their content."""
-        read = {"pack": (self.pack,), "file": (self.files,), "own": (self.count, self.names, self.galleries)}[self.source]
+        own = self.count, self.names, self.galleries, self.again
+        read = {"pack": (self.pack,), "file": (self.files,), "own": own}[self.source]
         return hashlib.sha256(repr((self.source, read)).encode()).hexdigest()[:32]
 
 
 def inputs(tab: Examples, source: gr.State, pack: gr.State, n_classes: gr.State) -> list[Any]:
     """Return the widgets whose values ``Where.of`` reads."""
-    return [source, pack, n_classes, tab.file, *tab.names, *tab.galleries]
+    return [source, pack, n_classes, tab.file, *tab.names, *tab.galleries, *tab.again]
 
 
 def at_hand(where: Where, owner: str) -> LabelledImages | None:
@@ -163,7 +173,7 @@ def reading(where: Where, owner: str) -> Callable[[Progress], LabelledImages]:
             UPLOADS.count(owner, uploaded(where))
             budget = heard(progress)
             if where.source == "own":
-                images = from_galleries(where.count, where.names, where.galleries, None, budget)
+                images = from_galleries(where.count, where.names, where.galleries, None, budget, where.again)
             else:
                 images = from_files(where.files, None, budget)
             SETS.put(images, f"{owner}|{where.key}", owner)
@@ -181,7 +191,8 @@ def uploaded(where: Where) -> list[str]:
     """Return the paths of the files that ``where`` is read from."""
     if where.source == "file":
         return list(where.files or [])
-    return [path for gallery in where.galleries[: where.count] for path in paths_of(gallery)] if where.source == "own" else []
+    galleries = (*where.galleries[: where.count], *where.again[: where.count]) if where.source == "own" else ()
+    return [path for gallery in galleries for path in paths_of(gallery)]
 
 
 def paths_of(gallery: Any) -> list[str]:
@@ -201,7 +212,12 @@ def connect(tab: Examples, source: gr.State, pack: gr.State, n_classes: gr.State
     changed.append(tab.cards.pick(pick_pack, None, [pack, source, question], **private).then)
     for button, step in ((tab.add, 1), (tab.remove, -1)):
         changed.append(button.click(_stepped(step), n_classes, [n_classes, *tab.columns], **private).then)
-    return [*changed, tab.file.change, *(gallery.change for gallery in tab.galleries), *(name.blur for name in tab.names)]
+    return [
+        *changed,
+        tab.file.change,
+        *(gallery.change for gallery in (*tab.galleries, *tab.again)),
+        *(name.blur for name in tab.names),
+    ]
 
 
 def _switch(name: str) -> Any:
@@ -230,9 +246,16 @@ def pick_pack(event: gr.EventData) -> tuple:
 
 
 def from_galleries(
-    count: int, names: Sequence[str], galleries: Sequence[Any], question: str | None, budget: Budget = DEFAULT
+    count: int,
+    names: Sequence[str],
+    galleries: Sequence[Any],
+    question: str | None,
+    budget: Budget = DEFAULT,
+    again: Sequence[Any] = (),
 ) -> LabelledImages:
     """Return the images uploaded class by class.
+
+    The webcam's pictures of a class are one group. Those of ``again``, its second recording, are to be tested on.
 
     Raises
     ------
@@ -240,8 +263,9 @@ def from_galleries(
         When a class has no name or no images, or an image cannot be read.
     """
     data = []
-    for name, gallery in zip(names[:count], galleries[:count], strict=True):
-        data.append((name, [(Path(path).name, Path(path)) for path in paths_of(gallery)]))
+    for number, (name, gallery) in enumerate(zip(names[:count], galleries[:count], strict=True)):
+        second = paths_of(again[number]) if number < len(again) else []
+        data.append((name, [*_first_recording(name, paths_of(gallery), bool(second)), *_second_recording(name, second)]))
     if not any(files for _, files in data):
         raise UserError(
             "There are no images yet.", "Every class is empty.", "Add a few images to each class, or choose a sample pack."
@@ -252,6 +276,41 @@ def from_galleries(
             f"The class {empty[0]!r} has no images.", "Each class needs some.", "Add images to it, or remove the class."
         )
     return load_images(data, question, budget=budget)
+
+
+def _first_recording(name: str, paths: Sequence[str], again: bool) -> list[tuple[str, Path, str, str]]:
+    """Return (file name, path, group, side) of a class's pictures; with a second recording, the first is not drawn from."""
+    webcam = RECORDING + name, TRAIN if again else ""
+    return [(Path(path).name, Path(path), *(webcam if is_webcam(path) else ("", ""))) for path in paths]
+
+
+def _second_recording(name: str, paths: Sequence[str]) -> list[tuple[str, Path, str, str]]:
+    return [(f"test {Path(path).name}", Path(path), RECORDED_AGAIN + name if is_webcam(path) else "", TEST) for path in paths]
+
+
+def is_webcam(path: str) -> bool:
+    """Return whether the page's webcam took the picture at ``path``."""
+    return Path(path).name.startswith(WEBCAM_FILE)
+
+
+def recorded_once(images: LabelledImages) -> tuple[str, ...]:
+    """Return the classes that are nothing but one webcam recording."""
+    groups, alone = group_index(images), []
+    for label, name in enumerate(images.classes):
+        rows = np.flatnonzero(images.labels == label)
+        is_one = n_groups(groups[rows]) == 1
+        if images.groups and is_one and any(images.groups[row].startswith(RECORDING) for row in rows):
+            alone.append(name)
+    return tuple(alone)
+
+
+def open_again(classes: Sequence[str], count: int, *names: str) -> tuple:
+    """Show the second recordings of ``classes``; returns the tab "My images", a status, and every gallery of `Examples.again`."""
+    keys = {label_key(name) for name in classes}
+    shown = [index < count and label_key(name) in keys for index, name in enumerate(names)]
+    told = f"Record {listed([quoted(name) for name in classes])} again, somewhere else or at another time, and find again."
+    galleries = (gr.Gallery(visible=True) if show else gr.skip() for show in shown)
+    return gr.Tabs(selected="own"), views.status(told, "The new pictures are the test.", tone="idle"), *galleries
 
 
 def from_files(files: list[str] | None, question: str | None, budget: Budget = DEFAULT) -> LabelledImages:

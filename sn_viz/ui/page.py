@@ -88,7 +88,7 @@ def build(model: str | None = None) -> gr.Blocks:
     with Page(title=TITLE, analytics_enabled=False, delete_cache=(600, TEMPORARY_FILES_SECONDS), fill_width=True) as page:
         states = _states()
         gr.HTML(INTRO)
-        strip, mark, copy, export_button, bundle = _strip()
+        strip, mark, again, copy, export_button, bundle = _strip()
         with gr.Tabs(selected="examples", elem_id="tabs") as tabs:
             with gr.Tab("Examples", id="examples", elem_id="tab-examples"):
                 with gr.Row(equal_height=False, elem_classes="sn-page"):
@@ -112,7 +112,16 @@ def build(model: str | None = None) -> gr.Blocks:
         neurons_tab.connect(neurons, states.run, states.neuron, states.link)
         exit_tab.connect(leave, states.run, states.link)
         compare_tab.connect(methods, states.run)
-        states.run.change(show_strip, [states.run, states.shown_pack], strip, api_visibility="private", show_progress="hidden")
+        states.run.change(
+            show_strip, [states.run, states.shown_pack], [strip, again], api_visibility="private", show_progress="hidden"
+        )
+        again.click(
+            record_again,
+            [states.run, n_classes, *examples.names],
+            [tabs, states.source, examples.tabs, panel.status, *examples.again],
+            api_visibility="private",
+            show_progress="hidden",
+        )
         opened = _connect_opening(page, states, tabs, examples.cards, panel, models)
         opened.then(
             run_panel.setup_in,
@@ -161,7 +170,7 @@ def _connect_questions(read: list[Any], states: States, examples: Any, panel: ru
         )
 
 
-def _strip() -> tuple[gr.HTML, gr.HTML, gr.Button, gr.Button, gr.DownloadButton]:
+def _strip() -> tuple[gr.HTML, gr.HTML, gr.Button, gr.Button, gr.Button, gr.DownloadButton]:
     with gr.Row(equal_height=True, elem_classes="sn-strip-row"):
         with gr.Column(scale=8, min_width=260, elem_classes="sn-strip-words"):
             mark = stale.view("stale-mark")
@@ -169,10 +178,11 @@ def _strip() -> tuple[gr.HTML, gr.HTML, gr.Button, gr.Button, gr.DownloadButton]
                 "run-facts", {"title": "Opening the first sample pack", "note": "The first result appears here."}
             )
         with gr.Column(scale=1, min_width=150, elem_classes="sn-strip-buttons"):
+            again = gr.Button("Record again for a test", size="sm", variant="primary", elem_id="btn-record-again", visible=False)
             copy = gr.Button("Copy link", size="sm", elem_id="btn-copy-link")
             export_button = gr.Button("Export", size="sm", elem_id="btn-export")
             bundle = gr.DownloadButton("Download", visible="hidden", elem_id="export-file")
-    return strip, mark, copy, export_button, bundle
+    return strip, mark, again, copy, export_button, bundle
 
 
 def _connect_opening(
@@ -253,30 +263,45 @@ def link_to(run_key: str, pack: str | None, model: str | None, neuron: int, laye
 
 
 @guarded
-def show_strip(run_key: str, pack: str | None) -> dict:
-    """Return the current result in one line of figures."""
+def record_again(run_key: str, count: int, *names: str) -> tuple:
+    """Go to the examples and show a second recording for each class that was recorded once."""
+    return (
+        gr.Tabs(selected="examples"),
+        "own",
+        *examples_tab.open_again(examples_tab.recorded_once(RUNS.get(run_key).train), count, *names),
+    )
+
+
+@guarded
+def show_strip(run_key: str, pack: str | None) -> tuple:
+    """Return the current result in one line of figures, and the button for another recording where one is needed."""
     if not run_key:
-        return gr.skip()
+        return gr.skip(), gr.skip()
     run = RUNS.get(run_key)
     seen = verdict(run)
     yours = "Your images, changed by hand" if edits.is_edited(run.train) else "Your images"
     where = f"Sample pack “{pack}”" if pack else yours
     question = run.config.question or run.test.question or "a question per image"
-    return {
+    once = run.no_held_out and pack is None and examples_tab.recorded_once(run.train)
+    shown = {
         "title": question,
         "note": f"{where} · {len(run.train)} probing and {len(run.test)} test images · {run.config.model.rsplit('/', 1)[-1]}",
         "verdict": views.verdict_mark(seen),
         "facts": strip_facts(run),
-        "warnings": list(dict.fromkeys([*seen.reasons, *run.warnings])),
+        "warnings": list(dict.fromkeys([*([run.no_held_out] if run.no_held_out else []), *seen.reasons, *run.warnings])),
     }
+    return shown, gr.Button(visible=bool(once))
 
 
 def strip_facts(run: Run) -> list[dict]:
     """Return the headline figures; a speed-up only beside an accuracy that holds."""
     early = run.by_layer[run.exit_index].accuracy
     stop = f"stop at {spoken(run, run.exit_layer)}"
-    facts = [views.fact("super neurons", percent(early.value), f"{percent_range(early.low, early.high)}, {stop}", "accent")]
-    facts.append(_full_model_fact(run))
+    if run.no_held_out:
+        facts = [views.fact("held-out accuracy", "none", f"nothing was left to test on, {stop}", "accent")]
+    else:
+        facts = [views.fact("super neurons", percent(early.value), f"{percent_range(early.low, early.high)}, {stop}", "accent")]
+        facts.append(_full_model_fact(run))
     full, exit_ms = run.opponent, run.latency_ms.get("early_exit", np.nan)
     full_ms = run.latency_ms.get("full_model", np.nan) if full is None or full.name == "full-model" else full.latency_ms
     for fact in exit_tab.speed_facts(verdict(run), exit_ms, full_ms):

@@ -71,7 +71,7 @@ def judged(run, right):
 
 def test_the_strip_says_its_verdict_and_its_warnings_before_any_speed(planted):
     key = RUNS.put(judged(planted, 15))
-    strip = page.show_strip(key, None)
+    strip, _ = page.show_strip(key, None)
     assert strip["verdict"]["kind"] == "nothing found" and "worse than chance" in strip["verdict"]["text"]
     assert any("lies below what chance reaches" in told for told in strip["warnings"])
     assert "the intervals are wide" in " ".join(strip["warnings"])
