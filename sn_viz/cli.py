@@ -172,7 +172,7 @@ def predict(
         from sn_viz.models.catalog import lasting_name
         from sn_viz.models.once import model_named
         from sn_viz.sources.text import distinct_names
-        from sn_viz.tables import predictions_table
+        from sn_viz.tables import doubt_line, predictions_table
         from sn_viz.types import Run
 
         reopened = Run.load(run)
@@ -186,6 +186,8 @@ def predict(
         if json_file != "-":
             said_in_full = [f"{a.text} ({a.milliseconds:.1f} ms)" for a in answers]
             console.print(predictions_table(names, predictions, said_in_full, reopened.neurons.n_tower))
+            if doubt := doubt_line(reopened, layer):
+                console.print(f"The run behind these labels: {doubt}", highlight=False)
     rows = []
     for i, (name, said) in enumerate(zip(images, predictions, strict=True)):
         row: dict[str, Any] = {

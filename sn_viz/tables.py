@@ -62,9 +62,14 @@ def methods_table(run: Run) -> Table:
 VERDICT_STYLES = {"beyond luck": "bold green", "unclear": "bold yellow", "nothing found": "bold red"}
 
 
-def verdict_line(run: Run) -> str:
-    """Return the verdict as marked-up text in its colour."""
-    found = verdict(run)
+def doubt_line(run: Run, layer: int | None = None) -> str:
+    """Return the verdict on stopping after ``layer`` as marked-up text, "" when it is beyond luck."""
+    return "" if verdict(run, layer).kind == "beyond luck" else verdict_line(run, layer)
+
+
+def verdict_line(run: Run, layer: int | None = None) -> str:
+    """Return the verdict on stopping after ``layer``, by default the run's own, as marked-up text in its colour."""
+    found = verdict(run, layer)
     return f"[{VERDICT_STYLES[found.kind]}]{escape(found.sentence)}[/]"
 
 

@@ -9,6 +9,9 @@ import pytest
 from PIL import Image
 
 from sn_viz.cli import bare_json, main
+from sn_viz.tables import doubt_line
+from sn_viz.types import Run
+from sn_viz.verdict import Verdict, verdict
 
 
 @pytest.fixture(autouse=True)
@@ -44,6 +47,30 @@ def test_find_prints_a_table_and_saves_a_run_that_predicts_and_reports(arguments
     assert isinstance(row["full_model"]["answer"], str)
     assert main(["report", str(tmp_path / "run"), "-o", str(tmp_path / "report.html")]) == 0
     assert "What colour?" in (tmp_path / "report.html").read_text()
+
+
+def test_predict_says_what_its_run_is_worth_unless_that_is_beyond_luck(checkpoint, tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    for i in range(16):
+        place = tmp_path / "tosses" / ("heads", "tails")[i % 2]
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (24, 24, 3), dtype=np.uint8)).save(place / f"{i}.png")
+    run, image = str(tmp_path / "run"), str(tmp_path / "tosses" / "heads" / "0.png")
+    asked = ["find", str(tmp_path / "tosses"), "--question", "Heads?", "--model", str(checkpoint("llava")), "--compare", "none"]
+    assert main([*asked, "--out", run]) == 0
+    capsys.readouterr()
+    found = Run.load(run)
+    assert main(["predict", run, image]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert verdict(found).kind != "beyond luck" and verdict(found).sentence in told
+    assert main(["predict", run, image, "--json"]) == 0
+    json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("kind", ["beyond luck", "unclear", "nothing found"])
+def test_only_a_doubtful_run_is_doubted(kind, monkeypatch):
+    monkeypatch.setattr("sn_viz.tables.verdict", lambda run, layer: Verdict(kind, f"Said of {layer}.", (), True))
+    assert ("Said of 2." in doubt_line(None, 2)) == (kind != "beyond luck")  # type: ignore[arg-type]
 
 
 def test_json_to_standard_output_is_nothing_but_json(arguments):

@@ -62,11 +62,10 @@ def connect(
 ) -> None:
     """Fill the fields in anew at every trigger of ``changed`` and when the question has been written."""
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-    guess = gr.State(Guess())
     where = examples_tab.inputs(tab, states.source, states.pack, n_classes)
-    looked_at = [guess, states.edits, question, *row.boxes, *where]
+    looked_at = [states.guess, states.edits, question, *row.boxes, *where]
     for trigger in (*changed, question.blur, question.submit):
-        trigger(show, looked_at, [guess, row.row, row.told, *row.boxes], **private)
+        trigger(show, looked_at, [states.guess, row.row, row.told, *row.boxes], **private)
 
 
 def show(request: gr.Request, guess: Guess, made: Edits, question: str, *values: Any) -> tuple:
@@ -101,11 +100,12 @@ def shown_words(key: AnswerKey) -> tuple[str, ...]:
     return key.words if key.known and not key.by_question else ("",) * len(key.classes)
 
 
-def given(images: LabelledImages, question: str | None, written: Sequence[Any]) -> tuple[tuple[str, str], ...]:
-    """Return (class, answer) of the fields that say something else than the guess."""
-    words = shown_words(guessed(images, question))
-    said = [(name, " ".join(str(text or "").split())[:80]) for name, text in zip(images.classes, written, strict=False)]
-    changed = tuple((name, text) for (name, text), word in zip(said, words, strict=False) if text and text != word)
-    if len(images.classes) == 2 and changed and all(text for _, text in said):
+def given(classes: Sequence[str], guess: Guess, written: Sequence[Any]) -> tuple[tuple[str, str], ...]:
+    """Return (class, answer) of the fields that say something else than the guess; none while they speak of other classes."""
+    if not classes or guess.classes != tuple(classes):
+        return ()
+    said = [(name, " ".join(str(text or "").split())[:80]) for name, text in zip(classes, written, strict=False)]
+    changed = tuple((name, text) for (name, text), word in zip(said, guess.words, strict=False) if text and text != word)
+    if len(classes) == 2 and changed and all(text for _, text in said):
         return tuple(said) if said[0][1].casefold() != said[1][1].casefold() else changed
     return changed

@@ -29,6 +29,7 @@ from sn_viz.ui import (
     stale,
     views,
 )
+from sn_viz.ui.answer_row import Guess
 from sn_viz.ui.arguments import Arguments
 from sn_viz.ui.edits import Edits
 from sn_viz.ui.guard import guarded
@@ -68,6 +69,10 @@ class States(NamedTuple):
     """What the address asked for."""
     edits: gr.State
     """What was changed by hand in the set of examples."""
+    guess: gr.State
+    """What the answer fields were filled in with."""
+    asked_by: gr.State
+    """Key of the file whose questions were taken."""
     setup: gr.State
     """Of the run that is shown: while the widgets say something else, it is marked as old."""
 
@@ -125,7 +130,7 @@ def build(model: str | None = None) -> gr.Blocks:
         opened = _connect_opening(page, states, tabs, examples.cards, panel, models)
         opened.then(
             run_panel.setup_in,
-            run_panel.setup_widgets(panel, examples, states, n_classes),
+            run_panel.setup_widgets(panel, examples, states, n_classes, answers.boxes),
             states.setup,
             api_visibility="private",
             show_progress="hidden",
@@ -151,19 +156,20 @@ def _states() -> States:
         gr.State(packs.FIRST_PACK),
         gr.State(None),
         gr.State(Edits()),
+        gr.State(Guess()),
+        gr.State(""),
         gr.State(None),
     )
 
 
 def _connect_questions(read: list[Any], states: States, examples: Any, panel: run_panel.Panel, n_classes: gr.State) -> None:
     """Whenever a set was read, let the questions of a new file win over one left in the box."""
-    asked_by = gr.State("")
-    asked = [panel.question, asked_by, *examples_tab.inputs(examples, states.source, states.pack, n_classes)]
+    asked = [panel.question, states.asked_by, *examples_tab.inputs(examples, states.source, states.pack, n_classes)]
     for trigger in read:
         trigger(
             run_panel.own_questions,
             asked,
-            [panel.question, asked_by, panel.status],
+            [panel.question, states.asked_by, panel.status],
             queue=False,
             api_visibility="private",
             show_progress="hidden",

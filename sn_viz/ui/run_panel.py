@@ -23,6 +23,7 @@ from sn_viz.search import METRICS
 from sn_viz.sites import SITES, TOWER_SITES
 from sn_viz.types import LabelledImages, Progress
 from sn_viz.ui import answer_row, edits, examples_tab, packs, stale, views
+from sn_viz.ui.answer_row import Guess
 from sn_viz.ui.arguments import MAX_QUESTION, Arguments, checked
 from sn_viz.ui.edits import Edits
 from sn_viz.ui.examples_tab import MAX_CLASSES, Where
@@ -113,25 +114,51 @@ def layout(models: dict[str, str], question: str) -> Panel:
     return Panel(text, choices, find_button, cancel, status)
 
 
-def setup_widgets(panel: Panel, tab: examples_tab.Examples, states: Any, n_classes: gr.State) -> list[Any]:
-    """Return the widgets whose values say what would be run, in the order of ``setup_in``."""
+class Asked(NamedTuple):
+    """The values of ``setup_widgets``: what would be run."""
+
+    made: Edits
+    question: str
+    choices: tuple[Any, ...]
+    guess: Guess
+    """What the answer fields were filled in with."""
+    written: tuple[str, ...]
+    """What stands in them."""
+    where: Where
+
+    @classmethod
+    def of(cls, values: Sequence[Any]) -> Asked:
+        """Return what the values say."""
+        made, question, *rest = values
+        choices, (guess, *rest) = rest[:N_CHOICES], rest[N_CHOICES:]
+        return cls(made, question, tuple(choices), guess, tuple(rest[:MAX_CLASSES]), Where.of(rest[MAX_CLASSES:]))
+
+    @property
+    def answers(self) -> tuple[tuple[str, str], ...]:
+        """(class, answer) of the fields that the user has written in."""
+        return answer_row.given(self.guess.classes, self.guess, self.written)
+
+    def setup(self) -> Setup:
+        """Return the set-up, to be compared with another."""
+        return stale.setup_of(self.made, self.question, self.choices, self.answers, self.where)
+
+
+def setup_widgets(
+    panel: Panel, tab: examples_tab.Examples, states: Any, n_classes: gr.State, answers: list[gr.Textbox]
+) -> list[Any]:
+    """Return the widgets whose values say what would be run, in the order of ``Asked.of``."""
     where = examples_tab.inputs(tab, states.source, states.pack, n_classes)
-    return [states.edits, panel.question, *panel.choices, *where]
+    return [states.edits, panel.question, *panel.choices, states.guess, *answers, *where]
 
 
-def setup_in(made: Edits, question: str, *rest: Any) -> Setup:
+def setup_in(*values: Any) -> Setup:
     """Return the set-up that the values of ``setup_widgets`` say."""
-    return stale.setup_of(made, question, rest[:N_CHOICES], rest[N_CHOICES:])
+    return Asked.of(values).setup()
 
 
 def mark(shown: Setup | None, *values: Any) -> dict[str, str]:
     """Return the mark of old results: what has changed since the shown run."""
     return stale.told(shown, setup_in(*values))
-
-
-def with_other_answers(shown: Setup | None) -> Setup | None:
-    """Return the shown run's set-up so that none equals it: an answer was written since, until something is found anew."""
-    return None if shown is None else shown._replace(answers="written since")
 
 
 def connect_marks(
@@ -145,11 +172,11 @@ def connect_marks(
 ) -> None:
     """Mark old results whenever question, choices, answers, examples or what was changed in them differ from the shown run's."""
     quick: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": False, "trigger_mode": "always_last"}
-    asked = [states.setup, *setup_widgets(panel, tab, states, n_classes)]
-    for trigger in (panel.question.change, *(choice.change for choice in panel.choices), states.edits.change, *changed):
+    asked = [states.setup, *setup_widgets(panel, tab, states, n_classes, answers)]
+    written = [box.input for box in answers]
+    kept = states.edits.change, states.guess.change
+    for trigger in (panel.question.change, *(choice.change for choice in panel.choices), *kept, *written, *changed):
         trigger(mark, asked, mark_view, **quick)
-    for box in answers:
-        box.input(with_other_answers, states.setup, states.setup, **quick).then(mark, asked, mark_view, **quick)
 
 
 def own_questions(request: gr.Request, question: str, asked_by: str, *where: Any) -> tuple:
@@ -161,13 +188,20 @@ def own_questions(request: gr.Request, question: str, asked_by: str, *where: Any
     images = examples_tab.SETS.find(f"{visitor(request)}|{place.key}") if place.source == "file" else None
     if images is None or place.key == asked_by:
         return (gr.skip(),) * 3
-    own = {text for text in images.questions if text.strip()}
-    if not own:
+    if not _asks(images):
         return gr.skip(), place.key, gr.skip()
+    return images.question, place.key, views.status(*_put_aside(images, question), tone="idle")
+
+
+def _asks(images: LabelledImages) -> bool:
+    return any(text.strip() for text in images.questions)
+
+
+def _put_aside(images: LabelledImages, question: str) -> tuple[str, str]:
+    """Return what a file asks, and that the question in the box was put aside for it."""
     left, now = " ".join((question or "").split()), images.question
-    said = f"The file asks: {now}" if now else f"The file brings {len(own):,} questions of its own."
-    detail = f"The question left in the box, “{left}”, was put aside." if left and left != now else ""
-    return now, place.key, views.status(said, detail, tone="idle")
+    said = f"The file asks: {now}" if now else f"The file brings {len(set(images.questions) - {''}):,} questions of its own."
+    return said, f"The question left in the box, “{left}”, was put aside." if left and left != now else ""
 
 
 def connect(
@@ -183,11 +217,11 @@ def connect(
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     buttons = [panel.find, panel.cancel]
     started = panel.find.click(begin, None, [states.job, panel.status, *buttons], queue=False, **private)
-    widgets = setup_widgets(panel, tab, states, n_classes)
+    widgets = setup_widgets(panel, tab, states, n_classes, answers)
     started.then(
         _bound(models),
-        [states.job, *widgets[: 2 + N_CHOICES], *answers, *widgets[2 + N_CHOICES :]],
-        [panel.status, states.run, states.shown_pack, states.shown_model, *buttons, states.setup],
+        [states.job, states.asked_by, *widgets],
+        [panel.status, states.run, states.shown_pack, states.shown_model, *buttons, states.setup, panel.question, states.asked_by],
         concurrency_limit=None,
         **private,
     ).then(mark, [states.setup, *widgets], mark_view, queue=False, **private)
@@ -198,9 +232,7 @@ def _bound(models: dict[str, str]) -> Any:
     @guarded
     def run(request: gr.Request, *values: Any) -> Iterator[tuple]:
         """Run and report; a finished run comes with the set-up it was made of."""
-        for step in stream(models, visitor(request), *values):
-            asked = *values[1 : 3 + N_CHOICES], *values[3 + N_CHOICES + MAX_CLASSES :]  # without the answers
-            yield *step, setup_in(*asked) if isinstance(step[1], str) else gr.skip()
+        yield from stream(models, visitor(request), *values)
 
     return run
 
@@ -216,30 +248,41 @@ def cancel(job: str) -> dict:
     return views.status("Stopping", "after this batch", tone="busy")
 
 
-def stream(models: dict[str, str], owner: str, job: str, made: Edits, question: str, *rest: Any) -> Iterator[tuple]:
-    """Run what the widgets say; yields (status, run key, pack, model, find button, cancel button)."""
-    keep = (gr.skip(),) * 5
+def stream(models: dict[str, str], owner: str, job: str, asked_by: str, *values: Any) -> Iterator[tuple]:
+    """Run what the widgets say.
+
+    Yields (status, run key, pack, model, find button, cancel button, set-up, question, key of the file whose questions were taken).
+    """
+    keep, leave = (gr.skip(),) * 8, (gr.skip(),) * 2
     try:
-        arguments = checked(models, question, *rest[:N_CHOICES])
-        written, where = rest[N_CHOICES : N_CHOICES + MAX_CLASSES], Where.of(rest[N_CHOICES + MAX_CLASSES :])
+        asked = Asked.of(values)
+        arguments = checked(models, asked.question, *asked.choices)
         stop = STOPS.flag(job)
-        for step in _read(where, owner, stop):
+        for step in _read(asked.where, owner, stop):
             yield views.status(step.text, f"{step.seconds:.0f} s", step.fraction, "busy"), *keep
-        work = _work(where, made, arguments, owner, written)
-        for step in steps(work, stop, owner):
+        images = examples_tab.loaded(asked.where, owner)
+        if (
+            asked.where.source == "file" and asked.where.key != asked_by and _asks(images)
+        ):  # Find came before its questions were seen
+            yield (
+                views.status(*_put_aside(images, asked.question), tone="busy"),
+                *keep[:6],
+                images.question,
+                asked.where.key,
+            )
+            asked = asked._replace(question=images.question)
+            arguments = checked(models, asked.question, *asked.choices)
+        if asked.guess.classes != images.classes:  # the fields still speak of another set
+            asked = asked._replace(guess=Guess())
+        for step in steps(_work(asked, arguments, owner), stop, owner):
             if isinstance(step, Done):
-                shown = where.pack if step.value.startswith(packs.KEY) else None
-                yield (
-                    views.status("Done", f"in {step.seconds:.1f} s", tone="done"),
-                    step.value,
-                    shown,
-                    rest[0],
-                    *_idle_buttons(),
-                )
+                shown = asked.where.pack if step.value.startswith(packs.KEY) else None
+                done = views.status("Done", f"in {step.seconds:.1f} s", tone="done")
+                yield done, step.value, shown, asked.choices[0], *_idle_buttons(), asked.setup(), *leave
             else:
                 yield views.status(step.text, f"{step.seconds:.0f} s", step.fraction, "busy"), *keep
     except Exception as error:  # put into words on the page; faults of ours are logged by ``message``
-        yield views.status(message(error), tone="error"), gr.skip(), gr.skip(), gr.skip(), *_idle_buttons()
+        yield views.status(message(error), tone="error"), *keep[:3], *_idle_buttons(), gr.skip(), *leave
 
 
 def _idle_buttons() -> tuple[gr.Button, gr.Button]:
@@ -263,20 +306,20 @@ def told_of_question(images: LabelledImages, question: str | None) -> LabelledIm
     return replace(images, notes=(*images.notes, f"“{question}” was asked of every image instead of {what} that came with them."))
 
 
-def _work(where: Where, made: Edits, arguments: Arguments, owner: str, written: Sequence[Any] = ()) -> Any:
+def _work(asked: Asked, arguments: Arguments, owner: str) -> Any:
+    where, chosen = asked.where, replace(arguments, answers=asked.answers)
+
     def work(progress: Progress) -> str:
         """Return the key of the finished run."""
-        made_here = made.belonging_to(where.name)
+        made_here = asked.made.belonging_to(where.name)
         if where.source == "pack" and not made_here.made:
             name = packs.checked(where.pack)
-            answers = answer_row.given(examples_tab.loaded(where, owner), arguments.question, written)
-            return packs.run_pack(name, packs.with_own_question(name, replace(arguments, answers=answers)), progress)
+            return packs.run_pack(name, packs.with_own_question(name, chosen), progress)
         progress(0.0, "Reading your images")
         found = examples_tab.loaded(where, owner)
         images = edits.apply(told_of_question(found, arguments.question), made_here).ask(arguments.question)
         examples_tab.check_asked(images)
         test = packs.held_out(where.pack).ask(arguments.question) if where.source == "pack" else None
-        chosen = replace(arguments, answers=answer_row.given(images, arguments.question, written))
         return RUNS.put(find(images, test=test, progress=progress, **chosen.keywords()), owner=owner)
 
     return work

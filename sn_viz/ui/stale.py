@@ -25,15 +25,14 @@ class Setup(NamedTuple):
     changes_by_hand: str
     question: str
     choices: str
-    answers: str = ""
-    """Not empty when an answer of a class was written since."""
+    answers: str
+    """The user's own words for the classes."""
 
 
-def setup_of(made: Edits, question: str, choices: Sequence[Any], where: Sequence[Any]) -> Setup:
-    """Return the set-up in the widgets; ``choices`` as in the run panel, ``where`` as ``Where.of`` reads it."""
-    place = Where.of(where)
+def setup_of(made: Edits, question: str, choices: Sequence[Any], answers: tuple[tuple[str, str], ...], place: Where) -> Setup:
+    """Return the set-up in the widgets; ``choices`` as in the run panel, ``answers`` the user's own (class, answer)."""
     by_hand = made.belonging_to(place.name).made
-    parts = place.key, by_hand, " ".join((question or "").split()), list(choices)
+    parts = place.key, by_hand, " ".join((question or "").split()), list(choices), answers
     return Setup(*(hashlib.sha256(repr(part).encode()).hexdigest()[:16] for part in parts))
 
 

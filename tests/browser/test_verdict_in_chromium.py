@@ -47,6 +47,7 @@ def test_a_new_files_question_wins_over_an_old_one_aloud(watched, tmp_path: Path
     watched.open()
     page = watched.page
     watched.tab("Zip or CSV")
+    page.wait_for_function("document.querySelector('#question textarea').value === ''")  # the pack's own question goes
     page.fill("#question textarea", "Is there a dog?")
     page.locator("#upload-file input[type=file]").first.set_input_files(str(tmp_path / "set.zip"))
     page.wait_for_function("document.querySelector('#question textarea').value === 'Is it ripe?'")

@@ -22,15 +22,25 @@ def test_what_cannot_be_told_is_left_empty():
     assert answer_row.shown_words(key) == ("", "") and not key.known
 
 
+def filled(classes: tuple[str, str], question: str = "Is there a dog?") -> answer_row.Guess:
+    return answer_row.Guess(classes, answer_row.shown_words(answer_row.guessed(images(classes), question)))
+
+
 def test_a_guess_that_stays_is_not_the_users_word():
-    assert answer_row.given(images(("dogs", "others")), "Is there a dog?", ["yes", "no", "", ""]) == ()
+    dogs = ("dogs", "others")
+    assert answer_row.given(dogs, filled(dogs), ["yes", "no", "", ""]) == ()
 
 
 def test_what_the_user_writes_goes_into_the_run():
-    written = answer_row.given(images(("alpha", "beta")), "Is there a dog?", ["yes", "", "", ""])
-    assert written == (("alpha", "yes"),)
-    turned = answer_row.given(images(("dogs", "others")), "Is there a dog?", ["no", "yes"])
+    letters, dogs = ("alpha", "beta"), ("dogs", "others")
+    assert answer_row.given(letters, filled(letters), ["yes", "", "", ""]) == (("alpha", "yes"),)
+    turned = answer_row.given(dogs, filled(dogs), ["no", "yes"])
     assert dict(turned) == {"dogs": "no", "others": "yes"}
-    half_turned = answer_row.given(images(("dogs", "others")), "Is there a dog?", ["no", "no"])
+    half_turned = answer_row.given(dogs, filled(dogs), ["no", "no"])
     assert half_turned == (("dogs", "no"),), "the field that was changed counts"
     assert Arguments("m", answers=turned).keywords()["answers"] == {"dogs": "no", "others": "yes"}
+
+
+def test_fields_filled_in_for_other_classes_say_nothing_of_these():
+    assert answer_row.given(("alpha", "beta"), filled(("dogs", "others")), ["yes", "no"]) == ()
+    assert answer_row.given((), answer_row.Guess(), ["yes", "no"]) == ()

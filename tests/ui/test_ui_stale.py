@@ -5,9 +5,11 @@ from __future__ import annotations
 import gradio as gr
 import numpy as np
 import pytest
+from planted_run import make_run
 
 from sn_viz.types import LabelledImages, Picture
 from sn_viz.ui import examples_tab, run_panel, stale
+from sn_viz.ui.answer_row import Guess
 from sn_viz.ui.edits import Edits
 from sn_viz.ui.session import SETS
 from sn_viz.ui.share import visitor
@@ -20,8 +22,15 @@ def where(source="pack", pack="presence-dog", files=None):
     return [source, pack, 2, files, *examples_tab.NAMES, *[None] * examples_tab.MAX_CLASSES]
 
 
-def setup(question="Is there a dog?", choices=CHOICES, **of):
-    return run_panel.setup_in(Edits(), question, *choices, *where(**of))
+GUESS = Guess(("dogs", "others"), ("yes", "no"))
+
+
+def boxes(*written):
+    return [*written, *[""] * (examples_tab.MAX_CLASSES - len(written))]
+
+
+def setup(question="Is there a dog?", choices=CHOICES, guess=GUESS, written=("yes", "no"), **of):
+    return run_panel.setup_in(Edits(), question, *choices, guess, *boxes(*written), *where(**of))
 
 
 def test_the_same_set_up_is_not_old():
@@ -87,6 +96,57 @@ def test_a_question_that_replaces_those_of_the_file_is_noted():
     assert run_panel.told_of_question(of_file("Ripe?"), "Ripe?").notes == ()
 
 
-def test_an_answer_written_by_hand_makes_the_result_old_until_find():
-    told = stale.told(run_panel.with_other_answers(setup()), setup())
-    assert told["text"].startswith("Answers changed") and run_panel.with_other_answers(None) is None
+def test_an_answer_written_by_hand_makes_the_result_old_until_it_is_taken_back():
+    assert stale.told(setup(), setup(written=("no", "yes")))["text"].startswith("Answers changed")
+    assert stale.told(setup(), setup(written=("yes", "no"))) == {}
+    assert stale.told(setup(), setup(written=("yes", ""))) == {}, "an empty field says nothing"
+    assert stale.told(setup(written=("no", "yes")), setup(written=("no", "yes"))) == {}
+
+
+MODELS = {"tiny-llava": "tiny-llava"}
+
+
+@pytest.fixture()
+def find_asks(monkeypatch):
+    """Return ``asks(images, question, ...)``: what Find runs and shows for a file that nobody has looked at."""
+    seen = {}
+
+    def pretend(images, **named):
+        seen.update(images=images, **named)
+        return make_run()
+
+    monkeypatch.setattr(run_panel, "find", pretend)
+
+    def asks(images, question, asked_by="", guess=GUESS, written=("yes", "no")):
+        place = examples_tab.Where.of(where("file", files=["/some/unread.zip"]))
+        owner = visitor(REQUEST)
+        SETS.put(images, f"{owner}|{place.key}")
+        values = Edits(), question, *CHOICES, guess, *boxes(*written), *where("file", files=["/some/unread.zip"])
+        return seen, place.key, list(run_panel.stream(MODELS, owner, run_panel.STOPS.new(), asked_by, *values))
+
+    return asks
+
+
+def test_find_before_a_file_was_read_asks_the_files_own_question(find_asks):
+    seen, key, steps = find_asks(of_file(*["Is it ripe?"] * 8), "Is there a dog?")
+    assert set(seen["images"].questions) == {"Is it ripe?"} and seen["question"] in (None, "Is it ripe?")
+    told = next(step for step in steps if step[-1] == key)
+    assert told[-2] == "Is it ripe?" and "Is there a dog?" in told[0]["detail"] and "put aside" in told[0]["detail"]
+    last = steps[-1]
+    assert last[0]["text"] == "Done" and stale.told(last[6], last[6]._replace()) == {}
+    shown = setup(question="Is it ripe?", guess=Guess(), source="file", files=["/some/unread.zip"])
+    assert stale.told(last[6], shown) == {}
+
+
+def test_a_question_typed_after_a_file_was_read_is_asked(find_asks):
+    images = of_file(*["Is it ripe?"] * 8)
+    place = examples_tab.Where.of(where("file", files=["/some/unread.zip"]))
+    seen, _, _ = find_asks(images, "Is it a fruit?", asked_by=place.key)
+    assert set(seen["images"].questions) == {"Is it a fruit?"}
+
+
+def test_fields_that_speak_of_another_set_are_nobodys_word(find_asks):
+    seen, _, _ = find_asks(of_file(*["Is it ripe?"] * 8), "", written=("no", "yes"))
+    assert not seen["answers"]
+    seen, _, _ = find_asks(of_file(*["Is it ripe?"] * 8), "", guess=Guess(("no", "yes"), ("no", "yes")), written=("yes", "no"))
+    assert dict(seen["answers"]) == {"no": "yes", "yes": "no"}
