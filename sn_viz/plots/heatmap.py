@@ -85,11 +85,17 @@ def info(run: Run, site: str | None = None) -> Info:
 
 
 def best(info: Info) -> tuple[int, str, int] | None:
-    """Return (layer, site, neuron) of the outlined cell, the first of equals; None when no neuron has a score."""
+    """Return (layer, site, neuron) of the outlined cell, the shallowest of equals; None when no neuron has a score."""
     if not info.share.size or not np.isfinite(info.share).any():
         return None
-    row, column = np.unravel_index(int(np.nanargmax(info.share)), info.share.shape)
+    row, column = _outlined(info)
     return int(info.layers[column]), info.sites[row], int(info.neuron[row, column])
+
+
+def _outlined(info: Info) -> tuple[int, int]:
+    """Return row and column of the best cell; of equals the one of the shallowest layer."""
+    column, row = np.unravel_index(int(np.nanargmax(info.share.T)), info.share.T.shape)
+    return int(row), int(column)
 
 
 def _luck_share(run: Run, line: float | None) -> float | None:
@@ -138,9 +144,9 @@ def figure(info: Info, dark: bool = False) -> go.Figure:
         ygap=2,
         colorbar=_colour_bar(info, look),
     )
-    row, column = np.unravel_index(np.nanargmax(info.share), info.share.shape)
+    row, column = _outlined(info)
     centre, half = int(info.layers[column]), 0.5
-    box = {"x0": centre - half, "x1": centre + half, "y0": int(row) - half, "y1": int(row) + half}
+    box = {"x0": centre - half, "x1": centre + half, "y0": row - half, "y1": row + half}
     for colour, width in ((look.ink, 6), (look.page, 2)):  # one in the other: it stands out from dark and light cells alike
         result.add_shape(type="rect", line={"color": colour, "width": width}, **box)
     result.update_xaxes(title_text="Layer (decoder block)", showgrid=False, zeroline=False, **_layer_ticks(info))
@@ -204,7 +210,7 @@ def _colour_bar(info: Info, look: style.Theme) -> dict:
 PLOTS.register("heatmap")(
     Plot(
         TITLE,
-        "The best single neuron of every layer and place in the block; the outlined cell holds the best of all.",
+        "The best single neuron of every layer and place in the block; the outlined cell holds the best of all, the shallowest of equals.",
         order=40,
         figure=figure,
         info=info,

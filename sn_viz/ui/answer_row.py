@@ -18,7 +18,7 @@ from sn_viz.ui.examples_tab import MAX_CLASSES, Where
 from sn_viz.ui.guard import message
 from sn_viz.ui.share import visitor
 
-HINT = "What the model says for each class:"
+HINT = "What the model says for each class"
 
 
 class AnswerRow(NamedTuple):
@@ -86,7 +86,7 @@ def show(request: gr.Request, guess: Guess, made: Edits, question: str, *values:
             continue
         kept = own and written[i] and written[i] != guess.words[i]
         fields.append(gr.Textbox(visible=True, label=images.classes[i][:60], value=written[i] if kept else words[i]))
-    return Guess(images.classes, words), gr.Column(visible=True), {"note": f"{HINT} {key.reason}"}, *fields
+    return Guess(images.classes, words), gr.Column(visible=True), {"title": HINT, "note": key.reason}, *fields
 
 
 def guessed(images: LabelledImages, question: str | None) -> AnswerKey:

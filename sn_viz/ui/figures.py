@@ -41,7 +41,7 @@ def others(tab: str, placed: Iterable[str] = ()) -> list[str]:
 def place_all(names: list[str]) -> dict[str, gr.HTML]:
     """Place the plots ``names`` two side by side, each in a panel of its own."""
     views = {}
-    with gr.Row(equal_height=False, visible=bool(names)):
+    with gr.Row(equal_height=True, visible=bool(names)):
         for name in names:
             with gr.Column(scale=5, min_width=400, elem_classes="sn-panel"):
                 views[name] = place(name)

@@ -84,6 +84,16 @@ def test_heatmap_finds_the_planted_neuron():
     assert info.share[row, column] == pytest.approx(1) and info.names[row][column] == f"L{layer} {site} 5"
 
 
+def test_of_equal_cells_the_heatmap_outlines_the_shallowest():
+    info = heatmap.info(RUN)
+    share = np.full_like(info.share, 0.4)
+    share[0, 5] = share[2, 1] = share[3, 1] = 0.9
+    layer, site, _ = heatmap.best(info._replace(share=share)) or (0, "", 0)
+    assert (layer, site) == (info.layers[1], info.sites[2])
+    boxes = heatmap.figure(info._replace(share=share)).layout.shapes
+    assert {(box.x0, box.y0) for box in boxes} == {(layer - 0.5, 1.5)}
+
+
 def test_heatmap_agrees_with_a_plain_loop():
     info, line = heatmap.info(RUN), np.percentile(RUN.null_scores, 95)
     for row, site in enumerate(info.sites):
