@@ -40,6 +40,8 @@ def note_on(key: AnswerKey, answers: Sequence[str], predicted: np.ndarray) -> st
         return f"Cannot tell: {key.reason} Say what each class is answered with ({example_of(key)}), or see the calibrated model."
     unnamed = unnamed_answers(answers, predicted)
     parts = [f"Inferred: {meaning(key)}. {key.reason}"] if key.inferred else []
+    if key.source == "given":
+        parts = [f"Given: {meaning(key)}."]
     if unnamed:
         shown = ", ".join(f"“{text[:SHOWN_CHARACTERS]}” ({count})" for text, count in unnamed[:SHOWN])
         more = f", and {len(unnamed) - SHOWN} other texts" if len(unnamed) > SHOWN else ""

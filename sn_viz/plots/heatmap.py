@@ -210,7 +210,8 @@ def _colour_bar(info: Info, look: style.Theme) -> dict:
 PLOTS.register("heatmap")(
     Plot(
         TITLE,
-        "The best single neuron of every layer and place in the block; the outlined cell holds the best of all, the shallowest of equals.",
+        "The best single neuron of every layer and place in the block; the outlined cell holds the best of all, of equals the "
+        "shallowest.",
         order=40,
         figure=figure,
         info=info,

@@ -329,5 +329,7 @@ def _full_model_fact(run: Run) -> dict:
 
 
 def _how(run: Run, name: str) -> str:
-    """Say that all layers ran, or that the reading of the answers is inferred: the Compare tab says from what."""
+    """Say that all layers ran, or that the reading of the answers is inferred or given: the Compare tab says from what, or how."""
+    if name in reference.READ_BY_KEY and run.answer_key is not None and run.answer_key.source == "given":
+        return "answers given"
     return "answers inferred" if reference.is_inferred(run, name) else "all layers"

@@ -9,7 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sn_viz.sources.pack import load_pack
+
 pytestmark = pytest.mark.browser
+STRIP = "document.querySelector('#run-facts').innerText"
+OLD = "document.querySelector('#stale-mark').innerText.trim()"
 
 
 def test_old_results_are_marked_until_find(watched):
@@ -52,4 +56,54 @@ def test_a_new_files_question_wins_over_an_old_one_aloud(watched, tmp_path: Path
     page.locator("#upload-file input[type=file]").first.set_input_files(str(tmp_path / "set.zip"))
     page.wait_for_function("document.querySelector('#question textarea').value === 'Is it ripe?'")
     assert "Is there a dog?" in page.inner_text("#status") and "put aside" in page.inner_text("#status")
+    watched.check()
+
+
+def uploaded(watched, tmp_path: Path, classes: tuple[str, str], question: str) -> None:
+    """Upload drawn scenes as a zip of two folders whose names are ``classes``, and ask."""
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        for i, (image, is_dog) in enumerate(scenes(24)):
+            image.save(tmp_path / "one.png")
+            archive.write(tmp_path / "one.png", f"{classes[0 if is_dog else 1]}/{i}.png")
+    watched.tab("Zip or CSV")
+    watched.page.wait_for_function("document.querySelector('#question textarea').value === ''")
+    watched.page.locator("#upload-file input[type=file]").first.set_input_files(str(tmp_path / "set.zip"))
+    watched.page.wait_for_function("name => document.querySelector('#set-told')?.innerText.includes(name)", arg=classes[1])
+    watched.page.fill("#question textarea", question)
+    watched.page.locator("#question textarea").blur()
+    watched.page.wait_for_function("name => document.querySelector('#class-answer-1').innerText.includes(name)", arg=classes[0])
+
+
+def scenes(n: int) -> list[tuple[Image.Image, bool]]:
+    """Return drawn scenes, and whether there is a dog."""
+    probing = load_pack("presence-dog")[0]
+    yes = probing.classes.index("yes")
+    return [(Image.fromarray(probing.pictures[i].pixels), probing.labels[i] == yes) for i in range(n)]
+
+
+def test_what_cannot_be_told_is_said_and_an_answer_typed_in_its_field_is_used(watched, tmp_path: Path):
+    watched.open()
+    page = watched.page
+    uploaded(watched, tmp_path, ("alpha", "beta"), "Is there a dog in the picture?")
+    first = page.locator("#class-answer-1 input, #class-answer-1 textarea")
+    assert first.input_value() == "" and "Neither the names nor the question" in page.inner_text("#answers-told")
+    page.click("#btn-find")
+    page.wait_for_function(f"{STRIP}.includes('Your images')", timeout=400_000)
+    strip = page.inner_text("#run-facts")
+    assert "full model, calibrated" in strip or "cannot tell" in strip
+    watched.tab("Compare")
+    page.wait_for_function("document.querySelector('#compare-table').innerText.includes('Cannot tell')")
+    watched.tab("Examples")
+    first.fill("yes")
+    page.wait_for_function(f"{OLD}.includes('Answers changed')")
+    first.fill("")
+    page.wait_for_function(f"{OLD} === ''")
+    first.fill("yes")
+    page.click("#btn-find")
+    page.wait_for_function(f"{STRIP}.includes('answers given')", timeout=400_000)
+    page.wait_for_function(f"{OLD} === ''")
+    assert "inferred" not in page.inner_text("#run-facts") and "cannot tell" not in page.inner_text("#run-facts")
+    watched.tab("Compare")
+    page.wait_for_function("document.querySelector('#compare-table').innerText.includes('Given: yes = alpha, no = beta')")
+    assert "inferred" not in page.inner_text("#compare-table").lower()
     watched.check()
