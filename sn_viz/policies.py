@@ -36,7 +36,7 @@ Risk = Literal["disagreement", "error"]
 RISKS: tuple[Risk, ...] = ("disagreement", "error")
 GRID: tuple[float, ...] = tuple(float(t) for t in np.round(np.linspace(1.0, 0.0, 41), 3))
 """Margins tried as thresholds, the most cautious first. Fixed before any image is seen: the guarantee rests on that."""
-FULL_MODEL = "full-model"
+FULL_MODEL, CALIBRATED = "full-model", "full-model-calibrated"
 """The name of the baseline whose answers disagreement is measured against."""
 
 
@@ -477,19 +477,14 @@ def trial_of_run(
     Raises
     ------
     UserError
-        When the run did not ask the full model, or for an unknown risk or a fraction outside (0, 1).
+        When the run did not ask the full model, when its answers cannot be read and it was not calibrated,
+        or for an unknown risk or a fraction outside (0, 1).
     """
     if risk not in RISKS:
         raise UserError(f"There is no risk called {risk!r}.", f"There are: {', '.join(RISKS)}.", "Choose one of these.")
     if not 0 < calibration < 1:
         raise UserError(f"A calibration share of {calibration:g} is not possible.", "It lies between 0 and 1.", "Use 0.5.")
-    full = next((method.predicted for method in run.baselines if method.name == FULL_MODEL), None)
-    if full is None:
-        raise UserError(
-            "This run cannot say when an early answer is as good as the full model's.",
-            "The full model was not asked.",
-            f"Find again and compare with {FULL_MODEL!r}.",
-        )
+    full, full_ms = _answers_of_full_model(run)
     order = np.random.default_rng(seed).permutation(one_of_each(group_index(run.test), seed))
     split = round(calibration * len(order))
     first, second = np.sort(order[:split]), np.sort(order[split:])
@@ -498,8 +493,24 @@ def trial_of_run(
         rows_of(run.votes, first), full[first], level, labels[first] if risk == "error" else None, confidence
     )
     layer_ms = np.array([row.latency_ms for row in run.by_layer])
-    full_ms = run.latency_ms.get("full_model", np.nan)
     return try_out(policy, rows_of(run.votes, second), full[second], labels[second], layer_ms, full_ms)
+
+
+def _answers_of_full_model(run: Run) -> tuple[np.ndarray, float]:
+    """Return the class that the full model answers for every test image, int64 (example,), and its milliseconds.
+
+    Where it cannot be told what its words mean these are the calibrated model's: words that nobody can read contradict nothing.
+    """
+    named = {method.name: method for method in run.baselines}
+    cannot = "This run cannot say when an early answer is as good as the full model's."
+    if FULL_MODEL not in named:
+        raise UserError(cannot, "The full model was not asked.", f"Find again and compare with {FULL_MODEL!r}.")
+    if run.answer_key is None or run.answer_key.known:
+        return named[FULL_MODEL].predicted, run.latency_ms.get("full_model", np.nan)
+    if CALIBRATED not in named:
+        mend = f"Say what each class is answered with, or find again and compare with {CALIBRATED!r}."
+        raise UserError(cannot, "It cannot be told what the full model's answers mean.", mend)
+    return named[CALIBRATED].predicted, named[CALIBRATED].latency_ms
 
 
 def rows_of(votes: Votes, index: np.ndarray) -> Votes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,7 +20,7 @@ from sn_viz.errors import UserError
 from sn_viz.extract import neurons_of
 from sn_viz.policies import FixedLayer, FullModel, MarginPolicy, RiskControlled
 from sn_viz.search import find_stumps
-from sn_viz.types import Votes
+from sn_viz.types import AnswerKey, Baseline, Interval, Votes
 
 sys.path.insert(0, str(Path(__file__).parent / "plots"))
 from planted_run import make_run  # noqa: E402
@@ -235,8 +236,6 @@ def test_a_trial_says_choice_risk_depth_and_speed():
 
 
 def test_a_run_is_split_into_calibration_and_test():
-    from dataclasses import replace
-
     run = make_run(n_test=300)
     found = policies.trial_of_run(run, level=0.3, risk="error")
     assert found.policy.certificate.n == found.outcome.risk.n == 150 and found.last_layer == 6
@@ -262,3 +261,16 @@ def test_a_fixed_layer_exits_at_that_layer_and_not_before():
     np.testing.assert_array_equal(policy.clear(votes), [[False, True, True, True]] * 2)
     assert policy.exit_layers(votes).tolist() == [0, 0]
     assert [policy.stops(layer, 0.0) for layer in (-1, 0, 1)] == [False, True, True]
+
+
+def test_words_that_nobody_can_read_contradict_nothing():
+    run = make_run()
+    unread = AnswerKey(run.train.classes, run.train.classes, "unknown", "Nobody knows.")
+    right = np.where(np.arange(len(run.test)) < 54, run.votes.predicted[:, -1], 1 - run.votes.predicted[:, -1])
+    silent = Baseline("full-model", np.full(len(run.test), -1), Interval(np.nan, 0.0, 1.0, 60), 90.0)
+    calibrated = Baseline("full-model-calibrated", right, Interval(0.9, 0.8, 0.95, 60), 92.0)
+    trial = policies.trial_of_run(replace(run, answer_key=unread, baselines=(silent, calibrated)), level=0.3)
+    read = policies.trial_of_run(replace(run, baselines=(replace(calibrated, name="full-model"),)), level=0.3)
+    assert trial.outcome.risk == read.outcome.risk
+    with pytest.raises(UserError, match="what each class is answered with"):
+        policies.trial_of_run(replace(run, answer_key=unread, baselines=(silent,)))

@@ -40,6 +40,8 @@ class Info(NamedTuple):
     """Test images."""
     names: tuple[str, ...] = ()
     """(layer,): what people call each, such as "3" or "V4"."""
+    full_model_name: str = "full model"
+    """Marked where its accuracy rests on an inferred reading."""
 
 
 def info(run: Run) -> Info:
@@ -63,6 +65,7 @@ def info(run: Run) -> Info:
         ),
         rows[0].accuracy.n if rows else 0,
         tuple(run.neurons.layer_name(row.layer) for row in rows),
+        reference.shown_name(run, "full-model").replace("Full", "full", 1),
     )
 
 
@@ -157,7 +160,7 @@ def _add_references(result: go.Figure, info: Info, look: style.Theme) -> None:
             showlegend=False,
         )
     lines = (
-        (None if info.full_model is None else info.full_model.value, "full model", look.rival, "solid"),
+        (None if info.full_model is None else info.full_model.value, info.full_model_name, look.rival, "solid"),
         (info.luck, "shuffled labels, best 5 %", look.luck, "dot"),
         (info.chance if np.isfinite(info.chance) else None, "always the commonest answer", look.faint, "dashdot"),
     )

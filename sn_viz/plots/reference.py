@@ -67,6 +67,8 @@ def measured(method: Baseline) -> Interval:
 
 READ_BY_KEY = ("full-model", "logit-lens")
 """Methods whose accuracy rests on what each class is answered with."""
+INFERRED = " (answers inferred)"
+"""Stands behind their names where nobody gave that reading."""
 
 
 def is_inferred(run: Run, name: str) -> bool:
@@ -76,7 +78,7 @@ def is_inferred(run: Run, name: str) -> bool:
 
 def shown_name(run: Run, name: str) -> str:
     """Return a method's readable name, marked where its figure rests on an inferred reading."""
-    return method_name(name) + (" (answers inferred)" if is_inferred(run, name) else "")
+    return method_name(name) + (INFERRED if is_inferred(run, name) else "")
 
 
 METHOD_NAMES = {

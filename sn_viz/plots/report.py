@@ -21,7 +21,7 @@ import plotly.graph_objects as go
 
 from sn_viz.errors import UserError
 from sn_viz.formatting import ratio, ratio_words
-from sn_viz.plots import PLOTS, compare, ordered, style
+from sn_viz.plots import PLOTS, compare, ordered, reference, style
 from sn_viz.plots.words import depth_words
 from sn_viz.stump_scores import stump_score
 from sn_viz.thumbnails import data_url
@@ -180,7 +180,8 @@ def summary(run: Run) -> str:
         f"({style.percent_range(methods.low[ours], methods.high[ours])})."
     )
     if "full-model" in row:
-        text += f" The full model answers {_share(methods, row['full-model'])}."
+        read = reference.INFERRED if reference.is_inferred(run, "full-model") else ""
+        text += f" The full model answers {_share(methods, row['full-model'])}{read}."
         if not np.isfinite(methods.accuracy[row["full-model"]]) and "full-model-calibrated" in row:
             text += f" Calibrated on the probing images it answers {_share(methods, row['full-model-calibrated'])}."
     early, whole = run.latency_ms.get("early_exit", float("nan")), run.latency_ms.get("full_model", float("nan"))

@@ -44,7 +44,8 @@ def info(run: Run) -> Info:
     """Return every timed method."""
     points = [(f"exit layer {run.neurons.layer_name(row.layer)}", row.layer, row.latency_ms, row.accuracy) for row in run.by_layer]
     points += [
-        (reference.method_name(method.name), NO_LAYER, method.latency_ms, reference.measured(method)) for method in run.baselines
+        (reference.shown_name(run, method.name), NO_LAYER, method.latency_ms, reference.measured(method))
+        for method in run.baselines
     ]
     points = [point for point in points if np.isfinite(point[3].value)]
     timed = [point for point in points if np.isfinite(point[2])]
@@ -83,8 +84,9 @@ def figure(info: Info, dark: bool = False) -> go.Figure:
         _add_frontier(result, info, look)
     _add_points(result, info, np.flatnonzero(info.layer != NO_LAYER), "super neurons, by exit layer", look.accent, "circle", look)
     for position, row in enumerate(np.flatnonzero(info.layer == NO_LAYER)):
-        is_full = info.name[row] == reference.method_name("full-model")
-        colour = reference.method_colour(info.name[row], dark)
+        method = info.name[row].removesuffix(reference.INFERRED)
+        is_full = method == reference.method_name("full-model")
+        colour = reference.method_colour(method, dark)
         symbol = "star" if is_full else style.class_symbol(position + 1)
         _add_points(result, info, np.array([row]), style.literal(info.name[row]), colour, symbol, look)
     result.update_xaxes(title_text="Milliseconds an image (median)", rangemode="tozero", zeroline=False)

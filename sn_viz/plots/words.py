@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from sn_viz.formatting import percent, percent_range
+from sn_viz.plots.reference import INFERRED, is_inferred
 from sn_viz.types import LayerAccuracy, Run
 
 FIXED = "The question is the same for every image, so the thresholds can stand in for it and shallow layers may do."
@@ -33,7 +34,8 @@ def depth_words(run: Run) -> str:
         said.append(f"No layer does better than {run.neurons.layer_name(best.layer)}, which is {_share(best)}.")
     full = next((baseline for baseline in run.baselines if baseline.name == "full-model"), None)
     if full is not None and full.accuracy is not None and full.accuracy.n and np.isfinite(full.accuracy.value):
-        said.append(f"The full model is right on {percent(full.accuracy.value, 0)}.")
+        read = INFERRED if is_inferred(run, full.name) else ""
+        said.append(f"The full model is right on {percent(full.accuracy.value, 0)}{read}.")
     told = _first_above_chance(run, rows)
     if told is None:
         said.append("At no layer can the super neurons be told from always giving the commonest answer.")

@@ -11,7 +11,7 @@ import gradio as gr
 import numpy as np
 
 from sn_viz.formatting import milliseconds, percent, percent_range
-from sn_viz.plots import compare
+from sn_viz.plots import compare, reference
 from sn_viz.types import Run
 from sn_viz.ui import check_panel, figures
 from sn_viz.ui.guard import guarded
@@ -61,9 +61,16 @@ def show(run_key: str) -> Any:
 def rows(run: Run) -> list[list[Any]]:
     """Return one row of text per method."""
     info = compare.info(run)
+    unread = reference.READ_BY_KEY if run.answer_key is not None and not run.answer_key.known else ()
     return [
-        [name, percent(value), percent_range(low, high) if np.isfinite(value) else "", milliseconds(ms), note]
-        for name, value, low, high, ms, note in zip(
-            info.name, info.accuracy, info.low, info.high, info.latency_ms, info.note, strict=True
+        [
+            name,
+            "cannot tell" if key in unread else percent(value),
+            percent_range(low, high) if np.isfinite(value) else "",
+            milliseconds(ms),
+            note,
+        ]
+        for key, name, value, low, high, ms, note in zip(
+            info.key, info.name, info.accuracy, info.low, info.high, info.latency_ms, info.note, strict=True
         )
     ]

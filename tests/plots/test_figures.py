@@ -14,6 +14,9 @@ import pytest
 from planted_run import HOSTILE, PLANTED, SITES, make_run, planted_column
 
 from sn_viz.plots import compare, heatmap, histogram, layers, map, null, race, reference, tradeoff, units
+from sn_viz.plots.report import summary
+from sn_viz.plots.words import depth_words
+from sn_viz.types import AnswerKey
 
 RUN = make_run()
 COLUMN = planted_column(RUN.neurons)
@@ -340,3 +343,14 @@ def test_how_deep_a_question_goes_is_told_in_words():
     other = tuple(f"Is there a {i}?" for i in range(len(RUN.test)))
     assert depth_words(replace(RUN, test=replace(RUN.test, questions=other))).endswith(CHANGING)
     assert "is what was asked for" in depth_words(replace(RUN, config=replace(RUN.config, exit_layer=2)))
+
+
+def test_a_figure_that_rests_on_an_inferred_reading_says_so_wherever_it_stands():
+    key = AnswerKey(RUN.train.classes, ("no", "yes"), "named", "'no dog' is the negation.", 1, 0, inferred=True)
+    run = replace(RUN, answer_key=key)
+    told = [layers.info(run).full_model_name, *tradeoff.info(run).name, *compare.info(run).name]
+    assert [name for name in told if "ull model" in name and "calibrated" not in name and "(answers inferred)" not in name] == []
+    assert "(answers inferred)" in depth_words(run) and "(answers inferred)" in summary(run)
+    assert not any("inferred" in text for text in (depth_words(RUN), summary(RUN), layers.info(RUN).full_model_name))
+    stars = [trace for trace in tradeoff.figure(tradeoff.info(run)).data if trace.marker.symbol == "star"]
+    assert [trace.name for trace in stars] == ["Full model (answers inferred)"]

@@ -5,13 +5,15 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+from dataclasses import replace
 
 import pytest
 from planted_run import make_run
 
 from sn_viz import plots
 from sn_viz.plots import PLOTS, Plot, ordered, report
-from sn_viz.ui import figures, packs, page
+from sn_viz.types import AnswerKey
+from sn_viz.ui import compare_tab, figures, packs, page
 from sn_viz.ui.session import RUNS
 
 NEW = '''
@@ -77,3 +79,9 @@ def test_what_has_nothing_to_show_says_so_and_is_left_out_of_the_report():
     run.stumps.score[:] = float("nan")
     assert "nothing to show" in figures.draw("units", run)
     assert not {"units", "histogram"} & {section.key for section in report.sections(run)}
+
+
+def test_the_compare_table_says_cannot_tell(planted):
+    key = AnswerKey(planted.train.classes, planted.train.classes, "unknown", "Nobody knows.")
+    rows = {row[0]: row[1] for row in compare_tab.rows(replace(planted, answer_key=key))}
+    assert (rows["Full model"], rows["Logit lens"]) == ("cannot tell", "cannot tell") and rows["Linear probe"] != "cannot tell"
