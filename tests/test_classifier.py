@@ -138,6 +138,35 @@ def test_the_voters_of_a_layer_lie_in_it_or_before_it_and_are_the_best_of_those(
         assert layer[voters.neuron].max() == last
 
 
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("first", [0, 1, 2, 3])
+def test_layers_before_the_first_that_says_anything_have_no_voters(n_classes, first):
+    labels = np.arange(30) % n_classes
+    values = np.random.default_rng(5).normal(size=(30, 40)).astype(np.float32)
+    values[:, : 10 * first] = 1
+    neurons = Neurons(np.zeros(40, np.int8), np.repeat(np.arange(1, 5), 10).astype(np.int16), np.arange(40, dtype=np.int32), ("x",))
+    found = voters_by_layer(find_stumps(values, labels, classes=n_classes), neurons, 4, n_classes)
+    assert [len(voters) for voters in found] == [0] * first + [4 * (1 if n_classes == 2 else n_classes)] * (4 - first)
+
+
+def test_the_decision_is_the_lead_of_the_second_class_or_every_share():
+    rng = np.random.default_rng(6)
+    two, three = (SuperNeuronClassifier(voters=4).fit(*planted(rng, 60, n)) for n in (2, 3))
+    values = 3 * rng.normal(size=(30, 300)).astype(np.float32)
+    share = two.tally(values)
+    np.testing.assert_allclose(two.decision_function(values), share[:, 1] - share[:, 0], atol=1e-7)
+    assert len(np.unique(two.decision_function(values))) > 2
+    np.testing.assert_allclose(three.decision_function(values), three.tally(values), atol=1e-7)
+    np.testing.assert_allclose(three.predict_proba(values).sum(axis=1), 1)
+    assert votes_by_layer(values, [two.stumps_], 2).first_layer == 1
+
+
+def test_stumps_that_are_not_one_of_every_class_are_chosen_from_as_well():
+    stumps = stumps_of([(0, 0, 0, 1, 0.7), (1, 0, 0, 1, 0.9), (2, 2, 0, 1, 0.8), (3, 1, 0, 1, 0.6)])
+    assert select_voters(stumps, 1, 3).neuron.tolist() == [1, 3, 2]
+    assert select_voters(stumps.take([1, 2, 3]), 2, 3).neuron.tolist() == [1, 3, 2]
+
+
 def test_voters_of_three_hundred_classes_are_those_chosen_class_by_class_in_any_order():
     rng = np.random.default_rng(3)
     n, n_classes = 30, 300

@@ -39,7 +39,10 @@ sys.path.insert(0, str(HERE))
 
 from groups import GROUPS, Group  # noqa: E402
 
-LIBRARIES = ("numpy", "scipy.stats", "sklearn.metrics", "sklearn.tree", "sklearn.model_selection", "numba", "pytest", "PIL.Image")
+LIBRARIES = (
+    *("numpy", "scipy.stats", "sklearn.metrics", "sklearn.tree", "sklearn.model_selection", "sklearn.utils.estimator_checks"),
+    *("numba", "pytest", "PIL.Image", "hypothesis", "beartype", "jaxtyping"),
+)
 TORCH = ("torch", "transformers", "transformers.models.llava.modeling_llava", "transformers.models.siglip.modeling_siglip")
 ENDS = {0: "survived", 1: "caught", 2: "caught"}
 """By pytest's exit status: all passed, some failed, could not even be collected. Everything else is a fault of ours or a crash."""
@@ -231,7 +234,9 @@ def _pytest(copy: Path, part: Group, limit: float, folder: str) -> int:
     numba.config.CACHE_DIR = str(copy / "kernels")
     os.chdir(copy)
     without = ["-k", f"not ({part.without})"] if part.without else []
-    return int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "--basetemp", f"{folder}/t", *without, *part.tests]))
+    return int(
+        pytest.main(["-x", "-q", "--assert=plain", "-p", "no:cacheprovider", "--basetemp", f"{folder}/t", *without, *part.tests])
+    )
 
 
 def report(names: list[str], drawn: list[dict[str, Any]], counts: dict[str, Counter[str]], known: dict[str, Any]) -> None:
