@@ -18,7 +18,8 @@ from jaxtyping import Float, Int
 
 from sn_viz.errors import UserError
 from sn_viz.formatting import percent
-from sn_viz.statistics import Difference, wilson
+from sn_viz.groups import group_index
+from sn_viz.statistics import Difference, accuracy_interval
 from sn_viz.types import AnswerKey, Interval, LabelledImages, Neurons, Progress
 
 if TYPE_CHECKING:
@@ -52,10 +53,10 @@ class Ablation:
     moved: Interval
     """Fraction of images whose answer changed."""
     random_moved: Interval
-    """The same for random neurons, averaged over the draws; its interval is a bootstrap over draws and images."""
+    """The same for random neurons, averaged over the draws; its interval is a bootstrap over draws and images, or whole groups."""
     difference: Difference
-    """Chosen minus random, paired by image, bootstrapped over draws and images; the p-value is the chosen set's rank among the
-    random ones, (1 + draws that move at least as many) / (1 + draws)."""
+    """Chosen minus random, paired by image, bootstrapped over draws and images (or whole groups); the p-value is the chosen set's
+    rank among the random ones, (1 + draws that move at least as many) / (1 + draws)."""
     push_difference: Difference
     """The same for the fall of the lead, in logits: it shows effects too small to turn an answer."""
 
@@ -145,8 +146,9 @@ def ablate(
         after.append(leads.answers(logits))
         push.append(leads.of(before_logits, before) - leads.of(logits, before))
     moved = np.array(after) != before
-    share, difference = _compared(moved[0], moved[1:], random)
-    _, push_difference = _compared(push[0], np.array(push[1:]).reshape(n_draws, len(before)), random)
+    groups = group_index(images)
+    share, difference = _compared(moved[0], moved[1:], random, groups)
+    _, push_difference = _compared(push[0], np.array(push[1:]).reshape(n_draws, len(before)), random, groups)
     return Ablation(
         kind,
         len(chosen),
@@ -155,7 +157,7 @@ def ablate(
         np.array(after[1:], dtype=np.int64).reshape(n_draws, len(before)),
         push[0],
         np.array(push[1:]).reshape(n_draws, len(before)),
-        wilson(int(moved[0].sum()), len(before)),
+        accuracy_interval(moved[0], groups),
         share,
         difference,
         push_difference,
@@ -322,17 +324,22 @@ class _Leads:
         return own - scores.max(axis=1)
 
 
-def _compared(chosen: np.ndarray, drawn: np.ndarray, random: np.random.Generator) -> tuple[Interval, Difference]:
+def _compared(
+    chosen: np.ndarray, drawn: np.ndarray, random: np.random.Generator, groups: np.ndarray
+) -> tuple[Interval, Difference]:
     """Return the mean effect of random neurons, and how much larger that of the chosen is.
 
-    ``chosen`` is bool or float (example,), ``drawn`` bool or float (draw, example).
+    ``chosen`` is bool or float (example,), ``drawn`` bool or float (draw, example), ``groups`` int (example,): drawn as wholes.
     """
     draws, n = drawn.shape
     if not draws or not n:
         return Interval(np.nan, 0.0, 1.0, n), Difference(np.nan, -1.0, 1.0, 1.0, n)
     # a resample weighs draws and images by how often it holds each
+    of_group = np.unique(groups, return_inverse=True)[1]
+    n_groups = int(of_group.max()) + 1
     of_draw = random.multinomial(draws, np.full(draws, 1 / draws), N_RESAMPLES) / draws
-    of_image = random.multinomial(n, np.full(n, 1 / n), N_RESAMPLES) / n
+    held = random.multinomial(n_groups, np.full(n_groups, 1 / n_groups), N_RESAMPLES)[:, of_group]
+    of_image = held / held.sum(axis=1, keepdims=True)
     shares = np.einsum("rd,de,re->r", of_draw, drawn.astype(np.float64), of_image, optimize=True)
     gaps = of_image @ chosen - shares
     low, high = np.quantile(shares, [0.025, 0.975])

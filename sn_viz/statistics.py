@@ -50,8 +50,9 @@ def accuracy_interval(
     for as many groups: E. L. Korn and B. I. Graubard, "Confidence intervals for proportions with small expected number of positive
     counts estimated from survey data", Survey Methodology 24 (1998), here with Wilson's interval, as N. Dean and M. Pagano,
     "Evaluating confidence interval methods for binomial proportions in clustered surveys", J. Survey Stat. Methodol. 3 (2015),
-    recommend. The least is L. Kish's n^2 / sum of squared group sizes ("Survey sampling", 1965): the number of groups when they are
-    equally large. It is also taken where the spread cannot be seen, when all answers are right or all wrong.
+    recommend. The least is L. Kish's effective size, (sum w)^2 / sum w^2 ("Survey sampling", 1965), with the sizes of the groups as
+    weights: the number of groups when they are equally large. It is also taken where the spread cannot be seen, when all answers
+    are right or all wrong.
 
     Examples
     --------

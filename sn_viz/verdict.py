@@ -76,6 +76,7 @@ def verdict(run: Run, layer: int | None = None) -> Verdict:
     chance = chance_of(run)
     if seen is None or not seen.n or not math.isfinite(seen.value) or not math.isfinite(chance.value):
         missing = "There are no labelled test images, so nothing is known of new pictures."
+        missing = missing if len(run.test) or not run.test.notes else run.no_held_out
         return Verdict("unclear", "Unclear: the held-out accuracy is undefined.", (missing, *_null_reasons(run)), False)
     few = _few_reasons(run)
     if chance.value >= 1:

@@ -104,10 +104,19 @@ def test_random_neurons_are_others_of_the_same_layers_and_sites(llava):
 def test_the_comparison_knows_a_plain_effect_from_none():
     random = np.random.default_rng(0)
     drawn = random.random((10, 200)) < 0.1
-    share, gap = ablation._compared(random.random(200) < 0.6, drawn, random)
+    share, gap = ablation._compared(random.random(200) < 0.6, drawn, random, np.arange(200))
     assert 0.05 < share.low < 0.1 < share.high < 0.15 and gap.low > 0.35 and gap.p_value == pytest.approx(1 / 11)
-    _, gap = ablation._compared(random.random(200) < 0.1, drawn, random)
+    _, gap = ablation._compared(random.random(200) < 0.1, drawn, random, np.arange(200))
     assert gap.low < 0 < gap.high
+
+
+def test_images_that_belong_together_count_as_one():
+    random, groups = np.random.default_rng(0), np.arange(200) // 10 * 10
+    chosen, drawn = np.repeat(random.random(20) < 0.5, 10), np.repeat(random.random((10, 20)) < 0.3, 10, axis=1)
+    share, gap = ablation._compared(chosen, drawn, random, groups)
+    lone_share, lone_gap = ablation._compared(chosen, drawn, random, np.arange(200))
+    assert (share.value, gap.value) == (lone_share.value, lone_gap.value)
+    assert gap.high - gap.low > 2 * (lone_gap.high - lone_gap.low) and share.high - share.low > lone_share.high - lone_share.low
 
 
 def test_what_cannot_be_overwritten_is_refused(llava, probed):

@@ -96,6 +96,8 @@ def examine(run: Run, names: Sequence[str], vlm: Vlm, options: Options | None = 
     """
     checks = [CHECKS[name] for name in names]
     check_model(run, vlm)
+    if not len(run.test):
+        raise UserError("This run cannot be put to the test.", run.no_held_out, "Find again with images to test on.")
     found = {
         name: check.ask(run, vlm, options or Options(), part(progress, i / len(names), (i + 1) / len(names)))
         for i, (name, check) in enumerate(zip(names, checks, strict=True))

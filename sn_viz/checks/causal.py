@@ -12,6 +12,7 @@ import numpy as np
 
 from sn_viz.ablation import KINDS, ablate
 from sn_viz.checks import CHECKS, Check, Options, sample
+from sn_viz.groups import group_index
 from sn_viz.progress import part
 from sn_viz.types import Progress, Run
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 def ask(run: Run, vlm: Vlm, options: Options, progress: Progress) -> dict[str, Any]:
     """Overwrite the voters of the exit layer in every way of ``ablation.KINDS``."""
     images, voters = sample(run.test, options.n_images, options.seed), run.voters[run.exit_index].neuron
-    kinds = []
+    kinds, groups = [], group_index(images)
     for i, kind in enumerate(KINDS):
         found = ablate(
             vlm,
@@ -37,14 +38,15 @@ def ask(run: Run, vlm: Vlm, options: Options, progress: Progress) -> dict[str, A
             key=run.answer_key,
         )
         parts = {name: asdict(getattr(found, name)) for name in ("moved", "random_moved", "difference", "push_difference")}
-        parts |= {"fall": _mean(found.push), "random_fall": _mean(found.random_push.mean(axis=0))}
+        parts |= {"fall": _mean(found.push, groups), "random_fall": _mean(found.random_push.mean(axis=0), groups)}
         kinds.append({"kind": kind, "n_neurons": found.n_neurons, "sentence": found.sentence} | parts)
     return {"kinds": kinds, "sentence": kinds[-1]["sentence"]}
 
 
-def _mean(values: np.ndarray) -> dict[str, float]:
-    """Return the mean over images with its 95 % interval, by the normal approximation."""
-    mean, error = float(values.mean()), 1.96 * float(values.std() / np.sqrt(len(values)))
+def _mean(values: np.ndarray, groups: np.ndarray) -> dict[str, float]:
+    """Return the mean over images with its 95 % interval, by the normal approximation; whole groups vary together."""
+    mean, whole = float(values.mean()), np.unique(groups, return_inverse=True)[1]
+    error = 1.96 * float(np.sqrt((np.bincount(whole, weights=values - mean) ** 2).sum()) / len(values))
     return {"value": mean, "low": mean - error, "high": mean + error}
 
 

@@ -107,7 +107,7 @@ def page(run: Run) -> str:
     figures = {section.key: [_payload(section, section.light), _payload(section, section.dark)] for section in shown}
     body = [
         "<header><h1>Super neurons</h1>",
-        f'<p class="question">{_text(run.test.question or run.config.question or "Each image has its own question")}</p>',
+        f'<p class="question">{_text(run.shown.question or run.config.question or "Each image has its own question")}</p>',
         _verdict(run),
         f"<p>{summary(run)}</p><p>{escape(depth_words(run))}</p></header>",
         _warnings(run),
@@ -124,7 +124,7 @@ def page(run: Run) -> str:
         '<meta name="color-scheme" content="light dark">\n'
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; script-src 'unsafe-inline'; "
         "style-src 'unsafe-inline'; img-src data: blob:\">\n"
-        f"<title>Super neurons: {_text(run.test.question or run.config.model_name)}</title>\n<style>{_STYLE}</style>\n</head>\n"
+        f"<title>Super neurons: {_text(run.shown.question or run.config.model_name)}</title>\n<style>{_STYLE}</style>\n</head>\n"
         f"<body><main>\n{chr(10).join(body)}\n</main>\n<script>{script}</script>\n"
         f'<script type="application/json" id="figures">{_json(figures)}</script>\n'
         f"<script>{_DRAW.replace('CONFIG', json.dumps(style.CONFIG))}</script>\n</body>\n</html>\n"

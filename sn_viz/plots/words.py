@@ -41,7 +41,7 @@ def depth_words(run: Run) -> str:
         said.append("At no layer can the super neurons be told from always giving the commonest answer.")
     elif told.layer > rows[0].layer:
         said.append(f"Up to layer {told.layer - 1} they cannot be told from always giving the commonest answer.")
-    return " ".join([*said, FIXED if run.test.question else CHANGING])
+    return " ".join([*said, FIXED if run.shown.question else CHANGING])
 
 
 def _share(row: LayerAccuracy) -> str:

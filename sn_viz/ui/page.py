@@ -287,14 +287,14 @@ def show_strip(run_key: str, pack: str | None) -> tuple:
     seen = verdict(run)
     yours = "Your images, changed by hand" if edits.is_edited(run.train) else "Your images"
     where = f"Sample pack “{pack}”" if pack else yours
-    question = run.config.question or run.test.question or "a question per image"
+    question = run.config.question or run.shown.question or "a question per image"
     once = run.no_held_out and pack is None and examples_tab.recorded_once(run.train)
     shown = {
         "title": question,
         "note": f"{where} · {len(run.train)} probing and {len(run.test)} test images · {run.config.model.rsplit('/', 1)[-1]}",
         "verdict": views.verdict_mark(seen),
         "facts": strip_facts(run),
-        "warnings": list(dict.fromkeys([*([run.no_held_out] if run.no_held_out else []), *seen.reasons, *run.warnings])),
+        "warnings": list(dict.fromkeys([*seen.reasons, *run.warnings])),
     }
     return shown, gr.Button(visible=bool(once))
 
@@ -305,6 +305,7 @@ def strip_facts(run: Run) -> list[dict]:
     stop = f"stop at {spoken(run, run.exit_layer)}"
     if run.no_held_out:
         facts = [views.fact("held-out accuracy", "none", f"nothing was left to test on, {stop}", "accent")]
+        facts.append(views.fact("looked at", f"{len(run.train):,}", "probing images"))
     else:
         facts = [views.fact("super neurons", percent(early.value), f"{percent_range(early.low, early.high)}, {stop}", "accent")]
         facts.append(_full_model_fact(run))

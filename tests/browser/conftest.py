@@ -13,8 +13,11 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -118,10 +121,30 @@ def watched(request, chromium, server) -> Iterator[Watched]:
 @pytest.fixture()
 def camera(chromium, server) -> Iterator[Watched]:
     """A page of a browser whose camera shows a test picture, and whose clipboard may be used."""
-    told = ["--no-sandbox", "--disable-gpu", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+    with _with_camera(chromium) as page:
+        yield Watched(page, server)
+
+
+@pytest.fixture()
+def film(chromium, server, tmp_path) -> Iterator[Watched]:
+    """The same; the camera shows a film of three minutes, 30 pictures a second, each of them unlike all others."""
+    rng = np.random.default_rng(0)
+    with open(tmp_path / "film.mjpeg", "wb") as file:
+        for _ in range(30 * 180):
+            few = Image.fromarray(rng.integers(0, 256, (5, 6, 3), dtype=np.uint8))
+            few.resize((160, 120), Image.Resampling.BILINEAR).save(file, "JPEG", quality=70)
+    with _with_camera(chromium, f"--use-file-for-fake-video-capture={tmp_path / 'film.mjpeg'}") as page:
+        yield Watched(page, server)
+
+
+@contextmanager
+def _with_camera(chromium, *more: str) -> Iterator[Any]:
+    told = ["--no-sandbox", "--disable-gpu", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", *more]
     browser = chromium.browser_type.launch(executable_path=shutil.which("chromium"), args=told)
     permissions = ["camera", "clipboard-read", "clipboard-write"]
     page = browser.new_context(viewport={"width": 1280, "height": 1000}, permissions=permissions).new_page()
     page.set_default_timeout(60_000)
-    yield Watched(page, server)
-    browser.close()
+    try:
+        yield page
+    finally:
+        browser.close()
