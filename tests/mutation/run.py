@@ -60,9 +60,10 @@ def main() -> int:
     parser.add_argument("--report", action="store_true", help="print the numbers of the session and run nothing")
     parser.add_argument("--again", action="store_true", help="run survivors and time-outs of the session once more")
     parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--kernels", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.work:
-        return work(options.work)
+        return work(options.work, options.kernels)
     names = options.groups.split(",")
     drawn, counts = draw(names, options.sample, options.seed)
     known = read_session(options.session)
@@ -114,7 +115,7 @@ def run_all(due: list[dict[str, Any]], session: Path, n_workers: int) -> None:
     lock, done = threading.Lock(), [0]
 
     def serve(copy: Path) -> None:
-        command = [sys.executable, __file__, "--work", str(copy)]
+        command = [sys.executable, __file__, "--work", str(copy), "--kernels", str(session.resolve().with_suffix(".kernels"))]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=copy) as worker:
             assert worker.stdin and worker.stdout
             while True:
@@ -149,8 +150,12 @@ def run_all(due: list[dict[str, Any]], session: Path, n_workers: int) -> None:
             thread.join()
 
 
-def work(copy: Path) -> int:
-    """Serve mutants from standard input until it ends: a result line each on standard output."""
+def work(copy: Path, kernels: Path) -> int:
+    """Serve mutants from standard input until it ends: a result line each on standard output.
+
+    What is compiled from unchanged kernels is kept in ``kernels``, by the digest of their source.
+    """
+    os.environ["NUMBA_CACHE_DIR"] = str(kernels)
     os.environ.update(OMP_NUM_THREADS="1", HF_HUB_OFFLINE="1", PYTHONDONTWRITEBYTECODE="1", SN_VIZ_TEST_MODELS=str(copy / "models"))
     sys.path.insert(0, str(copy))
     from mutants import Mutant, mutated
@@ -231,7 +236,6 @@ def _pytest(copy: Path, part: Group, limit: float, folder: str) -> int:
     numba.config.DISABLE_JIT = int(not part.jit)
     if not part.optimise:
         numba.config.OPT = type(numba.config.OPT)(0)
-    numba.config.CACHE_DIR = str(copy / "kernels")
     os.chdir(copy)
     without = ["-k", f"not ({part.without})"] if part.without else []
     return int(
