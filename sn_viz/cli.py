@@ -307,6 +307,7 @@ def train(
     family: Annotated[
         str, typer.Option(help="llava; gemma3: another decoder, trained in the same world; photo: trained on photographs too.")
     ] = "llava",
+    more: Annotated[list[Path] | None, typer.Argument(help="More folders, after --photos.", metavar="[FOLDER]...")] = None,
     photos: Annotated[
         list[Path] | None, typer.Option(help="Folders of photographs (Caltech-101, Tiny-ImageNet, CIFAR-10), for --family photo.")
     ] = None,
@@ -321,13 +322,18 @@ def train(
     from sn_viz.tiny.train import train as train_model
     from sn_viz.tiny.train_photo import PhotoRecipe, train_photo
 
-    with_photos = FAMILIES[family].photographs and bool(photos)
+    folders = [*(photos or []), *(more or [])]
+    if folders and not FAMILIES[family].photographs:
+        raise UserError(
+            f"The family {family!r} takes no photographs.", f"Given: {folders[0]}.", "Leave them out, or choose --family photo."
+        )
+    with_photos = bool(folders)
     recipe = PhotoRecipe(family=family) if with_photos else Recipe.of(family)
     if minutes is not None:
         recipe = replace(recipe, minutes=tuple(minutes * share / sum(recipe.minutes) for share in recipe.minutes))
     target = out or Path(f"tiny-{family}")
     if isinstance(recipe, PhotoRecipe):
-        done = train_photo(target, photos or [], recipe, folder=work, device=device, resume=resume)
+        done = train_photo(target, folders, recipe, folder=work, device=device, resume=resume)
     else:
         done = train_model(target, recipe, folder=work, device=device, resume=resume)
     _console().print(f"The model is in {done}", markup=False, highlight=False)

@@ -30,6 +30,11 @@ def test_it_fits_in_25_megabytes_of_files_below_10(row):
 
 
 @pytest.mark.parametrize("row", EMBEDDED, ids=lambda row: row.name)
+def test_its_licence_lies_beside_it(row):
+    assert "MIT License" in (row.folder / "LICENSE").read_text()
+
+
+@pytest.mark.parametrize("row", EMBEDDED, ids=lambda row: row.name)
 def test_its_card_says_what_it_is(row):
     card = (row.folder / "README.md").read_text()
     assert all(word in card for word in ("Architecture", "Data", "Recipe", "Limits", "presence-any", "digits-three"))

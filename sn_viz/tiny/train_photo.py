@@ -34,7 +34,7 @@ from sn_viz.errors import UserError
 from sn_viz.paths import cache_folder
 from sn_viz.tiny import asking
 from sn_viz.tiny.families import FAMILIES, Family
-from sn_viz.tiny.families.photo import fill_tower, published_weights, tail, tail_parameters
+from sn_viz.tiny.families.photo import LICENCE, fill_tower, published_weights, tail, tail_parameters
 from sn_viz.tiny.losses import SHARP, SIDES, VisionHeads, answer_loss
 from sn_viz.tiny.model import Sizes, make_tokenizer, on, save_model
 from sn_viz.tiny.nouns import NAMES
@@ -524,6 +524,7 @@ def train_photo(
         training.save(stage)
         log.write(stage=stage, finished=True, steps=clock.taken)
     save_model(training.model, training.family.make_processor(tokenizer, recipe.sizes), out)
+    shutil.copyfile(LICENCE, Path(out, "LICENSE"))
     return Path(out)
 
 

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -205,6 +207,8 @@ def test_every_stage_learns_and_ships_a_model_that_transformers_reads(trained_fo
     model = AutoModelForImageTextToText.from_pretrained(out, dtype=torch.float32).eval()
     processor = AutoProcessor.from_pretrained(out)
     assert type(model).__name__ == "FastVlmForConditionalGeneration"
+    licence = (out / "LICENSE").read_text()
+    assert all(words in licence for words in ("Apache License", "ML Illustrated", "MIT License"))
     assert len(model.model.language_model.layers) == recipe.sizes.blocks
     content = [{"type": "image"}, {"type": "text", "text": "Is there a dog?"}]
     text = processor.apply_chat_template([{"role": "user", "content": content}], add_generation_prompt=True)
@@ -219,3 +223,22 @@ def test_it_resumes_from_its_last_stage(trained_folder):
     train_photo.train_photo(folder / "again", [photographs], recipe, folder=folder, device="cpu", resume=True, compiled=False)
     log = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     assert [line["stage"] for line in log if line.get("finished")] == ["naming", "shallow", "deep", "deep"]
+
+
+# ---- the command ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--family", "photo"], "No folder of photographs was given"),
+        (["--family", "photo", "--photos", "{photographs}", "{missing}"], "There is no folder"),
+        (["--family", "llava", "--photos", "{photographs}"], "takes no photographs"),
+    ],
+)
+def test_the_command_refuses_in_a_sentence(photographs, tmp_path, arguments, said):
+    names = {"photographs": photographs, "missing": tmp_path / "missing"}
+    given = [argument.format(**names) for argument in arguments]
+    command = [sys.executable, "-m", "sn_viz", "train", *given, "--work", str(tmp_path), "--out", str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2 and said in done.stderr, done.stderr

@@ -8,6 +8,7 @@ gate exactly one. The first eleven blocks stay as published; what follows them, 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -30,6 +31,8 @@ from sn_viz.tiny.model import CHAT_TEMPLATE, IMAGE_TOKENS, Sizes, ends_of, match
 
 TAIL = 11
 """Blocks of the tower from this one on learn; the pictures' values before it are computed once and kept."""
+LICENCE = Path(__file__).with_name("photo_license.txt")
+"""What goes beside the weights as ``LICENSE``: the tower's Apache-2.0 with its attribution, and the project's own."""
 GATE_BIAS = 40.0
 """The sigmoid of this is exactly 1 in float32, so the gate changes nothing."""
 MEAN, DEVIATION = 127 / 255, 128 / 255
@@ -38,7 +41,7 @@ MEAN, DEVIATION = 127 / 255, 128 / 255
 
 def tower_config(image: int) -> EfficientNetConfig:
     """Return the configuration of EfficientNet-Lite0 for square pictures of ``image`` pixels."""
-    return EfficientNetConfig(
+    config: Any = EfficientNetConfig(
         image_size=image,
         width_coefficient=1.0,
         depth_coefficient=1.0,
@@ -47,8 +50,9 @@ def tower_config(image: int) -> EfficientNetConfig:
         squeeze_expansion_ratio=1e-9,
         dropout_rate=0.0,
         drop_connect_rate=0.0,
-        hidden_size=1280,
     )
+    config.hidden_size = config.hidden_dim  # what FastVLM's projector goes by
+    return config
 
 
 def published_weights() -> tuple[dict[str, Tensor], dict[str, Tensor]]:
@@ -90,11 +94,12 @@ def _renamed(name: str) -> str:
 @torch.no_grad()
 def fill_tower(tower: EfficientNetModel, weights: Mapping[str, Tensor]) -> None:
     """Give ``tower`` the published ``weights``, and gates that are exactly one."""
-    for block in tower.encoder.blocks:
-        for conv in (block.squeeze_excite.reduce, block.squeeze_excite.expand):  # type: ignore[union-attr]
+    blocks: Any = tower.encoder.blocks
+    for block in blocks:
+        for conv in (block.squeeze_excite.reduce, block.squeeze_excite.expand):
             torch.nn.init.zeros_(conv.weight)
             torch.nn.init.zeros_(conv.bias)
-        block.squeeze_excite.expand.bias.fill_(GATE_BIAS)  # type: ignore[union-attr]
+        block.squeeze_excite.expand.bias.fill_(GATE_BIAS)
     missing, unexpected = tower.load_state_dict(dict(weights), strict=False)
     assert not unexpected and all("squeeze_excite" in name for name in missing), f"{missing=} {unexpected=}"
 
