@@ -6,7 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from transformers import StoppingCriteria
+
+from sn_viz.models.torchvision_guard import hide_broken_torchvision
+
+hide_broken_torchvision()
+
+from transformers import StoppingCriteria, StoppingCriteriaList  # noqa: E402
 
 
 class Until(StoppingCriteria):
@@ -38,3 +43,8 @@ class Until(StoppingCriteria):
                 done[row] = input_ids.shape[1] - self.start >= self.least and now >= 0 and now == self.before.get(row, -1)
                 self.before[row] = now
         return done  # type: ignore[return-value]
+
+
+def stopped_by(until: Until) -> StoppingCriteriaList:
+    """Return the criterion in the form that ``generate`` takes."""
+    return StoppingCriteriaList([until])

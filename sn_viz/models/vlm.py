@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import nn
-from transformers import StoppingCriteriaList
 
 from sn_viz.errors import UserError
 from sn_viz.models.blocks import decoder_blocks, final_norm, has_class_token, is_convolutional, tower_blocks
@@ -24,7 +23,7 @@ from sn_viz.models.fast_inputs import FastInputs
 from sn_viz.models.programs import Watch
 from sn_viz.models.replay import Replay
 from sn_viz.models.threads import threads_for
-from sn_viz.models.until import Until
+from sn_viz.models.until import Until, stopped_by
 from sn_viz.types import Picture
 
 Inputs = dict[str, Any]
@@ -278,7 +277,7 @@ class Vlm:
             if reading is not None:
                 length = inputs["input_ids"].shape[1]
                 until = Until(self.tokenizer, length, max_new_tokens, lambda row, text, start=start: reading(start + row, text))
-                options |= {"max_new_tokens": max(longest, max_new_tokens), "stopping_criteria": StoppingCriteriaList([until])}
+                options |= {"max_new_tokens": max(longest, max_new_tokens), "stopping_criteria": stopped_by(until)}
             with self.lock, self.threads(len(inputs["input_ids"])):
                 tokens = self.module.generate(**inputs, **options)
             new = tokens[:, inputs["input_ids"].shape[1] :]

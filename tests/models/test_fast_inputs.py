@@ -63,10 +63,10 @@ def test_memory_is_bounded(llava, noise_pictures):
 def test_a_processor_that_does_something_else_is_left_alone(checkpoint, noise_pictures, monkeypatch):
     from sn_viz.models import load_model
 
-    vlm = load_model(checkpoint("llava"), device="cpu")
-    images = type(vlm.processor.image_processor)
+    images = type(load_model(checkpoint("llava"), device="cpu").processor.image_processor)
     normalize = images.normalize
     monkeypatch.setattr(images, "normalize", lambda self, image, *a, **k: normalize(self, image - image.mean(), *a, **k))
+    vlm = load_model(checkpoint("llava"), device="cpu")  # which tries its processor out
     assert not vlm._fast_inputs.works, "the mean of a picture is no table of values"
     picture = noise_pictures(1)
     assert_same(vlm.prepare(picture, ["yes?"]), vlm._processed(picture, ["yes?"]))
