@@ -173,7 +173,7 @@ def connect_marks(
     """Mark old results whenever question, choices, answers, examples or what was changed in them differ from the shown run's."""
     quick: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": False, "trigger_mode": "always_last"}
     asked = [states.setup, *setup_widgets(panel, tab, states, n_classes, answers)]
-    written = [box.input for box in answers]
+    written = [box.change for box in answers]
     kept = states.edits.change, states.guess.change
     for trigger in (panel.question.change, *(choice.change for choice in panel.choices), *kept, *written, *changed):
         trigger(mark, asked, mark_view, **quick)
