@@ -142,7 +142,7 @@ def run_all(due: list[dict[str, Any]], session: Path, n_workers: int) -> None:
             for part in ("sn_viz", "tests"):
                 shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
             for path in ROOT.iterdir():
-                if path.name in ("pyproject.toml", "README.md", "assets"):
+                if path.name in ("app.py", "pyproject.toml", "README.md", "assets"):
                     (copy / path.name).symlink_to(path)
             threads.append(threading.Thread(target=serve, args=(copy,)))
             threads[-1].start()
