@@ -161,6 +161,18 @@ def test_the_decision_is_the_lead_of_the_second_class_or_every_share():
     assert votes_by_layer(values, [two.stumps_], 2).first_layer == 1
 
 
+def test_one_class_is_no_question():
+    with pytest.raises(ValueError, match="at least two classes"):
+        SuperNeuronClassifier().fit(np.arange(8.0).reshape(4, 2), ["yes"] * 4)
+
+
+def test_poor_voters_still_count_by_their_log_odds():
+    voters = stumps_of([(0, 1, 0, 1, 0.6), (1, 1, 0, 1, 0.55)])
+    odds = np.log([0.6 / 0.4, 0.55 / 0.45])
+    share = vote(np.array([[1.0, -1.0]], np.float32), voters, 2, "log-odds")
+    np.testing.assert_allclose(share[0], odds[[1, 0]] / odds.sum(), rtol=1e-5)
+
+
 def test_stumps_that_are_not_one_of_every_class_are_chosen_from_as_well():
     stumps = stumps_of([(0, 0, 0, 1, 0.7), (1, 0, 0, 1, 0.9), (2, 2, 0, 1, 0.8), (3, 1, 0, 1, 0.6)])
     assert select_voters(stumps, 1, 3).neuron.tolist() == [1, 3, 2]

@@ -84,7 +84,9 @@ class Watched:
     def open(self, query: str = "") -> None:
         """Open the page and wait until a finished run is shown."""
         self.page.goto(self.address + query)
-        self.page.wait_for_function("document.querySelectorAll('#run-facts .sn-fact').length >= 3", timeout=600_000)  # the first one runs the pack
+        self.page.wait_for_function(
+            "document.querySelectorAll('#run-facts .sn-fact').length >= 3", timeout=600_000
+        )  # the first one runs the pack
 
     def tab(self, name: str) -> None:
         self.page.get_by_role("tab", name=name, exact=True).click()
