@@ -15,12 +15,16 @@ from PIL import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor, EfficientNetModel
 
 from sn_viz.errors import UserError
+from sn_viz.extract import extract
+from sn_viz.models import load_model
+from sn_viz.store import Store
 from sn_viz.tiny import asking, questions, rows, train_photo
 from sn_viz.tiny.families.photo import fill_tower, published_weights, stem, tail, tower_config
 from sn_viz.tiny.nouns import HELD_OUT, NAMES, NEVER, NOUNS, absent_from, trained
 from sn_viz.tiny.photo_features import Standing, fold_batch_norms, normalised
 from sn_viz.tiny.photographs import find_photographs, plan_pictures
 from sn_viz.tiny.world import Drawing, sample_scene
+from sn_viz.types import layer_name
 
 ALL = [noun for nouns in NOUNS.values() for noun in nouns.values() if trained(noun)]
 WHOLE = [(0.0, 0.0, 1.0, 1.0)]
@@ -242,3 +246,21 @@ def test_the_command_refuses_in_a_sentence(photographs, tmp_path, arguments, sai
     command = [sys.executable, "-m", "sn_viz", "train", *given, "--work", str(tmp_path), "--out", str(tmp_path / "out")]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2 and said in done.stderr, done.stderr
+
+
+def test_an_exit_inside_the_tower_reads_what_the_whole_pass_reads_and_runs_nothing_behind_it(trained_folder):
+    vlm = load_model(trained_folder[1], device="cpu")
+    assert vlm.channels_first and vlm.key.endswith("-folded") and len(vlm.tower_blocks) == 17
+    rng = np.random.default_rng(0)
+    pictures = [Image.fromarray(rng.integers(0, 256, (80, 60, 3), dtype=np.uint8)) for _ in range(3)]
+    whole = extract(vlm, pictures, "Is it a dog?", sites=("all", "tower"), cache=Store())
+    later: list[str] = []
+    behind = {"V13": vlm.tower_blocks[12], "projector": vlm.module.model.multi_modal_projector, "block 1": vlm.blocks[0]}
+    handles = [part.register_forward_hook(lambda *_, name=name: later.append(name)) for name, part in behind.items()]
+    part = extract(vlm, pictures, "Is it a dog?", sites="tower", up_to_layer=12 - 17, cache=Store())
+    for handle in handles:
+        handle.remove()
+    assert layer_name(12 - 17, 17) == "V12" and not later
+    same = np.flatnonzero(whole.neurons.layer <= 12 - 17)
+    assert part.values.shape == (3, len(same)) and len(same) > 500
+    assert np.allclose(part.values, whole.values[:, same], atol=1e-2, rtol=1e-2)
