@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 from scipy.stats import binomtest
 
 from sn_viz.search import find_stumps
 from sn_viz.statistics import (
+    accuracy_interval,
     choose_exit_layer,
     cross_validated_layers,
     paired_difference,
@@ -125,3 +127,71 @@ def test_a_neuron_that_knows_is_chosen_again_and_one_that_was_lucky_is_not():
     again = selection_stability(values, labels, np.array([7, lucky]), voters=5)
     assert again[0] == 1 and again[1] < 0.5
     assert np.isnan(selection_stability(values, labels, np.array([7]), n_resamples=0)).all()
+
+
+def by_hand(right: list[bool], groups: list[int]) -> tuple[float, float, float]:
+    """Return share, low and high as the sources in `accuracy_interval` say, one sum after the other."""
+    n, names = len(right), sorted(set(groups))
+    p = sum(right) / n
+    sums = [sum(int(r) - p for r, g in zip(right, groups, strict=True) if g == name) for name in names]
+    variance = len(names) / (len(names) - 1) * sum(s * s for s in sums) / n / n
+    normal, student = stats.norm.ppf(0.975), stats.t.ppf(0.975, len(names) - 1)
+    kish = n * n / sum(groups.count(name) ** 2 for name in names)
+    worth = p * (1 - p) / variance * (normal / student) ** 2 if variance else kish
+    worth = min(max(worth, min(kish, n)), n)
+    middle = (p + normal**2 / 2 / worth) / (1 + normal**2 / worth)
+    half = normal * (p * (1 - p) / worth + normal**2 / 4 / worth / worth) ** 0.5 / (1 + normal**2 / worth)
+    return p, middle - half, middle + half
+
+
+@pytest.mark.parametrize(
+    ("right", "groups"),
+    [
+        ([1, 1, 1, 0, 0, 1, 1, 0, 1, 1], [0, 0, 0, 1, 1, 2, 2, 3, 4, 4]),
+        ([1, 0, 1, 0, 1, 0, 1, 1], [0, 0, 1, 1, 2, 2, 3, 3]),
+        ([1, 1, 1, 1, 0, 0, 0, 0, 1], [0, 0, 0, 0, 1, 1, 1, 1, 2]),
+        ([1, 0, 1, 1, 0, 1, 1, 1, 0, 1, 1, 1], [0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 5]),
+    ],
+)
+def test_the_interval_of_grouped_examples_is_the_one_worked_out_by_hand(right, groups):
+    found = accuracy_interval(np.array(right, bool), np.array(groups))
+    p, low, high = by_hand([bool(r) for r in right], groups)
+    assert (found.value, found.low, found.high, found.n) == (pytest.approx(p), pytest.approx(low), pytest.approx(high), len(right))
+
+
+def test_one_group_is_worth_one_example():
+    found = accuracy_interval(np.array([True, False]), np.array([7, 7]))
+    assert (found.value, found.n) == (0.5, 2)
+    assert (found.low, found.high) == (pytest.approx(0.0546, abs=1e-3), pytest.approx(0.9454, abs=1e-3))
+
+
+def test_all_right_in_groups_is_worth_no_more_than_the_groups():
+    right, groups = np.ones(12, bool), np.repeat(np.arange(4), 3)
+    found, four = accuracy_interval(right, groups), wilson(4, 4)
+    assert (found.low, found.high, found.n) == (pytest.approx(four.low), 1.0, 12)
+
+
+def test_the_interval_covers_the_truth_where_groups_are_right_or_wrong_together():
+    rng = np.random.default_rng(3)
+    groups = np.repeat(np.arange(40), 6)
+    inside = {"grouped": 0, "plain": 0}
+    for _ in range(400):
+        right = np.repeat(rng.random(40) < 0.7, 6) ^ (rng.random(240) < 0.05)
+        truth = 0.7 * 0.95 + 0.3 * 0.05
+        for name, found in (("grouped", accuracy_interval(right, groups)), ("plain", accuracy_interval(right))):
+            inside[name] += found.low <= truth <= found.high
+    assert inside["grouped"] >= 0.92 * 400 and inside["plain"] <= 0.75 * 400, inside
+
+
+def test_the_exit_forgives_a_standard_error_of_the_groups_not_of_the_examples():
+    from sn_viz.statistics import _standard_error
+
+    rng = np.random.default_rng(0)
+    lost = rng.normal(size=(12, 3))
+    groups = np.array([0, 0, 0, 1, 1, 2, 2, 2, 2, 3, 4, 4])
+    sums = [[sum(column[i] - column.mean() for i in range(12) if groups[i] == g) for g in range(5)] for column in lost.T]
+    expected = [(5 / 4 * sum(s * s for s in column)) ** 0.5 / 12 for column in sums]
+    assert np.allclose(_standard_error(lost, groups), expected)
+    alone = [column.std(ddof=1) / 12**0.5 for column in lost.T]
+    assert np.allclose(_standard_error(lost, None), alone) and np.allclose(_standard_error(lost, np.arange(12)), alone)
+    assert np.allclose(_standard_error(lost[:1], None), 0)

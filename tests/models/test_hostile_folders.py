@@ -172,7 +172,8 @@ def test_a_hostile_folder_is_refused_in_one_line(what, folder, photos, capsys):
         return
     assert status == 2, said.err
     assert said.err.startswith("sn_viz: The model 'hostile' could not be loaded.") and said.err.count("\n") == 1
-    assert len(said.err) < 900 and not said.out
+    assert len(said.err) < 900
+    assert "".join(said.out.split()) == "".join(f"Model: {folder} (asked for)".split()), "nothing but which model was asked for"
 
 
 def test_a_sound_folder_is_searched_and_its_prompts_are_what_transformers_makes_of_them(any_vlm):
