@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from raw_client import API, Raw, started  # noqa: E402
 
-pytestmark = pytest.mark.load
+pytestmark = pytest.mark.measured
 ALLOWED_SECONDS = 1.0
 """What one request may add to what others wait."""
 MIB = 2**20
