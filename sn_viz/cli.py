@@ -125,8 +125,6 @@ def find(
             check_folder(out)
 
         choice = choose_model(model, data)
-        if json_file != "-":
-            console.print(f"Model: {choice.name} ({choice.why})", markup=False, highlight=False)
         with _progress() as progress:
             found = pipeline.find(
                 data,
@@ -149,6 +147,7 @@ def find(
         if out is not None:
             found.save(out)
         if json_file != "-":
+            console.print(f"Model: {choice.name} ({choice.why})", markup=False, highlight=False)
             print_run(found, console)
     _write_json(json_file, found.to_json())
 

@@ -12,6 +12,8 @@ import pytest
 
 import sn_viz
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).resolve().parents[1]
 
 

@@ -19,6 +19,8 @@ from sn_viz.errors import UserError
 from sn_viz.models import load_model
 from sn_viz.models.apart import Apart, Template
 
+pytestmark = pytest.mark.long
+
 Damage = Callable[[Path], None]
 
 
@@ -172,8 +174,7 @@ def test_a_hostile_folder_is_refused_in_one_line(what, folder, photos, capsys):
         return
     assert status == 2, said.err
     assert said.err.startswith("sn_viz: The model 'hostile' could not be loaded.") and said.err.count("\n") == 1
-    assert len(said.err) < 900
-    assert "".join(said.out.split()) == "".join(f"Model: {folder} (asked for)".split()), "nothing but which model was asked for"
+    assert len(said.err) < 900 and not said.out
 
 
 def test_a_sound_folder_is_searched_and_its_prompts_are_what_transformers_makes_of_them(any_vlm):

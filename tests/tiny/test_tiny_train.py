@@ -109,6 +109,7 @@ def test_pictures_do_not_depend_on_who_draws_them(tmp_path):
     assert ((one.figure != 255) == (np.arange(25) >= 20)).all()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("family", DRAWN_ONLY)
 def test_training_learns_resumes_and_ships_a_checkpoint(tmp_path, family):
     sizes = replace(SIZES, blocks=3 if family == "llava" else 1)
@@ -139,6 +140,7 @@ def test_every_read_out_learns_in_every_stage_that_uses_it(tokenizer):
         assert all(id(weight) in learning for weight in heads.parameters())
 
 
+@pytest.mark.long
 def test_an_interrupted_stage_goes_on_where_it_was(tmp_path, monkeypatch):
     recipe = training.Recipe(sizes=SIZES, scenes=40, figures=8, shallow_blocks=1, batch=4, vision_batch=8, steps=(20, 1, 1))
     schedule, calls = training.schedule, []

@@ -19,6 +19,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from raw_client import API, Listener, Raw, Watch, has_reader, started  # noqa: E402
 
+pytestmark = pytest.mark.long
+
 REFUSAL = "It was not uploaded to this page, or is here no longer."
 DOORS = {"image", "gallery", "file"}
 META = {"_type": "gradio.FileData"}
@@ -338,9 +340,10 @@ def test_neither_a_model_given_by_its_folder_nor_a_cache_that_cannot_be_written_
         with started(tmp_path / f"server-{cache.parent.name}", SN_VIZ_MODEL=str(folder), SN_VIZ_CACHE=str(cache)) as server:
             client = Raw(server)
             status, said = client.call(client.named("find"), ["presence-dog", None, "", "", 15, 0])
-            assert '"run"' in said, said[:500]
+            kept = cache.parent == tmp_path
+            assert ('"run"' if kept else "cannot be written") in said, said[:500]
             pages = [client.http.get("/").text, client.http.get("/config").text]
-            seen = "\n".join([said, *pages, exported(client)])
-            assert seen.count(folder.name) > 3, "it goes by its name"
+            seen = "\n".join([said, *pages, exported(client) if kept else ""])
+            assert seen.count(folder.name) > (3 if kept else 0), "it goes by its name"
             for place in (folder.parent, tmp_path, Path(__file__).parents[2], Path(sys.prefix)):
                 assert str(place) not in seen, (place, cache)
