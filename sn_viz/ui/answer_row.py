@@ -84,8 +84,11 @@ def show(request: gr.Request, guess: Guess, made: Edits, question: str, *values:
         if i >= len(images.classes):
             fields.append(gr.Textbox(visible=False, value=""))
             continue
+        field: dict[str, Any] = {"visible": True, "label": images.classes[i][:60]}
         kept = own and written[i] and written[i] != guess.words[i]
-        fields.append(gr.Textbox(visible=True, label=images.classes[i][:60], value=written[i] if kept else words[i]))
+        if not kept and words[i] != (written[i] or ""):  # else left alone: what is typed while this is on its way stays
+            field["value"] = words[i]
+        fields.append(gr.Textbox(**field))
     return Guess(images.classes, words), gr.Column(visible=True), {"title": HINT, "note": key.reason}, *fields
 
 
