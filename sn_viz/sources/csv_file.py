@@ -30,7 +30,7 @@ BLANKS = 10
 
 @SOURCES.register("csv")
 class Csv:
-    """A CSV table: image,label[,question][,group], image paths relative to the table."""
+    """A CSV table: ``image,label[,question][,group]``, image paths relative to the table."""
 
     @staticmethod
     def accepts(data: object) -> bool:
