@@ -26,10 +26,13 @@ IRREGULAR = {
         "ran": "run",
         "slept": "sleep",
     },
+    **{"radii": "radius", "matrices": "matrix", "indices": "index", "vertices": "vertex", "quizzes": "quiz", "zeroes": "zero"},
+    **{"cães": "cão", "pães": "pão", "mãos": "mão", "peces": "pez", "luces": "luz", "räder": "rad", "ärzte": "arzt", "psy": "pies"},
+    **{"psa": "pies", "psów": "pies", "koty": "kot", "собак": "собака", "кошек": "кошка", "oeufs": "oeuf", "yeux": "oeil"},
     **{"lit": "light", "shut": "shut", "hidden": "hide", "frozen": "freeze", "fallen": "fall", "fell": "fall", "written": "write"},
 }
 NOT_ENGLISH_FORMS = frozenset(
-    ("belly", "party", "busy", "fairy", "ready", "body", "candy", "lady", "story", "pony", "policy", "penny")
+    ("belly", "party", "busy", "fairy", "ready", "body", "candy", "lady", "story", "pony", "policy", "penny", "news", "lens")
 )
 ENDINGS = {
     "de": (("", "e", "en", "n", "er", "s", "es", "em", "ern", "nen"), ("in", "innen")),
@@ -66,9 +69,9 @@ HINTS = {
     "de": "der die das ist ein eine einen es gibt auf dem bild zu sehen nicht kein keine sind zwei drei ich und",
     "nl": "het een is er de op staat niet geen zie ik twee foto",
     "fr": "le la les un une est il y des sur dans cette ce pas deux je vois qu",
-    "es": "el los las una hay es son en esta este veo dos foto imagen perro no",
-    "pt": "um uma há é são na no isto este vejo dois não imagem",
-    "it": "il lo gli una è c nella sono un vedo due questa questo",
+    "es": "el la los las un una hay está es son en esta este veo dos foto imagen perro no",
+    "pt": "o os as está um uma há é são na no isto este vejo dois não imagem",
+    "it": "il la lo gli le una è c nella sono un vedo due questa questo",
     "sv": "det är en ett finns på bilden jag ser två",
     "da": "det er en et der på billedet jeg ser to bildet",
     "ru": "",
@@ -84,6 +87,7 @@ HINTS = {
 _HINTS = {language: frozenset(fold(word) for word in text.split()) for language, text in HINTS.items()}
 _BY_SCRIPT = (("ru", re.compile("[\u0400-\u04ff]")), ("el", re.compile("[\u0370-\u03ff]")), ("hi", re.compile("[\u0900-\u097f]")))
 _HANGUL = re.compile("[\uac00-\ud7a3]")
+_ARABIC = re.compile("[\u0590-\u06ff]")
 _PARTICLES = re.compile(f"(?:{'|'.join(sorted(map(re.escape, PARTICLES), key=len, reverse=True))}){{1,3}}")
 
 
@@ -117,7 +121,12 @@ def same_word(one: str, other: str, spoken: frozenset[str] = frozenset(("en",)))
         return long.startswith(short) and bool(_PARTICLES.fullmatch(long[len(short) :]))
     if _english(one) & _english(other):
         return True
+    if _ARABIC.match(one) and _ARABIC.match(other):
+        return bool(_semitic(one) & _semitic(other))
     unknown = "?" in spoken
+    short, long = sorted((one, other), key=len)
+    if (unknown or "nl" in spoken) and re.search("[aeiou][bcdfgklmnprst]$", short) and long == f"{short}{short[-1]}en":
+        return True  # kat, katten
     plain_one, plain_other = without_marks(one), without_marks(other)
     for language in ENDINGS if unknown else spoken & ENDINGS.keys():
         for endings in ENDINGS[language]:
@@ -127,6 +136,18 @@ def same_word(one: str, other: str, spoken: frozenset[str] = frozenset(("en",)))
             if (one, other) != (plain_one, plain_other) and _share_stem(plain_one, plain_other, endings, least):
                 return True
     return False
+
+
+def _semitic(word: str) -> set[str]:
+    """Return what an Arabic or Hebrew word may be with its article, conjunction, preposition and case ending."""
+    bare = re.sub("[\u064b-\u0652\u0591-\u05c7]", "", word)
+    found = {word, bare} | {bare[len(p) :] for p in _CLITICS if bare.startswith(p) and len(bare) - len(p) >= 3}
+    return found | {
+        w[: -len(s)] for w in found for s in ("ا", "ات", "ين", "ان", "ים", "ות") if w.endswith(s) and len(w) - len(s) >= 3
+    }
+
+
+_CLITICS = ("ال", "وال", "بال", "لل", "كال", "ה", "וה", "ב", "ש", "כש")
 
 
 def bare_noun(word: str) -> str:

@@ -14,9 +14,20 @@ from functools import lru_cache
 from sn_viz.baselines.answers.fold import fold, is_unspaced, words
 from sn_viz.baselines.answers.inflect import languages, same_word
 from sn_viz.baselines.answers.mentions import find, is_negator
-from sn_viz.baselines.answers.names import cores, is_residual, parts, sense
+from sn_viz.baselines.answers.names import cores, is_residual, own_words, parts, sense
 from sn_viz.baselines.answers.parse import polarity, read
-from sn_viz.baselines.answers.words import BAD, FILLER, GOOD, KIN, OPEN, OPEN_START, OPEN_UNSPACED, OR, OR_UNSPACED
+from sn_viz.baselines.answers.words import (
+    AMBIGUOUS,
+    BAD,
+    FILLER,
+    GOOD,
+    KIN,
+    OPEN,
+    OPEN_START,
+    OPEN_UNSPACED,
+    OR,
+    OR_UNSPACED,
+)
 from sn_viz.errors import UserError
 from sn_viz.types import AnswerKey
 
@@ -171,7 +182,7 @@ def _polar(classes: tuple[str, ...], yes: int, source: str, reason: str) -> Answ
 def _opposed(classes: tuple[str, ...]) -> tuple[int, str] | None:
     """Return which of two names is the yes, and why, when the names alone tell."""
     for c, name in enumerate(classes):
-        if sense(name) and not sense(classes[1 - c]):
+        if _is_plainly_polar(name) and not sense(classes[1 - c]):
             return (c if sense(name) > 0 else 1 - c), f"{name!r} is a {'yes' if sense(name) > 0 else 'no'}."
     spoken = cores(classes)
     if spoken[0].negated != spoken[1].negated:
@@ -184,13 +195,24 @@ def _opposed(classes: tuple[str, ...]) -> tuple[int, str] | None:
     return None
 
 
+def _is_plainly_polar(name: str) -> bool:
+    """Return whether a name means yes or no whatever stands beside it: "yes" does, "1", "n", "present" or "with" need not."""
+    plain = fold(name).strip(" .!。！_")
+    if len(plain) == 1 and not is_unspaced(plain) or plain in (AMBIGUOUS - {"no", "none", "nothing"}) or plain in _OFTEN_OTHERWISE:
+        return False
+    return bool(sense(name))
+
+
+_OFTEN_OTHERWISE = frozenset("present presente présent présente with mit avec con com med met con".split())
+
+
 def _asked(classes: tuple[str, ...], question: str) -> int | None:
     """Return the class that a folded question asks for; None when it names both, or neither."""
     if not question:
         return None
     spoken = cores(classes)
     literal = {m.name for m in find(question, tuple(_glue(parts(name)) for name in classes)) if not m.negated}
-    if len(literal) == 1 and spoken[(only := literal.pop())].negated and len(parts(classes[only])) == 1:
+    if len(literal) == 1 and spoken[(only := literal.pop())].negated:
         return only
     sought = tuple(_glue(core.words) for core in spoken)
     if sought[0] == sought[1]:
@@ -201,7 +223,10 @@ def _asked(classes: tuple[str, ...], question: str) -> int | None:
         return 1 - plain if all(m.negated for m in mentions) and not _is_tag(question) else plain
     mentions = find(question, sought)
     asked = {m.name for m in mentions if not m.negated or _is_tag(question)}
-    if not mentions:
+    apart = own_words(classes)
+    if not mentions and all(apart):
+        asked = {m.name for m in find(question, apart) if not m.negated or _is_tag(question)}
+    elif not mentions:
         asked = _by_kin(classes, sought, question)
     elif not asked:  # "Is this not a cat?" may be answered either way
         return None

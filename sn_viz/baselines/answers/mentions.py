@@ -14,6 +14,7 @@ from sn_viz.baselines.answers.numbers import numbers, value_of
 from sn_viz.baselines.answers.words import (
     BEFORE,
     BEHIND,
+    FILLER,
     GONE,
     NEGATORS,
     NOT_NEGATING,
@@ -23,8 +24,29 @@ from sn_viz.baselines.answers.words import (
 )
 
 _BEFORE, _BEHIND, _UNSURE = (tuple(map(fold, group)) for group in (BEFORE, BEHIND, UNSURE))
-_STOP = re.compile(r"[.!?;:,\n。、|،؛؟।]+(?!\d)|(?<=\s)-(?=\s)|而是|但是|但|可是|却|就是|只有|ではなく|じゃなくて|でなく")
+_STOP = re.compile(
+    r"[.!?;:,\n。、|،؛؟।]+(?!\d)|(?<=\s)-(?=\s)|而是|但是|但|可是|却|就是|只有|ではなく|じゃなくて|でなく"
+    r"|(?<=^ไม่)\s+|(?<=^ไม่ใช่)\s+|(?<=^ใช่)\s+|(?<=[\u0e00-\u0e7f])\s+(?=มี|เป็น|คือ|แต่)"
+)
+_TURNS = ("ではなく", "じゃなくて", "でなく")
 _HARD = re.compile(r"[.!?;:\n。|؛؟।]")
+_LIKENED = re.compile(r"-(?:shaped|like|looking|themed|sized|style)\b")
+"""What follows a name that something else is only likened to: "a dog-shaped cloud"."""
+_VAGUE = re.compile(
+    r"\b(?:at least|at most|up to|about|around|almost|nearly|no (?:more|fewer|less) than|mindestens|höchstens|au moins|au plus|"
+    r"al menos|almeno|pelo menos|не менее|至少|最多)\s*$|(?:至少|最多)$"
+)
+"""What stands before a number that is only a bound."""
+_BEYOND = re.compile(
+    r"(?:\b(?:(?:more|fewer|less|greater|other) than|(?:mehr|weniger) als|über|(?:plus|moins) de|(?:más|menos) de|"
+    r"(?:più|meno) di|mais de|больше|более|меньше|менее|meer dan|minder dan)\s*|"
+    r"(?:^|\b(?:are|were|is|was|see|has|have|of|with|well)\s)\s*(?:over|under)\s+|超过|多于|少于|不到)$"
+)
+"""What stands before a number that is meant to be exceeded, or not reached."""
+_CONCORD = frozenset(
+    fold(w) for w in "nadie nada nessuno niente personne rien никто ничего nikt nic ninguém nobody nothing none".split()
+)
+"""Names that deny by themselves: a negation before them is not a second one ("no hay nadie")."""
 _LISTING = frozenset("or nor and oder und ou et o e y ni и или of en of".split())
 _POSTPOSED = frozenset(
     fold(word) for word in ("değil", "yok", "नहीं", "없습니다", "없어요", "없다", "아닙니다", "아니에요", "아니다", "않습니다")
@@ -59,11 +81,11 @@ class Clause(NamedTuple):
 def clauses(text: str) -> tuple[Clause, ...]:
     """Return the clauses of folded text; a list of nouns after a negation stays with it ("no dog, cat or bird")."""
     every = words(text)
-    cuts = [(m.start(), m.end(), bool(_HARD.search(m.group()))) for m in _STOP.finditer(text) if m.group() != "ではなく"]
+    cuts = [(m.start(), m.end(), bool(_HARD.search(m.group()))) for m in _STOP.finditer(text) if m.group() not in _TURNS]
     for word in every:
         if word.text in SEPARATING:
             cuts.append((word.start, word.end, True))
-    for match in re.finditer("ではなく|じゃなくて|でなく", text):
+    for match in re.finditer("|".join(_TURNS), text):
         cuts.append((match.end(), match.end(), True))
     cuts.sort()
     pieces: list[tuple[int, int, bool]] = []
@@ -126,7 +148,7 @@ def find(text: str, names: tuple[tuple[str, ...], ...]) -> tuple[Mention, ...]:
     starts = [clause.start for clause in cut]
     spans: dict[tuple[int, int], list[tuple[int, int]]] = {}
     every = words(text)
-    counted = numbers(every)
+    counted = numbers(every, text)
     for index, name in enumerate(names):
         for start, end, closeness in _places(text, every, counted, name, spoken):
             spans.setdefault((start, end), []).append((closeness, index))
@@ -141,7 +163,7 @@ def find(text: str, names: tuple[tuple[str, ...], ...]) -> tuple[Mention, ...]:
             if closeness == best:
                 at = max(0, bisect_right(starts, start) - 1)
                 found.append((start, end, index, at))
-    found.sort()
+    found = [place for place in sorted(found) if not _LIKENED.match(text, place[1]) and not _VAGUE.search(text[: place[0]][-20:])]
     return tuple(Mention(s, e, i, _negated(text, cut[at], (s, e), found), at) for s, e, i, at in found)
 
 
@@ -153,18 +175,25 @@ def _places(
         return []
     value = value_of(" ".join(name))
     if value is not None:
-        return [(number.start, number.end, 1000) for number in counted if number.value == value]
+        said = [(number.start, number.end, 1000) for number in counted if number.value == value]
+        if name in (("on",), ("sex",)):  # numbers in Turkish and Swedish
+            said = sorted({*said, *((word.start, word.end, 1000) for word in every if word.text == name[0])})
+        return said
     if len(name) == 1 and is_unspaced(name[0]):
         return [(m.start(), m.end(), 1000) for m in re.finditer(re.escape(name[0]), text)]
     found = []
     for i in range(len(every) - len(name) + 1):
         window = every[i : i + len(name)]
-        if all(same_word(part, word.text, spoken) for part, word in zip(name, window, strict=True)):
+        if all(_same(part, word.text, spoken) for part, word in zip(name, window, strict=True)):
             if any(not re.fullmatch(r"[\s_'/-]*", text[a.end : b.start]) for a, b in zip(window, window[1:], strict=False)):
                 continue
             close = sum(1000 if part == word.text else _common(part, word.text) for part, word in zip(name, window, strict=True))
             found.append((window[0].start, window[-1].end, close))
     return found
+
+
+def _same(part: str, said: str, spoken: frozenset[str]) -> bool:
+    return same_word(part, said, spoken) or (value_of(said) is not None and value_of(said) == value_of(part))
 
 
 def _common(one: str, other: str) -> int:
@@ -181,6 +210,10 @@ def is_negator(word: str) -> bool:
 
 def _negated(text: str, clause: Clause, span: tuple[int, int], found: Sequence[tuple[int, int, int, int]]) -> bool:
     """Return whether the mention at ``span`` is denied in its clause."""
+    if text[span[0] : span[1]] in _CONCORD:
+        return False
+    if _BEYOND.search(text[: span[0]][-16:]) and value_of(text[span[0] : span[1]].split()[0]) is not None:
+        return True
     if is_unspaced(text[span[0] : span[1]]):
         before = _HARMLESS.sub("", text[clause.start : span[0]])
         behind = _HARMLESS.sub("", text[span[1] : clause.end])
@@ -204,10 +237,16 @@ def _negated(text: str, clause: Clause, span: tuple[int, int], found: Sequence[t
     for i, word in enumerate(after):
         if is_negator(word) and not _harmless(after, i):
             rest = after[i + 1 :]
-            return all(w in SEEN or w in _VERBS for w in rest) and not any(span[1] <= s < clause.end for s, *_ in found)
+            if after[:i] and after[i - 1] in _JOINING or rest and rest[-1] in _DETERMINERS:  # "a dog and not a": cut off
+                return False
+            return all(w in SEEN or w in _VERBS or w in FILLER for w in rest) and not any(
+                span[1] <= s < clause.end for s, *_ in found
+            )
     return False
 
 
+_JOINING = frozenset("and und et y e и en och og ve".split())
+_DETERMINERS = frozenset("a an the any ein eine einen un une una el la le les een en ett der die das".split())
 _VERBS = frozenset("be been appear appears exist visible seem है हैं sehe see".split())
 
 

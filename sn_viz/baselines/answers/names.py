@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -30,6 +31,14 @@ _ARTICLES = frozenset("a an any the ein eine einen un une una des de du het een 
 _NEGATING = NEGATORS | frozenset(("not", "non", "no")) | GONE
 _AFFIRMING = frozenset("with has have is mit avec con com med met с present visible contains having".split())
 
+_WHOLE = frozenset(
+    "import index inch discover discovery deport depart depress detail decode deliver delight denote desire disease display "
+    "dispatch "
+    "indoor indoors inside insight inland inform income input intake install intent invest inset inner image imam ill ilk iron "
+    "unit unite union unique under until uniform nonet nothing nobody note noble notable noon north nose notch november "
+    "dean deal".split()
+)
+"""Words that only look as if they denied the rest of themselves."""
 
 MOST_PARTNERS = 20
 """Among more classes than this, names in one piece ("nodog") are not set against each other."""
@@ -99,6 +108,24 @@ def cores(classes: tuple[str, ...]) -> tuple[Core, ...]:
     return tuple(found)
 
 
+@lru_cache(maxsize=512)
+def own_words(classes: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    """Return what is left of each name without the words that it shares with another; () where nothing is shared, or left.
+
+    Examples
+    --------
+    >>> own_words(("red car", "blue_car", "bus")), own_words(("dog", "hot dog"))
+    ((('red',), ('blue',), ()), ((), ()))
+    """
+    said = [core.words for core in cores(classes)]
+    count = Counter(word for words_ in said for word in set(words_))
+    left = [tuple(word for word in words_ if count[word] == 1) for words_ in said]
+    shares = [any(count[word] > 1 for word in words_) for words_ in said]
+    if any(shared and (not own or is_unspaced("".join(own))) for own, shared in zip(left, shares, strict=True)):
+        return ((),) * len(classes)
+    return tuple(own if shared else () for own, shared in zip(left, shares, strict=True))
+
+
 def _glued(core: Core) -> str:
     return "".join(core.words)
 
@@ -136,6 +163,8 @@ def _stripped(whole: str, affirming: bool) -> list[str]:
         before, behind = (PREFIX_YES_UNSPACED if unspaced else PREFIX_YES), SUFFIX_YES
     else:
         before, behind = (PREFIX_NO_UNSPACED if unspaced else PREFIX_NO), SUFFIX_NO
+    if not affirming and whole in _WHOLE:
+        return []
     found = [whole[len(p) :] for p in map(fold, before) if whole.startswith(p) and len(whole) > len(p)]
     found += [whole[: -len(s)] for s in map(fold, behind) if whole.endswith(s) and len(whole) > len(s)]
     found += [end for piece in found for end in (piece.rstrip("がは"),) if unspaced and end and end != piece]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -30,6 +31,10 @@ _UNITS = {
     "шестнадцать семнадцать восемнадцать девятнадцать двадцать",
     "pl": "zero jeden dwa trzy cztery pięć sześć siedem osiem dziewięć dziesięć",
     "tr": "sıfır bir iki üç dört beş altı yedi sekiz dokuz on",
+    "ko": "영 하나 둘 셋 넷 다섯 여섯 일곱 여덟 아홉 열",
+    "ar": "صفر واحد اثنان ثلاثة أربعة خمسة ستة سبعة ثمانية تسعة عشرة",
+    "hi": "शून्य एक दो तीन चार पांच छह सात आठ नौ दस",
+    "id": "nol satu dua tiga empat lima enam tujuh delapan sembilan sepuluh",
     "sv": "noll ett två tre fyra fem sex sju åtta nio tio",
 }
 _MORE = {
@@ -46,6 +51,12 @@ _MORE = {
     "одно": 1,
     "две": 2,
     "dwie": 2,
+    "두": 2,
+    "세": 3,
+    "पाँच": 5,
+    "pair": 2,
+    "couple": 2,
+    "single": 1,
 }
 _ARTICLES = {
     fold(word) for word in ("un", "une", "una", "uma", "um", "ein", "eine", "einen", "een", "bir", "on", "ett", "six", "sei", "sex")
@@ -69,31 +80,64 @@ class Number(NamedTuple):
     value: str
 
 
-def numbers(found: Sequence[Word]) -> list[Number]:
+def numbers(found: Sequence[Word], text: str = "") -> list[Number]:
     """Return the numbers among the words of a text, digits and words, with leading zeros away.
+
+    Parameters
+    ----------
+    found : sequence of Word
+        The words, in order.
+    text : str
+        What they are words of: then "2,5" and "1/2" are no numbers that could count things, and "1,000" is one.
 
     Examples
     --------
     >>> from sn_viz.baselines.answers.fold import words
     >>> [number.value for number in numbers(words("two dogs and twenty-one cats, 007"))]
     ['2', '21', '7']
+    >>> [number.value for number in numbers(words("1,000 and 2.5"), "1,000 and 2.5")]
+    ['1000']
     """
     result, i = [], 0
     while i < len(found):
+        joined = _joined(found, i, text)
+        if joined > 1:
+            digits = [word.text for word in found[i : i + joined]]
+            between = {text[a.end : b.start] for a, b in zip(found[i:], found[i + 1 : i + joined], strict=False)}
+            if between <= {",", "."} and len(between) == 1 and all(len(part) == 3 for part in digits[1:]) and len(digits[0]) <= 3:
+                result.append(Number(found[i].start, found[i + joined - 1].end, _value("".join(digits))))
+            elif between == {"."} and joined == 2 and not digits[1].strip("0"):
+                result.append(Number(found[i].start, found[i + 1].end, _value(digits[0])))
+            i += joined
+            continue
         taken, value = _english(found, i)
         if taken:
             result.append(Number(found[i].start, found[i + taken - 1].end, str(value)))
             i += taken
             continue
         word = found[i]
-        if word.text.isdigit() and word.text.isascii():
-            result.append(Number(word.start, word.end, word.text[:50].lstrip("0") or "0"))
+        if word.text.isdecimal():
+            result.append(Number(word.start, word.end, _value(word.text)))
         elif word.text in SMALL and (word.text not in _ARTICLES or len(found) == 1 or word.text == "six"):
             result.append(Number(word.start, word.end, str(SMALL[word.text])))
         else:
             result += _han(word)
         i += 1
     return result
+
+
+def _joined(found: Sequence[Word], start: int, text: str) -> int:
+    """Return how many words of digits from ``start`` on are written as one: 2,5 or 1/2 or 12:30."""
+    n = 1 if found[start].text.isdecimal() else 0
+    while n and start + n < len(found) and found[start + n].text.isdecimal():
+        if text[found[start + n - 1].end : found[start + n].start] not in (",", ".", "/", ":"):
+            break
+        n += 1
+    return n
+
+
+def _value(digits: str) -> str:
+    return "".join(str(unicodedata.decimal(digit)) for digit in digits[:50]).lstrip("0") or "0"
 
 
 def value_of(name: str) -> str | None:

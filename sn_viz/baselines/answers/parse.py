@@ -13,7 +13,7 @@ from functools import lru_cache
 from sn_viz.baselines.answers.fold import LONGEST, fold, is_unspaced, words
 from sn_viz.baselines.answers.inflect import bare_noun, languages, same_word
 from sn_viz.baselines.answers.mentions import Clause, Mention, clauses, find, is_negator
-from sn_viz.baselines.answers.names import cores, is_residual, parts, sense
+from sn_viz.baselines.answers.names import cores, is_residual, own_words, parts, sense
 from sn_viz.baselines.answers.words import (
     AMBIGUOUS,
     BAD,
@@ -23,12 +23,37 @@ from sn_viz.baselines.answers.words import (
     GOOD,
     KIN,
     NO,
+    NOT_NEGATING,
     UNSPACED_NO,
     UNSPACED_YES,
     YES,
 )
 from sn_viz.types import AnswerKey
 
+_THOUGHT = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|$)", re.IGNORECASE | re.DOTALL)
+_TAGS = re.compile(
+    r"</?(?:answer|final|output|result|response)>|\\(?:boxed|text|textbf|mathrm|mathbf)(?=\{)|<\|[^<>|]{1,30}\|>|</?s>",
+    re.IGNORECASE,
+)
+_ALONE = {**dict.fromkeys(("y", "positive", "affirmative"), 1), **dict.fromkeys(("n", "negative"), -1)}
+"""Answers that mean yes and no when nothing else is said."""
+_AGREED = re.compile(
+    r"^\W*(?:(?:well|hmm|yes|oh),?\s+)?(?:(?:i (?:believe|think|guess) so|"
+    r"(?:it )?(?:seems|appears|looks) so|so it (?:seems|appears)|"
+    r"(?:that's|that is) (?:right|so|true|correct))(?:[.!,;]|\s*$))"
+)
+_REFUSED = re.compile(
+    r"^\W*(?:(?:no|well|hmm|oh),?\s+)?(?:(?:absolutely|definitely|certainly|of course|obviously|clearly|surely|"
+    r"probably|likely) not|"
+    r"not at all|no way|i doubt it|(?:that's|that is) (?:wrong|false|incorrect|not so|not right))(?:[.!,;]|\s*$)"
+)
+_PLAINER = (
+    (re.compile(r"\bfail(?:s|ed)? to (see|show|find|detect|contain|depict|include)\b"), r"not \1"),
+    (re.compile(r"\b(?:free|devoid|empty) (?:of|from)\b|\b(?:the )?absence of\b"), "without"),
+    (re.compile(r"\b(?:no longer|not any(?: ?more| longer))\b"), "not"),
+    (re.compile(r"\b(?:impossible|unlikely|untrue|false) that\b"), "not that"),
+)
+"""Phrases that deny, and the plain words for them."""
 _MARKUP = re.compile(r"[*`#~]+|(?<!\w)_+|_+(?!\w)")
 _CERTAIN = re.compile(CERTAIN)
 _MARKER = re.compile(
@@ -40,6 +65,7 @@ _LETTER_SAID = re.compile(
     r"(?i:\b(?:answer|option|choice|letter|choose|select|pick)\b)(?i:\s+(?:is|would be|option|choice|letter))*\s*[:=]?\s*[(\[\"']*"
     r"(?:([A-Z])(?![\w'])(?!\s[a-z])|([a-z])(?=[)\].:]|\s*$))"
 )
+_DENIED_BEHIND = re.compile(r"(?i)[)\].\"']*\s+(?:is|are|was)\s*(?:n['’]t|not|wrong|incorrect|false)\b")
 _LETTER_FIRST = re.compile(r"^\W*([A-Za-z])\W*\n")
 _LETTER_MARKED = re.compile(r"[(\[]\s*([A-Za-z])\s*[)\]]|(?:^|\n)\s*([A-Za-z])\s*[).:](?=\s|$)")
 _LETTER_ALONE = re.compile(r"(?<![\w'])([A-Z])(?![\w'])")
@@ -67,7 +93,7 @@ def read(text: str, key: AnswerKey, question: str = "") -> int:
     question : str
         What was asked: "There is a dog" is a yes to one question only.
     """
-    text = text[:LONGEST].strip()
+    text = _TAGS.sub(" ", _THOUGHT.sub(" ", text[: 4 * LONGEST])).strip()[:LONGEST]
     if not text or not key.classes:
         return -1
     whole = _whole(text, key)
@@ -80,7 +106,7 @@ def read(text: str, key: AnswerKey, question: str = "") -> int:
     ):
         if not (set(letters) == {"Y", "N"}):
             return _letter(text, letters, question)
-    folded = _CERTAIN.sub(" ", _MARKUP.sub(" ", fold(text)))
+    folded = _plain(text)
     markers = list(_MARKER.finditer(folded))
     if markers:
         tail = _sentence(folded[markers[-1].end() :], key, question)
@@ -91,8 +117,16 @@ def read(text: str, key: AnswerKey, question: str = "") -> int:
 
 def polarity(text: str) -> int:
     """Return 1 for an answer that says yes, -1 for one that says no, 0 for neither or both; what they stand for is not asked."""
-    folded = _CERTAIN.sub(" ", _MARKUP.sub(" ", fold(text)))
+    folded = _plain(text)
     return _polar(folded, clauses(folded), lambda clause: False)
+
+
+def _plain(text: str) -> str:
+    """Return ``text`` folded, without markup and phrases of certainty, in plain words."""
+    folded = _CERTAIN.sub(" ", _MARKUP.sub(" ", fold(text)))
+    for phrase, plain in _PLAINER:
+        folded = phrase.sub(plain, folded)
+    return folded
 
 
 def _whole(text: str, key: AnswerKey) -> int | None:
@@ -103,6 +137,8 @@ def _whole(text: str, key: AnswerKey) -> int | None:
         hits = [c for c, answer in enumerate(answers) if fold(answer).strip() in (said, bare) and fold(answer).strip()]
         if len(hits) == 1:
             return hits[0]
+    if key.yes >= 0 and bare in _ALONE:
+        return key.yes if _ALONE[bare] > 0 else key.no
     return None
 
 
@@ -120,7 +156,7 @@ def _letter(text: str, letters: list[str], question: str) -> int:
                 and letter in "AI"
                 and re.match(r"\s+(?!(?:or|and|is|because|since)\b)[a-z]|\s*['’]", after)
             )
-            denied = re.search(r"(?i)\b(?:not|isn't|nor)\s*$", plain[: match.start()].rstrip("([ "))
+            denied = re.search(r"(?i)\b(?:not|isn't|nor)\s*$", plain[: match.start()].rstrip("([ ")) or _DENIED_BEHIND.match(after)
             if letter.upper() in letters and not word and not denied:
                 found.add(letters.index(letter.upper()))
         if found:
@@ -164,6 +200,15 @@ def _forms(key: AnswerKey) -> tuple[tuple[tuple[str, ...], ...], tuple[tuple[int
     return tuple(made), tuple(made.values())
 
 
+@lru_cache(maxsize=512)
+def _told_apart(key: AnswerKey) -> tuple[tuple[tuple[str, ...], ...], tuple[tuple[int, int], ...]]:
+    """Return, like `_forms`, the words by which names that share some are told apart: "red" and "blue" of red car, blue car."""
+    own = own_words(key.classes)
+    pairs = [(word, c) for c, word in enumerate(own) if word]
+    n = len(key.classes)
+    return tuple(word for word, _ in pairs), tuple((c, 1 - c if n == 2 else -1) for _, c in pairs)
+
+
 def _looked_for(name: str) -> tuple[str, ...]:
     """Return the words of a name; of a script without spaces the whole, spaces left out."""
     said = parts(name)
@@ -173,6 +218,9 @@ def _looked_for(name: str) -> tuple[str, ...]:
 def _sentence(text: str, key: AnswerKey, question: str) -> int:
     names, senses = _forms(key)
     mentions = [m for m in find(text, names) if not clauses(text)[m.clause].unsure]
+    if not mentions:
+        names, senses = _told_apart(key)
+        mentions = [m for m in find(text, names) if not clauses(text)[m.clause].unsure]
     said = {senses[m.name][0] for m in mentions if not m.negated} - {-1}
     denied = {senses[m.name][1] for m in mentions if m.negated} - {-1}
     named = _named(said, denied, len(key.classes))
@@ -214,6 +262,8 @@ def _complements(key: AnswerKey) -> bool:
 
 def _polar(text: str, cut: tuple[Clause, ...], about) -> int:
     """Return what the yes and no words say together: 1, -1, or 0 for none or both."""
+    if _AGREED.match(text) or _REFUSED.match(text):
+        return 1 if _AGREED.match(text) else -1
     heard = set()
     for i, clause in enumerate(cut):
         if clause.unsure:
@@ -226,6 +276,8 @@ def _polar(text: str, cut: tuple[Clause, ...], about) -> int:
         if not said:
             continue
         polar = [(j, 1 if word in YES else -1) for j, word in enumerate(said) if word in YES or word in NO]
+        if tuple(said) in NOT_NEGATING:
+            continue
         others = [word for word in said if word not in YES and word not in NO and word not in _THINKING and word not in FILLER]
         if len({way for _, way in polar}) == 1 and not [w for w in others if not is_negator(w)]:
             alone = len(said) == len(polar)
@@ -235,6 +287,8 @@ def _polar(text: str, cut: tuple[Clause, ...], about) -> int:
                 heard.add(-way if turned and not alone else way)
                 continue
         first = said[0]
+        if tuple(said[:2]) in NOT_NEGATING:
+            continue
         if i == 0 and (first in YES or first in NO) and not (len({way for _, way in polar}) > 1 and len(said) <= 4):
             if first == "no" and not about(i) or first in YES - AMBIGUOUS or first in NO - AMBIGUOUS - {"no"} and not about(i):
                 heard.add(1 if first in YES else -1)

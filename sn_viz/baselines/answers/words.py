@@ -13,7 +13,7 @@ def _words(text: str) -> frozenset[str]:
 
 
 YES = _words(
-    "yes yeah yep yup true correct affirmative indeed certainly definitely absolutely "
+    "sí sì áno taip jah yes yeah yep yup true correct affirmative indeed certainly definitely absolutely "
     "oui vrai si sim verdadeiro verdadero vero ja jawohl wahr richtig sand sant да верно так ano igen kyllä evet tak da ναι "
     "نعم כן हाँ हां vâng có ya jes 네 예"
 )
@@ -23,10 +23,11 @@ NO = _words(
     "아니요 아니오 아뇨"
 )
 YES_NAMES = YES | _words(
-    "positive present 1 presente présent présente positif positivo vorhanden положительный y with mit avec con com с есть 있음 있다"
+    "t + positive "
+    "present 1 presente présent présente positif positivo vorhanden положительный y with mit avec con com с есть 있음 있다"
 )
 NO_NAMES = NO | _words(
-    "negative absent none 0 ausente absente négatif negativo abwesend отрицательный n nothing keine nada rien ничего "
+    "f - negative absent none 0 ausente absente négatif negativo abwesend отрицательный n nothing keine nada rien ничего "
     "without ohne sans sin senza sem без 없음 없다"
 )
 """What classes may be called besides: as a name "present" is a yes, in a sentence it need not be."""
@@ -37,6 +38,8 @@ UNSPACED_YES = (
     "是的",
     "对的",
     "對的",
+    "有的",
+    "存在",
     "没错",
     "沒錯",
     "はい",
@@ -54,7 +57,25 @@ UNSPACED_YES = (
     "맞",
 )
 UNSPACED_NO = (
-    *("不是", "没有", "沒有", "不对", "不對", "いいえ", "いえ", "違います", "ไม่ใช่", "ไม่มี", "아니요", "아니오", "아뇨", "아니"),
+    *(
+        "不是",
+        "没有",
+        "沒有",
+        "不对",
+        "不對",
+        "不存在",
+        "違う",
+        "ちがう",
+        "いいえ",
+        "いえ",
+        "違います",
+        "ไม่ใช่",
+        "ไม่มี",
+        "아니요",
+        "아니오",
+        "아뇨",
+        "아니",
+    ),
     *("否", "不", "没", "沒", "无", "無", "非", "ไม่", "없"),
 )
 """Longest first within either sense; "不是" must not be read as its "是"."""
@@ -65,7 +86,7 @@ NEGATORS = _words(
     "non sans pas aucun aucune jamais ni kein keine keinen keinem keiner keines nicht ohne nie niemals "
     "sin ningún ninguna ninguno ningun nunca sem não nao nenhum nenhuma senza nessun nessuno nessuna mai "
     "geen niet zonder ingen inget inte ikke utan uden uten не нет без ни нету немає nie bez brak není nincs nem "
-    "لا değil yok δεν χωρίς بدون ليس לא בלי אין नहीं बिना không tidak bukan tanpa ei ilman fara"
+    "لا değil yok δεν χωρίς بدون ليس ليست ليسوا לא בלי אין नहीं बिना không tidak bukan tanpa ei ilman fara"
 )
 NEGATED_CONTRACTION = ("n't",)
 BEHIND = (
@@ -178,7 +199,7 @@ UNSURE = (
 """A clause with one of these says nothing of a class, whatever it names."""
 SEEN = _words(
     "visible present there here seen shown depicted found in on at the this that picture image photo photograph scene it "
-    "any anywhere"
+    "any anywhere là ici visibles aquí ahí allí qui qua lì là aqui ali där her här der er тут здесь там tu tam hier daar "
     "sichtbar da hier zu sehen im bild visible présent présente dans sur l image visible presente en la imagen nella immagine "
     "видно на картинке изображении zichtbaar in de afbeelding detected all"
 )
@@ -274,6 +295,7 @@ KIN = (
 """Words that ask for the same thing: a class that shares a set with the question's word is the one it asks for."""
 
 FILLER = _words(
+    "có không phải đây là trong ảnh hình con một cái này ada apakah ini di dalam gambar foto sebuah seekor "
     "resimde var mi mu bu bir fotoğrafta هل في الصورة هذا هذه यह क्या है हैं में तस्वीर "
     "a an the this that these those it its is are was were be been being am do does did can could you i we he she they "
     "there here any some"
