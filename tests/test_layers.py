@@ -15,7 +15,7 @@ FLOORS = (
     ),
     ("models", "sites", "rules", "sources", "tiny", "store", "search_kernels", "search_sort", "search_fixed"),
     (
-        *("types", "errors", "registry", "progress", "paths", "groups", "near_duplicates"),
+        *("types", "errors", "registry", "progress", "paths", "glossary", "groups", "near_duplicates"),
         *("formatting", "intervals", "verdict", "thumbnails", "stump_scores"),
     ),
 )
@@ -62,7 +62,7 @@ def test_arrows_point_down(part):
 
 def test_plots_know_types_only():
     used = {name.split(".")[1] for path, names in FILES.items() if part_of(path) == "plots" for name in names if "sn_viz." in name}
-    assert used <= {"plots", "types", "errors", "registry", "formatting", "verdict", "thumbnails", "stump_scores"}
+    assert used <= {"plots", "types", "errors", "registry", "formatting", "verdict", "thumbnails", "stump_scores", "glossary"}
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -21,6 +22,7 @@ import plotly.graph_objects as go
 
 from sn_viz.errors import UserError
 from sn_viz.formatting import ratio, ratio_words
+from sn_viz.glossary import as_html, words_in
 from sn_viz.plots import PLOTS, compare, ordered, reference, style
 from sn_viz.plots.words import depth_words
 from sn_viz.stump_scores import stump_score
@@ -118,6 +120,7 @@ def page(run: Run) -> str:
         _examples(run),
         "<section><h2>How it was made</h2>" + _settings_table(run) + "</section>",
     ]
+    body.append(_words(body))
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -223,6 +226,12 @@ def _warnings(run: Run) -> str:
         return ""
     items = "".join(f"<li>{_text(line)}</li>" for line in told)
     return f'<section class="warnings"><h2>Before you trust this</h2><ul>{items}</ul></section>'
+
+
+def _words(body: Iterable[str]) -> str:
+    """Return what the words mean that the page uses."""
+    told = words_in(re.sub(r"<[^>]*>", " ", " ".join(body)))
+    return f'<section class="words"><h2>Words</h2>{as_html(told)}</section>'
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -354,6 +363,7 @@ p { margin: 0 0 12px; } section > p { color: var(--faint); }
 .nothing-found { border-color: var(--bad); } .nothing-found::before { content: "\\2715"; }
 .warnings { background: var(--warn); border-left: 4px solid var(--warn-line); padding: 12px 16px; border-radius: 4px; }
 .warnings ul { margin: 0; padding-left: 20px; }
+.words dl { margin: 0; font-size: .92rem; } .words dt { font-weight: 600; } .words dd { margin: 0 0 8px; color: var(--faint); }
 .figure { width: 100%; } .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .92rem; width: 100%; }
 th, td { text-align: left; padding: 6px 12px 6px 0; border-bottom: 1px solid var(--line); vertical-align: top;

@@ -12,6 +12,7 @@ import numpy as np
 
 from sn_viz.choices import choose_model
 from sn_viz.formatting import percent, percent_range
+from sn_viz.glossary import as_html
 from sn_viz.plots import reference
 from sn_viz.types import Run
 from sn_viz.ui import (
@@ -110,6 +111,8 @@ def build(model: str | None = None) -> gr.Blocks:
                 leave = exit_tab.layout()
             with gr.Tab("Compare", id="compare", elem_id="tab-compare"):
                 methods = compare_tab.layout()
+        with gr.Accordion("Words", open=False, elem_id="words"):
+            gr.HTML(as_html(), elem_classes="sn-words")
         n_classes = gr.State(examples_tab.FEWEST_CLASSES)
         changed = examples_tab.connect(examples, states.source, states.pack, n_classes, panel.question)
         run_panel.connect(panel, examples, states, n_classes, models, answers.boxes, mark)

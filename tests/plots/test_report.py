@@ -7,6 +7,7 @@ import io
 import os
 import re
 from dataclasses import replace
+from html import escape
 from html.parser import HTMLParser
 
 import numpy as np
@@ -15,6 +16,7 @@ from PIL import Image
 from planted_run import HOSTILE, make_run
 
 from sn_viz.errors import UserError
+from sn_viz.glossary import GLOSSARY
 from sn_viz.intervals import wilson
 from sn_viz.plots import report
 
@@ -51,6 +53,14 @@ def test_the_page_holds_every_part_and_asks_for_nothing(tmp_path):
     assert "default-src 'none'" in page
 
 
+def test_the_words_that_the_page_uses_are_explained_on_it_and_no_others():
+    told = re.search(r'<section class="words">.*?</section>', report.page(small_run()), re.DOTALL)[0]
+    shown = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", told)
+    assert {"super neuron", "layer", "balanced accuracy", "held-out"} <= {word for word, _ in shown}
+    assert "LoRA" not in dict(shown), "nothing on this page was compared with it"
+    assert all(escape(GLOSSARY[word]) == said for word, said in shown)
+
+
 def test_every_figure_has_a_place_and_a_sentence():
     shown = report.sections(small_run())
     keys = [section.key for section in shown]
@@ -61,7 +71,7 @@ def test_every_figure_has_a_place_and_a_sentence():
 def test_hostile_names_make_no_elements(hostile_page):
     tags = Tags(hostile_page).found
     frame = "html head meta title style body main header section script".split()
-    content = "figure figcaption img h1 h2 h3 p b bdi span br div table thead tbody tr th td small ul li".split()
+    content = "figure figcaption img h1 h2 h3 p b bdi span br div table thead tbody tr th td small ul li dl dt dd".split()
     assert {tag for tag, _ in tags} <= {*frame, *content}
     assert [tag for tag, _ in tags].count("script") == 3
     assert not [given for _, given in tags if any(name.startswith("on") or name == "href" for name in given)]

@@ -10,6 +10,7 @@ from dataclasses import replace
 import gradio as gr
 import pytest
 
+from sn_viz.glossary import GLOSSARY
 from sn_viz.intervals import wilson
 from sn_viz.ui import compare_tab, exit_tab, export, packs, page
 from sn_viz.ui.session import RUNS
@@ -32,6 +33,12 @@ def built():
 def test_every_element_of_the_contract_is_there(built):
     ids = {block.elem_id for block in built.blocks.values() if getattr(block, "elem_id", None)}
     assert set(IDS) <= ids
+
+
+def test_the_page_explains_its_words(built):
+    shown = [part["props"] for part in built.config["components"] if part["props"].get("elem_classes") == ["sn-words"]]
+    assert len(shown) == 1
+    assert all(f"<dt>{word}</dt>" in shown[0]["value"] for word in GLOSSARY)
 
 
 def test_five_endpoints_are_public_and_documented(built):
