@@ -7,6 +7,7 @@ models or images; of where a neuron lives it knows only that the neurons up to a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ WEIGHTINGS = ("majority", "log-odds")
 """How much a voter counts: one vote each, or the log-odds of its score."""
 
 SURE = 0.99
-"""Scores are clipped to [1 - SURE, SURE] before taking log-odds, so that no voter is infinitely sure."""
+"""Scores are clipped to [0.5, SURE] before taking log-odds, so that no voter is infinitely sure."""
 
 
 class SuperNeuronClassifier(ClassifierMixin, BaseEstimator):
@@ -197,13 +198,11 @@ def _by_class(stumps: Stumps, n_classes: int) -> list[np.ndarray]:
     of = stumps.class_index
     if n_classes == 2:
         return [np.flatnonzero(of == 1)]
-    if len(of) % n_classes == 0 and np.array_equal(
-        of.reshape(-1, n_classes), np.broadcast_to(np.arange(n_classes), (len(of) // n_classes, n_classes))
-    ):
+    if np.array_equal(of[:n_classes], np.arange(n_classes)) and np.array_equal(of[n_classes:], of[:-n_classes]):
         return [np.arange(c, len(of), n_classes) for c in range(n_classes)]  # neuron-major, as the search returns them
     order = np.argsort(of, kind="stable")
     edges = np.searchsorted(of[order], np.arange(n_classes + 1))
-    return [order[start:end] for start, end in zip(edges[:-1], edges[1:], strict=True)]
+    return [order[start:end] for start, end in pairwise(edges)]
 
 
 def _best_of(stumps: Stumps, candidates: np.ndarray, k: int) -> np.ndarray:
@@ -211,7 +210,7 @@ def _best_of(stumps: Stumps, candidates: np.ndarray, k: int) -> np.ndarray:
     candidates = candidates[~np.isnan(stumps.score[candidates])]
     score = stumps.score[candidates]
     if len(candidates) > k:
-        bar = np.partition(score, len(score) - k)[len(score) - k]
+        bar = np.partition(score, -k)[-k]
         candidates = candidates[score >= bar]
     margin = np.zeros(len(candidates)) if stumps.margin is None else stumps.margin[candidates]
     order = np.lexsort((stumps.neuron[candidates], -margin, -stumps.score[candidates]))
@@ -263,7 +262,8 @@ def vote(
             if mine.any():
                 tally[:, c] = (says[:, mine] * weight[mine]).sum(axis=1) / weight[mine].sum()
     total = tally.sum(axis=1, keepdims=True)
-    return np.where(total > 0, tally / np.where(total > 0, total, 1), 1 / n_classes).astype(np.float32)
+    equal = np.full(tally.shape, 1 / n_classes)
+    return np.divide(tally, total, out=equal, where=total > 0).astype(np.float32)
 
 
 def _weights(voters: Stumps, weighting: str) -> np.ndarray:

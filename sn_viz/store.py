@@ -27,6 +27,8 @@ from sn_viz.errors import UserError
 from sn_viz.paths import cache_folder
 
 MAGIC = b"SNVIZROW"
+HEAD = struct.Struct("<8sI")
+"""The magic word and the length of the header."""
 DIGEST_BYTES = 32
 FOLDER = "[0-9a-f]" * 32
 """The folders this module made, as a pattern: whatever else lies under the root is never touched."""
@@ -223,31 +225,31 @@ def _encode(key: str, name: str, row: np.ndarray) -> bytes:
     if row.ndim != 1 or row.dtype.name not in DTYPES:
         raise ValueError(f"a row is float16 or float32 (neuron,), not {row.dtype} {row.shape}")
     header = json.dumps({"key": key, "name": name, "dtype": row.dtype.name, "length": len(row)}).encode()
-    body = MAGIC + struct.pack("<I", len(header)) + header + row.astype(row.dtype.newbyteorder("<")).tobytes()
+    body = HEAD.pack(MAGIC, len(header)) + header + row.astype(row.dtype.newbyteorder("<")).tobytes()
     return body + hashlib.sha256(body).digest()
 
 
 def _decode(data: bytes, key: str | None, name: str | None) -> np.ndarray | None:
     """Return the row in ``data``, or None unless every byte is as it was written, for this key and name."""
     body = memoryview(data)[:-DIGEST_BYTES]
-    if len(data) < len(MAGIC) + 4 + DIGEST_BYTES or hashlib.sha256(body).digest() != data[-DIGEST_BYTES:]:
+    if len(data) < HEAD.size + DIGEST_BYTES or hashlib.sha256(body).digest() != data[-DIGEST_BYTES:]:
         return None
     # from here on the bytes are what some version of this module wrote
-    start = len(MAGIC) + 4
-    if data[: len(MAGIC)] != MAGIC:
+    magic, length = HEAD.unpack_from(data)
+    if magic != MAGIC:
         return None
-    (length,) = struct.unpack("<I", data[len(MAGIC) : start])
-    header = json.loads(data[start : start + length])
+    start = HEAD.size + length
+    header = json.loads(data[HEAD.size : start])
     if (key is not None and header["key"] != key) or (name is not None and header["name"] != name) or header["dtype"] not in DTYPES:
         return None
-    row = np.frombuffer(body[start + length :], np.dtype(header["dtype"]).newbyteorder("<"))
+    row = np.frombuffer(body[start:], np.dtype(header["dtype"]).newbyteorder("<"))
     return row if len(row) == header["length"] else None
 
 
 def _flush_folder(folder: Path) -> None:
     """Make the names in a folder durable, where the system allows it."""
     if hasattr(os, "O_DIRECTORY"):
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        handle = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(handle)
         finally:

@@ -94,6 +94,27 @@ def test_among_many_lucky_neurons_the_ones_with_a_wide_gap_vote():
     assert model.score(values[10:], labels[10:]) > 0.9
 
 
+def test_of_two_classes_only_stumps_of_the_second_vote():
+    stumps = stumps_of([(0, 0, 0, 1, 0.9), (1, 1, 0, 1, 0.8), (2, 0, 0, 1, 0.95), (3, 1, 0, 1, 0.7)])
+    assert select_voters(stumps, 3, 2).neuron.tolist() == [1, 3]
+
+
+def test_the_margin_of_a_layer_is_between_its_two_largest_shares():
+    values = np.array([[1, 1, -1, -1]], np.float32)
+    voters = stumps_of([(0, 0, 0, 1, 0.9), (0, 1, 0, 1, 0.9), (2, 1, 0, 1, 0.9), (2, 2, 0, 1, 0.9), (3, 3, 0, 1, 0.9)])
+    votes = votes_by_layer(values, [voters], 4)
+    np.testing.assert_allclose(votes.tally[0, 0], [2 / 3, 1 / 3, 0, 0], rtol=1e-6)
+    np.testing.assert_allclose(votes.margin, [[1 / 3]], rtol=1e-6)
+
+
+def test_the_best_of_many_are_those_that_sorting_them_all_would_give():
+    rng = np.random.default_rng(8)
+    score = rng.permutation(5000).astype(np.float32)
+    stumps = stumps_of([(i, 1, 0, 1, float(one)) for i, one in enumerate(score)])
+    for k in (1, 7, 900):
+        assert select_voters(stumps, k, 2).neuron.tolist() == np.argsort(-score)[:k].tolist()
+
+
 @pytest.mark.parametrize("k", [0, -1])
 def test_too_few_voters_get_a_sentence(k):
     with pytest.raises(UserError, match="voters"):

@@ -82,11 +82,24 @@ def test_single_examples_are_drawn_as_if_there_were_no_groups():
 def test_groups_exchange_their_labels_as_wholes():
     groups = np.repeat(np.arange(12), np.arange(1, 13))
     labels = (groups % 3 == 0).astype(np.int64)
-    for seed in range(20):
-        shuffled = shuffled_labels(labels, groups, np.random.default_rng(seed))
+    every = [shuffled_labels(labels, groups, np.random.default_rng(seed)) for seed in range(20)]
+    assert len({tuple(shuffled) for shuffled in every}) > 15
+    for shuffled in every:
         per_group = [set(shuffled[groups == g]) for g in range(12)]
         assert all(len(of_group) == 1 for of_group in per_group)
         assert sum(1 in of_group for of_group in per_group) == 4
+
+
+def test_one_group_stays_however_many_are_wanted_apart():
+    labels, groups = np.repeat([0, 1], 10), np.repeat(np.arange(4), 5)
+    for seed in range(5):
+        apart = drawn_apart(labels, groups, [9, 9], seed)
+        assert apart is not None and [int(apart[labels == c].sum()) for c in (0, 1)] == [5, 5]
+
+
+def test_of_two_numbers_equally_near_to_the_wanted_one_the_smaller_goes_apart():
+    apart = drawn_apart(np.zeros(12, int), np.repeat(np.arange(6), 2), [3], seed=0)
+    assert apart is not None and apart.sum() == 2
 
 
 def test_questions_of_one_picture_go_to_one_side_whatever_their_labels():

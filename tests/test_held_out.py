@@ -87,6 +87,19 @@ def test_near_duplicates_are_one_group_and_those_of_probing_pictures_leave_the_t
     _, fresh = kept_apart(train, test)
     assert fresh.names == ("other.png",)
     assert "'small.png' is '0.png'" in fresh.notes[-1]
+    assert len(fresh.notes) == 1, "nothing is said of pairs that are not there"
+
+
+def test_near_duplicates_within_the_test_stay_together_and_are_named_there_alone():
+    photo, other = (Picture(np.asarray(part)) for part in halves_of_a_photograph())
+    smaller = Picture(np.asarray(Image.fromarray(photo.pixels).resize((150, 200))))
+    pair = replace(images([0, 1, 1], first=90), names=("a.png", "b.jpg", "c.png"), pictures=(photo, smaller, other))
+    alone = images([0, 1])
+    train, test = kept_apart(alone, pair)
+    assert train.notes == () and len(test) == 3 and test.groups[0] == test.groups[1] != test.groups[2]
+    assert len(test.notes) == 1 and "1 pair of test images" in test.notes[0] and "'a.png' and 'b.jpg'" in test.notes[0]
+    train, test = kept_apart(pair, alone)
+    assert test.notes == () and len(train.notes) == 1 and "1 pair of probing images" in train.notes[0]
 
 
 def halves_of_a_photograph():

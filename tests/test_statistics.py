@@ -89,6 +89,15 @@ def test_few_images_are_judged_repeatedly_with_other_folds(n, repeats):
     assert (np.modf(right)[0] > 0).any() == (repeats > 1)
 
 
+@pytest.mark.parametrize(("in_poorest_class", "folds"), [(100, 5), (5, 5), (4, 4), (2, 2)])
+def test_there_are_five_folds_or_as_many_as_the_poorest_class_has_examples_and_each_is_told(in_poorest_class, folds):
+    labels = np.repeat([0, 1], [200 - in_poorest_class, in_poorest_class])
+    values = np.random.default_rng(6).normal(size=(200, 4)).astype(np.float16)
+    told = []
+    cross_validated_layers(values, labels, neurons_of(2, 2), voters=1, progress=lambda part, _: told.append(part))
+    assert told == pytest.approx([i / folds for i in range(folds)])
+
+
 def test_cross_validation_is_not_fooled_by_noise():
     rng = np.random.default_rng(2)
     right = cross_validated_layers(rng.normal(size=(60, 3000)).astype(np.float16), np.arange(60) % 2, neurons_of(3, 1000))
@@ -149,6 +158,7 @@ def by_hand(right: list[bool], groups: list[int]) -> tuple[float, float, float]:
     [
         ([1, 1, 1, 0, 0, 1, 1, 0, 1, 1], [0, 0, 0, 1, 1, 2, 2, 3, 4, 4]),
         ([1, 0, 1, 0, 1, 0, 1, 1], [0, 0, 1, 1, 2, 2, 3, 3]),
+        ([0, 0, 0, 1, 0, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 2, 2, 3, 4, 4]),
         ([1, 1, 1, 1, 0, 0, 0, 0, 1], [0, 0, 0, 0, 1, 1, 1, 1, 2]),
         ([1, 0, 1, 1, 0, 1, 1, 1, 0, 1, 1, 1], [0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 5]),
     ],

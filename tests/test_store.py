@@ -1,9 +1,11 @@
 """The cache gives back exactly what was put in, or nothing."""
 
 import errno
+import hashlib
 import multiprocessing
 import os
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -77,26 +79,40 @@ def test_every_flipped_bit_is_detected_and_computed_again(store):
     assert len(list((store.root / "quarantine").iterdir())) == 60
 
 
-@pytest.mark.parametrize("damage", ["empty", "short", "half", "zeroed tail", "longer", "another entry"])
-def test_truncated_zeroed_and_misplaced_entries_are_put_aside(store, damage):
+@pytest.mark.parametrize(
+    "damage", ["empty", "short", "a digest alone", "nothing else", "half", "zeroed tail", "longer", "another word"]
+)
+def test_truncated_zeroed_and_foreign_entries_are_put_aside(store, damage):
     rows = rows_of(2, n=1)
     store.put("k", rows)
     path = entry(store)
     good = path.read_bytes()
-    store.put("other", rows)
-    (other,) = set(store.root.glob("*/*.row")) - {path}
     path.write_bytes(
         {
             "empty": b"",
             "short": good[:20],
+            "a digest alone": hashlib.sha256(b"").digest(),
+            "nothing else": good[:8] + hashlib.sha256(good[:8]).digest(),
             "half": good[: len(good) // 2],
             "zeroed tail": good[:-40] + bytes(40),
             "longer": good + b"x",
-            "another entry": other.read_bytes(),
+            "another word": b"X" + good[1:-32] + hashlib.sha256(b"X" + good[1:-32]).digest(),
         }[damage]
     )
     assert store.get("k", list(rows)) == {}
     assert len(list((store.root / "quarantine").glob("*.bad"))) == 1
+
+
+@pytest.mark.parametrize(("one", "two"), [(("k", "a"), ("other", "a")), (("k", "a"), ("k", "b"))])
+def test_an_entry_in_the_place_of_another_is_put_aside(store, one, two):
+    for number, (key, name) in enumerate((one, two)):
+        store.put(key, {name: np.full(4, number, np.float16)})
+    first, second = store.root.glob("*/*.row")
+    swapped = first.read_bytes(), second.read_bytes()
+    second.write_bytes(swapped[0])
+    first.write_bytes(swapped[1])
+    assert all(store.get(key, [name]) == {} for key, name in (one, two))
+    assert len(list((store.root / "quarantine").glob("*.bad"))) == 2
 
 
 def test_verify_names_the_damaged_and_leaves_the_rest(store):
@@ -141,6 +157,50 @@ def test_the_oldest_entries_leave_a_full_cache(tmp_path):
     assert list(kept) == [str(i) for i in range(8 - len(kept), 8)] and len(kept) >= 3
 
 
+def test_a_full_cache_is_emptied_until_it_is_a_tenth_smaller(store):
+    store.put("k", {"00": np.zeros(20, np.float16)})
+    each = store.size()
+    store.max_bytes = 20 * each
+    store.put("k", {f"{i:02}": np.zeros(20, np.float16) for i in range(1, 20)})
+    assert store.size() == 20 * each, "just full"
+    store.put("k", {"20": np.zeros(20, np.float16)})
+    assert store.size() == 18 * each
+
+
+def test_past_the_bound_goes_what_was_put_aside_or_left_by_dead_writers_but_not_what_is_being_written(tmp_path):
+    store = Store(tmp_path, max_bytes=1000)
+    store.put("k", {"a": np.zeros(4, np.float16)})
+    folder = entry(store).parent
+    (tmp_path / "quarantine").mkdir()
+    aside, dead, alive = tmp_path / "quarantine" / "x.bad", folder / "x.tmp", folder / "y.tmp"
+    for path in (aside, dead, alive):
+        path.write_bytes(bytes(10))
+    os.utime(dead, (time.time() - 2 * module.ABANDONED_SECONDS,) * 2)
+    store.put("k", {"b": np.zeros(4, np.float16)})
+    assert aside.exists() and dead.exists(), "below the bound"
+    store.put("k", {"c": np.zeros(4000, np.float16)})
+    assert [path.exists() for path in (aside, dead, alive)] == [False, False, True]
+
+
+def test_a_cache_holds_three_thousand_images_of_a_large_model_four_times():
+    assert 4 * 3000 * 745_000 * 2 < Store().max_bytes <= 20e9
+
+
+def test_the_names_of_new_entries_are_flushed_to_disk_after_their_bytes(store, monkeypatch):
+    flushed, flush = [], os.fsync
+
+    def seen(handle):
+        flushed.append("folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "file")
+        flush(handle)
+
+    monkeypatch.setattr(module.os, "fsync", seen)
+    store.put("k", rows_of(9, n=2))
+    folder = ["folder"] if hasattr(os, "O_DIRECTORY") else []
+    assert flushed == ["file", "file", *folder]
+    store.put("k", rows_of(9, n=2))
+    assert flushed == ["file", "file", *folder], "nothing new was written"
+
+
 @pytest.mark.parametrize("fails", ["fsync", "replace"])
 def test_a_full_disk_leaves_no_part_of_an_entry(store, monkeypatch, fails):
     def full(*_):
@@ -170,9 +230,10 @@ def test_the_environment_is_read_when_called(tmp_path, monkeypatch):
     assert Store().root == Path.home() / "activations"
 
 
-def test_only_rows_of_numbers_are_kept(store):
+@pytest.mark.parametrize("row", [np.array([object()]), np.float16(1), np.ones((2, 2), np.float16), np.ones(3)])
+def test_only_rows_of_numbers_are_kept(store, row):
     with pytest.raises(ValueError, match="float16 or float32"):
-        store.put("k", {"a": np.array([object()])})
+        store.put("k", {"a": row})
 
 
 def write_and_read(root, seed, failures):

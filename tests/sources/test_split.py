@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from sn_viz.errors import UserError
 from sn_viz.sources import split
+from sn_viz.sources.classes import TEST, TRAIN
+from sn_viz.sources.split import own_split
 
 
 def keys(images) -> set[tuple[str, str]]:
@@ -45,3 +49,20 @@ def test_what_cannot_be_split_says_why(make_labelled) -> None:
     for size in (0, 1, -1, 5, float("nan")):
         with pytest.raises(UserError, match="not a fraction"):
             split(make_labelled([0, 0, 1, 1]), size, 0)
+
+
+def test_only_classes_without_test_images_of_their_own_are_drawn_from(make_labelled) -> None:
+    images = make_labelled([0] * 6 + [1] * 6)
+    own = replace(images, parts=(TRAIN, TRAIN, TEST, "", "", "", "", "", "", "", "", ""))
+    train, test = own_split(own, 0.5, seed=0)
+    assert np.bincount(train.labels).tolist() == [5, 3] and np.bincount(test.labels).tolist() == [1, 3]
+    assert [name for name, label in zip(test.names, test.labels, strict=True) if label == 0] == [images.names[2]]
+    assert own_split(images) is None
+
+
+def test_splits_named_for_every_image_are_kept_as_they_are(make_labelled) -> None:
+    images = replace(make_labelled([0, 1] * 3), parts=(TRAIN, TRAIN, TEST, TEST, TEST, TRAIN))
+    train, test = own_split(images)
+    assert train.names == tuple(images.names[i] for i in (0, 1, 5)) and test.names == tuple(images.names[i] for i in (2, 3, 4))
+    with pytest.raises(UserError, match="The test split is empty"):
+        own_split(replace(images, parts=(TRAIN,) * 6))
