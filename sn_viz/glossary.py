@@ -24,7 +24,7 @@ GLOSSARY: dict[str, str] = {
     "held-out": "Not used for choosing anything: accuracies are measured on such pictures only.",
     "group": "Pictures that belong together, of one person or one film, say; a group is never on both sides of a split.",
     "balanced accuracy": "The share answered right of each class, then averaged over the classes; a frequent one counts no more.",
-    "chance": "What always giving the commonest answer, without looking at the picture, would reach.",
+    "chance": "What answering without looking at the picture would reach, such as always giving the commonest answer.",
     "interval": "The range that holds the true value in 95 of 100 such measurements; few pictures make it wide.",
     "null": "How good the best neuron looks when the labels are shuffled, hence mean nothing: what luck alone reaches.",
     "verdict": "Whether the result is beyond luck, unclear, or nothing was found, judged before any speed is shown.",
