@@ -34,9 +34,13 @@ _SYSTEM_FILES = {
 _IMAGE_SUFFIXES = {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif", ".svg"}
 TRAIN, TEST = "train", "test"
 _SPLIT = re.compile(
-    r"(?P<train>train(ing)?|trn)|(?P<val>val(id(ation)?)?|dev(elopment)?)|(?P<test>test(ing)?|tst|eval(uation)?|hold[ _-]?out)"
+    r"(?:(?:x|seg|my|the|images?)[ _-]+)?(?:"
+    r"(?P<train>trainings?daten|train(ing)?|trn|entra[iî]nement|apprentissage|entrenamiento|treino|treinamento|addestramento|"
+    r"обучение|тренировочная|训练|訓練|学習|학습|훈련)|"
+    r"(?P<val>valid(ierung|ación|acion|azione|ação|acao)|val(id(ation)?)?|dev(elopment)?|валидация|验证|驗證|検証|검증)|"
+    r"(?P<test>testdaten|test(ing)?|tst|eval(uation)?|hold[ _-]?out|prueba|teste|тест|测试|測試|テスト|테스트|시험))"
 )
-_SPLIT_DRESS = re.compile(r"[ _-]*(set|split|data|images?|folder)?[ _-]*(19|20)?\d*$")
+_SPLIT_DRESS = re.compile(r"[ _-]*(set|split|data|images?|imgs?|folder|集|用|データ|데이터|셋)?[ _-]*(19|20)?\d*$")
 
 
 def order_classes(names: Iterable[str]) -> tuple[str, ...]:
@@ -159,11 +163,6 @@ class Layout:
     splits: frozenset[str] = frozenset()
     """Of "train", "val" and "test", those that are there."""
 
-    @property
-    def val_part(self) -> str:
-        """What images for validation are used for: testing, unless there is a test split too."""
-        return TEST if TRAIN in self.splits and TEST not in self.splits else TRAIN
-
     def place(self, path: PurePosixPath) -> Place:
         """Return the class and the split of a file."""
         if not path.is_relative_to(self.root):
@@ -174,19 +173,28 @@ class Layout:
         if len(folders) <= self.split_depth or not (kind := split_of(folders[self.split_depth])):
             return Place("")
         class_depth = 1 - self.split_depth
-        return Place(folders[class_depth] if len(folders) > class_depth else "", self.val_part if kind == "val" else kind)
+        return Place(folders[class_depth] if len(folders) > class_depth else "", part_of(kind, self.splits))
 
     @property
     def note(self) -> str:
         """What is said of the splits; "" when there are none."""
-        if self.split_depth is None:
-            return ""
-        said = {
-            frozenset((TRAIN, TEST)): "neurons are found on the training split and tested on the test split",
-            frozenset((TRAIN, "val")): "neurons are found on the training split; the validation split is used for testing",
-            frozenset(("val", TEST)): "neurons are found on the validation split and tested on the test split",
-        }.get(self.splits, "the validation split joins the training split, neurons are found there and tested on the test split")
-        return f"The folders are splits: {said}."
+        return "" if self.split_depth is None else f"The folders are splits: {use_of_splits(self.splits)}."
+
+
+def use_of_splits(splits: frozenset[str]) -> str:
+    """Return what is done with the splits that are there: a part of a sentence."""
+    return {
+        frozenset((TRAIN, TEST)): "neurons are found on the training split and tested on the test split",
+        frozenset((TRAIN, "val")): "neurons are found on the training split; the validation split is used for testing",
+        frozenset(("val", TEST)): "neurons are found on the validation split and tested on the test split",
+    }.get(splits, "the validation split joins the training split, neurons are found there and tested on the test split")
+
+
+def part_of(kind: str, splits: frozenset[str]) -> str:
+    """Return which part a split of this kind joins: validation tests, unless there is a test split too; "" for no split."""
+    if kind != "val":
+        return kind
+    return TEST if TRAIN in splits and TEST not in splits else TRAIN
 
 
 def layout_of(paths: Sequence[PurePosixPath], tabled: bool = False) -> Layout:

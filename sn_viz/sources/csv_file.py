@@ -16,7 +16,7 @@ from sn_viz.sources.budget import Budget
 from sn_viz.sources.encoding import decode_text
 from sn_viz.sources.gather import Found, Note
 from sn_viz.sources.ingest import read_file
-from sn_viz.sources.rows import COLUMNS, EXACT, Row, Table, label_of, open_rows, row_error
+from sn_viz.sources.rows import COLUMNS, EXACT, Row, Table, label_of, open_rows, row_error, table_of
 from sn_viz.sources.text import cut, listed, plain_cell, quoted
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -69,6 +69,7 @@ def parse_csv(data: bytes, name: str, budget: Budget) -> Table:
     lines = _Lines(text, name)
     reader = csv.reader(lines, delimiter=lines.delimiter, strict=True, skipinitialspace=True)
     columns: dict[str, int] = {}
+    titles: list[str] = []
     width, rows = 0, []
     while True:
         lines.start_row()
@@ -80,14 +81,15 @@ def parse_csv(data: bytes, name: str, budget: Budget) -> Table:
             cause = f"It is not well-formed CSV ({error})."
             raise row_error(name, lines.number, cause, "Look for a stray quote.") from None
         if not columns:
-            columns, width = _columns(cells, name, lines.number), len(cells)
+            titles, width = [cut(title.strip().lower(), 100) for title in cells], len(cells)
+            columns = _columns(titles, name, lines.number)
         elif any(cell.strip() for cell in cells):
             rows.append(_row(cells, lines.number, columns, width, name))
         if len(rows) > budget.files or lines.number > BLANKS * budget.files:
             raise UserError(f"{quoted(name)} has too many rows.", f"At most {budget.files} are read.", "Use a smaller table.")
     if not rows:
         raise UserError(f"{quoted(name)} has no rows.", "A header image,label and one row for each image are expected.")
-    return Table(tuple(rows), (note,) if note else ())
+    return table_of(rows, name, [text for text in (note, _unread(titles, columns)) if text])
 
 
 class _Lines:
@@ -123,14 +125,22 @@ class _Lines:
         return line
 
 
-def _columns(header: list[str], name: str, number: int) -> dict[str, int]:
-    """Return at which position each known field stands."""
-    titles = [cut(title.strip().lower(), 100) for title in header]
+def _unread(titles: list[str], columns: dict[str, int]) -> str:
+    """Return the note that names the columns of which nothing is made; "" when there are none."""
+    left = [quoted(title) for at, title in enumerate(titles) if title and at not in columns.values()]
+    return f"Columns that are not used: {listed(left)}." if left else ""
+
+
+def _columns(titles: list[str], name: str, number: int) -> dict[str, int]:
+    """Return at which position each known field stands; refuse two columns of one name that is read."""
     columns = {
         field: titles.index(next(alias for alias in aliases if alias in titles))
         for field, aliases in COLUMNS.items()
         if any(alias in titles for alias in aliases)
     }
+    if twice := [titles[at] for at in columns.values() if titles.count(titles[at]) > 1]:
+        cause = "Which of them holds cannot be told."
+        raise UserError(f"Row {number} of {quoted(name)} has two columns {quoted(twice[0])}.", cause, "Rename or remove one.")
     for field in ("image", "label"):
         if field not in columns:
             cause = f"There are: {listed([quoted(title) for title in titles])}."
@@ -155,4 +165,5 @@ def _row(cells: list[str], number: int, columns: dict[str, int], width: int, nam
         values.get("question"),
         values.get("spelling") == EXACT,
         values.get("group", ""),
+        values.get("split", ""),
     )

@@ -120,6 +120,9 @@ class _Walk:
         if system := system_part(PurePosixPath(path.name)):
             self._system[system] += 1
             return
+        if not os.path.exists(self._folder / path):
+            self._said.append(f"{quoted(str(path))} was left out: it is a link to nothing.")
+            return
         self.files.append(path)
         if len(self.files) > self._budget.files:
             raise self._too_many()

@@ -10,6 +10,7 @@ import io
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from sn_viz.sources.budget import Budget
 from sn_viz.sources.encoding import decode_text
 from sn_viz.sources.gather import Found, Note
 from sn_viz.sources.ingest import read_file
-from sn_viz.sources.rows import COLUMNS, Row, Table, label_of, open_rows, row_error
+from sn_viz.sources.rows import COLUMNS, Row, Table, label_of, open_rows, row_error, table_of
 from sn_viz.sources.text import quoted
 
 LINE_CHARACTERS = 100_000
@@ -74,18 +75,29 @@ def parse_jsonl(data: bytes, name: str, budget: Budget) -> Table:
             raise UserError(f"{quoted(name)} has too many rows.", f"At most {budget.files} are read.", "Use a smaller table.")
     if not rows:
         raise UserError(f"{quoted(name)} has no rows.", "One JSON object on each line is expected.")
-    return Table(tuple(rows), (note,) if note else ())
+    return table_of(rows, name, (note,) if note else ())
+
+
+class _Pairs(dict):
+    """An object of JSON that remembers a name that it had twice."""
+
+    def __init__(self, pairs: list[tuple[str, object]]) -> None:
+        super().__init__(pairs)
+        names = Counter(name for name, _ in pairs)
+        self.twice = next((name for name, n in names.items() if n > 1), "")
 
 
 def _row(line: str, number: int, name: str) -> Row:
     try:
         if _depth(line) > NESTED:
             raise ValueError
-        entry = json.loads(line)
+        entry = json.loads(line, object_pairs_hook=_Pairs)
     except (ValueError, RecursionError):
         raise row_error(name, number, "It is not JSON.", "Write one object on each line.") from None
     if not isinstance(entry, dict):
         raise row_error(name, number, "It is not a JSON object.", 'Write {"image": ..., "label": ...} on each line.')
+    if entry.twice:
+        raise row_error(name, number, f"It has {quoted(entry.twice)} twice.", "Which of them holds cannot be told; remove one.")
     values = {}
     for field, aliases in COLUMNS.items():
         value = next((entry[alias] for alias in aliases if entry.get(alias) is not None), None)
@@ -96,7 +108,14 @@ def _row(line: str, number: int, name: str) -> Row:
         if isinstance(value, (dict, list)):
             raise row_error(name, number, f"Its '{field}' is not a text.", "Write a text or a number.")
         values[field] = json.dumps(value) if isinstance(value, bool) else value if value is None else str(value)
-    return Row(number, values["image"], label_of(values["label"]), values["question"], group=values["group"] or "")
+    return Row(
+        number,
+        values["image"],
+        label_of(values["label"]),
+        values["question"],
+        group=values["group"] or "",
+        split=values["split"] or "",
+    )
 
 
 def _depth(line: str) -> int:

@@ -120,8 +120,9 @@ def _found(path: PurePosixPath, row: Row | None, layout: Layout, opened: Callabl
         return Found(str(path), "", functools.partial(_stray, path, "It lies in none of the splits."))
     if class_name:
         shown = path.relative_to(layout.root) if path.is_relative_to(layout.root) else path
+        part = (row.part if row else "") or place.part
         exact, group = bool(row and row.label and row.exact), row.group if row else ""
-        return Found(str(shown), class_name, opened, row.question if row else None, place.part, exact, group)
+        return Found(str(shown), class_name, opened, row.question if row else None, part, exact, group)
     if not looks_like_image(path):
         return Found(str(path), "", functools.partial(_stray, path, "It is no image, and lies in no class folder."))
     split = f"It lies in the split '{place.part}', but " if place.part else "It lies "

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import functools
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Generic, TypeVar
 
 from sn_viz.errors import UserError
 from sn_viz.sources.budget import Budget
+from sn_viz.sources.classes import TRAIN, part_of, split_of, use_of_splits
 from sn_viz.sources.gather import Found, Note
 from sn_viz.sources.ingest import read_picture
 from sn_viz.sources.text import listed, path_key, quoted
@@ -26,6 +28,7 @@ COLUMNS = {
     "question": ("question", "text"),
     "spelling": ("spelling",),
     "group": ("group",),
+    "split": ("split", "subset", "partition"),
 }
 """What is read, and the names it goes by; the first one that is there is taken."""
 IMAGE_FOLDERS = ("", "images", "val2014")
@@ -36,6 +39,8 @@ NO_LABEL = frozenset(
 """Cells that stand for a missing value, as pandas writes and reads them; "none" and "na" are words, and labels like others."""
 PATH_CHARACTERS, DEPTH = 1000, 60
 """A longer or deeper path is looked for nowhere."""
+SPLIT_CHARACTERS = 100
+"""How much of the name of a split is looked at."""
 NUMBERS = 100
 """How many numbers of rows a note spells out."""
 _T = TypeVar("_T")
@@ -55,6 +60,10 @@ class Row:
     """Whether the column ``spelling`` says "exact": the label is then no spelling of another one."""
     group: str = ""
     """What the image belongs to besides itself, such as a person or a recording; "" where to nothing."""
+    split: str = ""
+    """As the table says it."""
+    part: str = ""
+    """"train" or "test", where the splits of the table are used; "" where it names none."""
 
 
 EXACT = "exact"
@@ -66,6 +75,36 @@ class Table:
 
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
+
+
+def table_of(rows: Sequence[Row], name: str, notes: Sequence[str] = ()) -> Table:
+    """Return the table, its splits understood where it has a column of them, with a note on what they are used for.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+        As they were read.
+    name : str
+        What messages call the table.
+    notes : sequence of str
+        What there is to say already.
+    """
+    said = Counter(" ".join(row.split.split())[:SPLIT_CHARACTERS] for row in rows)
+    n_without = said.pop("", 0)
+    if not said:
+        return Table(tuple(rows), tuple(notes))
+    kind = {text: split_of(text) for text in said}
+    splits = frozenset(kind.values()) - {""}
+    column = f"The splits in {quoted(name)}"
+    if unknown := [quoted(text) for text in said if not kind[text]]:
+        note = f"{column} were not used: {listed(unknown)} names none. Call them train, val and test."
+        return Table(tuple(rows), (*notes, note))
+    if len(splits) < 2:
+        return Table(tuple(rows), (*notes, f"{column} were not used: all rows are in one, {quoted(next(iter(said)))}."))
+    without = f" {n_without} row{'s' * (n_without > 1)} without a split joined those of training." if n_without else ""
+    parts = {text: part_of(kind[text], splits) for text in said}
+    placed = [replace(row, part=parts.get(" ".join(row.split.split())[:SPLIT_CHARACTERS], TRAIN)) for row in rows]
+    return Table(tuple(placed), (*notes, f"{column} are used: {use_of_splits(splits)}.{without}"))
 
 
 class PathIndex(Generic[_T]):
@@ -185,7 +224,7 @@ def open_rows(table: Table, path: Path, budget: Budget) -> Iterator[Found | Note
     for row, files in zip(rows, found, strict=True):
         # the cached name leaves the row out, so that an image asked many questions is decoded once
         opened = functools.partial(read, files[0], row.image) if len(files) == 1 else functools.partial(_missing, row, len(files))
-        yield Found(row.image, row.label, opened, row.question, exact=row.exact, group=row.group)
+        yield Found(row.image, row.label, opened, row.question, row.part, row.exact, row.group)
 
 
 def _missing(row: Row, n_alike: int) -> Picture:

@@ -66,7 +66,7 @@ def _images(rows: list[Row], entries: list[Entry], inflater: Inflater) -> Iterat
     for row in rows:
         alike = index.find(row.image.strip())
         opened = functools.partial(read, id(alike[0])) if len(alike) == 1 else functools.partial(_missing, row, len(alike))
-        yield Found(row.image, row.label, opened, row.question, exact=row.exact, group=row.group)
+        yield Found(row.image, row.label, opened, row.question, row.part, row.exact, row.group)
 
 
 def _missing(row: Row, n_alike: int) -> Picture:

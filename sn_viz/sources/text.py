@@ -57,7 +57,7 @@ def clean(text: str) -> str:
 
 
 def label_key(text: str) -> str:
-    """Return what all spellings of one label have in common: letter case, width, composition, spaces and quotes are taken away.
+    """Return what all spellings of one label have in common: without case, width, composition, spaces, quotes and ".0".
 
     Examples
     --------
@@ -67,7 +67,9 @@ def label_key(text: str) -> str:
     folded = unicodedata.normalize("NFKC", clean(text)).casefold()
     plain = clean(unicodedata.normalize("NFKC", folded))
     quotes = len(plain) > 2 and (plain[0], plain[-1]) in _QUOTES
-    return plain[1:-1].strip() if quotes else plain
+    plain = plain[1:-1].strip() if quotes else plain
+    whole = re.fullmatch(r"([+-]?\d+)\.0+", plain)  # how a column of numbers is written once a cell of it is missing
+    return whole[1] if whole else plain
 
 
 def path_key(text: str) -> str:

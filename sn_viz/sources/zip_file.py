@@ -25,7 +25,7 @@ from sn_viz.sources.encoding import decode_names
 from sn_viz.sources.gather import Found, Note, SetRefused
 from sn_viz.sources.ingest import decode
 from sn_viz.sources.placed import placed
-from sn_viz.sources.text import cut, quoted
+from sn_viz.sources.text import cut, listed, quoted
 from sn_viz.types import Picture
 
 ENTRY_BYTES = 400
@@ -117,10 +117,11 @@ def entries_of(archive: zipfile.ZipFile, name: str, budget: Budget) -> tuple[lis
     infos = archive.infolist()
     decoded, note = _names(infos, name)
     system: Counter[str] = Counter()
-    entries, long = [], []
+    entries, long, folders = [], [], []
     for info, shown in zip(infos, decoded, strict=True):
         plain = shown.replace("\\", "/")  # some Windows tools write backslashes
         if plain.endswith("/") and not info.file_size:
+            folders.append(plain)
             continue
         if len(plain) > NAME_CHARACTERS or plain.count("/") > DEPTH:
             long.append(quoted(cut(shown, 60)))
@@ -135,7 +136,15 @@ def entries_of(archive: zipfile.ZipFile, name: str, budget: Budget) -> tuple[lis
     if not entries:
         raise _refused(name, "It holds no files.", "Zip a folder with one sub-folder of images for each class.")
     notes = (f"{len(long)} entries of {quoted(name)} were left out for their long names: {long[0]}.",) if long else ()
-    return entries, ((note,) if note else ()) + system_note(system) + notes
+    return entries, ((note,) if note else ()) + system_note(system) + notes + _empty(folders, entries)
+
+
+def _empty(folders: list[str], entries: list[Entry]) -> tuple[str, ...]:
+    """Return the note that names the folders of an archive in which no file lies."""
+    held = {str(parent) for entry in entries for parent in entry.path.parents}
+    paths = [PurePosixPath(name) for name in folders if name.strip("/ ")]
+    empty = [quoted(cut(str(path), 60)) for path in paths if str(path) not in held and not system_part(path / "x")]
+    return (f"{len(empty)} folder{'s' * (len(empty) > 1)} without files: {listed(empty)}.",) if empty else ()
 
 
 def _names(infos: list[zipfile.ZipInfo], archive: str) -> tuple[list[str], str]:

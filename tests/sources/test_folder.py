@@ -11,6 +11,7 @@ from image_files import class_folders, encoded, picture, png
 
 from sn_viz.errors import UserError
 from sn_viz.sources import Budget, load_images
+from sn_viz.sources.classes import split_of
 
 
 def test_each_sub_folder_is_a_class(tmp_path) -> None:
@@ -282,3 +283,29 @@ def test_too_many_files_or_classes_are_refused(tmp_path) -> None:
         load_images(tmp_path, budget=Budget(labels=5))
     with pytest.raises(UserError, match="too large together"):
         load_images(tmp_path, budget=Budget(memory_bytes=3000))
+
+
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        ("Trainingsdaten", "Testdaten"),
+        ("seg_train", "seg_test"),
+        ("entrenamiento", "prueba"),
+        ("训练集", "测试集"),
+        ("x_train", "x_test"),
+    ],
+)
+def test_splits_are_understood_in_other_words_and_languages(tmp_path, train: str, test: str) -> None:
+    for seed, path in enumerate(f"{split}/{name}" for split in (train, test) for name in ("cat", "dog")):
+        (tmp_path / path).mkdir(parents=True)
+        for number in range(2):
+            (tmp_path / path / f"{number}.png").write_bytes(png(10 * seed + number))
+    images = load_images(tmp_path)
+    assert images.classes == ("cat", "dog") and set(images.parts) == {"train", "test"}
+
+
+@pytest.mark.parametrize(
+    "name", ["trainer", "trains", "testament", "tester", "developer", "valley", "training shoe", "tests of time"]
+)
+def test_classes_that_only_begin_like_splits_are_classes(name: str) -> None:
+    assert split_of(name) == ""

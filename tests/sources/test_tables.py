@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
 
 import pytest
 from image_files import png
@@ -283,3 +284,51 @@ def test_paths_that_lead_nowhere_are_not_resolved_folder_by_folder(home, monkeyp
 def test_a_guessed_encoding_is_said(home) -> None:
     images = load(home, "image,label\na.png,früh\nb.png,spät\nc.png,früh\nd.png,spät".encode("cp1252"))
     assert images.classes == ("früh", "spät") and "Windows-1252" in images.notes[0] and "guess" in images.notes[0]
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "folder", "zip"])
+def test_a_column_of_splits_is_used_and_told(home, tmp_path, kind: str) -> None:
+    splits = ("Train", "train ", "TEST", "test")
+    if kind == "jsonl":
+        rows = [{"image": row[:5], "label": row[6:], "subset": split} for row, split in zip(ROWS, splits, strict=True)]
+        images = load(home, "\n".join(map(json.dumps, rows)), "t.jsonl")
+    else:
+        table = "image,label,split\n" + "\n".join(f"{row},{split}" for row, split in zip(ROWS, splits, strict=True))
+        (home / ("labels.csv" if kind != "csv" else "t.csv")).write_text(table)
+        if kind == "zip":
+            with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+                for path in home.iterdir():
+                    archive.write(path, path.name)
+        images = load_images({"csv": home / "t.csv", "folder": home, "zip": tmp_path / "all.zip"}[kind])
+    assert images.parts == ("train", "train", "test", "test")
+    assert "neurons are found on the training split and tested on the test split" in " ".join(images.notes)
+
+
+def test_splits_that_are_none_are_named_and_not_used(home) -> None:
+    images = load(home, "image,label,split\n" + "\n".join(f"{row},fold {i}" for i, row in enumerate(ROWS)))
+    assert images.parts == () and "'fold 0'" in images.notes[0] and "not used" in images.notes[0]
+    one = load(home, "image,label,split\n" + "\n".join(f"{row},train" for row in ROWS))
+    assert one.parts == () and "all rows are in one" in one.notes[0]
+
+
+def test_rows_without_a_split_join_the_training_and_validation_tests_where_nothing_else_does(home) -> None:
+    splits = ("train", "", "val", "val")
+    images = load(home, "image,label,split\n" + "\n".join(f"{row},{split}" for row, split in zip(ROWS, splits, strict=True)))
+    assert images.parts == ("train", "train", "test", "test") and "1 row without a split" in images.notes[0]
+
+
+def test_columns_that_are_not_used_are_named(home) -> None:
+    images = load(home, "id,image,label,source\n" + "\n".join(f"{i},{row},web" for i, row in enumerate(ROWS)))
+    assert images.notes == ("Columns that are not used: 'id', 'source'.",)
+
+
+def test_a_field_that_is_there_twice_is_refused(home) -> None:
+    assert "two columns 'label'" in refusal(home, "image,label,label\n" + "\n".join(f"{row},x" for row in ROWS))
+    line = '{"image": "a.png", "label": "no", "label": "yes"}'
+    assert "Row 1 of 't.jsonl' was not read. It has 'label' twice" in refusal(home, line, "t.jsonl")
+
+
+def test_a_number_is_one_label_with_and_without_its_point(home) -> None:
+    images = load(home, "image,label\na.png,1\nb.png,1.0\nc.png,0\nd.png,0.0\n")
+    assert images.classes == ("0", "1") and images.labels.tolist() == [1, 1, 0, 0]
+    assert "2 spellings were read as one class, '1': '1', '1.0'." in images.notes

@@ -213,3 +213,8 @@ def test_random_damage_gives_images_or_a_sentence(tmp_path) -> None:
             assert len(load_images(tmp_path / "x.zip")) <= 4
         except UserError as error:
             assert str(error)
+
+
+def test_folders_of_a_zip_without_files_are_named(tmp_path) -> None:
+    path = zipped(tmp_path / "a.zip", {**two_classes(), "bird/": b"", "cat/": b"", "__MACOSX/": b""})
+    assert "1 folder without files: 'bird'." in load_images(path).notes
