@@ -111,7 +111,7 @@ def test_the_best_of_many_are_those_that_sorting_them_all_would_give():
     rng = np.random.default_rng(8)
     score = rng.permutation(5000).astype(np.float32)
     stumps = stumps_of([(i, 1, 0, 1, float(one)) for i, one in enumerate(score)])
-    for k in (1, 7, 900):
+    for k in (1, 7, 900, 1700, 3300, 4100, 4900):
         assert select_voters(stumps, k, 2).neuron.tolist() == np.argsort(-score)[:k].tolist()
 
 
@@ -220,3 +220,11 @@ def test_voters_of_three_hundred_classes_are_those_chosen_class_by_class_in_any_
     shuffled = stumps.take(rng.permutation(len(stumps)))
     again = select_voters(shuffled, 4, n_classes)
     assert again.neuron.tolist() == chosen.neuron.tolist() and again.class_index.tolist() == chosen.class_index.tolist()
+
+
+def test_log_odds_weigh_the_voters_within_each_of_several_classes():
+    voters = stumps_of([(0, 0, 0, 1, 0.9), (1, 0, 0, 1, 0.6), (0, 1, 0, 1, 0.7), (1, 2, 0, 1, 0.9)])
+    good, poor = np.log(0.9 / 0.1), np.log(0.6 / 0.4)
+    first = good / (good + poor)
+    share = vote(np.array([[1.0, -1.0]], np.float32), voters, 3, "log-odds")
+    np.testing.assert_allclose(share[0], np.array([first, 1, 0]) / (first + 1), rtol=1e-5)

@@ -98,37 +98,3 @@ def test_answers_as_text_are_understood_or_refused_in_a_sentence(text):
 def test_what_was_said_never_overturns_what_words_decide(texts):
     key = answer_key(("dogs", "others"), "Is there a dog?")
     assert observe(key, texts) is key
-
-
-def test_what_occurs_decides_only_when_it_tells():
-    unknown = answer_key(("alpha", "beta"), "Is it?")
-    assert observe(unknown, ["yes", "no"] * 10).source == "unknown"
-    named = observe(unknown, ["alpha", "beta", "a beta"] * 4)
-    assert named.source == "observed" and named.words == ("alpha", "beta") and named.inferred
-    told = observe(unknown, ["Yes, alpha.", "No, beta."] * 4)
-    assert told.source == "observed" and told.words == ("yes", "no")
-    assert observe(unknown, ["Yes, alpha.", "Yes, beta."] * 4).source == "unknown"
-
-
-def test_given_answers_go_before_everything():
-    key = answer_key(("dogs", "others"), "Is there a dog?", {"dogs": "no", "others": "yes"})
-    assert [parse_answer(text, key.classes, "", key) for text in ("yes", "no", "There are dogs")] == [1, 0, 0]
-    words_of_their_own = answer_key(("ok", "defect"), "", {"ok": "pass", "defect": "fail"})
-    assert [parse_answer(text, key.classes, "", words_of_their_own) for text in ("It passes", "fail", "ok")] == [0, 1, 0]
-    swapped = answer_key(("cat", "dog"), "", {"cat": "dog", "dog": "cat"})
-    assert parse_answer("a dog", swapped.classes, "", swapped) == 0
-    assert answer_key(("alpha", "beta"), "", {"alpha": "yes"}).words == ("yes", "no")
-
-
-@pytest.mark.parametrize(
-    ("answers", "what"), [({"dgo": "yes"}, "no class called 'dgo'"), ({"dog": "yes", "cat": "yes"}, "Two classes")]
-)
-def test_answers_that_cannot_be_are_refused(answers, what):
-    with pytest.raises(UserError, match=what):
-        answer_key(("dog", "cat"), "", answers)
-
-
-def test_questions_that_differ_are_read_each_by_its_own():
-    key = answer_key(("cat", "dog"), ("Is this a cat?", "Is this a dog?"))
-    assert key.by_question and key.inferred
-    assert [parse_answer("yes", key.classes, question, key) for question in ("Is this a cat?", "Is this a dog?")] == [0, 1]

@@ -38,7 +38,7 @@ GROUPS = {
                 f"baselines/answers/{name}.py"
                 for name in ("__init__", "fold", "inflect", "key", "mentions", "names", "numbers", "parse", "said")
             ),
-            ("tests/baselines/test_answers_table.py", "tests/baselines/test_answers.py"),
+            tuple(f"tests/baselines/test_answers{part}.py" for part in ("_key", "_words", "_table", "")),
         ),
     ),
     "exits": (

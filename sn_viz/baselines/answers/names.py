@@ -146,6 +146,8 @@ def _plain_core(name: str) -> Core:
 def _against(core: Core, others: set[str]) -> Core:
     """Return the core of a name in one piece, seen beside the other classes."""
     whole = _glued(core)
+    if whole in others:
+        return core
     for stripped in _stripped(whole, affirming=False):
         if any(stripped == other or (len(stripped) > 2 and same_word(stripped, other)) for other in others):
             return Core((stripped,), True)
