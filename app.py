@@ -7,8 +7,8 @@ import sys
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from sn_viz.errors import UserError  # noqa: E402
-from sn_viz.ui.launch import launch, port_of_environment  # noqa: E402
 from sn_viz.ui.page import build  # noqa: E402
+from sn_viz.ui.server.launch import launch, port_of_environment  # noqa: E402
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.model_selection import cross_val_score
 
 from sn_viz import SuperNeuronClassifier
-from sn_viz.search import best_scores_under_null
+from sn_viz.search.stumps import best_scores_under_null
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
     from sn_viz import find
     run = find("pack:presence-dog")
 
-Names are loaded when first used, so that ``import sn_viz.search`` loads neither torch nor gradio.
+Names are loaded when first used, so that ``import sn_viz.search.stumps`` loads neither torch nor gradio.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sn_viz.classifier import SuperNeuronClassifier
-    from sn_viz.extract import extract
+    from sn_viz.activations.extract import extract
     from sn_viz.models import load_model
     from sn_viz.pipeline import find
     from sn_viz.sources import load_images
+    from sn_viz.voting.classifier import SuperNeuronClassifier
 
 __version__ = "0.1.0"
 __all__ = ["SuperNeuronClassifier", "extract", "find", "load_images", "load_model"]
 
 _HOME = {
-    "SuperNeuronClassifier": "sn_viz.classifier",
-    "extract": "sn_viz.extract",
+    "SuperNeuronClassifier": "sn_viz.voting.classifier",
+    "extract": "sn_viz.activations.extract",
     "find": "sn_viz.pipeline",
     "load_images": "sn_viz.sources",
     "load_model": "sn_viz.models",
@@ -43,7 +43,7 @@ def __dir__() -> list[str]:
 
 
 class _Package(ModuleType):
-    """Keeps ``sn_viz.extract`` the function: importing the module of that name would otherwise replace it."""
+    """Keeps ``sn_viz.activations.extract`` the function: importing the module of that name would otherwise replace it."""
 
     def __setattr__(self, name: str, value: object) -> None:
         if name in _HOME and isinstance(value, ModuleType):

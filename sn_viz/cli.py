@@ -113,13 +113,13 @@ def find(
     """Find the super neurons that answer a question, and compare them with the model itself."""
     _check_json_target(json_file)
     with _quiet(json_file) as console:
-        from sn_viz.search import warm_up_beside
+        from sn_viz.search.stumps import warm_up_beside
 
         warm_up_beside(fixed=rule != "best-split")  # on a new machine this compiles while torch is still being imported
         from sn_viz import pipeline
-        from sn_viz.choices import choose_model
-        from sn_viz.saving import check_folder
-        from sn_viz.tables import print_run
+        from sn_viz.config import choose_model
+        from sn_viz.report.tables import print_run
+        from sn_viz.storage.run_folder import check_folder
 
         if out is not None:
             check_folder(out)
@@ -166,12 +166,12 @@ def predict(
     """Label images with the super neurons of a saved run."""
     _check_json_target(json_file)
     with _quiet(json_file) as console:
-        from sn_viz import decision
-        from sn_viz.choices import checked_layer
+        from sn_viz.config import checked_layer
+        from sn_viz.early_exit import decide as decision
         from sn_viz.models.catalog import lasting_name
         from sn_viz.models.once import model_named
+        from sn_viz.report.tables import doubt_line, predictions_table
         from sn_viz.sources.text import distinct_names
-        from sn_viz.tables import doubt_line, predictions_table
         from sn_viz.types import Run
 
         reopened = Run.load(run)
@@ -245,7 +245,7 @@ def report(
     out: Annotated[Path, typer.Option("-o", "--out", help="The HTML file to write.")] = Path("report.html"),
 ) -> None:
     """Write a run as one page with all figures; it opens offline."""
-    from sn_viz.plots.report import write_report
+    from sn_viz.report.page import write_report
     from sn_viz.types import Run
 
     write_report(Run.load(run), out)
@@ -262,7 +262,7 @@ def world(
 ) -> None:
     """Draw labelled scenes of the embedded model's world."""
     from sn_viz.sources.export import save_folders
-    from sn_viz.tiny.tasks import draw_task
+    from sn_viz.world.tasks import draw_task
 
     images = draw_task(task, n, seed, shifted=shifted)
     save_folders(images, out)
@@ -316,10 +316,10 @@ def train(
     """Train an embedded model from scratch."""
     from dataclasses import replace
 
-    from sn_viz.tiny.families import FAMILIES
-    from sn_viz.tiny.train import Recipe
-    from sn_viz.tiny.train import train as train_model
-    from sn_viz.tiny.train_photo import PhotoRecipe, train_photo
+    from sn_viz.training.families import FAMILIES
+    from sn_viz.training.train import Recipe
+    from sn_viz.training.train import train as train_model
+    from sn_viz.training.train_photo import PhotoRecipe, train_photo
 
     folders = [*(photos or []), *(more or [])]
     if folders and not FAMILIES[family].photographs:
@@ -380,8 +380,8 @@ def serve(
     ] = False,
 ) -> None:
     """Start the app in the browser."""
-    from sn_viz.ui.launch import launch, port_of_environment
     from sn_viz.ui.page import build
+    from sn_viz.ui.server.launch import launch, port_of_environment
 
     port = port or port_of_environment()
     launch(build(), port, root_path, host, host_name or (), behind_proxy)
@@ -399,7 +399,7 @@ def bench_model(
     _check_json_target(json_file)
     with _quiet(json_file):
         from sn_viz.bench.model import as_json, lines, measure
-        from sn_viz.choices import choose_model
+        from sn_viz.config import choose_model
         from sn_viz.models import load_model
 
         result = measure(load_model(choose_model(model).name, device), n, quick)
@@ -426,7 +426,7 @@ def bench_paper(
     _check_json_target(json_file)
     with _quiet(json_file) as console:
         from sn_viz.bench import paper
-        from sn_viz.choices import choose_model
+        from sn_viz.config import choose_model
         from sn_viz.models.once import model_named
 
         vlm = model_named(choose_model(model).name, device)
@@ -458,7 +458,7 @@ def bench_photos(
     _check_json_target(json_file)
     with _quiet(json_file):
         from sn_viz.bench.photos import as_json, lines, measure
-        from sn_viz.choices import choose_model
+        from sn_viz.config import choose_model
         from sn_viz.models import load_model
 
         vlm = load_model(choose_model(model).name, device)
@@ -589,7 +589,7 @@ def _bench(name: str | None, model: str | None, device: str | None, quick: bool,
 
 def _bench_options(model: str | None, device: str | None, quick: bool) -> Any:
     from sn_viz.bench import Options
-    from sn_viz.choices import choose_model
+    from sn_viz.config import choose_model
 
     return Options(choose_model(model).name, device, quick)
 
@@ -598,7 +598,7 @@ _add_benches()
 
 
 def _store() -> Any:
-    from sn_viz.store import Store
+    from sn_viz.activations.store import Store
 
     return Store()
 
@@ -613,7 +613,7 @@ def _console(stderr: bool = False) -> Console:
 def _list(headings: tuple[str, ...], rows: list[dict[str, Any]], json_file: str | None) -> None:
     _check_json_target(json_file)
     if json_file != "-":
-        from sn_viz.tables import plain_table
+        from sn_viz.report.tables import plain_table
 
         def cell(value: Any) -> str:
             if isinstance(value, list):

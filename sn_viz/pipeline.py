@@ -16,26 +16,26 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sn_viz.activations.extract import extract
+from sn_viz.activations.reader import available_sites, layers_of
+from sn_viz.activations.sites import site_names
+from sn_viz.activations.store import Store
 from sn_viz.baselines import BASELINES, Context, sites_read_by
 from sn_viz.baselines.answers import answer_key, given_answers
 from sn_viz.baselines.answers.said import observed
-from sn_viz.caveats import with_warnings
-from sn_viz.choices import baseline_names, check_choices, checked_layer, choose_model
-from sn_viz.classifier import voters_by_layer, votes_by_layer
-from sn_viz.decision import measure_latency, model_version, predict
+from sn_viz.config import baseline_names, check_choices, checked_layer, choose_model
+from sn_viz.early_exit.decide import measure_latency, model_version, predict
 from sn_viz.errors import UserError
-from sn_viz.exits import available_sites, layers_of
-from sn_viz.extract import extract
 from sn_viz.groups import group_index
-from sn_viz.held_out import align_classes, joined, kept_apart, shared, usable
 from sn_viz.models.once import model_named
 from sn_viz.progress import Stages, part, silent
-from sn_viz.search import best_scores_under_null, find_stumps, warm_up_beside
-from sn_viz.sites import site_names
+from sn_viz.report.caveats import with_warnings
+from sn_viz.search.stumps import best_scores_under_null, find_stumps, warm_up_beside
 from sn_viz.sources.text import clean_question
-from sn_viz.statistics import accuracy_interval, choose_exit_layer, cross_validated_layers, selection_stability
-from sn_viz.store import Store
+from sn_viz.splits.held_out import align_classes, joined, kept_apart, shared, usable
 from sn_viz.types import Activations, Baseline, Config, LabelledImages, LayerAccuracy, Progress, Run, Stumps, Votes
+from sn_viz.voting.classifier import voters_by_layer, votes_by_layer
+from sn_viz.voting.statistics import accuracy_interval, choose_exit_layer, cross_validated_layers, selection_stability
 
 if TYPE_CHECKING:
     from sn_viz.models import Vlm
@@ -189,7 +189,7 @@ def find(
     question : str, optional
         Asked of every image; by default each image's own question.
     model : str, path or Vlm, optional
-        A name from the catalogue, a hub id, a folder, or a loaded model; by default what `sn_viz.choices.choose_model` says.
+        A name from the catalogue, a hub id, a folder, or a loaded model; by default what `sn_viz.config.choose_model` says.
     compare : "all", "none", or names
         Baselines to run on the same images. "all" leaves out those that train for long: name them, as in "all,lora".
     test : optional
@@ -302,7 +302,7 @@ def load_splits(data: Any, question: str | None, test: Any, test_size: float, se
     The test split is empty where groups leave nothing to test on; its first note says so.
     """
     from sn_viz.sources import load_images
-    from sn_viz.sources.split import nothing_held_out, own_split, split
+    from sn_viz.splits.split import nothing_held_out, own_split, split
 
     packed = _load_pack(data, seed)
     loaded = packed[0] if packed else load_images(data, question)

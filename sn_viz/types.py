@@ -380,29 +380,29 @@ class Run:
         return full if seen is not None and seen.value == seen.value else named.get("full-model-calibrated", full)
 
     def save(self, folder: str | Path) -> Path:
-        """Write the run into ``folder`` (made if needed) and return it; see `sn_viz.saving.save_run`."""
-        from sn_viz.saving import save_run
+        """Write the run into ``folder`` (made if needed) and return it; see `sn_viz.storage.run_folder.save_run`."""
+        from sn_viz.storage.run_folder import save_run
 
         return save_run(self, folder)
 
     @classmethod
     def load(cls, folder: str | Path) -> Run:
-        """Read a saved run; see `sn_viz.saving.load_run`. Needs no model."""
-        from sn_viz.saving import load_run
+        """Read a saved run; see `sn_viz.storage.run_folder.load_run`. Needs no model."""
+        from sn_viz.storage.run_folder import load_run
 
         return load_run(folder)
 
     def predict(
         self, images: Any, exit_layer: int | None = None, question: str | None = None, batch_size: int = 1
     ) -> list[Prediction]:
-        """Let the super neurons label ``images``, each seen once, stopping the model early; see `sn_viz.decision.predict`."""
-        from sn_viz.decision import predict
+        """Let the super neurons label ``images``, each seen once, stopping the model early; see ``early_exit.decide``."""
+        from sn_viz.early_exit.decide import predict
 
         return predict(self, images, exit_layer, question, batch_size=batch_size)
 
     def to_json(self) -> str:
-        """Return the summary that ``find --json`` prints, as JSON text; see `sn_viz.saving.summary`."""
-        from sn_viz.saving import summary
+        """Return the summary that ``find --json`` prints, as JSON text; see `sn_viz.storage.run_folder.summary`."""
+        from sn_viz.storage.run_folder import summary
 
         return json.dumps(summary(self), indent=2, allow_nan=False, ensure_ascii=False)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as some
 
 from sn_viz.errors import UserError
 from sn_viz.groups import drawn_apart, group_index, grouped_folds, merged_groups, most_folds, one_of_each, shuffled_labels
-from sn_viz.sources.split import split
+from sn_viz.splits.split import split
 from sn_viz.types import LabelledImages, Picture
 
 

@@ -18,9 +18,9 @@ def loaded_by(statement: str, *suspects: str) -> set[str]:
     [
         ("import sn_viz", ("torch", "gradio", "plotly", "transformers", "sklearn", "numpy")),
         ("import sn_viz.pipeline", ("gradio", "plotly")),
-        ("import sn_viz.search", ("torch", "gradio", "plotly", "transformers")),
+        ("import sn_viz.search.stumps", ("torch", "gradio", "plotly", "transformers")),
         ("import sn_viz.plots", ("torch", "gradio")),
-        ("import sn_viz.saving", ("torch", "gradio", "plotly", "transformers")),
+        ("import sn_viz.storage.run_folder", ("torch", "gradio", "plotly", "transformers")),
         ("import sn_viz.cli", ("torch", "gradio", "plotly", "transformers", "sklearn", "numpy")),
         ("from sn_viz import SuperNeuronClassifier", ("torch", "gradio", "plotly")),
     ],
@@ -31,7 +31,8 @@ def test_an_import_stays_light(statement, forbidden):
 
 def test_the_public_names_are_there_even_after_their_modules_were_imported():
     statement = (
-        "import sn_viz.extract, sn_viz.pipeline; from sn_viz import load_model, load_images, extract, SuperNeuronClassifier, find; "
+        "import sn_viz.activations.extract, sn_viz.pipeline; "
+        "from sn_viz import load_model, load_images, extract, SuperNeuronClassifier, find; "
         "assert callable(extract) and callable(find) and callable(load_model) and callable(load_images)"
     )
     assert loaded_by(statement, "gradio") == set()

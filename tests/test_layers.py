@@ -8,22 +8,16 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 FLOORS = (
     ("ui", "cli", "bench", "__main__"),
-    ("pipeline", "decision", "choices", "caveats", "checks", "plots", "tables", "saving", "run_file", "run_arrays"),
-    (
-        *("extract", "search", "classifier", "exits", "policies", "certificates"),
-        *("baselines", "statistics", "held_out", "latency", "ablation"),
-    ),
-    ("models", "sites", "rules", "sources", "tiny", "store", "search_kernels", "search_sort", "search_fixed"),
-    (
-        *("types", "errors", "registry", "progress", "paths", "glossary", "groups", "near_duplicates"),
-        *("formatting", "intervals", "verdict", "thumbnails", "stump_scores"),
-    ),
+    ("pipeline", "report", "checks", "plots", "storage", "config", "early_exit"),
+    ("activations", "search", "voting", "baselines", "splits"),
+    ("models", "sources", "training", "world"),
+    ("types", "errors", "registry", "progress", "paths", "formatting", "groups"),
 )
 """From the top down; a part may import its own floor and lower ones."""
 FLOOR_OF = {part: number for number, floor in enumerate(FLOORS) for part in floor}
-VERBS_OF_RUN = {("types", "saving"), ("types", "decision")}
+VERBS_OF_RUN = {("types", "storage"), ("types", "early_exit")}
 """``Run.save`` and its like import what does the work when they are called."""
-TORCH = ("models", "sites", "extract", "exits", "baselines", "tiny", "bench")
+TORCH = ("models", "activations", "baselines", "training", "bench")
 
 
 def imports(path: Path) -> set[str]:
@@ -62,7 +56,7 @@ def test_arrows_point_down(part):
 
 def test_plots_know_types_only():
     used = {name.split(".")[1] for path, names in FILES.items() if part_of(path) == "plots" for name in names if "sn_viz." in name}
-    assert used <= {"plots", "types", "errors", "registry", "formatting", "verdict", "thumbnails", "stump_scores", "glossary"}
+    assert used <= {"plots", "types", "errors", "registry", "formatting", "voting"}
 
 
 @pytest.mark.parametrize(

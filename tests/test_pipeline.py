@@ -9,15 +9,15 @@ import pytest
 from PIL import Image
 
 from sn_viz import pipeline
-from sn_viz.classifier import voters_by_layer
-from sn_viz.decision import measure_latency
+from sn_viz.activations.extract import extract
+from sn_viz.activations.store import Store
+from sn_viz.early_exit.decide import measure_latency
 from sn_viz.errors import Cancelled, UserError
-from sn_viz.extract import extract
 from sn_viz.pipeline import find, load_splits
 from sn_viz.progress import Stages, part
 from sn_viz.sources import load_images
-from sn_viz.store import Store
 from sn_viz.types import Run
+from sn_viz.voting.classifier import voters_by_layer
 
 QUESTION = "What colour is it?"
 
@@ -193,7 +193,7 @@ def test_cancelling_stops_at_any_stage(at, folder, llava, cache):
 
 def test_a_second_run_reads_no_activations_again(folder, llava, cache, monkeypatch):
     find(folder, QUESTION, llava, compare="none")
-    monkeypatch.setattr("sn_viz.exits._run_until", None)
+    monkeypatch.setattr("sn_viz.activations.reader._run_until", None)
     images = load_images(folder, QUESTION)
     assert len(extract(llava, images, cache=Store())) == 20
 

@@ -6,14 +6,14 @@ import sys
 import numpy as np
 import pytest
 
+from sn_viz.activations.sites import SITES, site_names
 from sn_viz.baselines import BASELINES
 from sn_viz.errors import UserError
 from sn_viz.models.families import FAMILIES
 from sn_viz.plots.reference import method_name
 from sn_viz.registry import Registry
-from sn_viz.rules import RULES
-from sn_viz.search import find_stumps
-from sn_viz.sites import SITES, site_names
+from sn_viz.search.rules import RULES
+from sn_viz.search.stumps import find_stumps
 from sn_viz.sources import SOURCES, load_images
 
 REGISTRIES = (BASELINES, FAMILIES, RULES, SITES, SOURCES)
@@ -50,7 +50,7 @@ def test_an_unknown_name_lists_the_others(registry):
 
 
 def test_two_files_may_not_share_a_name():
-    registry = Registry("thing", "sn_viz.rules")
+    registry = Registry("thing", "sn_viz.search.rules")
     registry.register("one")(1)
     with pytest.raises(ValueError, match="two things are called 'one'"):
         registry.register("one")(2)
@@ -59,20 +59,24 @@ def test_two_files_may_not_share_a_name():
 def test_a_dropped_rule_is_searched_with(drop):
     drop(
         RULES,
-        "from sn_viz.rules import RULES\n@RULES.register('throwaway')\ndef cut(v, c):\n    'Cut at 1.'\n    return v[0] * 0 + 1\n",
+        "from sn_viz.search.rules import RULES\n"
+        "@RULES.register('throwaway')\ndef cut(v, c):\n    'Cut at 1.'\n    return v[0] * 0 + 1\n",
     )
     assert find_stumps(np.array([[0.0], [2.0]], np.float32), np.array([0, 1]), "throwaway").threshold.tolist() == [1]
 
 
 def test_a_dropped_site_can_be_chosen(drop):
-    code = "from sn_viz.sites import SITES\nclass New:\n    'New.'\n    name = 'throwaway'\nSITES.register('throwaway')(New())\n"
+    code = (
+        "from sn_viz.activations.sites import SITES\n"
+        "class New:\n    'New.'\n    name = 'throwaway'\nSITES.register('throwaway')(New())\n"
+    )
     drop(SITES, code)
     assert site_names("all")[-1] == "throwaway" and site_names("throwaway") == ("throwaway",)
 
 
 def test_a_dropped_baseline_can_be_compared_and_has_a_readable_name(drop):
     drop(BASELINES, "from sn_viz.baselines import BASELINES\n@BASELINES.register('throwaway')\ndef run(context):\n    'New.'\n")
-    from sn_viz.choices import baseline_names
+    from sn_viz.config import baseline_names
 
     assert "throwaway" in baseline_names("all")
     assert method_name("throwaway") == "Throwaway"

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from jaxtyping import TypeCheckError
 
-from sn_viz.classifier import vote
-from sn_viz.statistics import cross_validated_layers
 from sn_viz.types import Activations, Neurons, Stumps
+from sn_viz.voting.classifier import vote
+from sn_viz.voting.statistics import cross_validated_layers
 
 
 def neurons(n):

@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sn_viz.baselines.answers.key import answer_key
+from sn_viz.early_exit.latency import median_milliseconds
 from sn_viz.groups import group_index
-from sn_viz.latency import median_milliseconds
 from sn_viz.progress import part, silent
 from sn_viz.registry import Registry
-from sn_viz.statistics import accuracy_interval
 from sn_viz.types import Activations, AnswerKey, Baseline, Interval, LabelledImages, Neurons, Picture, Progress
+from sn_viz.voting.statistics import accuracy_interval
 
 if TYPE_CHECKING:
+    from sn_viz.activations.store import Store
     from sn_viz.models import Vlm
-    from sn_viz.store import Store
 
 N_TIMED = 5
 """How many test images the latency of a method is the median of."""
@@ -87,7 +87,7 @@ class Context:
 
     def read(self, sites: Sequence[str]) -> tuple[Activations, Activations]:
         """Return what the probing and the test images show at ``sites``: from the cache, where they were read with the neurons."""
-        from sn_viz.extract import extract
+        from sn_viz.activations.extract import extract
 
         half = len(self.train) / (len(self.train) + len(self.test))
         spans = (self.train, 0.0, half), (self.test, half, 1.0)

@@ -53,8 +53,8 @@ def _cannot_tell(n_test: int) -> Baseline:
 
 def residual_after(vlm, asked: tuple, layer: int) -> np.ndarray:
     """Run the model on one ``(picture, question)`` up to ``layer`` only; return the residual stream there, float32 (1, unit)."""
-    from sn_viz.exits import truncated_forward
-    from sn_viz.extract import neurons_of
+    from sn_viz.activations.extract import neurons_of
+    from sn_viz.activations.reader import truncated_forward
 
     values = np.asarray(truncated_forward(vlm, vlm.prepare([asked[0]], [asked[1]]), layer, ("residual",)))
     return values[:, neurons_of(vlm, ("residual",), layer).layer == layer].astype(np.float32)

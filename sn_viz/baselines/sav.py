@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sn_viz.activations.extract import neurons_of
+from sn_viz.activations.reader import truncated_forward
 from sn_viz.baselines import BASELINES, Context, reads
-from sn_viz.exits import truncated_forward
-from sn_viz.extract import neurons_of
 from sn_viz.types import Activations, Baseline, Neurons
 
 if TYPE_CHECKING:

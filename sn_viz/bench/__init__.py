@@ -23,7 +23,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from sn_viz.registry import Registry
-from sn_viz.tables import plain_table
+from sn_viz.report.tables import plain_table
 
 PACKAGES = ("numpy", "numba", "torch", "transformers", "scikit-learn", "gradio", "plotly", "playwright")
 

@@ -200,7 +200,7 @@ def answers(name: str, times: list[float]) -> list[Row]:
 def heatmap_row() -> Row:
     """Return the bytes of the heatmap of LLaVA-1.5-7B, light and dark together, as sent before compression."""
     from sn_viz.plots import heatmap
-    from sn_viz.ui.plotly_view import payload
+    from sn_viz.ui.components.plotly_view import payload
 
     run = large_run()
     info = heatmap.info(run)

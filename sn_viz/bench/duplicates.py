@@ -19,8 +19,8 @@ from PIL import Image
 
 from sn_viz.bench import Row, row
 from sn_viz.errors import UserError
-from sn_viz.near_duplicates import near_duplicates
 from sn_viz.sources.ingest import as_picture
+from sn_viz.splits.near_duplicates import near_duplicates
 from sn_viz.types import Picture
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}

@@ -10,13 +10,13 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from sn_viz.activations.extract import extract
+from sn_viz.activations.store import Store
 from sn_viz.bench import BENCHES, Options, Row, row, seconds_in_turns
 from sn_viz.errors import Cancelled
-from sn_viz.extract import extract
 from sn_viz.models import Vlm, load_model
 from sn_viz.pipeline import find
 from sn_viz.sources.ingest import picture_from_pixels
-from sn_viz.store import Store
 from sn_viz.types import LabelledImages, Picture
 
 BATCH_SIZES = (1, 4, 16)

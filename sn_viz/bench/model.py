@@ -14,17 +14,17 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from torch import nn
 
+from sn_viz.activations.extract import extract
+from sn_viz.activations.store import Store
 from sn_viz.baselines.answers import answer_key, parse_answer
 from sn_viz.baselines.answers.said import written_answers
-from sn_viz.classifier import voters_by_layer, votes_by_layer
-from sn_viz.extract import extract
 from sn_viz.models import Vlm
-from sn_viz.search import find_stumps
+from sn_viz.search.stumps import find_stumps
 from sn_viz.sources.pack import load_pack
-from sn_viz.statistics import wilson
-from sn_viz.store import Store
-from sn_viz.tiny.tasks import NEVER_TRAINED, TASKS, draw_task
 from sn_viz.types import Interval, LabelledImages
+from sn_viz.voting.classifier import voters_by_layer, votes_by_layer
+from sn_viz.voting.statistics import wilson
+from sn_viz.world.tasks import NEVER_TRAINED, TASKS, draw_task
 
 TARGETS = {
     "presence-any": 0.90, "attribute-any": 0.88, "count-any": 0.85, "relation-any": 0.80, "depth-any": 0.75,

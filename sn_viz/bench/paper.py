@@ -20,21 +20,21 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
+from sn_viz.activations.extract import extract, neurons_of
+from sn_viz.activations.store import Store
 from sn_viz.bench import machine
-from sn_viz.choices import baseline_names
-from sn_viz.decision import N_TIMED
+from sn_viz.config import baseline_names
+from sn_viz.early_exit.decide import N_TIMED
 from sn_viz.errors import UserError
-from sn_viz.extract import extract, neurons_of
 from sn_viz.models import Vlm
 from sn_viz.pipeline import NULL_BUDGET, find
 from sn_viz.progress import part, silent
-from sn_viz.saving import summary
-from sn_viz.search import find_stumps, warm_up
+from sn_viz.report.tables import plain_table
+from sn_viz.search.stumps import find_stumps, warm_up
 from sn_viz.sources.benchmarks import BENCHMARKS, published
 from sn_viz.sources.benchmarks.sample import HUB, N_TEST, N_TRAIN, SCHEME, load_benchmark
 from sn_viz.sources.text import quoted, safe_file_name
-from sn_viz.store import Store
-from sn_viz.tables import plain_table
+from sn_viz.storage.run_folder import summary
 from sn_viz.types import LabelledImages, Progress
 
 FORMAT = 1

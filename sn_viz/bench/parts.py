@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from sn_viz.activations.reader import last_position_only
 from sn_viz.bench.floor import wait
-from sn_viz.exits import last_position_only
 from sn_viz.models.blocks import TOWER_WORDS
 from sn_viz.models.vlm import Inputs, Vlm
 

@@ -19,15 +19,15 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from sn_viz.activations.extract import extract
+from sn_viz.activations.store import Store
 from sn_viz.bench.photo_questions import PhotoQuestion, photo_questions
-from sn_viz.classifier import SuperNeuronClassifier
 from sn_viz.errors import UserError
-from sn_viz.extract import extract
 from sn_viz.models import Vlm
 from sn_viz.pipeline import find
-from sn_viz.statistics import Difference, paired_difference, wilson
-from sn_viz.store import Store
 from sn_viz.types import Interval, LabelledImages, layer_name
+from sn_viz.voting.classifier import SuperNeuronClassifier
+from sn_viz.voting.statistics import Difference, paired_difference, wilson
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 N_PROBING, N_TEST = 64, 200

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 
 from sn_viz.bench import BENCHES, Options, Row, row
-from sn_viz.certificates import certified
-from sn_viz.classifier import voters_by_layer, votes_by_layer
-from sn_viz.policies import GRID, FullModel, RiskControlled, decide_stream, losses, outcome, rows_of
-from sn_viz.search import find_stumps
+from sn_viz.early_exit.certificates import certified
+from sn_viz.early_exit.policies import GRID, FullModel, RiskControlled, decide_stream, losses, outcome, rows_of
+from sn_viz.search.stumps import find_stumps
 from sn_viz.types import LabelledImages, Neurons, Stumps, Votes
+from sn_viz.voting.classifier import voters_by_layer, votes_by_layer
 
 KINDS = ("just unsafe", "gradual", "not monotone")
 LEVEL, CONFIDENCE = 0.05, 0.95
@@ -164,10 +164,10 @@ class Case:
 
 def case_of(vlm: Any, pack: str, n_pool: int, seed: int) -> Case:
     """Return the votes and the full model's generated answers on ``n_pool`` images of a pack."""
+    from sn_viz.activations.extract import extract
+    from sn_viz.activations.store import Store
     from sn_viz.bench.model import answers
-    from sn_viz.extract import extract
     from sn_viz.sources.pack import load_pack
-    from sn_viz.store import Store
 
     train, pool = load_pack(pack, N_TRAIN, n_pool, seed)
     seen, unseen = (extract(vlm, images, cache=Store()) for images in (train, pool))
@@ -217,8 +217,8 @@ def saving_rows(vlm: Any, name: str, case: Case, seed: int, level: float, layer_
 
 def latencies(vlm: Any, case: Case) -> tuple[np.ndarray, float]:
     """Return the median milliseconds of every exit, float64 (layer,), and of the full model's generated answer, in turns."""
-    from sn_viz.decision import Decision
-    from sn_viz.latency import milliseconds_in_turns
+    from sn_viz.early_exit.decide import Decision
+    from sn_viz.early_exit.latency import milliseconds_in_turns
 
     exits = [
         Decision(vlm, case.neurons, voters, layer, len(case.images.classes), "majority", np.dtype(np.float16))

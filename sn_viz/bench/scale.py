@@ -22,7 +22,7 @@ STRAIGHT = 0.95
 SEARCH = """
 import json, sys, threading, time
 import numpy as np
-from sn_viz.search import find_stumps, warm_up
+from sn_viz.search.stumps import find_stumps, warm_up
 
 def memory():
     with open("/proc/self/status") as file:

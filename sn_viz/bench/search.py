@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from sn_viz.bench import BENCHES, Options, Row, in_a_fresh_process, row, seconds_in_turns
-from sn_viz.search import best_scores_under_null, find_stumps, warm_up
+from sn_viz.search.stumps import best_scores_under_null, find_stumps, warm_up
 
 SIZES = ((100, 745_000), (1000, 400_000), (3000, 150_000))
 """(example, neuron): LLaVA-1.5-7B has 745,000 neurons at all sites; the time is proportional to them."""
@@ -20,7 +20,7 @@ N_CLASSES = 5
 FRESH = """
 import time
 import numpy as np
-from sn_viz.search import find_stumps, warm_up
+from sn_viz.search.stumps import find_stumps, warm_up
 values = np.random.default_rng(0).standard_normal((100, 20_000)).astype(np.float16)
 labels, start = np.arange(100) % 2, time.perf_counter()
 warm_up((np.float16,))

@@ -23,24 +23,24 @@ from typing import Any
 
 import numpy as np
 
+from sn_viz.activations.extract import extract
+from sn_viz.activations.sites import site_names
+from sn_viz.activations.store import Store
 from sn_viz.baselines import BASELINES, Context
 from sn_viz.baselines.sav import N_HEADS, SITE, HeadVote, heads_of, read_heads
 from sn_viz.bench import BENCHES, Options, Row
 from sn_viz.bench.crossed import accuracy_interval, difference_interval
-from sn_viz.classifier import voters_by_layer, votes_by_layer
-from sn_viz.decision import measure_latency
+from sn_viz.early_exit.decide import measure_latency
+from sn_viz.early_exit.latency import median_milliseconds
 from sn_viz.errors import UserError
-from sn_viz.extract import extract
-from sn_viz.held_out import without_seen
-from sn_viz.latency import median_milliseconds
 from sn_viz.models import Vlm
-from sn_viz.search import find_stumps
-from sn_viz.sites import site_names
+from sn_viz.search.stumps import find_stumps
 from sn_viz.sources.pack import load_pack
-from sn_viz.statistics import choose_exit_layer, cross_validated_layers
-from sn_viz.store import Store
-from sn_viz.tiny.tasks import TASKS
+from sn_viz.splits.held_out import without_seen
 from sn_viz.types import Activations, Config, Interval, LabelledImages
+from sn_viz.voting.classifier import voters_by_layer, votes_by_layer
+from sn_viz.voting.statistics import choose_exit_layer, cross_validated_layers
+from sn_viz.world.tasks import TASKS
 
 DIGITS = "digits-three"
 N_DIGITS = 366

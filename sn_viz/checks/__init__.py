@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sn_viz.decision import check_model
+from sn_viz.early_exit.decide import check_model
 from sn_viz.errors import UserError
 from sn_viz.progress import part, silent
 from sn_viz.registry import Registry

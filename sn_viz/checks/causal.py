@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sn_viz.ablation import KINDS, ablate
 from sn_viz.checks import CHECKS, Check, Options, sample
+from sn_viz.checks.ablation import KINDS, ablate
 from sn_viz.groups import group_index
 from sn_viz.progress import part
 from sn_viz.types import Progress, Run

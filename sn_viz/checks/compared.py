@@ -13,10 +13,10 @@ import numpy as np
 
 from sn_viz.baselines.answers import parse_answer
 from sn_viz.baselines.answers.said import written_answers
-from sn_viz.decision import predict
+from sn_viz.early_exit.decide import predict
 from sn_viz.groups import group_index
-from sn_viz.statistics import accuracy_interval, paired_difference
 from sn_viz.types import LabelledImages, Progress, Run
+from sn_viz.voting.statistics import accuracy_interval, paired_difference
 
 if TYPE_CHECKING:
     from sn_viz.models import Vlm

@@ -1,7 +1,7 @@
 """Risk against depth: what every margin threshold risks, and how early it lets the model stop.
 
-Takes a policy's trial (`sn_viz.policies.trial_of_run`): calibration counts and test measurements of every threshold. Returns one
-point per threshold, the level, the chosen one. It knows nothing about votes.
+Takes a policy's trial (`sn_viz.early_exit.policies.trial_of_run`): calibration counts and test measurements of every threshold.
+Returns one point per threshold, the level, the chosen one. It knows nothing about votes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sn_viz.plots import PLOTS, Plot, style
 from sn_viz.types import layer_name
 
 if TYPE_CHECKING:
-    from sn_viz.policies import Trial
+    from sn_viz.early_exit.policies import Trial
 
 TITLE = "Risk against depth"
 RISK_NAMES = {"disagreement": "Disagreement with the full model", "error": "Error against the labels"}

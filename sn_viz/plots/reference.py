@@ -9,7 +9,7 @@ import numpy as np
 
 from sn_viz.plots import style
 from sn_viz.types import Baseline, Interval, Run
-from sn_viz.verdict import chance_of
+from sn_viz.voting.verdict import chance_of
 
 LUCK_PERCENTILE = 95
 

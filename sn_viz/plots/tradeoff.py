@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 
 from sn_viz.plots import PLOTS, Plot, reference, style
 from sn_viz.types import Run
-from sn_viz.verdict import verdict
+from sn_viz.voting.verdict import verdict
 
 TITLE = "Accuracy against time"
 NO_LAYER = -(2**15)

@@ -50,7 +50,7 @@ class Source(Protocol):
 SOURCES: Registry[type[Source]] = Registry("source of images", __name__)
 
 from sn_viz.sources.export import save_folders  # noqa: E402  (the modules below register themselves with SOURCES)
-from sn_viz.sources.split import split  # noqa: E402
+from sn_viz.splits.split import split  # noqa: E402
 
 
 def load_images(

@@ -17,8 +17,8 @@ from sn_viz.sources import SOURCES
 from sn_viz.sources.budget import Budget
 from sn_viz.sources.gather import Found
 from sn_viz.sources.ingest import picture_from_pixels
-from sn_viz.tiny.tasks import TASKS, YES_NO, draw_task
 from sn_viz.types import LabelledImages
+from sn_viz.world.tasks import TASKS, YES_NO, draw_task
 
 N_TRAIN, N_TEST = 60, 200
 """How many probing and test images a pack has unless asked otherwise."""

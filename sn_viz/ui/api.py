@@ -19,18 +19,20 @@ from sn_viz.errors import UserError
 from sn_viz.pipeline import find as find_neurons
 from sn_viz.pipeline import model_named
 from sn_viz.pipeline import predict as predict_with
-from sn_viz.saving import summary
 from sn_viz.sources.ingest import read_picture
+from sn_viz.storage.run_folder import summary
 from sn_viz.types import LabelledImages, Progress, Run
-from sn_viz.ui import examples_tab, neuron, packs
-from sn_viz.ui.arguments import Arguments, checked
-from sn_viz.ui.guard import guarded
-from sn_viz.ui.jobs import run_job
-from sn_viz.ui.layers import layer_asked
-from sn_viz.ui.racing import race
-from sn_viz.ui.session import RUNS
-from sn_viz.ui.share import READING, TURNS, UPLOADS, visitor
-from sn_viz.ui.uploads import UploadedFile, UploadedImage
+from sn_viz.ui.components import neuron
+from sn_viz.ui.components.layers import layer_asked
+from sn_viz.ui.components.racing import race
+from sn_viz.ui.server import packs
+from sn_viz.ui.server.arguments import Arguments, checked
+from sn_viz.ui.server.guard import guarded
+from sn_viz.ui.server.jobs import run_job
+from sn_viz.ui.server.quotas import READING, TURNS, UPLOADS, visitor
+from sn_viz.ui.server.session import RUNS
+from sn_viz.ui.server.uploads import UploadedFile, UploadedImage
+from sn_viz.ui.tabs import examples_tab
 
 
 def publish(models: dict[str, str]) -> None:

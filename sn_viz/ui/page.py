@@ -10,37 +10,26 @@ from typing import Any, NamedTuple
 import gradio as gr
 import numpy as np
 
-from sn_viz.choices import choose_model
+from sn_viz.config import choose_model
 from sn_viz.formatting import percent, percent_range
 from sn_viz.glossary import as_html
 from sn_viz.plots import reference
 from sn_viz.types import Run
-from sn_viz.ui import (
-    answer_row,
-    api,
-    compare_tab,
-    edit_panel,
-    edits,
-    examples_tab,
-    exit_tab,
-    export,
-    neurons_tab,
-    packs,
-    run_panel,
-    stale,
-    views,
-)
-from sn_viz.ui.answer_row import Guess
-from sn_viz.ui.arguments import Arguments
-from sn_viz.ui.edits import Edits
-from sn_viz.ui.guard import guarded
-from sn_viz.ui.launch import TEMPORARY_FILES_SECONDS
-from sn_viz.ui.layers import spoken
-from sn_viz.ui.link import Link, read_link, write_link
-from sn_viz.ui.paths import own_upload_folder
-from sn_viz.ui.session import RUNS
-from sn_viz.ui.uploads import Page
-from sn_viz.verdict import verdict
+from sn_viz.ui import api
+from sn_viz.ui.components import answer_row, edit_panel, edits, run_panel, stale, views
+from sn_viz.ui.components.answer_row import Guess
+from sn_viz.ui.components.edits import Edits
+from sn_viz.ui.components.layers import spoken
+from sn_viz.ui.components.link import Link, read_link, write_link
+from sn_viz.ui.server import export, packs
+from sn_viz.ui.server.arguments import Arguments
+from sn_viz.ui.server.guard import guarded
+from sn_viz.ui.server.launch import TEMPORARY_FILES_SECONDS
+from sn_viz.ui.server.paths import own_upload_folder
+from sn_viz.ui.server.session import RUNS
+from sn_viz.ui.server.uploads import Page
+from sn_viz.ui.tabs import compare_tab, examples_tab, exit_tab, neurons_tab
+from sn_viz.voting.verdict import verdict
 
 TITLE = "Super neurons"
 INTRO = (

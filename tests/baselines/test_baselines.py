@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from sn_viz.activations.extract import extract
 from sn_viz.baselines import BASELINES, Context
 from sn_viz.baselines.full_model_calibrated import fit_offsets
 from sn_viz.baselines.linear_probe import fit_probe
 from sn_viz.baselines.sav import SITE, HeadVote, heads_of, read_heads
-from sn_viz.extract import extract
 from sn_viz.models.blocks import attention_output_of
 from sn_viz.sources.ingest import picture_from_pixels
 from sn_viz.types import LabelledImages

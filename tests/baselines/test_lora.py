@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
+from sn_viz.activations.extract import extract
 from sn_viz.baselines import BASELINES, Context, training
 from sn_viz.baselines.lora import adapted, linear_layers
 from sn_viz.baselines.training import Recipe, copy_of, held_back, teach
-from sn_viz.choices import baseline_names
+from sn_viz.config import baseline_names
 from sn_viz.errors import Cancelled
-from sn_viz.extract import extract
 from sn_viz.sources.ingest import picture_from_pixels
 from sn_viz.types import LabelledImages
 

@@ -143,5 +143,8 @@ def test_a_half_installed_torchvision_does_not_take_the_app_down(checkpoint, tmp
 
 
 def test_listing_models_loads_no_torch():
-    program = "import sys, sn_viz.models.catalog; from sn_viz.sites import SITES; SITES.names(); assert 'torch' not in sys.modules"
+    program = (
+        "import sys, sn_viz.models.catalog; from sn_viz.activations.sites import SITES; SITES.names(); "
+        "assert 'torch' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT, timeout=60)

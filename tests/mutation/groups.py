@@ -24,14 +24,19 @@ class Group:
 
 
 GROUPS = {
-    "voting": (Group(("classifier.py",), ("tests/test_classifier.py",), "finds_no_fault"),),
+    "voting": (Group(("voting/classifier.py",), ("tests/voting/test_classifier.py",), "finds_no_fault"),),
     "splits": (
         Group(
-            ("held_out.py", "sources/split.py", "groups.py", "statistics.py"),
-            ("tests/test_held_out.py", "tests/sources/test_split.py", "tests/test_groups.py", "tests/test_statistics.py"),
+            ("splits/held_out.py", "splits/split.py", "groups.py", "voting/statistics.py"),
+            (
+                "tests/splits/test_held_out.py",
+                "tests/splits/test_split.py",
+                "tests/test_groups.py",
+                "tests/voting/test_statistics.py",
+            ),
         ),
     ),
-    "store": (Group(("store.py",), ("tests/test_store.py",), "two_hundred_rows or two_processes"),),
+    "store": (Group(("activations/store.py",), ("tests/activations/test_store.py",), "two_hundred_rows or two_processes"),),
     "answers": (
         Group(
             tuple(
@@ -43,26 +48,30 @@ GROUPS = {
     ),
     "exits": (
         Group(
-            ("exits.py",),
-            ("tests/test_exits.py", "tests/models/test_programs.py"),
+            ("activations/reader.py",),
+            ("tests/activations/test_exits.py", "tests/activations/test_programs.py"),
             f"{OTHER_FAMILIES} or threads_take_turns or looks_at_the_pixels or reads_what_the_pass_reads or functions_are_gone",
         ),
-        Group(("policies.py", "certificates.py"), ("tests/test_policies.py",), f"{OTHER_FAMILIES} or exchangeable"),
-        Group(("decision.py",), ("tests/test_decision.py", "tests/test_latency.py"), OTHER_FAMILIES),
+        Group(
+            ("early_exit/policies.py", "early_exit/certificates.py"),
+            ("tests/early_exit/test_policies.py",),
+            f"{OTHER_FAMILIES} or exchangeable",
+        ),
+        Group(("early_exit/decide.py",), ("tests/early_exit/test_decision.py", "tests/early_exit/test_latency.py"), OTHER_FAMILIES),
     ),
     "search": (
         Group(
-            ("search.py",),
-            ("tests/test_search.py", "tests/test_search_fixed.py", "tests/rules/test_rules.py"),
+            ("search/stumps.py",),
+            ("tests/search/test_search.py", "tests/search/test_search_fixed.py", "tests/search/rules/test_rules.py"),
             "read_only or importing or can_be_kept or compiles or another_process or tile_borders or many_small or best_split-130",
         ),
         Group(
-            ("search_kernels.py", "search_sort.py"),
+            ("search/kernels/best_split.py", "search/kernels/sort.py"),
             ("tests/mutation/test_kernels.py",),
             optimise=False,
         ),
         Group(
-            ("search_fixed.py",),
+            ("search/kernels/fixed.py",),
             ("tests/mutation/test_fixed_plainly.py",),
             jit=False,
         ),

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from test_search_fixed import plainly, values_of_every_kind
 
-from sn_viz.rules import RULES
-from sn_viz.search import METRICS
-from sn_viz.search_fixed import SIDE_BY_SIDE, as_float32, class_sums, cuts
+from sn_viz.search.kernels.fixed import SIDE_BY_SIDE, as_float32, class_sums, cuts
+from sn_viz.search.rules import RULES
+from sn_viz.search.stumps import METRICS
 
 CODES = {metric: code for code, metric in enumerate(METRICS)}
 

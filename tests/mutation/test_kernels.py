@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from test_search import awkward, check_against_slow, find_stumps, score_of, slow_search
 
-from sn_viz.search import METRICS, best_scores_under_null
+from sn_viz.search.stumps import METRICS, best_scores_under_null
 
 SIZES = [(2, 2), (7, 2), (23, 4), (40, 2), (17, 3)]
 """Examples and classes: below, at and above a block of sorted rows."""

@@ -14,8 +14,8 @@ import pytest
 from planted_run import HOSTILE, PLANTED, SITES, make_run, planted_column
 
 from sn_viz.plots import compare, heatmap, histogram, layers, map, null, race, reference, tradeoff, units
-from sn_viz.plots.report import summary
 from sn_viz.plots.words import depth_words
+from sn_viz.report.page import summary
 from sn_viz.types import AnswerKey
 
 RUN = make_run()

@@ -17,8 +17,8 @@ from planted_run import HOSTILE, make_run
 
 from sn_viz.errors import UserError
 from sn_viz.glossary import GLOSSARY
-from sn_viz.intervals import wilson
-from sn_viz.plots import report
+from sn_viz.voting.intervals import wilson
+from sn_viz.report import page as report
 
 
 def small_run(**fields):
@@ -108,7 +108,7 @@ def test_a_full_model_whose_words_cannot_be_told_is_not_given_a_figure():
 
 
 def test_the_held_out_score_of_a_neuron_is_the_same_in_page_and_report():
-    from sn_viz.ui import neuron
+    from sn_viz.ui.components import neuron
 
     run = make_run(n_layers=3, n_units=6, n_test=31)
     table = {row[1]: row[4] for row in neuron.table(run, len(run.neurons))}

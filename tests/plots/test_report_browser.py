@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from planted_run import HOSTILE, make_run, planted_column
 
-from sn_viz.plots import report
+from sn_viz.report import page as report
 
 pytestmark = pytest.mark.browser
 LOUD = "<img src=x onerror=alert(1)>", "%{x} <b>b</b>"

@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "plots"))
 
 from planted_run import make_run  # noqa: E402
 
-from sn_viz.ui.session import RUNS  # noqa: E402
+from sn_viz.ui.server.session import RUNS  # noqa: E402
 
 
 @pytest.fixture(scope="session")

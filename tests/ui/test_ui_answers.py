@@ -3,8 +3,8 @@
 import numpy as np
 
 from sn_viz.types import LabelledImages, Picture
-from sn_viz.ui import answer_row
-from sn_viz.ui.arguments import Arguments
+from sn_viz.ui.components import answer_row
+from sn_viz.ui.server.arguments import Arguments
 
 
 def images(classes: tuple[str, str], question: str = "") -> LabelledImages:

@@ -10,7 +10,8 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
-from sn_viz.ui import launch, packs, page
+from sn_viz.ui import page
+from sn_viz.ui.server import launch, packs
 
 
 @pytest.fixture(scope="module")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from sn_viz.activations.sites import SITES
 from sn_viz.baselines import BASELINES
 from sn_viz.errors import UserError
-from sn_viz.sites import SITES
-from sn_viz.ui.arguments import checked
+from sn_viz.ui.server.arguments import checked
 
 GOOD = {
     "models": {"tiny-llava": "/some/folder/tiny-llava"},

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 import pytest
 from planted_run import make_run
 
-from sn_viz.ui import check_panel
-from sn_viz.ui.jobs import STOPS
-from sn_viz.ui.session import RUNS
+from sn_viz.ui.components import check_panel
+from sn_viz.ui.server.jobs import STOPS
+from sn_viz.ui.server.session import RUNS
 
 REQUEST = SimpleNamespace(session_hash="checks", client=None, headers={})
 
@@ -68,7 +68,7 @@ def test_a_stopped_test_changes_nothing(asked):
 
 
 def test_figures_without_findings_say_that_nothing_was_asked():
-    from sn_viz.ui import figures
+    from sn_viz.ui.components import figures
 
     for name in check_panel.FIGURES:
         assert "Not asked yet" in json.dumps(json.loads(figures.draw(name, make_run()))["light"])

@@ -8,8 +8,8 @@ import pytest
 from sn_viz.errors import UserError
 from sn_viz.sources.ingest import picture_from_pixels
 from sn_viz.types import LabelledImages
-from sn_viz.ui import edits
-from sn_viz.ui.edits import Edits, Example
+from sn_viz.ui.components import edits
+from sn_viz.ui.components.edits import Edits, Example
 
 
 @pytest.fixture()

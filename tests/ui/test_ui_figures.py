@@ -11,10 +11,14 @@ import pytest
 from planted_run import make_run
 
 from sn_viz import plots
-from sn_viz.plots import PLOTS, Plot, ordered, report
+from sn_viz.plots import PLOTS, Plot, ordered
+from sn_viz.report import page as report
 from sn_viz.types import AnswerKey
-from sn_viz.ui import compare_tab, figures, packs, page
-from sn_viz.ui.session import RUNS
+from sn_viz.ui import page
+from sn_viz.ui.components import figures
+from sn_viz.ui.server import packs
+from sn_viz.ui.server.session import RUNS
+from sn_viz.ui.tabs import compare_tab
 
 NEW = '''
 """How many images there are."""

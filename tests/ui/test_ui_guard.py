@@ -8,7 +8,7 @@ import gradio as gr
 import pytest
 
 from sn_viz.errors import Cancelled, UserError
-from sn_viz.ui.guard import guarded, message
+from sn_viz.ui.server.guard import guarded, message
 
 
 def test_a_user_error_is_shown_escaped():

@@ -10,7 +10,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from sn_viz.errors import UserError
-from sn_viz.ui.hosts import LOCAL, OwnHosts, board_address, served
+from sn_viz.ui.server.hosts import LOCAL, OwnHosts, board_address, served
 
 VARIABLES = ("SN_VIZ_HOST", "SN_VIZ_HOST_NAMES", "SPACE_HOST", "SPACE_ID")
 

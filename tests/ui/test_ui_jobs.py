@@ -8,8 +8,8 @@ import time
 import pytest
 
 from sn_viz.errors import Cancelled, UserError
-from sn_viz.ui.jobs import Done, Latest, Step, Stops, run_job, steps
-from sn_viz.ui.share import TURNS, Limits, Turns
+from sn_viz.ui.server.jobs import Done, Latest, Step, Stops, run_job, steps
+from sn_viz.ui.server.quotas import TURNS, Limits, Turns
 
 
 def _slow(progress):

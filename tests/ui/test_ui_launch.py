@@ -14,11 +14,11 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from sn_viz import search
 from sn_viz.errors import UserError
-from sn_viz.ui import launch as serving
-from sn_viz.ui.launch import launch_flags, port_of_environment, routes
-from sn_viz.ui.requests import API, HEADERS, MAX_BODY_BYTES, OnlyChecked, SafeRequests
+from sn_viz.search import stumps as search
+from sn_viz.ui.server import launch as serving
+from sn_viz.ui.server.launch import launch_flags, port_of_environment, routes
+from sn_viz.ui.server.requests import API, HEADERS, MAX_BODY_BYTES, OnlyChecked, SafeRequests
 
 
 def test_every_safety_flag_is_set(monkeypatch):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sn_viz.ui.link import TABS, Link, read_link, write_link
+from sn_viz.ui.components.link import TABS, Link, read_link, write_link
 
 PACKS, MODELS = ("presence-dog", "night"), ("tiny-llava",)
 

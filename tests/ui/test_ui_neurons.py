@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 from planted_run import HOSTILE, make_run, planted_column
 
-from sn_viz.ui import compare_tab, exit_tab, export, figures, neuron, neurons_tab
-from sn_viz.ui.session import RUNS
+from sn_viz.ui.components import figures, neuron
+from sn_viz.ui.server import export
+from sn_viz.ui.server.session import RUNS
+from sn_viz.ui.tabs import compare_tab, exit_tab, neurons_tab
 
 
 def _title(text: str) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import time
 
-from sn_viz.store import ABANDONED_SECONDS
-from sn_viz.ui import packs
-from sn_viz.ui.packs import bound
+from sn_viz.activations.store import ABANDONED_SECONDS
+from sn_viz.ui.server import packs
+from sn_viz.ui.server.packs import bound
 
 
 def test_the_runs_used_longest_ago_make_room_and_half_written_ones_go(tmp_path):

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from sn_viz.errors import UserError
-from sn_viz.ui.guard import message
-from sn_viz.ui.paths import ALIAS, hidden, hidden_everywhere, real_path, upload_folder
+from sn_viz.ui.server.guard import message
+from sn_viz.ui.server.paths import ALIAS, hidden, hidden_everywhere, real_path, upload_folder
 
 OWN = [Path.cwd() / "cache", Path(tempfile.gettempdir()) / "x", Path(sys.prefix) / "lib", Path(__file__).resolve().parent]
 

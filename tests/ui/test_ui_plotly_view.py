@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 import pytest
 
 from sn_viz.errors import UserError
-from sn_viz.ui.plotly_view import Pick, payload, plotly_view
+from sn_viz.ui.components.plotly_view import Pick, payload, plotly_view
 
 
 def test_the_text_holds_both_looks_and_no_markup():

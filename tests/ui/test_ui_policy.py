@@ -11,8 +11,8 @@ import pytest
 from planted_run import make_run
 
 from sn_viz.types import Votes
-from sn_viz.ui import policy_panel
-from sn_viz.ui.session import RUNS
+from sn_viz.ui.components import policy_panel
+from sn_viz.ui.server.session import RUNS
 
 
 @pytest.fixture(scope="module")

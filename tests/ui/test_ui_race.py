@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sn_viz.intervals import wilson
-from sn_viz.ui import exit_tab, jobs
-from sn_viz.ui.racing import Race
-from sn_viz.ui.session import RUNS
+from sn_viz.ui.components.racing import Race
+from sn_viz.ui.server import jobs
+from sn_viz.ui.server.session import RUNS
+from sn_viz.ui.tabs import exit_tab
+from sn_viz.voting.intervals import wilson
 
 REQUEST = gr.Request(session_hash="one")
 

@@ -10,9 +10,10 @@ from PIL import Image
 
 from sn_viz.groups import group_index
 from sn_viz.pipeline import load_splits
-from sn_viz.ui import examples_tab, page
-from sn_viz.ui.examples_tab import MAX_CLASSES, Where, from_galleries, recorded_once
-from sn_viz.ui.session import RUNS
+from sn_viz.ui import page
+from sn_viz.ui.server.session import RUNS
+from sn_viz.ui.tabs import examples_tab
+from sn_viz.ui.tabs.examples_tab import MAX_CLASSES, Where, from_galleries, recorded_once
 
 NAMES = ("ripe", "unripe")
 

@@ -13,15 +13,17 @@ import pytest
 from gradio_client import Client, handle_file
 from PIL import Image
 
-from sn_viz.decision import pictures_and_questions
+from sn_viz.early_exit.decide import pictures_and_questions
 from sn_viz.sources import load_images
 from sn_viz.sources.ingest import read_picture
 from sn_viz.types import LabelledImages, Prediction
-from sn_viz.ui import api, examples_tab, exit_tab, launch, packs, page
-from sn_viz.ui.jobs import STOPS
-from sn_viz.ui.paths import upload_folder
-from sn_viz.ui.racing import Race
-from sn_viz.ui.session import RUNS
+from sn_viz.ui import api, page
+from sn_viz.ui.components.racing import Race
+from sn_viz.ui.server import launch, packs
+from sn_viz.ui.server.jobs import STOPS
+from sn_viz.ui.server.paths import upload_folder
+from sn_viz.ui.server.session import RUNS
+from sn_viz.ui.tabs import examples_tab, exit_tab
 
 RANDOM = np.random.default_rng(3)
 PIXELS = RANDOM.integers(0, 256, (12, 16, 3), dtype=np.uint8)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sn_viz.errors import UserError
-from sn_viz.ui.session import Shelf
+from sn_viz.ui.server.session import Shelf
 
 
 def test_the_least_recently_used_leaves_first():

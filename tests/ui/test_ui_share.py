@@ -9,8 +9,8 @@ import time
 import pytest
 
 from sn_viz.errors import UserError
-from sn_viz.ui import share
-from sn_viz.ui.share import MIB, Arrivals, Limits, Turns, Uploads
+from sn_viz.ui.server import quotas as share
+from sn_viz.ui.server.quotas import MIB, Arrivals, Limits, Turns, Uploads
 
 
 def turns(**more: int) -> Turns:

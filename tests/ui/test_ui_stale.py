@@ -8,11 +8,12 @@ import pytest
 from planted_run import make_run
 
 from sn_viz.types import LabelledImages, Picture
-from sn_viz.ui import examples_tab, run_panel, stale
-from sn_viz.ui.answer_row import Guess
-from sn_viz.ui.edits import Edits
-from sn_viz.ui.session import SETS
-from sn_viz.ui.share import visitor
+from sn_viz.ui.components import run_panel, stale
+from sn_viz.ui.components.answer_row import Guess
+from sn_viz.ui.components.edits import Edits
+from sn_viz.ui.server.quotas import visitor
+from sn_viz.ui.server.session import SETS
+from sn_viz.ui.tabs import examples_tab
 
 REQUEST = gr.Request(session_hash="someone")
 CHOICES = ["tiny-llava", ["residual"], "best-split", "balanced-accuracy", 15, "majority", "auto", 0.5, 0, ["sav"]]

@@ -11,11 +11,13 @@ import pytest
 from sn_viz.errors import UserError
 from sn_viz.pipeline import find
 from sn_viz.types import LabelledImages
-from sn_viz.ui import api, exit_tab, maps, neurons_tab, page
-from sn_viz.ui.layers import checked_layer, layer_asked, spoken
-from sn_viz.ui.link import Link
-from sn_viz.ui.racing import race
-from sn_viz.ui.session import RUNS
+from sn_viz.ui import api, page
+from sn_viz.ui.components import maps
+from sn_viz.ui.components.layers import checked_layer, layer_asked, spoken
+from sn_viz.ui.components.link import Link
+from sn_viz.ui.components.racing import race
+from sn_viz.ui.server.session import RUNS
+from sn_viz.ui.tabs import exit_tab, neurons_tab
 
 QUESTION = "Is it night?"
 

@@ -11,17 +11,7 @@ from typing import NamedTuple
 from sn_viz.baselines.answers.fold import Word, fold, is_unspaced, words
 from sn_viz.baselines.answers.inflect import languages, same_word
 from sn_viz.baselines.answers.numbers import numbers, value_of
-from sn_viz.baselines.answers.words import (
-    BEFORE,
-    BEHIND,
-    FILLER,
-    GONE,
-    NEGATORS,
-    NOT_NEGATING,
-    SEEN,
-    SEPARATING,
-    UNSURE,
-)
+from sn_viz.baselines.answers.words import BEFORE, BEHIND, FILLER, GONE, NEGATORS, NOT_NEGATING, SEEN, SEPARATING, UNSURE
 
 _BEFORE, _BEHIND, _UNSURE = (tuple(map(fold, group)) for group in (BEFORE, BEHIND, UNSURE))
 _STOP = re.compile(

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from sn_viz.bench.fuzzed import TARGETS, Try, anything, mutated
-from sn_viz.saving import DIGEST_FILE, RUN_FILE, load_run, save_run, summary
+from sn_viz.storage.run_folder import DIGEST_FILE, RUN_FILE, load_run, save_run, summary
 from sn_viz.types import Baseline, Config, Interval, LabelledImages, LayerAccuracy, Neurons, Picture, Run, Stumps, Votes
 
 
@@ -89,7 +89,7 @@ def saved_runs(folder: Path) -> Try:
         run = load_run(folder / "run")
         json.dumps(summary(run), allow_nan=False).encode("utf-8")
         if rng.random() < 0.05:
-            from sn_viz.plots.report import write_report
+            from sn_viz.report.page import write_report
 
             write_report(run, folder / "report.html")
 

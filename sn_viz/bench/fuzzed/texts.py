@@ -9,7 +9,7 @@ import numpy as np
 
 from sn_viz.baselines.answers import parse_answer
 from sn_viz.bench.fuzzed import TARGETS, Try, anything, text
-from sn_viz.choices import checked_layer
+from sn_viz.config import checked_layer
 from sn_viz.errors import UserError
 from sn_viz.sources.text import clean_question, display_name
 
@@ -71,7 +71,7 @@ def questions(folder: Path) -> Try:
 @TARGETS.register("links")
 def links(folder: Path) -> Try:
     """Addresses of the page with parameters of any kind."""
-    from sn_viz.ui.link import Link, read_link, write_link
+    from sn_viz.ui.components.link import Link, read_link, write_link
 
     names = ("pack", "model", "layer", "neuron", "t", "tab", "site", "exit", "view", "__theme")
 
@@ -91,8 +91,10 @@ def links(folder: Path) -> Try:
 def widgets(folder: Path) -> Try:
     """What the browser says the widgets hold, and what endpoints are sent."""
     from sn_viz.bench.fuzzed.runs import small_run
-    from sn_viz.ui import api, arguments, layers, neuron, packs
-    from sn_viz.ui.session import RUNS
+    from sn_viz.ui import api
+    from sn_viz.ui.components import layers, neuron
+    from sn_viz.ui.server import arguments, packs
+    from sn_viz.ui.server.session import RUNS
 
     run = small_run()
     key = RUNS.put(run)

@@ -1,0 +1,222 @@
+"""From one picture to an answer, and how long that takes.
+
+`predict` lets the super neurons of a run label new images, stopping the model early; `full_answers` lets the full model answer;
+`measure_latency` times both in turns. It knows nothing about how the super neurons were found.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sn_viz.activations.extract import batches, neurons_of
+from sn_viz.activations.reader import get_ready, truncated_forward, warm_up
+from sn_viz.baselines.answers import parse_answer
+from sn_viz.baselines.answers.said import written_answers
+from sn_viz.config import checked_layer
+from sn_viz.early_exit.latency import milliseconds_in_turns
+from sn_viz.errors import UserError
+from sn_viz.models.once import model_named
+from sn_viz.progress import silent
+from sn_viz.types import AnswerKey, Config, LabelledImages, Neurons, Picture, Prediction, Progress, Run, Stumps
+from sn_viz.voting.classifier import vote, winners
+
+if TYPE_CHECKING:
+    from sn_viz.models import Vlm
+
+N_TIMED = 8
+"""How many test images latency is measured on."""
+
+
+def predict(
+    run: Run,
+    images: Any,
+    exit_layer: int | None = None,
+    question: str | None = None,
+    vlm: Vlm | None = None,
+    batch_size: int = 1,
+) -> list[Prediction]:
+    """Let the super neurons of a run label new images; the model stops at the exit layer and sees every image once.
+
+    Parameters
+    ----------
+    run : Run
+        A finished or reopened run.
+    images : LabelledImages, or a sequence of paths, PIL images, uint8 arrays (h, w, 3) or Pictures
+        What to label.
+    exit_layer : int, optional
+        From 1, 0 and less in the vision tower; by default the run's own.
+    question : str, optional
+        By default the run's question; needed when the run asked each image something else.
+    vlm : Vlm, optional
+        The model, when it is loaded already.
+    batch_size : int
+        Images a pass. With more than one, an image's milliseconds are its share of the pass, and the last bits of a value depend on
+        what it was computed beside, as they do when activations are read.
+
+    Returns
+    -------
+    list of Prediction
+        In the order of the images.
+
+    Raises
+    ------
+    UserError
+        For a layer that the model lacks, an unreadable image, or a missing question.
+    """
+    chosen = checked_layer(exit_layer, run.neurons.n_layers, run.neurons.n_tower)
+    layer = run.exit_layer if chosen is None else chosen
+    pictures, questions = pictures_and_questions(run, images, question)
+    vlm = vlm or model_named(run.config.model)
+    check_model(run, vlm)
+    get_ready(vlm, run.neurons.site_names)
+    voters, n_classes = run.voters[layer - run.neurons.layers.start], len(run.train.classes)
+    decide = Decision(vlm, run.neurons, voters, layer, n_classes, run.config.weighting, run.train_values.dtype)
+    predictions: dict[int, Prediction] = {}
+    for rows in batches(vlm, pictures, questions, range(len(pictures)), batch_size):
+        start = time.perf_counter()
+        tallies = decide.together([pictures[row] for row in rows], [questions[row] for row in rows])
+        milliseconds = 1000 * (time.perf_counter() - start) / len(rows)
+        for row, tally, winner in zip(rows, tallies, winners(tallies).tolist(), strict=True):
+            first, second = np.sort(tally)[::-1][:2]
+            shares, margin = tuple(map(float, tally)), float(first - second)
+            predictions[row] = Prediction(run.train.classes[winner], winner, layer, milliseconds, shares, margin)
+    return [predictions[row] for row in range(len(pictures))]
+
+
+def model_version(vlm: Vlm) -> dict[str, str]:
+    """Return what a run remembers of its model, so that another one is not taken for it."""
+    return {"model": vlm.key, "numbers": str(vlm.dtype).removeprefix("torch.")}
+
+
+def check_model(run: Run, vlm: Vlm) -> None:
+    """Raise a UserError unless ``vlm`` is the model that the run's super neurons live in.
+
+    Neurons must lie where they lay. Weights and preprocessing must be the same too, which can be told only where the number format
+    is the same.
+    """
+    there, known, now = neurons_of(vlm, run.neurons.site_names), run.versions, model_version(vlm)
+    same = all(np.array_equal(getattr(there, a), getattr(run.neurons, a)) for a in ("site", "layer", "unit"))
+    if same and known.get("numbers") == now["numbers"]:
+        same = known.get("model", "").rpartition("-")[2] == now["model"].rpartition("-")[2]
+    if not same:
+        raise UserError(
+            f"{vlm.name!r} is not the model of this run.",
+            f"Its neurons were found in {run.config.model_name!r}, and model or preprocessing differ from then.",
+            "Name the same model, for example --model FOLDER, or find again.",
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Decision:
+    """From one decoded picture and its question to the vote, stopping the model after ``layer``."""
+
+    vlm: Vlm
+    neurons: Neurons
+    voters: Stumps
+    layer: int
+    n_classes: int
+    weighting: str
+    dtype: np.dtype
+
+    def __call__(self, example: tuple[Picture, str]) -> np.ndarray:
+        """Return the tally, float32 (class,)."""
+        return self.together([example[0]], [example[1]])[0]
+
+    def together(self, pictures: Sequence[Picture], questions: Sequence[str]) -> np.ndarray:
+        """Return the tallies of several pictures, float32 (example, class), from one pass."""
+        inputs = self.vlm.prepare(pictures, questions)
+        values = np.asarray(truncated_forward(self.vlm, inputs, self.layer, self.neurons.site_names))
+        # the same rounding as the activations that the thresholds were fitted on
+        return vote(values.astype(self.dtype), self.voters, self.n_classes, self.weighting)
+
+    def warm_up(self, example: tuple[Picture, str]) -> None:
+        """Run what only first passes over a prompt do, so that whoever measures measures what all later ones take."""
+        warm_up(self.vlm, self.vlm.prepare([example[0]], [example[1]]), self.layer, self.neurons.site_names)
+
+
+def pictures_and_questions(run: Run, images: Any, question: str | None) -> tuple[list[Picture], list[str]]:
+    """Return decoded pictures and what each is asked; see `predict`."""
+    from sn_viz.sources.ingest import as_picture
+    from sn_viz.sources.text import clean_question
+
+    question = clean_question(question) if question else None
+    if isinstance(images, LabelledImages):
+        images = images.ask(question)
+        return list(images.pictures), list(images.questions)
+    asked_of_all = question or run.config.question or run.train.question
+    if not asked_of_all:
+        raise UserError(
+            "There is no question to ask.",
+            "This run asked every image something else.",
+            "Give one, for example --question 'Is there a dog?'.",
+        )
+    pictures = [as_picture(image) for image in images]
+    return pictures, [asked_of_all] * len(pictures)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the full model wrote about one image."""
+
+    text: str
+    milliseconds: float
+    """From decoded image to text, batch 1."""
+
+
+def full_answers(vlm: Vlm, pictures: Sequence[Picture], questions: Sequence[str], key: AnswerKey | None = None) -> list[Answer]:
+    """Let the full model answer each question about its picture, one at a time; with a key, until the answer names a class."""
+    answers = []
+    for picture, question in zip(pictures, questions, strict=True):
+        start = time.perf_counter()
+        text = written_answers(vlm, [picture], [question], key)[0]
+        answers.append(Answer(text, 1000 * (time.perf_counter() - start)))
+    return answers
+
+
+def measure_latency(
+    config: Config,
+    vlm: Vlm,
+    test: LabelledImages,
+    seen: Any,
+    voters: tuple[Stumps, ...],
+    exit_layer: int,
+    progress: Progress = silent,
+    key: AnswerKey | None = None,
+) -> tuple[dict[str, float], np.ndarray]:
+    """Time the full answer, its first token and every exit layer in turns: batch 1, from decoded image to label.
+
+    Returns
+    -------
+    tuple
+        Milliseconds by name ("full_model", "first_token", "early_exit": medians; "early_exit_p95"), and float64 (layer,) medians
+        in the order of the neurons' layers.
+    """
+    examples = list(zip(test.pictures, test.questions, strict=True))[:N_TIMED]
+    exits = [
+        Decision(vlm, seen.neurons, chosen, layer, len(test.classes), config.weighting, seen.values.dtype)
+        for layer, chosen in zip(seen.neurons.layers, voters, strict=True)
+    ]
+
+    def full_model(example: tuple[Picture, str]) -> int:
+        return parse_answer(written_answers(vlm, [example[0]], [example[1]], key)[0], test.classes, example[1], key)
+
+    def first_token(example: tuple[Picture, str]) -> int:
+        return int(vlm.first_token_logits([example[0]], [example[1]])[0].argmax())
+
+    progress(0.0, "Timing the full model against every exit")
+    for decide in exits:
+        decide.warm_up(examples[0])
+    times = milliseconds_in_turns([full_model, first_token, *exits], examples)
+    medians, chosen = np.median(times, axis=0), 2 + exit_layer - seen.neurons.layers.start
+    named = {
+        "full_model": medians[0],
+        "first_token": medians[1],
+        "early_exit": medians[chosen],
+        "early_exit_p95": np.percentile(times[:, chosen], 95),
+    }
+    return {name: float(ms) for name, ms in named.items()}, medians[2:]

@@ -1,0 +1,1 @@
+"""What people read about a run: the verdict, caveats, tables and the page that opens offline."""

@@ -1,0 +1,464 @@
+"""Finds the best threshold of every neuron: the search for super neurons.
+
+Takes values (example, neuron) and integer labels, returns ``Stumps``; or, for meaningless labels, the scores of the best. It knows
+nothing about models, images or layers. The compiled kernels are loaded on the first search; call ``warm_up`` at start to have
+that, and the one compilation a new machine needs, out of the way.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import RLock, Thread, local
+from types import ModuleType
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float32, Int64, Shaped, UInt16
+
+from sn_viz.errors import UserError
+from sn_viz.groups import shuffled_labels
+from sn_viz.search.rules import RULES, Rule
+from sn_viz.types import Stumps
+
+_warming = RLock()
+"""Held while kernels are compiled or loaded."""
+
+METRICS = ("balanced-accuracy", "accuracy", "roc-auc", "f1")
+"""What a stump can be scored by, on one class against the rest."""
+
+MAX_EXAMPLES = 60_000
+"""Counts of pairs must fit 32 bits."""
+SLAB_BYTES = 128 * 2**20
+"""How much of an array on disk is copied into memory at a time."""
+MAPPED_BYTES = 256 * 2**20
+"""How much of a file may be mapped while a slab is copied out of it."""
+STUMP_BYTES = 100
+"""Memory for each stump while it is searched, chosen and kept, measured with 300 classes: what bounds the number of classes."""
+FEW_STUMPS = 10**6
+"""Up to this many are searched without asking how much memory is free."""
+STRIP_VALUES = 2**21
+"""Values a thread works on between two looks at the queue."""
+WORK_BYTES = 2**20
+"""Values a thread has before it as sortable keys: they stay in the second-level cache."""
+
+
+def find_stumps(
+    values: np.ndarray,
+    labels: np.ndarray,
+    rule: str = "best-split",
+    metric: str = "balanced-accuracy",
+    classes: int | Sequence[str] | None = None,
+) -> Stumps:
+    """Return the best stump of every neuron (two classes), or of every neuron and class (more).
+
+    Parameters
+    ----------
+    values : float16 or float32 (example, neuron)
+        May be a read-only memory map: it is then read a slab of neurons at a time. Other float types are searched as float32.
+    labels : int (example,)
+        From 0; -1 (unknown) is refused.
+    rule : str
+        "best-split" tries every cut between two distinct values; "midpoint" and "zero" fix the threshold beforehand.
+    metric : str
+        "balanced-accuracy", "accuracy", "roc-auc" or "f1", of one class against the rest.
+    classes : int or sequence of str, optional
+        How many classes there are, or their names; by default the highest label plus one, and at least two.
+
+    Returns
+    -------
+    Stumps
+        Two classes: one stump per neuron, in the order of the columns, speaking for class 1. More: one per neuron and class,
+        neuron-major. Scores are exact counts, rounded once to float32. ``margin`` is the gap around the threshold as a fraction
+        of the neuron's range.
+
+    Raises
+    ------
+    UserError
+        For unknown rules or metrics, unknown labels, shapes that do not match, fewer than two examples or too many; when so many
+        stumps need more memory than is free.
+
+    Notes
+    -----
+    A value equal to the threshold is on neither side. Equal values are never separated, and minus zero equals zero. With
+    "best-split" the threshold is the midpoint between the two neighbouring distinct values, rounded to float32; where float32
+    has none between them it is the neighbour that is not to be included. Among cuts of equal score the one with the wider gap
+    wins, then the lower cut, then sign +1. For "roc-auc" the area decides score and sign, and the cut is the one of highest
+    balanced accuracy with that sign. Undefined, with score NaN: neurons with a NaN or infinite value, constant neurons, and
+    classes that hold no example or all of them.
+    """
+    values, labels, n_classes = _checked(values, labels, classes)
+    code, chosen = _metric_code(metric), RULES[rule]
+    spoken = np.array([1] if n_classes == 2 else range(n_classes), np.int64)
+    shape = (values.shape[1], len(spoken))
+    _check_memory(*shape)
+    found = np.empty(shape, np.float32), np.empty(shape, np.int8), np.empty(shape, np.float32), np.empty(shape, np.float32)
+    search = _strip_searcher(labels, n_classes, spoken, chosen, code)
+
+    def work(slab: np.ndarray, start: int, stop: int, offset: int) -> None:
+        search(slab, start, stop, *(one[offset + start : offset + stop] for one in found))
+
+    _in_strips(values, work)
+    threshold, sign, score, margin = found
+    return Stumps(
+        neuron=np.repeat(np.arange(shape[0], dtype=np.int64), len(spoken)),
+        class_index=np.tile(spoken.astype(np.int16), shape[0]),
+        threshold=threshold.ravel(),
+        sign=sign.ravel(),
+        score=score.ravel(),
+        margin=margin.ravel(),
+    )
+
+
+def _check_memory(n_neurons: int, n_classes: int) -> None:
+    """Refuse a search whose stumps need more memory than is free: with many classes there is one for each neuron and class."""
+    if n_neurons * n_classes <= FEW_STUMPS:
+        return
+    needed, free = STUMP_BYTES * n_neurons * n_classes, _free_bytes()
+    if needed > free:
+        gib = 2**30
+        raise UserError(
+            "The search needs more memory than is free.",
+            f"{n_neurons} neurons for {n_classes} classes take about {needed / gib:.1f} GiB; {free / gib:.1f} GiB are free.",
+            "Use fewer classes, sites or layers.",
+        )
+
+
+def _free_bytes() -> float:
+    """Return how much memory can be had; infinity where the system does not tell."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return float("inf")
+    found = (line.split() for line in lines if line.startswith("MemAvailable:"))
+    return next((float(words[1]) * 1024 for words in found), float("inf"))
+
+
+def best_scores_under_null(
+    values: np.ndarray,
+    labels: np.ndarray,
+    metric: str = "balanced-accuracy",
+    rule: str = "best-split",
+    n_labellings: int = 100,
+    seed: int = 0,
+    groups: np.ndarray | None = None,
+) -> Float32[np.ndarray, " labelling"]:
+    """Return how well the best neuron does when the labels are shuffled and mean nothing.
+
+    Parameters
+    ----------
+    values : float16 or float32 (example, neuron)
+    labels : int (example,)
+        Shuffled ``n_labellings`` times, so that class sizes stay.
+    metric, rule : str
+        As in ``find_stumps``.
+    n_labellings : int
+    seed : int
+    groups : int (example,), optional
+        From ``sn_viz.groups.group_index``, where examples share a picture or a group: groups exchange their labels as wholes, and
+        class sizes may change; see ``sn_viz.groups.shuffled_labels``.
+
+    Returns
+    -------
+    float32 (labelling,)
+        The highest score over neurons and classes; NaN when no neuron is defined.
+
+    Notes
+    -----
+    Each neuron is sorted once and all labellings are read off together. Fixed-threshold rules are searched once a labelling.
+    """
+    values, labels, n_classes = _checked(values, labels, None)
+    code = _metric_code(metric)
+    rng = np.random.default_rng(seed)
+    labellings = [shuffled_labels(labels, groups, rng) for _ in range(n_labellings)]
+    shuffled = np.stack(labellings, axis=1) if n_labellings else labels[:, :0]
+    if RULES[rule](np.zeros((2, 1), np.float32), np.array([True, False])) is not None:
+        scores = [find_stumps(values, column, rule, metric, n_classes).score for column in shuffled.T]
+        return np.array([np.nan if np.isnan(one).all() else np.nanmax(one) for one in scores], np.float32)
+    spoken = [1] if n_classes == 2 else range(n_classes)
+    per_class = [_null_by_size(values, shuffled == c, code) for c in spoken]
+    with np.errstate(invalid="ignore"):
+        return np.fmax.reduce(per_class).astype(np.float32)
+
+
+def warm_up(dtypes: Sequence[type[np.floating]] = (np.float16, np.float32), fixed: bool = True, apart: bool = False) -> None:
+    """Load the compiled kernels for values of these types, and the fixed rules', compiling what this machine has not yet.
+
+    With ``apart`` a process of its own compiles: the compiler would hold this one's interpreter lock for ten seconds. A search
+    that begins meanwhile waits for it.
+    """
+    with _warming:
+        if apart and sys.executable and not _kernels().kept():
+            names = [np.dtype(dtype).name for dtype in dtypes]
+            code = f"import numpy; from sn_viz.search.stumps import warm_up; warm_up([getattr(numpy, n) for n in {names}], {fixed})"
+            where = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
+            subprocess.run(
+                [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": where}, stdin=subprocess.DEVNULL, check=False
+            )
+        _load_kernels(dtypes, fixed)
+
+
+def warm_up_beside(fixed: bool = True) -> None:
+    """Warm up for float16 in a thread of its own, compiling apart; a process that ends does not wait for it."""
+    Thread(target=warm_up, args=((np.float16,), fixed, True), name="warm-up", daemon=True).start()
+
+
+def _load_kernels(dtypes: Sequence[type[np.floating]], fixed: bool) -> None:
+    for dtype in dtypes:
+        _kernels().search(np.dtype(dtype).itemsize)
+        _kernels().null(np.dtype(dtype).itemsize)
+    if fixed:
+        for kernel in (_fixed_kernels().halves, _fixed_kernels().sums, _fixed_kernels().cuts):
+            kernel()
+
+
+def _checked(
+    values: np.ndarray, labels: np.ndarray, classes: int | Sequence[str] | None
+) -> tuple[Shaped[np.ndarray, "example neuron"], Int64[np.ndarray, " example"], int]:
+    """Return values, int64 labels and the number of classes, or say what is wrong with them: a caller gets a sentence, no shape."""
+    values, labels = values if isinstance(values, np.ndarray) else np.asarray(values), np.asarray(labels)
+    if values.ndim != 2 or labels.shape != values.shape[:1]:
+        raise UserError(
+            "The search cannot start.",
+            f"Values have shape {values.shape} and labels {labels.shape}; (example, neuron) and (example,) are needed.",
+            "Give one label per row of values.",
+        )
+    if not 2 <= len(labels) <= MAX_EXAMPLES:
+        raise UserError(
+            "The search cannot start.",
+            f"There are {len(labels)} examples; 2 to {MAX_EXAMPLES:,} are allowed.",
+            "Label more images." if len(labels) < 2 else "Search a sample of them.",
+        )
+    if not np.issubdtype(labels.dtype, np.integer) or labels.min() < 0:
+        raise UserError(
+            "The search cannot start.",
+            "Some labels are unknown (-1) or not whole numbers from 0.",
+            "Label every image of the probing set, or leave the others out.",
+        )
+    n_classes = max(2, int(labels.max()) + 1)
+    if classes is not None:
+        given = int(classes) if isinstance(classes, int | np.integer) else len(classes)
+        if given < n_classes and given < int(labels.max()) + 1:
+            raise UserError(
+                "The search cannot start.",
+                f"A label is {int(labels.max())}, but there are {given} classes.",
+                "Number the labels from 0 to the number of classes less one.",
+            )
+        n_classes = max(2, given)
+    return values, labels.astype(np.int64), n_classes
+
+
+def _metric_code(metric: str) -> int:
+    """Return the number the kernels know a metric by."""
+    if metric not in METRICS:
+        raise UserError(f"There is no metric called {metric!r}.", f"There are: {', '.join(METRICS)}.", "Choose one of these.")
+    return METRICS.index(metric)
+
+
+def _kernels() -> ModuleType:
+    """Import the module of the compiled kernels, once those who warm up are done."""
+    with _warming:
+        from sn_viz.search.kernels import best_split as search_kernels
+
+    return search_kernels
+
+
+def _fixed_kernels() -> ModuleType:
+    """Import the compiled kernels of the fixed rules, likewise."""
+    with _warming:
+        from sn_viz.search.kernels import fixed as search_fixed
+
+    return search_fixed
+
+
+def _in_strips(values: np.ndarray, work: Callable[[np.ndarray, int, int, int], None]) -> None:
+    """Call ``work(slab, start, stop, first column of the slab)`` on every strip of neurons, on all cores."""
+    _kernels()
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        for slab, offset in _slabs(values):
+            columns = slab.shape[1]
+            width = max(64, STRIP_VALUES // len(slab) // 64 * 64)
+            starts = range(0, columns, width)
+            done = pool.map(lambda start: work(slab, start, min(start + width, columns), offset), starts)  # noqa: B023
+            for _ in done:
+                pass
+
+
+def _slabs(values: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
+    """Yield (float16 or float32 array, first column); arrays on disk are copied piece by piece and their pages given back."""
+    native = values.dtype in (np.float16, np.float32) and values.dtype.isnative
+    mapped = None if values.flags.writeable else getattr(values, "_mmap", None)
+    if native and mapped is None:
+        yield values, 0
+        return
+    dtype = values.dtype if native else np.float32
+    width = max(64, SLAB_BYTES // (np.dtype(dtype).itemsize * len(values)))
+    for start in range(0, values.shape[1], width):
+        slab = np.empty((len(values), min(width, values.shape[1] - start)), dtype)
+        rows = max(1, MAPPED_BYTES // max(1, abs(values.strides[0])))
+        for first in range(0, len(values), rows):
+            with np.errstate(over="ignore"):
+                slab[first : first + rows] = values[first : first + rows, start : start + width]
+            if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
+                mapped.madvise(mmap.MADV_DONTNEED)  # a touched page may bring a megabyte of neighbours with it
+        yield slab, start
+
+
+def _bits(slab: np.ndarray, start: int, stop: int) -> tuple[np.ndarray, int, int]:
+    """Return bit patterns, uint16 or uint32 (example, neuron), and which columns; copies only rows that are not in one piece."""
+    if slab.shape[1] > 1 and slab.strides[1] != slab.itemsize:
+        slab, start, stop = np.ascontiguousarray(slab[:, start:stop]), 0, stop - start
+    return slab.view(np.uint16 if slab.dtype == np.float16 else np.uint32), start, stop
+
+
+class _Plan(NamedTuple):
+    """In which order the kernels take the examples; see ``sn_viz.search.kernels.best_split``."""
+
+    place: Int64[np.ndarray, " example"]
+    """The row each example is loaded into."""
+    rows: int
+    """Rows of a group of lanes."""
+    runs: Int64[np.ndarray, " border"]
+    """Where rows that are sorted apart begin and end; empty when none are."""
+    source: Int64[np.ndarray, " example"]
+    """The rows to merge, in this order: the first of two neighbouring runs falls."""
+    tags: UInt16[np.ndarray, " example"]
+    """What each of them carries along."""
+    ends: Int64[np.ndarray, " run"]
+    """Where each run ends among them."""
+
+    def work_space(self, itemsize: int) -> tuple[np.ndarray, ...]:
+        """Return strip, keys and qualities: rows of integers for as many neurons as there are lanes."""
+        lanes, n = (32, len(self.place)) if itemsize == 2 else (16, len(self.place))
+        groups = min(16, max(1, WORK_BYTES // (self.rows * lanes * itemsize)))
+        narrow, wide = (np.uint16, np.uint32) if itemsize == 2 else (np.uint32, np.uint64)
+        keys = _aligned((n if len(self.ends) else self.rows, 16), wide)
+        return _aligned((groups * self.rows, lanes), narrow), keys, _aligned((n, 16), np.int32)
+
+
+def _in_order(tags: np.ndarray) -> _Plan:
+    """Return the plan that sorts all examples together, each with its tag (example,)."""
+    rows, none = np.arange(len(tags), dtype=np.int64), np.empty(0, np.int64)
+    return _Plan(rows, _whole_blocks(len(tags)), none, rows, tags.astype(np.uint16), none)
+
+
+def _by_class(labels: np.ndarray, n_classes: int) -> _Plan:
+    """Return the plan that sorts each class apart and then merges; with many small classes that does not pay."""
+    counts = np.bincount(labels, minlength=n_classes)
+    runs = np.concatenate([[0], np.cumsum([_whole_blocks(count) for count in counts.tolist()])])
+    if runs[-1] > max(2 * len(labels), 64):
+        return _in_order(labels)
+    place, source = np.empty(len(labels), np.int64), []
+    for c, count in enumerate(counts):
+        rows = np.arange(runs[c], runs[c] + count)
+        place[labels == c] = rows
+        source.append(rows[::-1] if c % 2 == 0 and c + 1 < n_classes else rows)
+    tags = np.repeat(np.arange(n_classes), counts).astype(np.uint16)
+    return _Plan(place, int(runs[-1]), runs, np.concatenate(source), tags, np.cumsum(counts))
+
+
+def _whole_blocks(n: int) -> int:
+    """Return how many rows the sorting kernels need for ``n``: a multiple of 16."""
+    return -(-n // 16) * 16
+
+
+def _aligned(shape: tuple[int, int], dtype: type[np.generic]) -> np.ndarray:
+    """Return an empty array that begins on a cache line, which vector registers load in one piece."""
+    size = shape[0] * shape[1] * np.dtype(dtype).itemsize
+    memory = np.empty(size + 64, np.uint8)
+    first = -memory.ctypes.data % 64
+    return memory[first : first + size].view(dtype).reshape(shape)
+
+
+class _Spaces(local):
+    """Work space of one plan, one per thread and kept until the search is over."""
+
+    def __init__(self, plan: _Plan) -> None:
+        self._plan, self._spaces = plan, dict[int, tuple[np.ndarray, ...]]()
+
+    def get(self, itemsize: int) -> tuple[np.ndarray, ...]:
+        if itemsize not in self._spaces:
+            self._spaces[itemsize] = self._plan.work_space(itemsize)
+        return self._spaces[itemsize]
+
+
+def _strip_searcher(labels: np.ndarray, n_classes: int, spoken: np.ndarray, rule: Rule, code: int) -> Callable[..., None]:
+    """Return search(slab, start, stop, threshold, sign, score, margin), which fills the last four (stop - start, output)."""
+    counts = np.bincount(labels, minlength=n_classes)
+    plan = _by_class(labels, n_classes)
+    spaces = _Spaces(plan)
+
+    def every_cut(slab: np.ndarray, start: int, stop: int, *found: np.ndarray) -> None:
+        columns = _bits(slab, start, stop)
+        _kernels().search(slab.itemsize)(*columns, *plan, counts, spoken, code, *spaces.get(slab.itemsize), *found)
+
+    def fixed_cut(slab: np.ndarray, start: int, stop: int, *found: np.ndarray) -> None:
+        width = max(64, WORK_BYTES // (4 * len(slab)) // 64 * 64)
+        for first in range(start, stop, width):
+            after = min(first + width, stop)
+            fixed_cut_of_block(slab, first, after, *(one[first - start : after - start] for one in found))
+
+    def fixed_cut_of_block(slab: np.ndarray, start: int, stop: int, *found: np.ndarray) -> None:
+        threshold, sign, score, margin = found
+        if METRICS[code] == "roc-auc":
+            every_cut(slab, start, stop, *found)
+        else:
+            sign[:], score[:] = 1, np.nan
+        threshold[:], margin[:] = 0, 0
+        kernels = _fixed_kernels()
+        block = kernels.as_float32(*_bits(slab, start, stop))
+        for output, c in enumerate(spoken):
+            if 0 < counts[c] < len(labels):
+                is_class = labels == c
+                with np.errstate(invalid="ignore", over="ignore"):
+                    cut = rule(block, is_class)
+                assert cut is not None, "a rule gives thresholds always or never"
+                kernels.cuts()(block, is_class, np.ascontiguousarray(cut, np.float32), code, output, *found)
+
+    trial = rule(np.zeros((2, 1), np.float32), np.array([True, False]))
+    return every_cut if trial is None else fixed_cut
+
+
+def _null_by_size(values: np.ndarray, is_class: np.ndarray, code: int) -> np.ndarray:
+    """Return what `_null_of_class` does, for labellings whose classes need not be equally large."""
+    sizes, found = is_class.sum(axis=0), np.full(is_class.shape[1], np.nan)
+    for size in np.unique(sizes):
+        found[sizes == size] = _null_of_class(values, np.ascontiguousarray(is_class[:, sizes == size]), code)
+    return found
+
+
+def _null_of_class(values: np.ndarray, is_class: np.ndarray, code: int) -> np.ndarray:
+    """Return the best score over neurons for each labelling: is_class bool (example, labelling) -> float64 (labelling,)."""
+    n_examples, n_labellings = is_class.shape
+    n_inside = int(is_class[:, 0].sum()) if n_labellings else 0
+    n_outside = n_examples - n_inside
+    if not n_labellings or not n_inside or not n_outside:
+        return np.full(n_labellings, np.nan)
+    name = METRICS[code]
+    ones = is_class.astype(np.int32)
+    weights, below, above = {
+        "balanced-accuracy": (np.where(is_class, n_outside, -n_inside).astype(np.int32), 0, 0),
+        "accuracy": (2 * ones - 1, n_outside, n_inside),
+        "roc-auc": (ones, 0, 0),
+        "f1": (ones, n_inside, 0),
+    }[name]
+    offsets = np.full(n_labellings, below, np.int32), np.full(n_labellings, above, np.int32)
+    plan = _in_order(np.arange(n_examples))
+    spaces, found = _Spaces(plan), []
+
+    def work(slab: np.ndarray, start: int, stop: int, offset: int) -> None:
+        best = np.full(n_labellings, -np.inf)
+        columns = _bits(slab, start, stop)
+        _kernels().null(slab.itemsize)(*columns, *plan, weights, *offsets, code, *spaces.get(slab.itemsize)[:2], best)
+        found.append(best)
+
+    _in_strips(values, work)
+    best = np.max(found, axis=0) if found else np.full(n_labellings, -np.inf)
+    best[best <= -(2**31)] = np.nan
+    scale = {"balanced-accuracy": 2 * n_inside * n_outside, "roc-auc": 2 * n_inside * n_outside, "accuracy": n_examples, "f1": 1}
+    return best / scale[name] + (0.5 if name in ("balanced-accuracy", "roc-auc") else 0.0)

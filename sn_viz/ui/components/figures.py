@@ -1,0 +1,96 @@
+"""Every registered figure on the page: its place, and the text that is drawn there.
+
+Takes a Run or an ``Info`` of ``sn_viz.plots``; returns ``plotly_view.payload`` texts. What there is to draw, and on which tab, is
+said by the plots themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from sn_viz.plots import PLOTS, histogram, ordered, style, units
+from sn_viz.types import Run
+from sn_viz.ui.components.plotly_view import payload, plotly_view
+from sn_viz.ui.server.guard import guarded
+from sn_viz.ui.server.session import RUNS
+
+
+def element_id(name: str) -> str:
+    """Return the id of the element that shows the plot ``name``."""
+    return f"fig-{name}"
+
+
+def place(name: str) -> gr.HTML:
+    """Place the plot ``name`` and its hint where the page is being built."""
+    view = plotly_view(element_id(name))
+    if PLOTS[name].hint:
+        gr.HTML(f'<p class="sn-hint">{escape(PLOTS[name].hint)}</p>')
+    return view
+
+
+def others(tab: str, placed: Iterable[str] = ()) -> list[str]:
+    """Return the plots of ``tab`` that are made of a run alone and are not among those ``placed`` by hand."""
+    return [name for name in ordered(tab) if name not in set(placed) and PLOTS[name].info is not None]
+
+
+def place_all(names: list[str]) -> dict[str, gr.HTML]:
+    """Place the plots ``names`` two side by side, each in a panel of its own."""
+    views = {}
+    with gr.Row(equal_height=True, visible=bool(names)):
+        for name in names:
+            with gr.Column(scale=5, min_width=400, elem_classes="sn-panel"):
+                views[name] = place(name)
+    return views
+
+
+def text(name: str, info: Any, label: str = "") -> str:
+    """Return the plot ``name`` of ``info``; ``label`` says what it shows when its title is too general."""
+    return payload(partial(PLOTS[name].figure, info), label or PLOTS[name].title)
+
+
+def draw(name: str, run: Run) -> str:
+    """Return the plot ``name`` of ``run``; an empty one says so when there is nothing to draw."""
+    plot = PLOTS[name]
+    assert plot.info is not None, name
+    earlier = () if plot.again is None else (PLOTS[plot.again].info(run),)
+    info = plot.info(run, *earlier)
+    if info is None:
+        return payload(partial(style.empty, plot.title, plot.missing), plot.title)
+    return text(name, info)
+
+
+def draw_all(names: Iterable[str], run: Run) -> list[str]:
+    """Return the plots ``names`` of ``run``, in that order."""
+    return [draw(name, run) for name in names]
+
+
+def connect(views: dict[str, gr.HTML], run_key: gr.State) -> None:
+    """Redraw ``views``, plots by name, whenever ``run_key`` names another run."""
+    names = list(views)
+
+    @guarded
+    def show(key: str) -> Any:
+        """Return the plots of a new run."""
+        drawn = draw_all(names, RUNS.get(key)) if key else [gr.skip() for _ in names]
+        return drawn[0] if len(drawn) == 1 else tuple(drawn)
+
+    if names:
+        run_key.change(show, [run_key], list(views.values()), api_visibility="private", show_progress="hidden")
+
+
+def draw_units(run: Run, layer: int, site: str) -> str:
+    """Return the top units inside one block."""
+    return text("units", units.info(run, layer, site), f"Top units of layer {run.neurons.layer_name(layer)}, {site}")
+
+
+def draw_histogram(run: Run, neuron: int, threshold: float | None = None) -> str:
+    """Return one neuron's activations by class; ``threshold`` replaces the found one."""
+    info = histogram.info(run, neuron)
+    if threshold is not None:
+        info = info._replace(threshold=threshold)
+    return text("histogram", info, f"Activations of neuron {run.neurons.name(neuron)} by class")

@@ -1,0 +1,327 @@
+"""The run panel: the question, the model, the choices, and the two buttons that start and stop a run.
+
+Takes widget values; streams progress and ends with the key of a finished run. It knows nothing about figures.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import gradio as gr
+
+from sn_viz.activations.sites import SITES, TOWER_SITES
+from sn_viz.baselines import BASELINES
+from sn_viz.models.catalog import CATALOG
+from sn_viz.pipeline import find
+from sn_viz.plots.reference import method_name
+from sn_viz.search.rules import RULES
+from sn_viz.search.stumps import METRICS
+from sn_viz.types import LabelledImages, Progress
+from sn_viz.ui.components import answer_row, edits, stale, views
+from sn_viz.ui.components.answer_row import Guess
+from sn_viz.ui.components.edits import Edits
+from sn_viz.ui.components.stale import Setup
+from sn_viz.ui.server import packs
+from sn_viz.ui.server.arguments import MAX_QUESTION, Arguments, checked
+from sn_viz.ui.server.guard import guarded, message
+from sn_viz.ui.server.jobs import STOPS, Done, Step, steps
+from sn_viz.ui.server.quotas import READING, visitor
+from sn_viz.ui.server.session import RUNS
+from sn_viz.ui.tabs import examples_tab
+from sn_viz.ui.tabs.examples_tab import MAX_CLASSES, Where
+from sn_viz.voting.classifier import WEIGHTINGS
+
+N_CHOICES = 10
+"""Widgets of ``Panel.choices``."""
+TOWER_HINT = "Tower sites lie in the vision tower, before the language model: fastest, but they never know the question."
+IDLE = views.status("Choose examples, ask, and find.", tone="idle")
+
+
+class Panel(NamedTuple):
+    """The widgets of the panel; ``choices`` in the order of ``arguments.checked``."""
+
+    question: gr.Textbox
+    choices: list[Any]
+    find: gr.Button
+    cancel: gr.Button
+    status: gr.HTML
+
+
+def models_here(default: str) -> dict[str, str]:
+    """Return the models that can be loaded here, the default first: name -> name or folder; folders stay on the server."""
+    known = {row.name: row.name for row in CATALOG if row.available or row.name == default}
+    first = default if default in known else Path(default).name
+    return {first: default, **{name: source for name, source in known.items() if name != first}}
+
+
+def _described(registry: Any) -> list[tuple[str, str]]:
+    return [(name.replace("-", " "), name) for name in registry.names()]
+
+
+def layout(models: dict[str, str], question: str) -> Panel:
+    """Place the widgets."""
+    text = gr.Textbox(
+        question,
+        label="Question",
+        placeholder="Is there a dog in the picture?",
+        lines=2,
+        max_length=MAX_QUESTION,
+        elem_id="question",
+    )
+    with gr.Row(elem_classes="sn-tight"):
+        find_button = gr.Button("Find super neurons", variant="primary", elem_id="btn-find", scale=3, min_width=170)
+        cancel = gr.Button("Cancel", elem_id="btn-cancel", interactive=False, scale=1, min_width=90)
+    status = views.status_view("status", IDLE)
+    model = gr.Dropdown(list(models), value=next(iter(models)), label="Model", elem_id="model")
+    with gr.Accordion("Advanced", open=False, elem_id="advanced"):
+        sites = gr.CheckboxGroup(
+            [*_described(SITES), *_described(TOWER_SITES)],
+            value=SITES.usual(),
+            label="Sites: which activations are searched",
+            info=TOWER_HINT,
+            elem_id="sites",
+        )
+        rule = gr.Dropdown(_described(RULES), value="best-split", label="Threshold rule", elem_id="rule")
+        metric = gr.Dropdown(
+            [(name.replace("-", " "), name) for name in METRICS], value="balanced-accuracy", label="Score", elem_id="metric"
+        )
+        voters = gr.Slider(1, 101, value=15, step=2, label="Super neurons that vote", elem_id="voters", buttons=[])
+        weighting = gr.Radio(
+            [(name.replace("-", " "), name) for name in WEIGHTINGS], value="majority", label="Vote", elem_id="weighting"
+        )
+        exit_layer = gr.Textbox(
+            "auto", label="Exit layer: auto, 3, or V4 in the tower", max_length=20, max_lines=1, elem_id="exit-choice"
+        )
+        test_size = gr.Slider(
+            0.2,
+            0.8,
+            value=0.5,
+            step=0.1,
+            label="Share of your images kept for testing",
+            elem_id="test-size",
+            buttons=[],
+        )
+        seed = gr.Number(0, label="Seed", precision=0, minimum=0, elem_id="seed")
+        compare = gr.CheckboxGroup(
+            [(method_name(name) + ("" if name in BASELINES.usual() else " (slow: trains)"), name) for name in BASELINES.names()],
+            value=BASELINES.usual(),
+            label="Compare with",
+            elem_id="compare-with",
+        )
+    choices = [model, sites, rule, metric, voters, weighting, exit_layer, test_size, seed, compare]
+    return Panel(text, choices, find_button, cancel, status)
+
+
+class Asked(NamedTuple):
+    """The values of ``setup_widgets``: what would be run."""
+
+    made: Edits
+    question: str
+    choices: tuple[Any, ...]
+    guess: Guess
+    """What the answer fields were filled in with."""
+    written: tuple[str, ...]
+    """What stands in them."""
+    where: Where
+
+    @classmethod
+    def of(cls, values: Sequence[Any]) -> Asked:
+        """Return what the values say."""
+        made, question, *rest = values
+        choices, (guess, *rest) = rest[:N_CHOICES], rest[N_CHOICES:]
+        return cls(made, question, tuple(choices), guess, tuple(rest[:MAX_CLASSES]), Where.of(rest[MAX_CLASSES:]))
+
+    @property
+    def answers(self) -> tuple[tuple[str, str], ...]:
+        """(class, answer) of the fields that the user has written in."""
+        return answer_row.given(self.guess.classes, self.guess, self.written)
+
+    def setup(self) -> Setup:
+        """Return the set-up, to be compared with another."""
+        return stale.setup_of(self.made, self.question, self.choices, self.answers, self.where)
+
+
+def setup_widgets(
+    panel: Panel, tab: examples_tab.Examples, states: Any, n_classes: gr.State, answers: list[gr.Textbox]
+) -> list[Any]:
+    """Return the widgets whose values say what would be run, in the order of ``Asked.of``."""
+    where = examples_tab.inputs(tab, states.source, states.pack, n_classes)
+    return [states.edits, panel.question, *panel.choices, states.guess, *answers, *where]
+
+
+def setup_in(*values: Any) -> Setup:
+    """Return the set-up that the values of ``setup_widgets`` say."""
+    return Asked.of(values).setup()
+
+
+def mark(shown: Setup | None, *values: Any) -> dict[str, str]:
+    """Return the mark of old results: what has changed since the shown run."""
+    return stale.told(shown, setup_in(*values))
+
+
+def connect_marks(
+    panel: Panel,
+    tab: examples_tab.Examples,
+    states: Any,
+    n_classes: gr.State,
+    mark_view: gr.HTML,
+    changed: list[Any],
+    answers: list[gr.Textbox],
+) -> None:
+    """Mark old results whenever question, choices, answers, examples or what was changed in them differ from the shown run's."""
+    quick: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": False, "trigger_mode": "always_last"}
+    asked = [states.setup, *setup_widgets(panel, tab, states, n_classes, answers)]
+    written = [box.change for box in answers]
+    kept = states.edits.change, states.guess.change
+    for trigger in (panel.question.change, *(choice.change for choice in panel.choices), *kept, *written, *changed):
+        trigger(mark, asked, mark_view, **quick)
+
+
+def own_questions(request: gr.Request, question: str, asked_by: str, *where: Any) -> tuple:
+    """Let the questions of a newly read file win over one left in the box, once, and say so.
+
+    Returns the question, the key of the file whose questions were taken, and the status.
+    """
+    place = Where.of(where)
+    images = examples_tab.SETS.find(f"{visitor(request)}|{place.key}") if place.source == "file" else None
+    if images is None or place.key == asked_by:
+        return (gr.skip(),) * 3
+    if not _asks(images):
+        return gr.skip(), place.key, gr.skip()
+    return images.question, place.key, views.status(*_put_aside(images, question), tone="idle")
+
+
+def _asks(images: LabelledImages) -> bool:
+    return any(text.strip() for text in images.questions)
+
+
+def _put_aside(images: LabelledImages, question: str) -> tuple[str, str]:
+    """Return what a file asks, and that the question in the box was put aside for it."""
+    left, now = " ".join((question or "").split()), images.question
+    said = f"The file asks: {now}" if now else f"The file brings {len(set(images.questions) - {''}):,} questions of its own."
+    return said, f"The question left in the box, “{left}”, was put aside." if left and left != now else ""
+
+
+def connect(
+    panel: Panel,
+    tab: examples_tab.Examples,
+    states: Any,
+    n_classes: gr.State,
+    models: dict[str, str],
+    answers: list[gr.Textbox],
+    mark_view: gr.HTML,
+) -> None:
+    """Wire Find and Cancel; a finished run's key goes into ``states.run``."""
+    private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+    buttons = [panel.find, panel.cancel]
+    started = panel.find.click(begin, None, [states.job, panel.status, *buttons], queue=False, **private)
+    widgets = setup_widgets(panel, tab, states, n_classes, answers)
+    started.then(
+        _bound(models),
+        [states.job, states.asked_by, *widgets],
+        [panel.status, states.run, states.shown_pack, states.shown_model, *buttons, states.setup, panel.question, states.asked_by],
+        concurrency_limit=None,
+        **private,
+    ).then(mark, [states.setup, *widgets], mark_view, queue=False, **private)
+    panel.cancel.click(cancel, states.job, panel.status, queue=False, **private)
+
+
+def _bound(models: dict[str, str]) -> Any:
+    @guarded
+    def run(request: gr.Request, *values: Any) -> Iterator[tuple]:
+        """Run and report; a finished run comes with the set-up it was made of."""
+        yield from stream(models, visitor(request), *values)
+
+    return run
+
+
+def begin() -> tuple:
+    """Return a new job key, and the buttons of a running job."""
+    return STOPS.new(), views.status("Queued", tone="busy", fraction=0.0), gr.Button(interactive=False), gr.Button(interactive=True)
+
+
+def cancel(job: str) -> dict:
+    """Ask the job to stop; it does within a batch."""
+    STOPS.stop(job)
+    return views.status("Stopping", "after this batch", tone="busy")
+
+
+def stream(models: dict[str, str], owner: str, job: str, asked_by: str, *values: Any) -> Iterator[tuple]:
+    """Run what the widgets say.
+
+    Yields (status, run key, pack, model, find button, cancel button, set-up, question, key of the file whose questions were taken).
+    """
+    keep, leave = (gr.skip(),) * 8, (gr.skip(),) * 2
+    try:
+        asked = Asked.of(values)
+        arguments = checked(models, asked.question, *asked.choices)
+        stop = STOPS.flag(job)
+        for step in _read(asked.where, owner, stop):
+            yield views.status(step.text, f"{step.seconds:.0f} s", step.fraction, "busy"), *keep
+        images = examples_tab.loaded(asked.where, owner)
+        if (
+            asked.where.source == "file" and asked.where.key != asked_by and _asks(images)
+        ):  # Find came before its questions were seen
+            yield (
+                views.status(*_put_aside(images, asked.question), tone="busy"),
+                *keep[:6],
+                images.question,
+                asked.where.key,
+            )
+            asked = asked._replace(question=images.question)
+            arguments = checked(models, asked.question, *asked.choices)
+        if asked.guess.classes != images.classes:  # the fields still speak of another set
+            asked = asked._replace(guess=Guess())
+        for step in steps(_work(asked, arguments, owner), stop, owner):
+            if isinstance(step, Done):
+                shown = asked.where.pack if step.value.startswith(packs.KEY) else None
+                done = views.status("Done", f"in {step.seconds:.1f} s", tone="done")
+                yield done, step.value, shown, asked.choices[0], *_idle_buttons(), asked.setup(), *leave
+            else:
+                yield views.status(step.text, f"{step.seconds:.0f} s", step.fraction, "busy"), *keep
+    except Exception as error:  # put into words on the page; faults of ours are logged by ``message``
+        yield views.status(message(error), tone="error"), *keep[:3], *_idle_buttons(), gr.skip(), *leave
+
+
+def _idle_buttons() -> tuple[gr.Button, gr.Button]:
+    return gr.Button(interactive=True), gr.Button(interactive=False)
+
+
+def _read(where: Where, owner: str, stop: threading.Event) -> Iterator[Step]:
+    """Read the images before the model's turn, which then finds them at hand: large files hold up nobody's run."""
+    if where.source != "pack" and examples_tab.at_hand(where, owner) is None:
+        for step in steps(examples_tab.reading(where, owner), stop, owner, desk=READING):
+            if isinstance(step, Step):
+                yield step
+
+
+def told_of_question(images: LabelledImages, question: str | None) -> LabelledImages:
+    """Return the images with a note when ``question`` is asked instead of what they came with."""
+    own = {text for text in images.questions if text.strip()} - {question}
+    if question is None or not own:
+        return images
+    what = "the question" if len(own) == 1 else f"the {len(own):,} questions"
+    return replace(images, notes=(*images.notes, f"“{question}” was asked of every image instead of {what} that came with them."))
+
+
+def _work(asked: Asked, arguments: Arguments, owner: str) -> Any:
+    where, chosen = asked.where, replace(arguments, answers=asked.answers)
+
+    def work(progress: Progress) -> str:
+        """Return the key of the finished run."""
+        made_here = asked.made.belonging_to(where.name)
+        if where.source == "pack" and not made_here.made:
+            name = packs.checked(where.pack)
+            return packs.run_pack(name, packs.with_own_question(name, chosen), progress)
+        progress(0.0, "Reading your images")
+        found = examples_tab.loaded(where, owner)
+        images = edits.apply(told_of_question(found, arguments.question), made_here).ask(arguments.question)
+        examples_tab.check_asked(images)
+        test = packs.held_out(where.pack).ask(arguments.question) if where.source == "pack" else None
+        return RUNS.put(find(images, test=test, progress=progress, **chosen.keywords()), owner=owner)
+
+    return work

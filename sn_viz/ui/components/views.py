@@ -1,0 +1,136 @@
+"""Small views of our own: picture grids, cards, the status line and facts.
+
+Each is ``gr.HTML`` with a fixed template; the page's script fills it through ``textContent``, so no text from a user is ever
+read as HTML. Takes plain values; knows nothing about runs.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import gradio as gr
+
+from sn_viz.errors import UserError
+from sn_viz.report.thumbnails import data_url
+from sn_viz.types import Picture
+from sn_viz.ui.components.plotly_view import when_ready
+from sn_viz.voting.verdict import Verdict
+
+THUMBNAIL_PIXELS = 112
+MAX_TILES = 40
+
+
+def pictures_view(elem_id: str, empty: str = "", **more: Any) -> gr.HTML:
+    """Return a grid of pictures; ``.pick`` tells which (``tile_of``)."""
+    return _view(
+        elem_id, "sn-pictures", "snViz.pictures(element, props, watch, (which) => trigger('pick', which))", {"empty": empty}, **more
+    )
+
+
+def cards_view(elem_id: str, **more: Any) -> gr.HTML:
+    """Return a row of cards; ``.pick`` tells the name of the chosen one (``card_of``)."""
+    return _view(elem_id, "sn-cards", "snViz.cards(element, props, watch, (which) => trigger('pick', which))", None, **more)
+
+
+def status_view(elem_id: str, value: dict[str, Any] | None = None, **more: Any) -> gr.HTML:
+    """Return the status line."""
+    return _view(elem_id, "sn-status", "snViz.status(element, props, watch)", value, **more)
+
+
+def facts_view(elem_id: str, value: dict[str, Any] | None = None, **more: Any) -> gr.HTML:
+    """Return a row of figures in words."""
+    return _view(elem_id, "sn-facts", "snViz.facts(element, props, watch)", value, **more)
+
+
+def _view(elem_id: str, css_class: str, start: str, value: Any, **more: Any) -> gr.HTML:
+    return gr.HTML(
+        value,
+        elem_id=elem_id,
+        html_template=f'<div class="{css_class}"></div>',
+        js_on_load=when_ready(start),
+        apply_default_css=False,
+        **more,
+    )
+
+
+def status(text: str, detail: str = "", fraction: float | None = None, tone: str = "idle") -> dict[str, Any]:
+    """Return the status line's value; ``tone`` is idle, busy, done or error."""
+    return {"text": text, "detail": detail, "fraction": fraction, "tone": tone}
+
+
+def fact(label: str, value: str, note: str = "", tone: str = "none") -> dict[str, str]:
+    """Return one figure in words for ``facts_view``."""
+    return {"label": label, "value": value, "note": note, "tone": tone}
+
+
+def verdict_mark(found: Verdict) -> dict[str, str]:
+    """Return a verdict for ``facts_view``, which shows it in words and colour above the figures."""
+    return {"kind": found.kind, "text": found.sentence}
+
+
+def tile(picture: Picture, caption: str, mark: str = "none", badge: str = "") -> dict[str, str]:
+    """Return one picture of a grid; ``mark`` is none, right or wrong."""
+    return {"src": thumbnail(picture), "caption": caption[:160], "mark": mark, "badge": badge}
+
+
+def group(
+    title: str, items: Iterable[dict[str, str]], note: str = "", colour: tuple[str, str] | None = None, more: int = 0
+) -> dict[str, Any]:
+    """Return one titled group of tiles; ``colour`` is that of its class on a light and on a dark page."""
+    return {"title": title, "note": note, "colour": colour, "items": list(items), "more": more}
+
+
+class Thumbnails:
+    """Small data URLs by content name; a bounded number, the oldest leave first."""
+
+    def __init__(self, capacity: int = 6000) -> None:
+        self.capacity = capacity
+        self._urls: OrderedDict[tuple[str, int], str] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, picture: Picture, pixels: int) -> str:
+        """Return ``picture`` at most ``pixels`` wide and high, encoded afresh from its decoded pixels."""
+        key = (picture.sha256, pixels)
+        with self._lock:
+            if key in self._urls:
+                return self._urls[key]
+        url = data_url(picture.pixels, pixels, "WEBP", enlarge=True)
+        with self._lock:
+            self._urls[key] = url
+            while len(self._urls) > self.capacity:
+                self._urls.popitem(last=False)
+        return url
+
+
+_thumbnails = Thumbnails()
+
+
+def thumbnail(picture: Picture, pixels: int = THUMBNAIL_PIXELS) -> str:
+    """Return ``picture`` as a small data URL; its own bytes are never passed on."""
+    return _thumbnails.get(picture, pixels)
+
+
+def tile_of(event: gr.EventData, groups: Sequence[Sequence[Any]]) -> Any:
+    """Return the entry of ``groups`` whose tile was clicked.
+
+    Raises
+    ------
+    UserError
+        When the browser named a tile that does not exist.
+    """
+    data = event._data if isinstance(event._data, dict) else {}
+    g, i = data.get("group"), data.get("item")
+    if isinstance(g, int) and isinstance(i, int) and 0 <= g < len(groups) and 0 <= i < len(groups[g]):
+        return groups[g][i]
+    raise UserError("This picture is not in the list.", "The page is older than the result.", "Reload the page.")
+
+
+def card_of(event: gr.EventData, names: Sequence[str]) -> str:
+    """Return the name of the clicked card, one of ``names``."""
+    data = event._data if isinstance(event._data, dict) else {}
+    if data.get("name") in names:
+        return data["name"]
+    raise UserError("This choice does not exist.", f"There are: {', '.join(names)}.", "Choose one of these.")

@@ -1,0 +1,224 @@
+"""The one place that serves the page, with every safety flag set.
+
+Takes a Gradio page; returns when the server stops. It knows nothing about what is on the page.
+"""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import html
+import os
+import re
+import socket
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import plotly
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from sn_viz.errors import UserError
+from sn_viz.paths import ASSETS
+from sn_viz.search.stumps import warm_up_beside
+from sn_viz.ui.components.theme import theme
+from sn_viz.ui.server.hosts import OwnHosts, Served, board_address, served
+from sn_viz.ui.server.quotas import limits
+from sn_viz.ui.server.requests import OnlyChecked, SafeRequests
+
+MAX_FILE_BYTES = 64 * 2**20
+QUEUE_SIZE = 400
+"""Events of the page that may wait in Gradio's own queue; the queue for the model is much shorter and in ``share``."""
+TEMPORARY_FILES_SECONDS = 3600
+"""Uploads that Gradio keeps on disk are deleted when this old."""
+
+
+def head(root: str = "") -> str:
+    """Return what stands in the page's head; ``root`` is the path under which a proxy serves the app, "" for none.
+
+    Without a root the addresses are relative, so that proxies that nobody told us about work too.
+    """
+    base = f"{html.escape(root, quote=True)}/" if root else ""
+    return (
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<script defer src="{base}sn-viz/plotly.js?v={plotly.__version__}"></script>'
+        f'<script defer src="{base}sn-viz/page.js"></script>'
+        f'<link rel="stylesheet" href="{base}sn-viz/style.css">'
+    )
+
+
+def checked_root(root_path: str | None) -> str:
+    """Return the path under which a proxy serves the app, without a slash at its end; GRADIO_ROOT_PATH when None.
+
+    Raises
+    ------
+    UserError
+        When it neither begins with a slash nor is a web address.
+    """
+    given = os.environ.get("GRADIO_ROOT_PATH", "") if root_path is None else root_path
+    root = given.strip().rstrip("/")
+    if root and (not re.fullmatch(r"(https?://[^/\s]+)?(/[A-Za-z0-9._~%@:+-]+)*", root)):
+        cause = f"{given[:60]!r} is neither a path such as /super-neurons nor a web address."
+        raise UserError("The root path was not understood.", cause, "Set --root-path or GRADIO_ROOT_PATH to one of these.")
+    return root
+
+
+@functools.cache
+def _compressed(path: Path) -> bytes:
+    return gzip.compress(path.read_bytes(), compresslevel=6)
+
+
+def _file(path: Path, media_type: str, seconds: int) -> Any:
+    async def serve(request: Request) -> Response:
+        headers = {"cache-control": f"public, max-age={seconds}", "vary": "accept-encoding"}
+        if "gzip" not in request.headers.get("accept-encoding", ""):
+            return Response(path.read_bytes(), media_type=media_type, headers=headers)
+        return Response(_compressed(path), media_type=media_type, headers={**headers, "content-encoding": "gzip"})
+
+    return serve
+
+
+def routes() -> list[Route]:
+    """Return the scripts and the style sheet of the page, served from this machine.
+
+    The style sheet is not given to Gradio, which rewrites the selectors of what it is given.
+    """
+    plotly_js = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+    return [
+        Route("/sn-viz/plotly.js", _file(plotly_js, "text/javascript", 30 * 86400)),
+        Route("/sn-viz/page.js", _file(ASSETS / "page.js", "text/javascript", 300)),
+        Route("/sn-viz/style.css", _file(ASSETS / "style.css", "text/css", 300)),
+    ]
+
+
+def guards(page: gr.Blocks | None, own: Served) -> Callable[[Any], AbstractAsyncContextManager[None]]:
+    """Return the lifespan of the app that puts hosts and requests under guard, outside Gradio's own middleware too.
+
+    Middleware given to Gradio stands inside the one it adds itself, which answers some requests alone.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: Any) -> AsyncIterator[None]:
+        app.middleware_stack = OwnHosts(SafeRequests(app.middleware_stack, page), own)
+        yield
+
+    return lifespan
+
+
+def launch_flags(
+    port: int | None = None, root_path: str | None = None, own: Served | None = None, page: gr.Blocks | None = None
+) -> dict[str, Any]:
+    """Return every argument given to Gradio's ``launch``; a test holds them in place.
+
+    Parameters
+    ----------
+    port : int, optional
+        TCP port; Gradio chooses a free one from 7860 when None.
+    root_path : str, optional
+        Path (or whole address) under which a proxy serves the app; by default GRADIO_ROOT_PATH, else none.
+    own : Served, optional
+        Where to listen and under which names to answer; by default what the environment says.
+    page : gradio.Blocks, optional
+        Whose functions may be called.
+    """
+    root = checked_root(root_path)
+    own = own or served()
+    return {
+        "server_name": f"[{own.listen}]" if ":" in own.listen else own.listen,
+        "server_port": port,
+        "share": False,
+        "show_error": False,
+        "allowed_paths": [],
+        "max_file_size": MAX_FILE_BYTES,
+        "ssr_mode": False,
+        "enable_monitoring": False,
+        "run_history": False,
+        "strict_cors": True,
+        "state_session_capacity": 500,
+        "max_threads": limits().queue + 40,
+        "footer_links": ["api"],
+        "pwa": False,
+        "mcp_server": False,
+        "theme": theme(),
+        "root_path": root,
+        "head": head(root),
+        "app_kwargs": {
+            "middleware": [Middleware(OnlyChecked)],
+            "lifespan": guards(page, own),
+            "routes": routes(),
+            "docs_url": None,
+            "redoc_url": None,
+        },
+    }
+
+
+def launch(
+    page: gr.Blocks,
+    port: int | None = None,
+    root_path: str | None = None,
+    host: str | None = None,
+    host_names: Iterable[str] = (),
+    behind_proxy: bool = False,
+    **more: Any,
+) -> Any:
+    """Serve ``page``; returns what Gradio's ``launch`` returns.
+
+    The search is compiled beside it, so that on a new machine no click waits for a compiler.
+
+    Parameters
+    ----------
+    page : gradio.Blocks
+        The built page.
+    port : int, optional
+        TCP port; a free one when None.
+    root_path : str, optional
+        See `launch_flags`.
+    host, host_names, behind_proxy
+        See `hosts.served`.
+    **more
+        ``prevent_thread_lock``, ``quiet`` and ``inbrowser`` only.
+    """
+    unknown = set(more) - {"prevent_thread_lock", "quiet", "inbrowser"}
+    assert not unknown, unknown
+    own = served(host, host_names, behind_proxy)
+    on_space = bool(os.environ.get("SPACE_ID"))
+    port = _free_port() if port is None and own.addresses and not on_space else port
+    flags = launch_flags(port, root_path, own, page)
+    warm_up_beside()
+    page.queue(max_size=QUEUE_SIZE, default_concurrency_limit=8, api_open=False)
+    if own.addresses and not on_space:
+        print(f"Write on the board: {board_address(own.listen, flags['server_port'])}", flush=True)
+    return page.launch(**flags, **more)
+
+
+def _free_port() -> int:
+    """Return a free port, from 7860 as Gradio does, so that it can be told before the server starts."""
+    for port in range(7860, 7960):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("", port))
+            except OSError:
+                continue
+            return port
+    raise UserError("The server was not started.", "The ports 7860 to 7959 are all taken.", "Name another with --port.")
+
+
+def port_of_environment() -> int | None:
+    """Return the port that SN_VIZ_PORT names; None when it names none.
+
+    Raises
+    ------
+    UserError
+        When it is no port.
+    """
+    text = os.environ.get("SN_VIZ_PORT", "").strip()
+    if not text or text == "0":
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= 65535):
+        raise UserError(f"SN_VIZ_PORT is {text[:20]!r}.", "A port is a number from 1 to 65535.", "Set it to 7860.")
+    return int(text)

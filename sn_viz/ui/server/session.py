@@ -1,0 +1,102 @@
+"""What the server remembers for its visitors: keys in the page, values here, bounded.
+
+Takes and returns any value under an unguessable key, oldest out first. A key is all a page keeps, so a forged, mistyped or
+expired one reads nothing. It knows nothing about figures or models.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from sn_viz.errors import UserError
+from sn_viz.types import LabelledImages, Run
+from sn_viz.ui.server.quotas import limits
+
+T = TypeVar("T")
+
+
+class Shelf(Generic[T]):
+    """A bounded, thread-safe place for values; the least recently used leaves first.
+
+    Parameters
+    ----------
+    kind : str
+        What is kept, for messages: "result".
+    max_bytes : int
+        Budget for everything together; one value alone may exceed it and is then kept alone.
+    size_of : callable
+        Bytes of one value.
+    most_each : callable
+        Returns how many values of one owner are kept.
+    """
+
+    def __init__(
+        self, kind: str, max_bytes: int, size_of: Callable[[T], int], most_each: Callable[[], int] = lambda: 10**9
+    ) -> None:
+        self.kind, self.max_bytes, self.size_of, self.most_each = kind, max_bytes, size_of, most_each
+        self._values: OrderedDict[str, tuple[T, int, str | None]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def put(self, value: T, key: str | None = None, owner: str | None = None) -> str:
+        """File ``value`` and return its key: ``key`` when given, else a new one nobody can guess.
+
+        A value of an ``owner`` takes the place of that owner's least recently used one when there are too many.
+        """
+        key = key or secrets.token_urlsafe(16)
+        with self._lock:
+            self._values.pop(key, None)
+            self._values[key] = (value, self.size_of(value), owner)
+            mine = [name for name, (_, _, whose) in self._values.items() if owner is not None and whose == owner]
+            for name in mine[: -self.most_each()]:
+                self._values.pop(name)
+            while len(self._values) > 1 and sum(size for _, size, _ in self._values.values()) > self.max_bytes:
+                self._values.popitem(last=False)
+        return key
+
+    def find(self, key: object) -> T | None:
+        """Return the value under ``key``, or None."""
+        with self._lock:
+            if not isinstance(key, str) or key not in self._values:
+                return None
+            self._values.move_to_end(key)
+            return self._values[key][0]
+
+    def get(self, key: object) -> T:
+        """Return the value under ``key``.
+
+        Raises
+        ------
+        UserError
+            When there is none (never was, or it made room for newer ones).
+        """
+        value = self.find(key)
+        if value is None:
+            raise UserError(
+                f"This {self.kind} is no longer here.",
+                "The server keeps a limited number and was asked for newer ones, or it was restarted.",
+                "Press Find super neurons to run it again; what was computed is cached, so it is quick.",
+            )
+        return value
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
+def size_of_images(images: LabelledImages) -> int:
+    """Return the bytes of the pixels."""
+    return sum(picture.pixels.nbytes for picture in images.pictures)
+
+
+def size_of_run(run: Run) -> int:
+    """Return the bytes of the large arrays of ``run``."""
+    stumps = 18 * len(run.stumps)
+    return run.train_values.nbytes + run.test_values.nbytes + stumps + size_of_images(run.train) + size_of_images(run.test)
+
+
+RUNS: Shelf[Run] = Shelf("result", 1500 * 2**20, size_of_run, lambda: limits().runs)
+SETS: Shelf[LabelledImages] = Shelf("set of images", 1000 * 2**20, size_of_images, lambda: 3)
+"""By what they were loaded from: a set is decoded once to be shown, edited and run."""

@@ -1,0 +1,331 @@
+"""The Examples tab: where labelled images come from.
+
+Takes clicks and uploads; returns the images as ``sources`` reads them. Every uploaded byte goes through ``sources`` and nowhere
+else. What is changed by hand afterwards is in ``edit_panel``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import gradio as gr
+import numpy as np
+
+from sn_viz.errors import UserError
+from sn_viz.groups import group_index, n_groups
+from sn_viz.sources import load_images
+from sn_viz.sources.budget import DEFAULT, Budget
+from sn_viz.sources.classes import TEST, TRAIN
+from sn_viz.sources.pack import load_pack
+from sn_viz.sources.text import label_key, listed, quoted
+from sn_viz.types import LabelledImages, Progress
+from sn_viz.ui.components import views
+from sn_viz.ui.server import packs
+from sn_viz.ui.server.guard import guarded
+from sn_viz.ui.server.jobs import Latest, run_job
+from sn_viz.ui.server.quotas import READING, UPLOADS
+from sn_viz.ui.server.session import SETS
+from sn_viz.ui.server.uploads import UploadedFile, UploadedGallery
+
+MAX_CLASSES, FEWEST_CLASSES = 6, 2
+NAMES = ("yes", "no", "class 3", "class 4", "class 5", "class 6")
+WEBCAM_FILE = "webcam_upload."
+"""How Gradio's gallery calls a picture of the webcam."""
+RECORDING, RECORDED_AGAIN = "webcam recording of ", "second webcam recording of "
+"""Begin the names of the groups that the webcam's pictures of a class are: one a recording."""
+PREVIEWS = Latest()
+PRIVACY = "Your images stay on this server; nothing is sent anywhere."
+
+
+class Examples(NamedTuple):
+    """The widgets of the tab."""
+
+    cards: gr.HTML
+    tabs: gr.Tabs
+    pack_tab: gr.Tab
+    own_tab: gr.Tab
+    file_tab: gr.Tab
+    names: list[gr.Textbox]
+    galleries: list[gr.Gallery]
+    again: list[gr.Gallery]
+    """Second recordings of the classes, to test on."""
+    columns: list[gr.Column]
+    add: gr.Button
+    remove: gr.Button
+    file: gr.File
+
+
+def layout() -> Examples:
+    """Place the widgets."""
+    with gr.Tabs(elem_id="sources", selected="pack") as tabs:
+        with gr.Tab("Sample packs", id="pack", elem_id="source-pack") as pack_tab:
+            cards = views.cards_view("packs")
+        with gr.Tab("My images", id="own", elem_id="source-own") as own_tab:
+            names, galleries, again, columns, add, remove = _class_columns()
+        with gr.Tab("Zip or CSV", id="file", elem_id="source-file") as file_tab:
+            gr.HTML(
+                '<p class="sn-hint">A zip, one folder per class, or a CSV (image, label, question) and a zip of its images.</p>'
+            )
+            file = UploadedFile(
+                label="Zip, or CSV and zip",
+                file_count="multiple",
+                file_types=[".zip", ".csv", ".jsonl"],
+                height=150,
+                elem_id="upload-file",
+            )
+    return Examples(cards, tabs, pack_tab, own_tab, file_tab, names, galleries, again, columns, add, remove, file)
+
+
+def _class_columns() -> tuple:
+    names, galleries, again, columns = [], [], [], []
+    with gr.Row(equal_height=False, elem_classes="sn-classes"):
+        for index in range(MAX_CLASSES):
+            with gr.Column(min_width=220, visible=index < FEWEST_CLASSES, elem_classes="sn-panel") as column:
+                names.append(gr.Textbox(NAMES[index], label=f"Class {index + 1}", max_length=80, elem_id=f"class-name-{index + 1}"))
+                ways = ["upload", "webcam", "clipboard"]
+                galleries.append(_gallery("Files, webcam or paste", ways, elem_id=f"class-images-{index + 1}"))
+                test_id = f"class-test-images-{index + 1}"
+                again.append(_gallery("Recorded again, for the test", ["webcam", "upload"], elem_id=test_id, visible=False))
+            columns.append(column)
+    with gr.Row(elem_classes="sn-tight"):
+        add = gr.Button("Add a class", size="sm", elem_id="btn-add-class")
+        remove = gr.Button("Remove the last class", size="sm", elem_id="btn-remove-class")
+    return names, galleries, again, columns, add, remove
+
+
+def _gallery(label: str, sources: list[Any], **more: Any) -> gr.Gallery:
+    look: dict[str, Any] = {"columns": 4, "height": 220, "object_fit": "cover"}
+    return UploadedGallery(label=label, sources=sources, type="filepath", file_types=["image"], interactive=True, **look, **more)
+
+
+class Where(NamedTuple):
+    """What the widgets say about where the examples come from; ``loaded`` turns it into images."""
+
+    source: str
+    """"pack", "own" or "file"."""
+    pack: str
+    count: int
+    """Classes shown."""
+    files: list[str] | None
+    names: tuple[str, ...]
+    galleries: tuple[Any, ...]
+    again: tuple[Any, ...] = ()
+    """The second recordings."""
+
+    @classmethod
+    def of(cls, values: Sequence[Any]) -> Where:
+        """Return what the values of ``inputs`` say."""
+        source, pack, count, files, *rest = values
+        count = min(MAX_CLASSES, max(FEWEST_CLASSES, int(count)))
+        names, galleries, again = (tuple(rest[start : start + MAX_CLASSES]) for start in (0, MAX_CLASSES, 2 * MAX_CLASSES))
+        return cls(source, pack, count, files, names, galleries, again)
+
+    @property
+    def name(self) -> str:
+        """Name of the set, the same when images are added to it."""
+        if self.source == "pack":
+            return f"pack:{self.pack}"
+        return "own" if self.source == "own" else f"file:{self.key}"
+
+    @property
+    def key(self) -> str:
+        """Digest of everything the images are read from; files are kept under a digest of their content."""
+        own = self.count, self.names, self.galleries, self.again
+        read = {"pack": (self.pack,), "file": (self.files,), "own": own}[self.source]
+        return hashlib.sha256(repr((self.source, read)).encode()).hexdigest()[:32]
+
+
+def inputs(tab: Examples, source: gr.State, pack: gr.State, n_classes: gr.State) -> list[Any]:
+    """Return the widgets whose values ``Where.of`` reads."""
+    return [source, pack, n_classes, tab.file, *tab.names, *tab.galleries, *tab.again]
+
+
+def at_hand(where: Where, owner: str) -> LabelledImages | None:
+    """Return the images of ``where`` when nothing of a visitor's need be read for them: a pack's, or those read before."""
+    if where.source == "pack":
+        return load_pack(packs.checked(where.pack))[0]
+    return SETS.find(f"{owner}|{where.key}")
+
+
+def loaded(where: Where, owner: str) -> LabelledImages:
+    """Return the images of ``where`` with their own questions; a pack's are its probing images.
+
+    Raises
+    ------
+    UserError
+        When the pack does not exist, something cannot be read, or ``owner`` has uploaded too much.
+    Cancelled
+        When ``owner`` began to read something else meanwhile.
+    """
+    images = at_hand(where, owner)
+    return run_job(reading(where, owner), owner, PREVIEWS.flag(owner, where.key), READING) if images is None else images
+
+
+def reading(where: Where, owner: str) -> Callable[[Progress], LabelledImages]:
+    """Return the job that reads the images of ``where``; it can be stopped between two of them."""
+
+    def work(progress: Progress) -> LabelledImages:
+        images = at_hand(where, owner)  # perhaps read while this job waited
+        if images is None:
+            UPLOADS.count(owner, uploaded(where))
+            budget = heard(progress)
+            if where.source == "own":
+                images = from_galleries(where.count, where.names, where.galleries, None, budget, where.again)
+            else:
+                images = from_files(where.files, None, budget)
+            SETS.put(images, f"{owner}|{where.key}", owner)
+        return images
+
+    return work
+
+
+def heard(progress: Progress) -> Budget:
+    """Return the usual budget, with a report before each image that is read, at which a job may be stopped."""
+    return replace(DEFAULT, proceed=lambda number: progress(0.0, f"Reading your images: number {number:,}"))
+
+
+def uploaded(where: Where) -> list[str]:
+    """Return the paths of the files that ``where`` is read from."""
+    if where.source == "file":
+        return list(where.files or [])
+    galleries = (*where.galleries[: where.count], *where.again[: where.count]) if where.source == "own" else ()
+    return [path for gallery in galleries for path in paths_of(gallery)]
+
+
+def paths_of(gallery: Any) -> list[str]:
+    """Return the paths of the images in a gallery's value."""
+    return [entry[0] if isinstance(entry, list | tuple) else entry for entry in gallery or []]
+
+
+def connect(tab: Examples, source: gr.State, pack: gr.State, n_classes: gr.State, question: gr.Textbox) -> list[Any]:
+    """Wire the tab and return the triggers after which the set is another.
+
+    ``source`` is the chosen way in, ``pack`` the chosen pack, ``n_classes`` the number of classes shown.
+    """
+    private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+    changed = []
+    for sub_tab, name in ((tab.pack_tab, "pack"), (tab.own_tab, "own"), (tab.file_tab, "file")):
+        changed.append(sub_tab.select(_switch(name), [pack], [source, question], **private).then)
+    changed.append(tab.cards.pick(pick_pack, None, [pack, source, question], **private).then)
+    for button, step in ((tab.add, 1), (tab.remove, -1)):
+        changed.append(button.click(_stepped(step), n_classes, [n_classes, *tab.columns], **private).then)
+    return [
+        *changed,
+        tab.file.change,
+        *(gallery.change for gallery in (*tab.galleries, *tab.again)),
+        *(name.blur for name in tab.names),
+    ]
+
+
+def _switch(name: str) -> Any:
+    @guarded
+    def switch(pack: str) -> tuple:
+        """Choose a source; a question typed for another source goes, a pack brings its own."""
+        return name, packs.question_of(packs.packs()[pack]) if name == "pack" else ""
+
+    return switch
+
+
+def _stepped(step: int) -> Any:
+    def change(count: int) -> tuple:
+        """Show one class more or less."""
+        count = min(MAX_CLASSES, max(FEWEST_CLASSES, int(count) + step))
+        return count, *(gr.Column(visible=index < count) for index in range(MAX_CLASSES))
+
+    return change
+
+
+@guarded
+def pick_pack(event: gr.EventData) -> tuple:
+    """Choose the clicked pack, and its question."""
+    name = views.card_of(event, list(packs.packs()))
+    return name, "pack", packs.question_of(packs.packs()[name])
+
+
+def from_galleries(
+    count: int,
+    names: Sequence[str],
+    galleries: Sequence[Any],
+    question: str | None,
+    budget: Budget = DEFAULT,
+    again: Sequence[Any] = (),
+) -> LabelledImages:
+    """Return the images uploaded class by class.
+
+    The webcam's pictures of a class are one group. Those of ``again``, its second recording, are to be tested on.
+
+    Raises
+    ------
+    UserError
+        When a class has no name or no images, or an image cannot be read.
+    """
+    data = []
+    for number, (name, gallery) in enumerate(zip(names[:count], galleries[:count], strict=True)):
+        second = paths_of(again[number]) if number < len(again) else []
+        data.append((name, [*_first_recording(name, paths_of(gallery), bool(second)), *_second_recording(name, second)]))
+    if not any(files for _, files in data):
+        raise UserError(
+            "There are no images yet.", "Every class is empty.", "Add a few images to each class, or choose a sample pack."
+        )
+    empty = [name for name, files in data if not files]
+    if empty:
+        raise UserError(
+            f"The class {empty[0]!r} has no images.", "Each class needs some.", "Add images to it, or remove the class."
+        )
+    return load_images(data, question, budget=budget)
+
+
+def _first_recording(name: str, paths: Sequence[str], again: bool) -> list[tuple[str, Path, str, str]]:
+    """Return (file name, path, group, side) of a class's pictures; with a second recording, the first is not drawn from."""
+    webcam = RECORDING + name, TRAIN if again else ""
+    return [(Path(path).name, Path(path), *(webcam if is_webcam(path) else ("", ""))) for path in paths]
+
+
+def _second_recording(name: str, paths: Sequence[str]) -> list[tuple[str, Path, str, str]]:
+    return [(f"test {Path(path).name}", Path(path), RECORDED_AGAIN + name if is_webcam(path) else "", TEST) for path in paths]
+
+
+def is_webcam(path: str) -> bool:
+    """Return whether the page's webcam took the picture at ``path``."""
+    return Path(path).name.startswith(WEBCAM_FILE)
+
+
+def recorded_once(images: LabelledImages) -> tuple[str, ...]:
+    """Return the classes that are nothing but one webcam recording."""
+    groups, alone = group_index(images), []
+    for label, name in enumerate(images.classes):
+        rows = np.flatnonzero(images.labels == label)
+        is_one = n_groups(groups[rows]) == 1
+        if images.groups and is_one and any(images.groups[row].startswith(RECORDING) for row in rows):
+            alone.append(name)
+    return tuple(alone)
+
+
+def open_again(classes: Sequence[str], count: int, *names: str) -> tuple:
+    """Show the second recordings of ``classes``; returns the tab "My images", a status, and every gallery of `Examples.again`."""
+    keys = {label_key(name) for name in classes}
+    shown = [index < count and label_key(name) in keys for index, name in enumerate(names)]
+    told = f"Record {listed([quoted(name) for name in classes])} again, somewhere else or at another time, and find again."
+    galleries = (gr.Gallery(visible=True) if show else gr.skip() for show in shown)
+    return gr.Tabs(selected="own"), views.status(told, "The new pictures are the test.", tone="idle"), *galleries
+
+
+def from_files(files: list[str] | None, question: str | None, budget: Budget = DEFAULT) -> LabelledImages:
+    """Return the images of an uploaded zip, or of a CSV or JSONL with a zip."""
+    if not files:
+        raise UserError("There is no file yet.", "Nothing was uploaded.", "Upload a zip with one folder per class.")
+    if len(files) > 2:
+        raise UserError(f"{len(files)} files are too many.", "One zip is read, or one table with one zip.", "Remove the others.")
+    return load_images(Path(files[0]) if len(files) == 1 else (Path(files[0]), Path(files[1])), question, budget=budget)
+
+
+def check_asked(images: LabelledImages) -> None:
+    """Raise a ``UserError`` when an image has no question."""
+    if not all(question.strip() for question in images.questions):
+        raise UserError(
+            "There is no question yet.", "The model is asked something about every image.", "Write a question, such as: Is it ripe?"
+        )

@@ -1,0 +1,258 @@
+"""The Neurons tab: from a block to a unit to the images it fires for, and the map of all images.
+
+Takes the key of a run; a click in any view moves the others. Arrays stay on the server.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import gradio as gr
+
+from sn_viz.errors import UserError
+from sn_viz.types import Run
+from sn_viz.ui.components import figures, neuron, views
+from sn_viz.ui.components.maps import COLOURS, map_text
+from sn_viz.ui.components.plotly_view import Pick
+from sn_viz.ui.server.guard import guarded
+from sn_viz.ui.server.session import RUNS
+
+PLACED = ("heatmap", "units", "histogram", "map")
+"""Plots with a place of their own, because clicks in them move the others."""
+
+
+class Neurons(NamedTuple):
+    """The widgets of the tab."""
+
+    heatmap: gr.HTML
+    units: gr.HTML
+    table: gr.Dataframe
+    facts: gr.HTML
+    histogram: gr.HTML
+    threshold: gr.Slider
+    reset: gr.Button
+    images: gr.HTML
+    map: gr.HTML
+    map_layer: gr.Dropdown
+    map_colour: gr.Radio
+    map_image: gr.HTML
+    others: dict[str, gr.HTML]
+    """Further plots of this tab, by name."""
+
+
+def layout() -> Neurons:
+    """Place the widgets."""
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=5, min_width=320, elem_classes="sn-panel"):
+            heatmap = figures.place("heatmap")
+        with gr.Column(scale=5, min_width=320, elem_classes="sn-panel"):
+            units = figures.place("units")
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=5, min_width=320, elem_classes="sn-panel", elem_id="neuron-page"):
+            facts = views.facts_view("neuron-facts")
+            histogram = figures.place("histogram")
+            with gr.Row(equal_height=False, elem_classes="sn-tight sn-centre"):
+                threshold = gr.Slider(
+                    0,
+                    1,
+                    value=0.5,
+                    label="Threshold: drag it",
+                    elem_id="threshold",
+                    scale=5,
+                    min_width=200,
+                    buttons=[],
+                )
+                reset = gr.Button("Reset", size="sm", scale=1, min_width=90, elem_id="btn-threshold-reset")
+            images = views.pictures_view("neuron-images", "The images that excite this neuron appear here.")
+        with gr.Column(scale=5, min_width=320, elem_classes="sn-panel"):
+            table = gr.Dataframe(
+                headers=neuron.HEADERS,
+                datatype=neuron.TYPES,
+                interactive=False,
+                elem_id="neuron-table",
+                label="Best neurons: click a row",
+                max_height=430,
+                show_search="filter",
+                column_widths=["14%", "31%", "13%", "13%", "16%", "13%"],
+                wrap=False,
+            )
+            gr.HTML('<h3 class="sn-h3">All images, by what the neurons say</h3>')
+            with gr.Row(elem_classes="sn-tight"):
+                map_layer = gr.Dropdown(["all"], value="all", label="Neurons of", elem_id="map-layer", min_width=140)
+                map_colour = gr.Radio(
+                    [(text, key) for key, text in COLOURS.items()],
+                    value="class",
+                    label="Colour",
+                    elem_id="map-colour",
+                    min_width=200,
+                )
+            map_view = figures.place("map")
+            map_image = views.pictures_view("map-image", "Click a point to see its image.")
+    others = figures.place_all(figures.others("neurons", PLACED))
+    return Neurons(
+        heatmap, units, table, facts, histogram, threshold, reset, images, map_view, map_layer, map_colour, map_image, others
+    )
+
+
+def connect(tab: Neurons, run_key: gr.State, picked: gr.State, link: gr.State) -> None:
+    """Wire the views: ``run_key`` names the run, ``picked`` is the chosen neuron, ``link`` what the address asked for."""
+    page = [picked, tab.facts, tab.histogram, tab.threshold, tab.images]
+    run_key.change(show, [run_key, link], [tab.heatmap, tab.units, tab.table, *page], **_private())
+    run_key.change(show_map_choices, [run_key], [tab.map_layer, tab.map_image], **_private()).then(
+        show_map, [run_key, tab.map_layer, tab.map_colour], tab.map, **_private()
+    )
+    tab.heatmap.pick(pick_cell, [run_key], [tab.units, *page], **_at_once())
+    tab.units.pick(pick_unit, [run_key], page, **_at_once())
+    tab.table.select(pick_row, [run_key], [tab.units, *page], **_at_once())
+    tab.threshold.input(
+        move_threshold, [run_key, picked, tab.threshold], [tab.facts, tab.histogram], trigger_mode="always_last", **_at_once()
+    )
+    tab.reset.click(show_neuron, [run_key, picked], page, **_at_once())
+    for choice in (tab.map_layer, tab.map_colour):
+        choice.input(show_map, [run_key, tab.map_layer, tab.map_colour], tab.map, trigger_mode="always_last", **_private())
+    tab.map.pick(pick_point, [run_key], tab.map_image, **_private())
+    figures.connect(tab.others, run_key)
+
+
+def _private() -> dict[str, Any]:
+    return {"api_visibility": "private", "show_progress": "hidden"}
+
+
+def _at_once() -> dict[str, Any]:
+    """Of events that only look something up: answered in one request, without a turn in the queue of the model's work."""
+    return {**_private(), "queue": False}
+
+
+@guarded
+def show(run_key: str, link: Any) -> tuple:
+    """Return every view of a new run; a link may ask for a neuron, a layer and a threshold."""
+    if not run_key:
+        return (gr.skip(),) * 8
+    run = RUNS.get(run_key)
+    column = link.neuron if link and link.neuron is not None and link.neuron < len(run.neurons) else neuron.best_neuron(run)
+    layer, site = _home(run, column)
+    if link and link.neuron is None and link.layer in run.neurons.layers:
+        layer = link.layer
+    threshold = link.t if link else None
+    return figures.draw("heatmap", run), figures.draw_units(run, layer, site), neuron.table(run), *_page(run, column, threshold)
+
+
+@guarded
+def show_neuron(run_key: str, column: Any) -> tuple:
+    """Return the page of one neuron with its found threshold."""
+    run = RUNS.get(run_key)
+    return _page(run, neuron.checked_neuron(run, column))
+
+
+def _page(run: Run, column: int, threshold: float | None = None) -> tuple:
+    slider = _slider(*neuron.span(run, column), neuron.cut(run, column, threshold).threshold)
+    return (
+        column,
+        neuron.facts(run, column, threshold),
+        figures.draw_histogram(run, column, threshold),
+        slider,
+        neuron.extremes(run, column),
+    )
+
+
+def _slider(low: float, high: float, at: float) -> gr.Slider:
+    """Return the threshold slider over the activations, in round steps; its position is rounded, the threshold itself is not."""
+    step = 10.0 ** math.floor(math.log10((high - low) / 200))
+    low, high = math.floor(min(low, at) / step), math.ceil(max(high, at) / step)
+    digits = max(0, -math.floor(math.log10(step)))
+    return gr.Slider(minimum=round(low * step, digits), maximum=round(high * step, digits), step=step, value=round(at, digits))
+
+
+def _home(run: Run, column: int) -> tuple[int, str]:
+    return int(run.neurons.layer[column]), run.neurons.site_names[run.neurons.site[column]]
+
+
+@guarded
+def pick_cell(run_key: str, event: gr.EventData) -> tuple:
+    """Return the units and the best neuron of the clicked cell."""
+    run, custom = RUNS.get(run_key), Pick.read(event).custom
+    layer, site, column = _cell(run, custom)
+    return figures.draw_units(run, layer, site), *_page(run, column)
+
+
+def _cell(run: Run, custom: tuple) -> tuple[int, str, int]:
+    """Check [layer, site, neuron], as the figures' customdata tells it."""
+    if len(custom) != 3 or custom[1] not in run.neurons.site_names or custom[0] not in run.neurons.layers:
+        raise UserError("This cell is not in the figure.", "The page is older than the result.", "Reload the page.")
+    if custom[2] == -1:
+        raise UserError(
+            "No neuron of this cell has a score.", "Every value there is constant or not finite.", "Choose another cell."
+        )
+    column = neuron.checked_neuron(run, custom[2])
+    if _home(run, column) != (int(custom[0]), str(custom[1])):
+        raise UserError("This neuron is not in the figure's cell.", "The page is older than the result.", "Reload the page.")
+    return int(custom[0]), str(custom[1]), column
+
+
+@guarded
+def pick_unit(run_key: str, event: gr.EventData) -> tuple:
+    """Return the page of the clicked unit."""
+    run = RUNS.get(run_key)
+    return _page(run, _cell(run, Pick.read(event).custom)[2])
+
+
+@guarded
+def pick_row(run_key: str, event: gr.SelectData) -> tuple:
+    """Return the units and the page of the neuron in the clicked row."""
+    run, row = RUNS.get(run_key), event.row_value
+    if not isinstance(row, list) or not row:
+        raise UserError("This row was not understood.", "The page sent no row.", "Reload the page.")
+    column = neuron.checked_neuron(run, _number(row[0]))
+    return figures.draw_units(run, *_home(run, column)), *_page(run, column)
+
+
+def _number(value: Any) -> Any:
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 12 else value
+
+
+@guarded
+def move_threshold(run_key: str, column: Any, threshold: float) -> tuple:
+    """Return the facts and the histogram at the dragged threshold."""
+    run = RUNS.get(run_key)
+    column = neuron.checked_neuron(run, column)
+    return neuron.facts(run, column, float(threshold)), figures.draw_histogram(run, column, float(threshold))
+
+
+@guarded
+def show_map_choices(run_key: str) -> tuple:
+    """Return the layers a map can be drawn of."""
+    if not run_key:
+        return gr.skip(), gr.skip()
+    neurons = RUNS.get(run_key).neurons
+    layers = [(f"layer {neurons.layer_name(layer)}", str(layer)) for layer in neurons.layers]
+    choices = [("all layers", "all"), ("the super neurons", "super"), *layers]
+    return gr.Dropdown(choices=choices, value="all"), {"groups": [], "empty": "Click a point to see its image."}
+
+
+@guarded
+def show_map(run_key: str, layer: str, colour: str) -> str | dict:
+    """Return the map of all images."""
+    if not run_key:
+        return gr.skip()
+    return map_text(run_key, RUNS.get(run_key), layer, colour)
+
+
+@guarded
+def pick_point(run_key: str, event: gr.EventData) -> dict:
+    """Return the image of the clicked point."""
+    run, custom = RUNS.get(run_key), Pick.read(event).custom
+    images = {"train": run.train, "test": run.test}.get(str(custom[1])) if len(custom) == 2 else None
+    if images is None or custom[0] not in range(len(images)):
+        raise UserError("This point is not in the map.", "The page is older than the result.", "Reload the page.")
+    example = int(custom[0])
+    kind = "probing image" if custom[1] == "train" else "test image"
+    mark = "none"
+    if custom[1] == "test":
+        mark = "right" if run.votes.predicted[example, run.exit_index] == run.test.labels[example] else "wrong"
+    name = neuron.class_of(images, example)
+    tile = {
+        **views.tile(images.pictures[example], images.names[example], mark),
+        "src": views.thumbnail(images.pictures[example], 224),
+    }
+    return {"groups": [views.group(name, [tile], f"{kind} · {images.names[example][:60]}")]}

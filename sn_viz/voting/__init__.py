@@ -1,0 +1,1 @@
+"""From stumps to a vote: the classifier, which exit to take, intervals."""

@@ -1,0 +1,1 @@
+"""The drawn world whose truth is known, and the questions asked about it."""

@@ -1,0 +1,184 @@
+"""The exit is real: later blocks never run, and what was read before equals the full pass."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from sn_viz.activations import reader as exits
+from sn_viz.activations.extract import neurons_of
+from sn_viz.activations.reader import FixedLayer, MarginPolicy, stream_layers, truncated_forward
+from sn_viz.errors import UserError
+from sn_viz.types import Votes
+
+QUESTIONS = ["Is there a dog in this picture?", "yes?"]
+
+
+@pytest.fixture
+def calls():
+    """Count calls: ``calls(vlm)`` returns a Counter of layers from 1, "norm", "lm_head", and ("mlp" or "attention", layer)."""
+    handles = []
+
+    def watch(vlm):
+        from sn_viz.models.blocks import attention_of, mlp_of
+
+        counter = Counter()
+        parts = {"norm": vlm.norm, "lm_head": vlm.lm_head}
+        for layer, block in enumerate(vlm.blocks, start=1):
+            parts |= {layer: block, ("mlp", layer): mlp_of(block), ("attention", layer): attention_of(block)}
+        for name, part in parts.items():
+            handles.append(part.register_forward_pre_hook(lambda *_, name=name: counter.update([name])))
+        return counter
+
+    yield watch
+    for handle in handles:
+        handle.remove()
+
+
+@pytest.mark.parametrize("exit_layer", [1, 2, 3])
+def test_nothing_runs_behind_the_exit(any_vlm, noise_pictures, calls, exit_layer):
+    inputs = any_vlm.prepare(noise_pictures(2), QUESTIONS)
+    neurons_of(any_vlm), exits.tail_cut(any_vlm)
+    ran = calls(any_vlm)
+    truncated_forward(any_vlm, inputs, exit_layer)
+    assert {layer: ran[layer] for layer in (1, 2, 3)} == {layer: int(layer <= exit_layer) for layer in (1, 2, 3)}
+    assert ran["norm"] == ran["lm_head"] == 0
+
+
+@pytest.mark.parametrize("exit_layer", [1, 2, 3])
+def test_what_was_read_equals_the_full_pass(any_vlm, noise_pictures, exit_layer):
+    inputs = any_vlm.prepare(noise_pictures(2), QUESTIONS)
+    full = np.concatenate([block.values for block in stream_layers(any_vlm, inputs).blocks], axis=1)
+    early = truncated_forward(any_vlm, inputs, exit_layer)
+    assert early.shape[1] == neurons_of(any_vlm).up_to(exit_layer)
+    np.testing.assert_allclose(early.astype(np.float32), full[:, : early.shape[1]].astype(np.float32), atol=1e-3)
+
+
+def test_attention_only_needs_no_mlp_in_the_exit_block(llava, noise_pictures, calls):
+    inputs = llava.prepare(noise_pictures(1), QUESTIONS[:1])
+    neurons_of(llava), exits.tail_cut(llava)
+    ran = calls(llava)
+    truncated_forward(llava, inputs, 2, sites=["attention-output"])
+    assert ran["mlp", 1] == ran["attention", 2] == 1 and ran["mlp", 2] == 0
+
+
+def test_the_exit_block_computes_its_tail_for_one_position(any_vlm, noise_pictures):
+    from sn_viz.models.blocks import down_projection_of
+
+    assert exits.tail_cut(any_vlm) == "attention and mlp"
+    inputs, shapes = any_vlm.prepare(noise_pictures(2), QUESTIONS), []
+    handles = [
+        down_projection_of(block).register_forward_pre_hook(lambda _m, args: shapes.append(args[0].shape[1]))
+        for block in any_vlm.blocks[:2]
+    ]
+    truncated_forward(any_vlm, inputs, 2)
+    for handle in handles:
+        handle.remove()
+    assert shapes == [inputs["input_ids"].shape[1], 1]
+
+
+def test_a_block_that_allows_no_cut_runs_whole(checkpoint, noise_pictures, monkeypatch):
+    from sn_viz.models import load_model
+
+    vlm = load_model(checkpoint("llava"), device="cpu")
+    for block in vlm.blocks:  # an MLP that mixes positions: cutting its input changes the answer
+        original = block.mlp.forward
+        monkeypatch.setattr(block.mlp, "forward", lambda x, original=original: original(x + 10 * x.mean(dim=1, keepdim=True)))
+    inputs = vlm.prepare(noise_pictures(1), QUESTIONS[:1])
+    assert exits.tail_cut(vlm) == "none"
+    full = stream_layers(vlm, inputs).blocks[0].values
+    np.testing.assert_allclose(truncated_forward(vlm, inputs, 1), full, atol=1e-3)
+
+
+def test_a_failing_forward_leaves_no_hook_behind(llava, noise_pictures):
+    inputs = llava.prepare(noise_pictures(1), QUESTIONS[:1])
+    inputs["pixel_values"] = inputs["pixel_values"][:, :1]
+
+    def count_hooks():
+        return sum(len(module._forward_hooks) + len(module._forward_pre_hooks) for module in llava.module.modules())
+
+    before = count_hooks()
+    with pytest.raises(RuntimeError):
+        truncated_forward(llava, inputs, 1)
+    assert count_hooks() == before
+
+
+def test_layers_outside_the_model_are_refused(llava, noise_pictures):
+    inputs = llava.prepare(noise_pictures(1), QUESTIONS[:1])
+    for layer in (0, 4, -1):
+        with pytest.raises(UserError, match="layers 1 to 3"):
+            truncated_forward(llava, inputs, layer)
+
+
+def test_a_stream_tells_time_and_ends_in_the_first_tokens_logits(any_vlm, noise_pictures):
+    pictures = noise_pictures(2)
+    stream = stream_layers(any_vlm, any_vlm.prepare(pictures, QUESTIONS))
+    moments = [stream.seconds_before, *(block.seconds for block in stream.blocks), stream.seconds]
+    assert moments == sorted(moments) and moments[0] > 0
+    assert [block.layer for block in stream.blocks] == [1, 2, 3]
+    np.testing.assert_allclose(stream.logits, any_vlm.first_token_logits(pictures, QUESTIONS), atol=1e-5)
+
+
+def test_a_stream_can_be_stopped_by_what_it_says(llava, noise_pictures, calls):
+    inputs = llava.prepare(noise_pictures(1), QUESTIONS[:1])
+    neurons_of(llava)
+    ran, seen = calls(llava), []
+
+    def look(reading):
+        seen.append((reading.layer, reading.values.shape))
+        return reading.layer == 2
+
+    stream = stream_layers(llava, inputs, on_block=look)
+    assert seen == [(1, (1, 144)), (2, (1, 144))] and len(stream.blocks) == 2
+    assert stream.logits is None and ran[3] == ran["norm"] == ran["lm_head"] == 0
+
+
+def test_threads_take_turns_on_one_model(llava, noise_pictures):
+    pictures = noise_pictures(4)
+    inputs = [llava.prepare([picture], QUESTIONS[:1]) for picture in pictures]
+    expected = [truncated_forward(llava, one, 3) for one in inputs]
+    found: dict[int, np.ndarray] = {}
+
+    def work(index):
+        for _ in range(5):
+            found[index] = truncated_forward(llava, llava.prepare(pictures[index : index + 1], QUESTIONS[:1]), 3)
+            llava.generate(pictures[index : index + 1], QUESTIONS[:1], max_new_tokens=2)
+
+    threads = [threading.Thread(target=work, args=(index,)) for index in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for index in range(4):
+        np.testing.assert_array_equal(found[index], expected[index])
+
+
+def votes(margin):
+    margin = np.asarray(margin, dtype=np.float32)
+    tally = np.stack([0.5 - margin / 2, 0.5 + margin / 2], axis=-1)
+    return Votes(tally, np.ones(margin.shape, dtype=np.int64), margin)
+
+
+def test_a_fixed_layer_stops_everything_there():
+    assert FixedLayer(2).exit_layers(votes([[0.1, 0.2, 0.9]] * 4)).tolist() == [2, 2, 2, 2]
+    assert [FixedLayer(2).stops(layer, 0.0) for layer in (1, 2, 3)] == [False, True, True]
+
+
+def test_a_margin_stops_each_example_as_soon_as_it_is_clear():
+    margins = [[0.1, 0.6, 0.9], [0.5, 0.1, 0.1], [0.1, 0.2, 0.3], [np.nan, np.nan, 1.0]]
+    policy = MarginPolicy(0.5)
+    assert policy.exit_layers(votes(margins)).tolist() == [2, 1, 3, 3]
+    assert [policy.stops(1, margin) for margin in (0.4, 0.5, float("nan"))] == [False, True, False]
+
+
+def test_calibration_stops_as_soon_as_accuracy_allows():
+    predicted = np.array([[1, 1], [0, 1], [1, 1], [0, 1]])  # layer 1 is wrong exactly where its margin is small
+    margin = np.array([[0.8, 1.0], [0.2, 1.0], [0.7, 1.0], [0.1, 1.0]], dtype=np.float32)
+    seen = Votes(np.zeros((4, 2, 2), np.float32), predicted, margin)
+    policy = MarginPolicy.calibrated(seen, np.ones(4, dtype=np.int64))
+    assert policy.exit_layers(seen).tolist() == [1, 2, 1, 2]
+    generous = MarginPolicy.calibrated(seen, np.ones(4, dtype=np.int64), loss=0.5)
+    assert generous.exit_layers(seen).tolist() == [1, 1, 1, 1]

@@ -1,0 +1,158 @@
+"""Every picture goes through the model once a public call, and what is measured is what is got."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import gradio as gr
+import numpy as np
+import pytest
+from PIL import Image
+
+from sn_viz.cli import main
+from sn_viz.early_exit.decide import full_answers, measure_latency, pictures_and_questions, predict
+from sn_viz.models.once import LARGE, model_named
+from sn_viz.pipeline import find
+from sn_viz.sources import load_images
+
+QUESTION = "What colour is it?"
+ANSWERS = 3
+"""Passes of an answer of the tiny random models at most; the first of them sees the pictures."""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder, rng = tmp_path_factory.mktemp("data"), np.random.default_rng(0)
+    for name, colour in (("red", (180, 20, 20)), ("blue", (20, 20, 180))):
+        (folder / name).mkdir()
+        for i in range(8):
+            pixels = np.array(colour) + rng.integers(-20, 70, (32, 32, 3))
+            Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(folder / name / f"{i}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def found(folder, checkpoint, tmp_path_factory):
+    patch = pytest.MonkeyPatch()
+    patch.setenv("SN_VIZ_CACHE", str(tmp_path_factory.mktemp("cache")))
+    yield find(folder, QUESTION, str(checkpoint("llava")), compare="none", voters=3)
+    patch.undo()
+
+
+@pytest.fixture
+def vlm(found):
+    """The run's model, as every public call gets it."""
+    return model_named(found.config.model)
+
+
+@pytest.fixture
+def seen(vlm):
+    """Count pictures, by the part of the model they go into; and passes, whatever their number of pictures."""
+    counter = Counter()
+    parts = {"tower": vlm.tower_blocks[0], "first block": vlm.blocks[0], "last block": vlm.blocks[-1]}
+
+    def count(name):
+        def note(_part, args, kwargs):
+            hidden = next((*args, *kwargs.values()))
+            counter.update({name: len(hidden) if name == "tower" or hidden.shape[1] > 1 else 0, f"{name}, passes": 1})
+
+        return note
+
+    def next(values):
+        return values[0]
+
+    hooks = [part.register_forward_pre_hook(count(name), with_kwargs=True) for name, part in parts.items()]
+    yield counter
+    for hook in hooks:
+        hook.remove()
+
+
+@pytest.fixture
+def pictures(folder):
+    return [Image.open(folder / "red" / f"{i}.png").convert("RGB") for i in range(5)]
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_predict_sees_every_picture_once(found, pictures, seen, n):
+    found.predict(pictures[:n], 1)
+    assert (seen["tower"], seen["tower, passes"], seen["first block"], seen["last block, passes"]) == (n, n, n, 0)
+
+
+def test_no_picture_no_pass(found, seen):
+    assert found.predict([], 1) == [] and not seen
+
+
+def test_predict_in_batches_sees_every_picture_once_and_says_the_same_in_the_same_order(found, folder, seen):
+    images = load_images(folder, QUESTION)
+    alone = found.predict(images, 2)
+    seen.clear()
+    together = found.predict(images, 2, batch_size=6)
+    assert (seen["tower"], seen["tower, passes"], seen["first block, passes"]) == (16, 3, 3)
+    assert [one.label for one in together] == [one.label for one in alone] == ["blue"] * 8 + ["red"] * 8
+    assert all(one.milliseconds > 0 for one in together)
+
+
+def test_questions_of_different_lengths_are_answered_in_order(found, pictures, vlm):
+    images = load_images_with_questions(found, pictures)
+    alone = predict(found, images, 2, vlm=vlm)
+    assert [one.tally for one in predict(found, images, 2, vlm=vlm, batch_size=4)] == [one.tally for one in alone]
+
+
+def load_images_with_questions(found, pictures):
+    from dataclasses import replace
+
+    images = found.test.take(range(len(pictures)))
+    return replace(images, questions=tuple("What colour is it, please?" if i % 2 else QUESTION for i in range(len(images))))
+
+
+def test_a_full_answer_sees_every_picture_once(found, vlm, pictures, seen):
+    decoded, questions = pictures_and_questions(found, pictures[:3], None)
+    assert len(full_answers(vlm, decoded, questions)) == 3
+    assert (seen["tower"], seen["first block"]) == (3, 3)
+
+
+def test_the_command_sees_every_picture_once_and_once_more_to_compare(found, folder, tmp_path, seen, capsys):
+    saved = str(found.save(tmp_path / "run"))
+    images = [str(folder / "red" / f"{i}.png") for i in range(2)]
+    assert main(["predict", saved, *images, "--exit-layer", "1"]) == 0
+    assert (seen["tower"], seen["last block, passes"]) == (2, 0)
+    seen.clear()
+    assert main(["predict", saved, *images, "--exit-layer", "1", "--compare"]) == 0
+    assert (seen["tower"], seen["first block"]) == (4, 4)
+    capsys.readouterr()
+
+
+def test_the_race_runs_the_exit_the_answer_and_the_timed_pass_once_each(found, vlm, seen):
+    from sn_viz.ui.components.racing import race
+
+    race(found, vlm, found.test.pictures[0], QUESTION, 1)
+    assert (seen["tower"], seen["first block"], seen["last block"]) == (3, 3, 2)
+
+
+def test_the_endpoint_sees_its_picture_once(found, folder, seen):
+    from sn_viz.ui import api
+    from sn_viz.ui.server.session import RUNS
+
+    key = RUNS.put(found)
+    said = api.predict(gr.Request(session_hash="one"), key, str(folder / "red" / "1.png"), "", "1")
+    assert said["label"] == "red"
+    assert (seen["tower"], seen["first block"], seen["last block, passes"]) == (1, 1, 0)
+
+
+def test_what_a_new_model_is_tried_with_belongs_to_loading(vlm):
+    assert vlm.n_weights < LARGE
+    assert vlm.tail_slicing is not None and vlm.replay.works is not None and vlm.layout
+
+
+def test_latency_is_measured_on_passes_that_nothing_slows_down(found, vlm, monkeypatch):
+    tries = []
+    monkeypatch.setattr("sn_viz.activations.reader._record", lambda *_: tries.append(len(timed)))
+    timed = []
+    turns = __import__("sn_viz.early_exit.latency", fromlist=["x"]).milliseconds_in_turns
+    monkeypatch.setattr("sn_viz.early_exit.decide.milliseconds_in_turns", lambda *a: timed.append(1) or turns(*a))
+    vlm.replay.prompts.clear()
+    from sn_viz.types import Activations
+
+    measured = Activations(found.test_values, found.neurons, found.test.labels)
+    measure_latency(found.config, vlm, found.test, measured, found.voters, 1)
+    assert tries[:3] == [0, 0, 0], "each exit is recorded before the clock runs"

@@ -1,0 +1,207 @@
+"""Numbers about numbers: against scipy, against planted answers, and on data where nothing can be said."""
+
+import numpy as np
+import pytest
+from scipy import stats
+from scipy.stats import binomtest
+
+from sn_viz.search.stumps import find_stumps
+from sn_viz.types import Neurons
+from sn_viz.voting.statistics import (
+    accuracy_interval,
+    choose_exit_layer,
+    cross_validated_layers,
+    paired_difference,
+    permutation_p_value,
+    selection_stability,
+    wilson,
+)
+
+
+@pytest.mark.parametrize(("correct", "n"), [(0, 5), (5, 5), (7, 10), (1, 200), (199, 200), (1, 1)])
+def test_wilson_equals_scipy(correct, n):
+    ours, theirs = wilson(correct, n), binomtest(correct, n).proportion_ci(method="wilson")
+    assert (ours.value, ours.n) == (correct / n, n)
+    assert ours.low == pytest.approx(theirs.low, abs=1e-12) and ours.high == pytest.approx(theirs.high, abs=1e-12)
+
+
+def test_wilson_of_nothing_is_undefined_and_says_so():
+    nothing = wilson(0, 0)
+    assert np.isnan(nothing.value) and (nothing.low, nothing.high, nothing.n) == (0, 1, 0)
+
+
+def test_wilson_covers_the_truth_about_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    truth = rng.uniform(0.05, 0.95, 3000)
+    found = [wilson(int(k), 60) for k in rng.binomial(60, truth)]
+    assert 0.93 <= np.mean([one.low <= p <= one.high for one, p in zip(found, truth, strict=True)]) <= 0.97
+
+
+def test_a_paired_difference_sees_what_two_intervals_cannot():
+    first = np.r_[np.ones(85, bool), np.zeros(15, bool)]
+    second = first.copy()
+    second[:10] = False
+    found = paired_difference(first, second)
+    assert found.value == pytest.approx(0.1) and 0 < found.low < 0.1 < found.high
+    assert found.p_value == pytest.approx(2 * 0.5**10)
+    mirrored = paired_difference(second, first)
+    assert mirrored.value == -found.value and mirrored.p_value == found.p_value
+
+
+def test_equal_methods_and_no_examples_do_not_differ():
+    same = paired_difference(np.array([True, False]), np.array([True, False]))
+    assert (same.value, same.low, same.high, same.p_value) == (0, 0, 0, 1)
+    assert np.isnan(paired_difference(np.zeros(0, bool), np.zeros(0, bool)).value)
+
+
+def test_the_p_value_is_never_zero_and_nan_stays_nan():
+    assert permutation_p_value(0.9, np.array([0.5, 0.6, 0.7])) == 0.25
+    assert permutation_p_value(0.6, np.array([0.5, 0.6, 0.7, np.nan])) == 0.75
+    assert permutation_p_value(np.float32(0.7), np.array([0.7], np.float32)) == 1
+    assert np.isnan(permutation_p_value(np.nan, np.array([0.5]))) and np.isnan(permutation_p_value(0.5, np.array([np.nan])))
+
+
+def neurons_of(n_layers, width):
+    layer = np.repeat(np.arange(1, n_layers + 1), width).astype(np.int16)
+    return Neurons(np.zeros(len(layer), np.int8), layer, np.tile(np.arange(width, dtype=np.int32), n_layers), ("residual",))
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_the_layer_that_first_knows_is_chosen(n_classes):
+    rng = np.random.default_rng(1)
+    labels = rng.permutation(np.arange(90) % n_classes)
+    values = rng.normal(size=(90, 4 * 60)).astype(np.float16)
+    values[:, 120:150] += 4 * (labels[:, None] == np.arange(30) % n_classes)
+    right = cross_validated_layers(values, labels, neurons_of(4, 60), voters=5)
+    assert right.shape == (90, 4)
+    assert right[:, :2].mean() < 0.7 and right[:, 2:].mean() > 0.9
+    assert choose_exit_layer(right) == 3
+
+
+@pytest.mark.parametrize(("n", "repeats"), [(12, 10), (20, 10), (60, 4), (150, 2), (200, 1)])
+def test_few_images_are_judged_repeatedly_with_other_folds(n, repeats):
+    rng = np.random.default_rng(5)
+    labels = np.arange(n) % 2
+    values = rng.normal(size=(n, 400)).astype(np.float16)
+    values[:, 200:] += labels[:, None]
+    right = cross_validated_layers(values, labels, neurons_of(2, 200), voters=5)
+    assert np.allclose(right * repeats, np.round(right * repeats)) and right.min() >= 0 and right.max() <= 1
+    assert (np.modf(right)[0] > 0).any() == (repeats > 1)
+
+
+@pytest.mark.parametrize(("in_poorest_class", "folds"), [(100, 5), (5, 5), (4, 4), (2, 2)])
+def test_there_are_five_folds_or_as_many_as_the_poorest_class_has_examples_and_each_is_told(in_poorest_class, folds):
+    labels = np.repeat([0, 1], [200 - in_poorest_class, in_poorest_class])
+    values = np.random.default_rng(6).normal(size=(200, 4)).astype(np.float16)
+    told = []
+    cross_validated_layers(values, labels, neurons_of(2, 2), voters=1, progress=lambda part, _: told.append(part))
+    assert told == pytest.approx([i / folds for i in range(folds)])
+
+
+def test_cross_validation_is_not_fooled_by_noise():
+    rng = np.random.default_rng(2)
+    right = cross_validated_layers(rng.normal(size=(60, 3000)).astype(np.float16), np.arange(60) % 2, neurons_of(3, 1000))
+    assert abs(right.mean() - 0.5) < 0.2
+
+
+def test_odd_data_gives_an_empty_answer_not_an_error():
+    neurons, values = neurons_of(2, 3), np.random.default_rng(3).normal(size=(5, 6)).astype(np.float32)
+    assert cross_validated_layers(values, np.zeros(5, int), neurons).shape == (0, 2)
+    assert cross_validated_layers(values, np.array([0, 0, 0, 0, 1]), neurons).shape == (0, 2)
+    assert choose_exit_layer(np.zeros((0, 2), bool)) == 2 and choose_exit_layer(np.zeros((0, 0), bool)) == 1
+
+
+def test_a_layer_without_defined_neurons_is_right_about_nothing():
+    values = np.random.default_rng(4).normal(size=(20, 6)).astype(np.float32)
+    values[:, :3] = np.nan
+    right = cross_validated_layers(values, np.arange(20) % 2, neurons_of(2, 3), voters=1)
+    assert not right[:, 0].any()
+
+
+def test_every_fold_holds_every_class():
+    from sn_viz.groups import grouped_folds
+
+    labels = np.array([0] * 7 + [1] * 20 + [2] * 5)
+    fold = grouped_folds(labels, None, 5, seed=0)
+    assert all(set(labels[fold == number]) == {0, 1, 2} for number in range(5))
+    assert max(np.bincount(fold)) - min(np.bincount(fold)) <= 1
+
+
+def test_a_neuron_that_knows_is_chosen_again_and_one_that_was_lucky_is_not():
+    rng = np.random.default_rng(0)
+    labels = np.arange(40) % 2
+    values = rng.normal(size=(40, 400)).astype(np.float32)
+    values[:, 7] += 4 * labels
+    lucky = int(np.argsort(-find_stumps(values, labels).score)[40])
+    again = selection_stability(values, labels, np.array([7, lucky]), voters=5)
+    assert again[0] == 1 and again[1] < 0.5
+    assert np.isnan(selection_stability(values, labels, np.array([7]), n_resamples=0)).all()
+
+
+def by_hand(right: list[bool], groups: list[int]) -> tuple[float, float, float]:
+    """Return share, low and high as the sources in `accuracy_interval` say, one sum after the other."""
+    n, names = len(right), sorted(set(groups))
+    p = sum(right) / n
+    sums = [sum(int(r) - p for r, g in zip(right, groups, strict=True) if g == name) for name in names]
+    variance = len(names) / (len(names) - 1) * sum(s * s for s in sums) / n / n
+    normal, student = stats.norm.ppf(0.975), stats.t.ppf(0.975, len(names) - 1)
+    kish = n * n / sum(groups.count(name) ** 2 for name in names)
+    worth = p * (1 - p) / variance * (normal / student) ** 2 if variance else kish
+    worth = min(max(worth, min(kish, n)), n)
+    middle = (p + normal**2 / 2 / worth) / (1 + normal**2 / worth)
+    half = normal * (p * (1 - p) / worth + normal**2 / 4 / worth / worth) ** 0.5 / (1 + normal**2 / worth)
+    return p, middle - half, middle + half
+
+
+@pytest.mark.parametrize(
+    ("right", "groups"),
+    [
+        ([1, 1, 1, 0, 0, 1, 1, 0, 1, 1], [0, 0, 0, 1, 1, 2, 2, 3, 4, 4]),
+        ([1, 0, 1, 0, 1, 0, 1, 1], [0, 0, 1, 1, 2, 2, 3, 3]),
+        ([0, 0, 0, 1, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 1], [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 4, 4, 4, 5, 5]),
+        ([1, 1, 1, 1, 0, 0, 0, 0, 1], [0, 0, 0, 0, 1, 1, 1, 1, 2]),
+        ([1, 0, 1, 1, 0, 1, 1, 1, 0, 1, 1, 1], [0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 5]),
+    ],
+)
+def test_the_interval_of_grouped_examples_is_the_one_worked_out_by_hand(right, groups):
+    found = accuracy_interval(np.array(right, bool), np.array(groups))
+    p, low, high = by_hand([bool(r) for r in right], groups)
+    assert (found.value, found.low, found.high, found.n) == (pytest.approx(p), pytest.approx(low), pytest.approx(high), len(right))
+
+
+def test_one_group_is_worth_one_example():
+    found = accuracy_interval(np.array([True, False]), np.array([7, 7]))
+    assert (found.value, found.n) == (0.5, 2)
+    assert (found.low, found.high) == (pytest.approx(0.0546, abs=1e-3), pytest.approx(0.9454, abs=1e-3))
+
+
+def test_all_right_in_groups_is_worth_no_more_than_the_groups():
+    right, groups = np.ones(12, bool), np.repeat(np.arange(4), 3)
+    found, four = accuracy_interval(right, groups), wilson(4, 4)
+    assert (found.low, found.high, found.n) == (pytest.approx(four.low), 1.0, 12)
+
+
+def test_the_interval_covers_the_truth_where_groups_are_right_or_wrong_together():
+    rng = np.random.default_rng(3)
+    groups = np.repeat(np.arange(40), 6)
+    inside = {"grouped": 0, "plain": 0}
+    for _ in range(400):
+        right = np.repeat(rng.random(40) < 0.7, 6) ^ (rng.random(240) < 0.05)
+        truth = 0.7 * 0.95 + 0.3 * 0.05
+        for name, found in (("grouped", accuracy_interval(right, groups)), ("plain", accuracy_interval(right))):
+            inside[name] += found.low <= truth <= found.high
+    assert inside["grouped"] >= 0.92 * 400 and inside["plain"] <= 0.75 * 400, inside
+
+
+def test_the_exit_forgives_a_standard_error_of_the_groups_not_of_the_examples():
+    from sn_viz.voting.statistics import _standard_error
+
+    rng = np.random.default_rng(0)
+    lost = rng.normal(size=(12, 3))
+    groups = np.array([0, 0, 0, 1, 1, 2, 2, 2, 2, 3, 4, 4])
+    sums = [[sum(column[i] - column.mean() for i in range(12) if groups[i] == g) for g in range(5)] for column in lost.T]
+    expected = [(5 / 4 * sum(s * s for s in column)) ** 0.5 / 12 for column in sums]
+    assert np.allclose(_standard_error(lost, groups), expected)
+    alone = [column.std(ddof=1) / 12**0.5 for column in lost.T]
+    assert np.allclose(_standard_error(lost, None), alone) and np.allclose(_standard_error(lost, np.arange(12)), alone)
+    assert np.allclose(_standard_error(lost[:1], None), 0)
