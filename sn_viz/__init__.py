@@ -17,13 +17,15 @@ if TYPE_CHECKING:
     from sn_viz.activations.extract import extract
     from sn_viz.models import load_model
     from sn_viz.pipeline import find
+    from sn_viz.run import Run
     from sn_viz.sources import load_images
     from sn_viz.voting.classifier import SuperNeuronClassifier
 
 __version__ = "0.1.0"
-__all__ = ["SuperNeuronClassifier", "extract", "find", "load_images", "load_model"]
+__all__ = ["Run", "SuperNeuronClassifier", "extract", "find", "load_images", "load_model"]
 
 _HOME = {
+    "Run": "sn_viz.run",
     "SuperNeuronClassifier": "sn_viz.voting.classifier",
     "extract": "sn_viz.activations.extract",
     "find": "sn_viz.pipeline",

@@ -171,8 +171,8 @@ def predict(
         from sn_viz.models.catalog import lasting_name
         from sn_viz.models.once import model_named
         from sn_viz.report.tables import doubt_line, predictions_table
+        from sn_viz.run import Run
         from sn_viz.sources.text import distinct_names
-        from sn_viz.types import Run
 
         reopened = Run.load(run)
         model = lasting_name(model) if model else reopened.config.model
@@ -224,7 +224,7 @@ def check(
         from sn_viz.checks import CHECKS, WORDINGS, Options, examine
         from sn_viz.models.catalog import lasting_name
         from sn_viz.models.once import model_named
-        from sn_viz.types import Run
+        from sn_viz.run import Run
 
         options = Options(tuple(wording or WORDINGS), strength, n, seed)
         names = CHECKS.names() if what == "all" else [name.strip() for name in what.split(",")]
@@ -246,7 +246,7 @@ def report(
 ) -> None:
     """Write a run as one page with all figures; it opens offline."""
     from sn_viz.report.page import write_report
-    from sn_viz.types import Run
+    from sn_viz.run import Run
 
     write_report(Run.load(run), out)
     _console().print(f"Wrote {out}", markup=False, highlight=False)

@@ -30,10 +30,11 @@ from sn_viz.groups import group_index
 from sn_viz.models.once import model_named
 from sn_viz.progress import Stages, part, silent
 from sn_viz.report.caveats import with_warnings
+from sn_viz.run import Run
 from sn_viz.search.stumps import best_scores_under_null, find_stumps, warm_up_beside
 from sn_viz.sources.text import clean_question
 from sn_viz.splits.held_out import align_classes, joined, kept_apart, shared, usable
-from sn_viz.types import Activations, Baseline, Config, LabelledImages, LayerAccuracy, Progress, Run, Stumps, Votes
+from sn_viz.types import Activations, Baseline, Config, LabelledImages, LayerAccuracy, Progress, Stumps, Votes
 from sn_viz.voting.classifier import voters_by_layer, votes_by_layer
 from sn_viz.voting.statistics import accuracy_interval, choose_exit_layer, cross_validated_layers, selection_stability
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Generic, TypeVar
 
 from sn_viz.errors import UserError
@@ -25,6 +25,8 @@ class Registry(Generic[T]):
         What the choices are, for messages: "threshold rule", "site".
     package : str
         Import path of the folder that holds one module per choice.
+    first : sequence of str
+        Modules of the folder that come first, in this order; all others follow in the order of their names.
 
     Raises
     ------
@@ -34,8 +36,8 @@ class Registry(Generic[T]):
         When an unknown name is looked up; the message lists what there is.
     """
 
-    def __init__(self, kind: str, package: str) -> None:
-        self.kind, self.package = kind, package
+    def __init__(self, kind: str, package: str, first: Sequence[str] = ()) -> None:
+        self.kind, self.package, self.first = kind, package, tuple(first)
         self._entries: dict[str, T] = {}
         self._costly: set[str] = set()
         self._loaded = False
@@ -56,8 +58,9 @@ class Registry(Generic[T]):
     def _load(self) -> None:
         if not self._loaded:
             package = importlib.import_module(self.package)
-            for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda m: m.name):
-                importlib.import_module(f"{self.package}.{module.name}")
+            found = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
+            for name in (*self.first, *(name for name in found if name not in self.first)):
+                importlib.import_module(f"{self.package}.{name}")
             self._loaded = True
 
     def names(self) -> list[str]:

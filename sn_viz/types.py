@@ -1,7 +1,7 @@
 """The few values that flow through sn_viz, as frozen dataclasses of numpy arrays.
 
-Config -> LabelledImages -> Activations -> Stumps -> Votes -> Run -> figures. This module knows numpy and nothing else of sn_viz
-(the verbs of ``Run``, save, load, predict, to_json, import what does the work when they are called).
+Config -> LabelledImages -> Activations -> Stumps -> Votes -> RunRecord -> figures. This module knows numpy and nothing else of
+sn_viz; the verbs of a run (save, load, predict, to_json) are those of `sn_viz.run.Run`.
 
 Axes: example (an image with its question), neuron (one scalar activation), class, stump, layer. The shapes in the annotations cost
 nothing when the package runs; the tests check them. Layers count from 1: layer 1 is
@@ -323,8 +323,8 @@ class LayerAccuracy:
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
-    """Everything one run found; saved as a folder of ``run.json`` and arrays."""
+class RunRecord:
+    """Everything one run found; saved as a folder of ``run.json`` and arrays. `sn_viz.run.Run` adds what people do with it."""
 
     config: Config
     train: LabelledImages
@@ -378,33 +378,6 @@ class Run:
         full = named.get("full-model")
         seen = None if full is None else full.accuracy
         return full if seen is not None and seen.value == seen.value else named.get("full-model-calibrated", full)
-
-    def save(self, folder: str | Path) -> Path:
-        """Write the run into ``folder`` (made if needed) and return it; see `sn_viz.storage.run_folder.save_run`."""
-        from sn_viz.storage.run_folder import save_run
-
-        return save_run(self, folder)
-
-    @classmethod
-    def load(cls, folder: str | Path) -> Run:
-        """Read a saved run; see `sn_viz.storage.run_folder.load_run`. Needs no model."""
-        from sn_viz.storage.run_folder import load_run
-
-        return load_run(folder)
-
-    def predict(
-        self, images: Any, exit_layer: int | None = None, question: str | None = None, batch_size: int = 1
-    ) -> list[Prediction]:
-        """Let the super neurons label ``images``, each seen once, stopping the model early; see ``early_exit.decide``."""
-        from sn_viz.early_exit.decide import predict
-
-        return predict(self, images, exit_layer, question, batch_size=batch_size)
-
-    def to_json(self) -> str:
-        """Return the summary that ``find --json`` prints, as JSON text; see `sn_viz.storage.run_folder.summary`."""
-        from sn_viz.storage.run_folder import summary
-
-        return json.dumps(summary(self), indent=2, allow_nan=False, ensure_ascii=False)
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from sn_viz.early_exit.decide import measure_latency
 from sn_viz.errors import Cancelled, UserError
 from sn_viz.pipeline import find, load_splits
 from sn_viz.progress import Stages, part
+from sn_viz.run import Run
 from sn_viz.sources import load_images
-from sn_viz.types import Run
 from sn_viz.voting.classifier import voters_by_layer
 
 QUESTION = "What colour is it?"

@@ -24,15 +24,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from sn_viz.activations.programs import AFTER, FAULTS, Stretch, Watch, recorded, run_in_order
-from sn_viz.activations.replay import Prompt
 from sn_viz.activations.sites import Place, in_tower, site_called, site_names
-from sn_viz.early_exit.policies import FixedLayer as FixedLayer
-from sn_viz.early_exit.policies import MarginPolicy as MarginPolicy
-from sn_viz.early_exit.policies import RiskControlled as RiskControlled
 from sn_viz.errors import UserError
 from sn_viz.models.blocks import attention_of, attention_output_of, mlp_of
 from sn_viz.models.once import WARM_UPS
+from sn_viz.models.programs import AFTER, FAULTS, Stretch, Watch, recorded, run_in_order
+from sn_viz.models.replay import Prompt
 from sn_viz.models.threads import SMALL
 from sn_viz.models.tower import picture_means
 from sn_viz.models.vlm import Inputs, Vlm

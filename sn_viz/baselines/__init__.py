@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sn_viz.baselines.answers.key import answer_key
-from sn_viz.early_exit.latency import median_milliseconds
 from sn_viz.groups import group_index
+from sn_viz.latency import median_milliseconds
 from sn_viz.progress import part, silent
 from sn_viz.registry import Registry
 from sn_viz.types import Activations, AnswerKey, Baseline, Interval, LabelledImages, Neurons, Picture, Progress

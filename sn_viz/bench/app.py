@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from sn_viz.bench import BENCHES, Options, Row, row
-from sn_viz.types import Config, Interval, LabelledImages, LayerAccuracy, Neurons, Run, Stumps, Votes
+from sn_viz.types import Config, Interval, LabelledImages, LayerAccuracy, Neurons, RunRecord, Stumps, Votes
 
 CLICKS, QUICK_CLICKS = 40, 8
 ANSWER_MS = 300
@@ -209,7 +209,7 @@ def heatmap_row() -> Row:
     return row("figure bytes of a heatmap", len(sent.encode()) / 1e3, "kB", at_most=HEATMAP_KB, note=note)
 
 
-def large_run() -> Run:
+def large_run() -> RunRecord:
     """Return a run with as many neurons as LLaVA-1.5-7B has, random scores and no images."""
     rng, widths, n_sites = np.random.default_rng(0), list(SITES.values()), len(SITES)
     neurons = Neurons(
@@ -227,7 +227,7 @@ def large_run() -> Run:
     best, nothing = stumps.take(np.argsort(scores)[-15:]), np.zeros((0, n), np.float16)
     half = Interval(0.5, 0.0, 1.0, 1)
     empty = (0, N_BLOCKS)
-    return Run(
+    return RunRecord(
         config=Config(),
         train=none,
         test=none,

@@ -218,7 +218,7 @@ def saving_rows(vlm: Any, name: str, case: Case, seed: int, level: float, layer_
 def latencies(vlm: Any, case: Case) -> tuple[np.ndarray, float]:
     """Return the median milliseconds of every exit, float64 (layer,), and of the full model's generated answer, in turns."""
     from sn_viz.early_exit.decide import Decision
-    from sn_viz.early_exit.latency import milliseconds_in_turns
+    from sn_viz.latency import milliseconds_in_turns
 
     exits = [
         Decision(vlm, case.neurons, voters, layer, len(case.images.classes), "majority", np.dtype(np.float16))

@@ -27,7 +27,7 @@ from sn_viz.bench import BENCHES, Options, Row, in_a_fresh_process, machine, row
 from sn_viz.bench.floor import wait
 from sn_viz.bench.parts import parts_of
 from sn_viz.bench.shape_table import SHAPES, Shape
-from sn_viz.early_exit.latency import times_in_turns
+from sn_viz.latency import times_in_turns
 from sn_viz.models.load import AutoConfig, AutoModelForImageTextToText, _device
 from sn_viz.models.vlm import Inputs, Vlm
 from sn_viz.types import Picture

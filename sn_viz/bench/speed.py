@@ -20,18 +20,19 @@ from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
 from sn_viz.activations.extract import neurons_of
-from sn_viz.activations.programs import AFTER
 from sn_viz.activations.reader import available_sites, truncated_forward
 from sn_viz.baselines.answers import parse_answer
 from sn_viz.bench import BENCHES, Options, Row, row
 from sn_viz.bench.floor import matmul_rate
 from sn_viz.bench.parts import runs_of
 from sn_viz.early_exit.decide import model_version, predict
-from sn_viz.early_exit.latency import times_in_turns
+from sn_viz.latency import times_in_turns
 from sn_viz.models import load_model
+from sn_viz.models.programs import AFTER
 from sn_viz.models.vlm import Vlm
+from sn_viz.run import Run
 from sn_viz.sources.ingest import as_picture, picture_from_pixels
-from sn_viz.types import Config, LabelledImages, Picture, Prediction, Run, Stumps, layer_name
+from sn_viz.types import Config, LabelledImages, Picture, Prediction, Stumps, layer_name
 from sn_viz.voting.classifier import vote, votes_by_layer, winners
 
 BATCHES = (1, 16)

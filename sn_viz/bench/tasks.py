@@ -31,8 +31,8 @@ from sn_viz.baselines.sav import N_HEADS, SITE, HeadVote, heads_of, read_heads
 from sn_viz.bench import BENCHES, Options, Row
 from sn_viz.bench.crossed import accuracy_interval, difference_interval
 from sn_viz.early_exit.decide import measure_latency
-from sn_viz.early_exit.latency import median_milliseconds
 from sn_viz.errors import UserError
+from sn_viz.latency import median_milliseconds
 from sn_viz.models import Vlm
 from sn_viz.search.stumps import find_stumps
 from sn_viz.sources.pack import load_pack

@@ -16,7 +16,7 @@ from sn_viz.early_exit.decide import check_model
 from sn_viz.errors import UserError
 from sn_viz.progress import part, silent
 from sn_viz.registry import Registry
-from sn_viz.types import LabelledImages, Progress, Run
+from sn_viz.types import LabelledImages, Progress, RunRecord
 
 if TYPE_CHECKING:
     from sn_viz.models import Vlm
@@ -63,14 +63,16 @@ class Check:
 
     title: str
     """What it answers, in a few words."""
-    ask: Callable[[Run, Vlm, Options, Progress], dict[str, Any]]
+    ask: Callable[[RunRecord, Vlm, Options, Progress], dict[str, Any]]
     """Returns plain JSON values, with a ``sentence`` for people."""
 
 
 CHECKS: Registry[Check] = Registry("check", __name__)
 
 
-def examine(run: Run, names: Sequence[str], vlm: Vlm, options: Options | None = None, progress: Progress = silent) -> Run:
+def examine(
+    run: RunRecord, names: Sequence[str], vlm: Vlm, options: Options | None = None, progress: Progress = silent
+) -> RunRecord:
     """Ask a run the named checks, one after the other.
 
     Parameters

@@ -14,13 +14,13 @@ from sn_viz.checks import CHECKS, Check, Options, sample
 from sn_viz.checks.ablation import KINDS, ablate
 from sn_viz.groups import group_index
 from sn_viz.progress import part
-from sn_viz.types import Progress, Run
+from sn_viz.types import Progress, RunRecord
 
 if TYPE_CHECKING:
     from sn_viz.models import Vlm
 
 
-def ask(run: Run, vlm: Vlm, options: Options, progress: Progress) -> dict[str, Any]:
+def ask(run: RunRecord, vlm: Vlm, options: Options, progress: Progress) -> dict[str, Any]:
     """Overwrite the voters of the exit layer in every way of ``ablation.KINDS``."""
     images, voters = sample(run.test, options.n_images, options.seed), run.voters[run.exit_index].neuron
     kinds, groups = [], group_index(images)

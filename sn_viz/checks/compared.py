@@ -15,7 +15,7 @@ from sn_viz.baselines.answers import parse_answer
 from sn_viz.baselines.answers.said import written_answers
 from sn_viz.early_exit.decide import predict
 from sn_viz.groups import group_index
-from sn_viz.types import LabelledImages, Progress, Run
+from sn_viz.types import LabelledImages, Progress, RunRecord
 from sn_viz.voting.statistics import accuracy_interval, paired_difference
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ METHODS = ("full_model", "super_neurons")
 
 
 def conditions(
-    run: Run, vlm: Vlm, plain: LabelledImages, changed: Mapping[str, LabelledImages], progress: Progress
+    run: RunRecord, vlm: Vlm, plain: LabelledImages, changed: Mapping[str, LabelledImages], progress: Progress
 ) -> dict[str, Any]:
     """Return what either method gets right as it was and under every condition.
 
@@ -64,7 +64,7 @@ def conditions(
     }
 
 
-def _full(run: Run, vlm: Vlm, images: LabelledImages, tell: Any) -> np.ndarray:
+def _full(run: RunRecord, vlm: Vlm, images: LabelledImages, tell: Any) -> np.ndarray:
     said: list[int] = []
     for start in range(0, len(images), BATCH):
         tell(start / len(images))
@@ -75,7 +75,7 @@ def _full(run: Run, vlm: Vlm, images: LabelledImages, tell: Any) -> np.ndarray:
     return np.array(said)
 
 
-def _early(run: Run, vlm: Vlm, images: LabelledImages, tell: Any) -> np.ndarray:
+def _early(run: RunRecord, vlm: Vlm, images: LabelledImages, tell: Any) -> np.ndarray:
     said: list[int] = []
     for start in range(0, len(images), BATCH):
         tell(start / len(images))

@@ -10,13 +10,13 @@ import numpy as np
 from sn_viz.checks import CHECKS, Check, Options, sample
 from sn_viz.checks.compared import conditions, sentence
 from sn_viz.sources.shift import SHIFTS, shifted
-from sn_viz.types import Progress, Run
+from sn_viz.types import Progress, RunRecord
 
 if TYPE_CHECKING:
     from sn_viz.models import Vlm
 
 
-def ask(run: Run, vlm: Vlm, options: Options, progress: Progress) -> dict[str, Any]:
+def ask(run: RunRecord, vlm: Vlm, options: Options, progress: Progress) -> dict[str, Any]:
     """Change every image in every way, at the chosen strength."""
     plain = sample(run.test, options.n_images, options.seed)
     rng = np.random.default_rng(options.seed)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from sn_viz.checks import CHECKS, Check, Options, sample
 from sn_viz.checks.compared import conditions, sentence
 from sn_viz.sources.text import clean_question
-from sn_viz.types import Progress, Run
+from sn_viz.types import Progress, RunRecord
 
 if TYPE_CHECKING:
     from sn_viz.models import Vlm
 
 
-def ask(run: Run, vlm: Vlm, options: Options, progress: Progress) -> dict[str, Any]:
+def ask(run: RunRecord, vlm: Vlm, options: Options, progress: Progress) -> dict[str, Any]:
     """Ask every wording of every image."""
     plain = sample(run.test, options.n_images, options.seed)
     changed = {

@@ -1,1 +1,1 @@
-"""When to stop, and deciding on a new picture: policies, certificates, decisions, latency."""
+"""When to stop, and deciding on a new picture: policies, certificates, decisions."""

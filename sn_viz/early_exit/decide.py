@@ -18,11 +18,11 @@ from sn_viz.activations.reader import get_ready, truncated_forward, warm_up
 from sn_viz.baselines.answers import parse_answer
 from sn_viz.baselines.answers.said import written_answers
 from sn_viz.config import checked_layer
-from sn_viz.early_exit.latency import milliseconds_in_turns
 from sn_viz.errors import UserError
+from sn_viz.latency import milliseconds_in_turns
 from sn_viz.models.once import model_named
 from sn_viz.progress import silent
-from sn_viz.types import AnswerKey, Config, LabelledImages, Neurons, Picture, Prediction, Progress, Run, Stumps
+from sn_viz.types import AnswerKey, Config, LabelledImages, Neurons, Picture, Prediction, Progress, RunRecord, Stumps
 from sn_viz.voting.classifier import vote, winners
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ N_TIMED = 8
 
 
 def predict(
-    run: Run,
+    run: RunRecord,
     images: Any,
     exit_layer: int | None = None,
     question: str | None = None,
@@ -93,7 +93,7 @@ def model_version(vlm: Vlm) -> dict[str, str]:
     return {"model": vlm.key, "numbers": str(vlm.dtype).removeprefix("torch.")}
 
 
-def check_model(run: Run, vlm: Vlm) -> None:
+def check_model(run: RunRecord, vlm: Vlm) -> None:
     """Raise a UserError unless ``vlm`` is the model that the run's super neurons live in.
 
     Neurons must lie where they lay. Weights and preprocessing must be the same too, which can be told only where the number format
@@ -139,7 +139,7 @@ class Decision:
         warm_up(self.vlm, self.vlm.prepare([example[0]], [example[1]]), self.layer, self.neurons.site_names)
 
 
-def pictures_and_questions(run: Run, images: Any, question: str | None) -> tuple[list[Picture], list[str]]:
+def pictures_and_questions(run: RunRecord, images: Any, question: str | None) -> tuple[list[Picture], list[str]]:
     """Return decoded pictures and what each is asked; see `predict`."""
     from sn_viz.sources.ingest import as_picture
     from sn_viz.sources.text import clean_question

@@ -26,7 +26,7 @@ from sn_viz.early_exit.certificates import certified, check_level, exact_interva
 from sn_viz.errors import UserError
 from sn_viz.formatting import percent
 from sn_viz.groups import group_index, one_of_each
-from sn_viz.types import AnswerKey, Interval, Neurons, Run, Stumps, Votes
+from sn_viz.types import AnswerKey, Interval, Neurons, RunRecord, Stumps, Votes
 
 if TYPE_CHECKING:
     from sn_viz.models.vlm import Inputs, Vlm
@@ -454,7 +454,12 @@ def try_out(
 
 
 def trial_of_run(
-    run: Run, level: float = 0.05, risk: Risk = "disagreement", calibration: float = 0.5, confidence: float = 0.95, seed: int = 0
+    run: RunRecord,
+    level: float = 0.05,
+    risk: Risk = "disagreement",
+    calibration: float = 0.5,
+    confidence: float = 0.95,
+    seed: int = 0,
 ) -> Trial:
     """Split a run's test images in two, choose the policy on one part and measure it on the other.
 
@@ -496,7 +501,7 @@ def trial_of_run(
     return try_out(policy, rows_of(run.votes, second), full[second], labels[second], layer_ms, full_ms)
 
 
-def _answers_of_full_model(run: Run) -> tuple[np.ndarray, float]:
+def _answers_of_full_model(run: RunRecord) -> tuple[np.ndarray, float]:
     """Return the class that the full model answers for every test image, int64 (example,), and its milliseconds.
 
     Where it cannot be told what its words mean these are the calibrated model's: words that nobody can read contradict nothing.

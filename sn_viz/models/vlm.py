@@ -16,14 +16,14 @@ import torch
 from PIL import Image
 from torch import nn
 
-from sn_viz.activations.programs import Watch
-from sn_viz.activations.replay import Replay
-from sn_viz.activations.until import Until, stopped_by
 from sn_viz.errors import UserError
 from sn_viz.models.blocks import decoder_blocks, final_norm, has_class_token, is_convolutional, tower_blocks
 from sn_viz.models.families import FAMILIES
 from sn_viz.models.fast_inputs import FastInputs
+from sn_viz.models.programs import Watch
+from sn_viz.models.replay import Replay
 from sn_viz.models.threads import threads_for
+from sn_viz.models.until import Until, stopped_by
 from sn_viz.types import Picture
 
 Inputs = dict[str, Any]

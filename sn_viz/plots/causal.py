@@ -13,7 +13,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from sn_viz.plots import PLOTS, Plot, style
-from sn_viz.types import Run
+from sn_viz.types import RunRecord
 
 TITLE = "Does the answer depend on them?"
 NAMES = {"mean": "set to their mean", "zero": "set to zero", "other-class": "set to the other answer's mean"}
@@ -41,7 +41,7 @@ class Info(NamedTuple):
     n_images: int
 
 
-def info(run: Run) -> Info | None:
+def info(run: RunRecord) -> Info | None:
     """Return what every kind of overwriting did; None when the run was not asked."""
     found = run.findings.get("causal")
     if not found:

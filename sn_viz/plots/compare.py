@@ -11,7 +11,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from sn_viz.plots import PLOTS, Plot, reference, style
-from sn_viz.types import Run
+from sn_viz.types import RunRecord
 
 TITLE = "Every method, same images"
 
@@ -35,7 +35,7 @@ class Info(NamedTuple):
     """Test images."""
 
 
-def info(run: Run) -> Info:
+def info(run: RunRecord) -> Info:
     """Return the super neurons at the run's exit layer and every baseline, in the run's order."""
     rows = [
         (f"Super neurons, exit layer {run.neurons.layer_name(row.layer)}", "super-neurons", row.accuracy, row.latency_ms, "")

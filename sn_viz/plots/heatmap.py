@@ -12,7 +12,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from sn_viz.plots import PLOTS, Plot, reference, style
-from sn_viz.types import Run
+from sn_viz.types import RunRecord
 
 TITLE = "Where the super neurons live"
 
@@ -40,7 +40,7 @@ class Info(NamedTuple):
     """(layer,): what people call each, such as "3" or "V4"."""
 
 
-def info(run: Run, site: str | None = None) -> Info:
+def info(run: RunRecord, site: str | None = None) -> Info:
     """Return the best score of every (site, layer).
 
     Parameters
@@ -98,7 +98,7 @@ def _outlined(info: Info) -> tuple[int, int]:
     return int(row), int(column)
 
 
-def _luck_share(run: Run, line: float | None) -> float | None:
+def _luck_share(run: RunRecord, line: float | None) -> float | None:
     spoken_for = np.unique(run.stumps.class_index)
     if line is None or not len(spoken_for) or np.ptp(reference.chance(run, spoken_for)) > 0.01:
         return None
@@ -116,7 +116,7 @@ def _first_best(cell: np.ndarray, value: np.ndarray, n_cells: int) -> np.ndarray
     return best
 
 
-def _count_above(run: Run, cell: np.ndarray, line: float | None, n_cells: int) -> np.ndarray:
+def _count_above(run: RunRecord, cell: np.ndarray, line: float | None, n_cells: int) -> np.ndarray:
     if line is None:
         return np.full(n_cells, -1, dtype=np.int64)
     above = np.flatnonzero(run.stumps.score > line)

@@ -11,7 +11,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from sn_viz.plots import PLOTS, Plot, heatmap, reference, style
-from sn_viz.types import Run
+from sn_viz.types import RunRecord
 
 BINS = 24
 MOST_CLASSES = 3
@@ -60,7 +60,7 @@ class Info(NamedTuple):
     """All of them: their names decide their colours."""
 
 
-def info(run: Run, neuron: int, class_index: int | None = None) -> Info:
+def info(run: RunRecord, neuron: int, class_index: int | None = None) -> Info:
     """Return everything to draw about one neuron.
 
     Parameters
@@ -102,13 +102,13 @@ def info(run: Run, neuron: int, class_index: int | None = None) -> Info:
     )
 
 
-def info_of_best(run: Run) -> Info | None:
+def info_of_best(run: RunRecord) -> Info | None:
     """Return the best neuron of all; None when no neuron has a score."""
     best = heatmap.best(heatmap.info(run))
     return None if best is None else info(run, best[2])
 
 
-def _stump(run: Run, neuron: int, class_index: int | None) -> int | None:
+def _stump(run: RunRecord, neuron: int, class_index: int | None) -> int | None:
     """Return the neuron's best defined stump (for ``class_index``, when given), or None."""
     stumps = run.stumps
     usable = (stumps.neuron == neuron) & np.isfinite(stumps.score) & np.isfinite(stumps.threshold)
@@ -120,7 +120,7 @@ def _stump(run: Run, neuron: int, class_index: int | None) -> int | None:
     return int(rows[np.argmax(reference.above_chance(run, stumps.score[rows], stumps.class_index[rows]))])
 
 
-def _groups(run: Run, values: list[np.ndarray], edges: np.ndarray, speaks_for: int) -> tuple[Group, ...]:
+def _groups(run: RunRecord, values: list[np.ndarray], edges: np.ndarray, speaks_for: int) -> tuple[Group, ...]:
     classes = run.train.classes
     if len(classes) <= MOST_CLASSES:
         members = [(name, index, (index,)) for index, name in enumerate(classes)]
@@ -130,7 +130,9 @@ def _groups(run: Run, values: list[np.ndarray], edges: np.ndarray, speaks_for: i
     return tuple(_group(run, values, edges, name, colour, wanted) for name, colour, wanted in members)
 
 
-def _group(run: Run, values: list[np.ndarray], edges: np.ndarray, name: str, colour: int | None, wanted: tuple[int, ...]) -> Group:
+def _group(
+    run: RunRecord, values: list[np.ndarray], edges: np.ndarray, name: str, colour: int | None, wanted: tuple[int, ...]
+) -> Group:
     index = [
         np.flatnonzero(np.isin(split.labels, wanted) & np.isfinite(column))
         for split, column in zip((run.train, run.test), values, strict=True)

@@ -11,7 +11,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from sn_viz.plots import PLOTS, Plot, reference, style
-from sn_viz.types import Interval, Run
+from sn_viz.types import Interval, RunRecord
 
 TITLE = "Accuracy by exit layer"
 
@@ -44,7 +44,7 @@ class Info(NamedTuple):
     """Marked where its accuracy rests on an inferred reading."""
 
 
-def info(run: Run) -> Info:
+def info(run: RunRecord) -> Info:
     """Return the accuracy of every exit layer with everything it should be compared with."""
     rows = sorted(run.by_layer, key=lambda row: row.layer)
     full = reference.baseline(run, "full-model")

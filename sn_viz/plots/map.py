@@ -12,7 +12,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from sn_viz.plots import PLOTS, Plot, style
-from sn_viz.types import Run
+from sn_viz.types import RunRecord
 
 FEWEST_FOR_UMAP = 15
 COMPONENTS = 50
@@ -48,7 +48,7 @@ class Info(NamedTuple):
     """All of them: their names decide their colours."""
 
 
-def info(run: Run, layer: int | Literal["all", "super"] = "all", coloured_by: ColouredBy = "class", seed: int = 0) -> Info:
+def info(run: RunRecord, layer: int | Literal["all", "super"] = "all", coloured_by: ColouredBy = "class", seed: int = 0) -> Info:
     """Return a two-dimensional map of all images.
 
     Neurons are centred and scaled to unit variance (constant ones drop out, non-finite activations count as the mean), reduced to
@@ -84,13 +84,13 @@ def info(run: Run, layer: int | Literal["all", "super"] = "all", coloured_by: Co
     return Info(flat[:, 0], flat[:, 1], group, names, colours, example, split, hover, method, len(columns), what, run.train.classes)
 
 
-def recoloured(info: Info, run: Run, coloured_by: ColouredBy) -> Info:
+def recoloured(info: Info, run: RunRecord, coloured_by: ColouredBy) -> Info:
     """Return the same map of the same run with other colours: nothing is laid out again."""
     group, names, colours = _grouping(run, coloured_by)
     return info._replace(group=group, group_names=names, group_colours=colours)
 
 
-def _columns(run: Run, layer: int | str) -> tuple[np.ndarray, str]:
+def _columns(run: RunRecord, layer: int | str) -> tuple[np.ndarray, str]:
     if layer == "all":
         return np.arange(len(run.neurons)), "all layers"
     if layer == "super":
@@ -101,7 +101,7 @@ def _columns(run: Run, layer: int | str) -> tuple[np.ndarray, str]:
     return np.flatnonzero(run.neurons.layer == layer), f"layer {run.neurons.layer_name(layer)}"
 
 
-def _grouping(run: Run, coloured_by: str) -> tuple[np.ndarray, tuple[str, ...], tuple[int | str | None, ...]]:
+def _grouping(run: RunRecord, coloured_by: str) -> tuple[np.ndarray, tuple[str, ...], tuple[int | str | None, ...]]:
     n_train, n_test = len(run.train), len(run.test)
     if coloured_by == "split":
         return np.repeat([0, 1], [n_train, n_test]), ("probing", "test"), ("probing", "test")
@@ -115,7 +115,7 @@ def _grouping(run: Run, coloured_by: str) -> tuple[np.ndarray, tuple[str, ...], 
     raise ValueError(f"cannot colour by {coloured_by!r}; there are 'class', 'correct' and 'split'")
 
 
-def _standardised(run: Run, columns: np.ndarray) -> np.ndarray:
+def _standardised(run: RunRecord, columns: np.ndarray) -> np.ndarray:
     """Return float32 (image, neuron) of zero mean and unit variance."""
     values = np.concatenate([np.asarray(part, dtype=np.float32)[:, columns] for part in (run.train_values, run.test_values)])
     values[~np.isfinite(values)] = np.nan

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 
 from sn_viz import formatting
 from sn_viz.plots import PLOTS, Plot, reference, style
-from sn_viz.types import Run
+from sn_viz.types import RunRecord
 
 TITLE = "Could it be luck?"
 BINS = 20
@@ -41,7 +41,7 @@ class Info(NamedTuple):
         return (self.as_good + 1) / (self.n + 1)
 
 
-def info(run: Run) -> Info:
+def info(run: RunRecord) -> Info:
     """Return the permutation null and where the true labels' best neuron stands in it."""
     scores = run.null_scores[np.isfinite(run.null_scores)].astype(np.float64)
     found = run.stumps.score[np.isfinite(run.stumps.score)]

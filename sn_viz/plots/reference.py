@@ -8,24 +8,24 @@ from __future__ import annotations
 import numpy as np
 
 from sn_viz.plots import style
-from sn_viz.types import Baseline, Interval, Run
+from sn_viz.types import Baseline, Interval, RunRecord
 from sn_viz.voting.verdict import chance_of
 
 LUCK_PERCENTILE = 95
 
 
-def luck(run: Run) -> float | None:
+def luck(run: RunRecord) -> float | None:
     """Return the score that the best neuron of 95 % of shuffled labellings stays below; None when no null was computed."""
     scores = run.null_scores[np.isfinite(run.null_scores)]
     return float(np.percentile(scores, LUCK_PERCENTILE)) if len(scores) else None
 
 
-def commonest_answer(run: Run) -> float:
+def commonest_answer(run: RunRecord) -> float:
     """Return the held-out accuracy of always giving the commonest label of the test split; NaN without labels."""
     return chance_of(run).value
 
 
-def chance(run: Run, class_index: np.ndarray | int) -> np.ndarray:
+def chance(run: RunRecord, class_index: np.ndarray | int) -> np.ndarray:
     """Return the score a stump for each class gets without looking at the image.
 
     Parameters
@@ -48,14 +48,14 @@ def chance(run: Run, class_index: np.ndarray | int) -> np.ndarray:
     return np.maximum(share, 1 - share) if run.config.metric == "accuracy" else 2 * share / (1 + share)
 
 
-def above_chance(run: Run, score: np.ndarray, class_index: np.ndarray) -> np.ndarray:
+def above_chance(run: RunRecord, score: np.ndarray, class_index: np.ndarray) -> np.ndarray:
     """Return ``score`` rescaled so that 0 is chance and 1 is perfect; NaN where the score is NaN or chance is already perfect."""
     floor = chance(run, class_index)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(floor < 1, (np.asarray(score, dtype=np.float64) - floor) / (1 - floor), np.nan)
 
 
-def baseline(run: Run, name: str) -> Baseline | None:
+def baseline(run: RunRecord, name: str) -> Baseline | None:
     """Return the baseline called ``name``, or None when it was not run."""
     return next((method for method in run.baselines if method.name == name), None)
 
@@ -71,12 +71,12 @@ INFERRED = " (answers inferred)"
 """Stands behind their names where nobody gave that reading."""
 
 
-def is_inferred(run: Run, name: str) -> bool:
+def is_inferred(run: RunRecord, name: str) -> bool:
     """Return whether the accuracy of a method rests on a reading of yes and no that nobody gave."""
     return name in READ_BY_KEY and run.answer_key is not None and run.answer_key.inferred
 
 
-def shown_name(run: Run, name: str) -> str:
+def shown_name(run: RunRecord, name: str) -> str:
     """Return a method's readable name, marked where its figure rests on an inferred reading."""
     return method_name(name) + (INFERRED if is_inferred(run, name) else "")
 

@@ -11,7 +11,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from sn_viz.plots import PLOTS, Plot, style
-from sn_viz.types import Run
+from sn_viz.types import RunRecord
 
 TITLE = "Other words, other pictures"
 METHODS = {"full_model": "full model", "super_neurons": "super neurons"}
@@ -30,7 +30,7 @@ class Info(NamedTuple):
     n: int
 
 
-def info(run: Run) -> Info | None:
+def info(run: RunRecord) -> Info | None:
     """Return every condition that the run was asked under; None when it was not asked."""
     found = [run.findings[name] for name in ("wordings", "pictures") if name in run.findings]
     if not found:

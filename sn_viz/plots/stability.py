@@ -11,7 +11,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from sn_viz.plots import PLOTS, Plot, style
-from sn_viz.types import Run
+from sn_viz.types import RunRecord
 
 TITLE = "Would other images choose them?"
 
@@ -28,7 +28,7 @@ class Info(NamedTuple):
     """Resampled probing sets."""
 
 
-def info(run: Run) -> Info | None:
+def info(run: RunRecord) -> Info | None:
     """Return how steady each voter is; None when it was not measured."""
     found = run.findings.get("stability")
     if not found or not found["again"]:

@@ -11,7 +11,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from sn_viz.plots import PLOTS, Plot, reference, style
-from sn_viz.types import Run
+from sn_viz.types import RunRecord
 from sn_viz.voting.verdict import verdict
 
 TITLE = "Accuracy against time"
@@ -40,7 +40,7 @@ class Info(NamedTuple):
     """Why no speed counts here; "" where the accuracy at the chosen exit holds."""
 
 
-def info(run: Run) -> Info:
+def info(run: RunRecord) -> Info:
     """Return every timed method."""
     points = [(f"exit layer {run.neurons.layer_name(row.layer)}", row.layer, row.latency_ms, row.accuracy) for row in run.by_layer]
     points += [

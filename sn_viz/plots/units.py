@@ -11,7 +11,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from sn_viz.plots import PLOTS, Plot, heatmap, reference, style
-from sn_viz.types import Run
+from sn_viz.types import RunRecord
 
 
 class Info(NamedTuple):
@@ -37,7 +37,7 @@ class Info(NamedTuple):
     """What people call the layer, such as "3" or "V4"."""
 
 
-def info(run: Run, layer: int, site: str, top: int = 60) -> Info:
+def info(run: RunRecord, layer: int, site: str, top: int = 60) -> Info:
     """Return the ``top`` best units of ``site`` in ``layer`` (from 1).
 
     Units without a defined score are left out. With several classes a unit stands for its best class.
@@ -73,7 +73,7 @@ def info(run: Run, layer: int, site: str, top: int = 60) -> Info:
     )
 
 
-def info_of_best(run: Run) -> Info | None:
+def info_of_best(run: RunRecord) -> Info | None:
     """Return the units of the block and site that hold the best neuron of all; None when no neuron has a score."""
     best = heatmap.best(heatmap.info(run))
     return None if best is None else info(run, best[0], best[1])

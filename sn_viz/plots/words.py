@@ -9,7 +9,7 @@ import numpy as np
 
 from sn_viz.formatting import percent, percent_range
 from sn_viz.plots.reference import INFERRED, is_inferred
-from sn_viz.types import LayerAccuracy, Run
+from sn_viz.types import LayerAccuracy, RunRecord
 
 FIXED = "The question is the same for every image, so the thresholds can stand in for it and shallow layers may do."
 CHANGING = (
@@ -18,7 +18,7 @@ CHANGING = (
 )
 
 
-def depth_words(run: Run) -> str:
+def depth_words(run: RunRecord) -> str:
     """Return what the exit layers say about a question: where to stop, what that costs, and why it may be so."""
     rows = [row for row in run.by_layer if row.layer >= 1]
     if not rows or not run.by_layer[run.exit_index].accuracy.n:
@@ -49,6 +49,6 @@ def _share(row: LayerAccuracy) -> str:
     return f"right on {percent(seen.value, 0)} of {seen.n} test images ({percent_range(seen.low, seen.high)})"
 
 
-def _first_above_chance(run: Run, rows: list[LayerAccuracy]) -> LayerAccuracy | None:
+def _first_above_chance(run: RunRecord, rows: list[LayerAccuracy]) -> LayerAccuracy | None:
     commonest = np.bincount(run.test.labels[run.test.labels >= 0]).max() / max(1, int((run.test.labels >= 0).sum()))
     return next((row for row in rows if row.accuracy.low > commonest), None)

@@ -11,11 +11,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from sn_viz.types import Baseline, LabelledImages, Neurons, Run, Stumps, Votes
+from sn_viz.types import Baseline, LabelledImages, Neurons, RunRecord, Stumps, Votes
 from sn_viz.voting.verdict import verdict
 
 
-def with_warnings(run: Run, *more: str) -> Run:
+def with_warnings(run: RunRecord, *more: str) -> RunRecord:
     """Return ``run`` with everything its readers should know as its warnings: of the data, of the verdict, then ``more``."""
     parts = run.train, run.test, run.stumps, run.null_scores, run.baselines, run.votes, run.exit_layer, run.neurons
     told = [*run.train.notes, *run.test.notes, *verdict(run).reasons, *plain_warnings(*parts), *more]

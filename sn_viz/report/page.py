@@ -26,7 +26,7 @@ from sn_viz.glossary import as_html, words_in
 from sn_viz.plots import PLOTS, compare, ordered, reference, style
 from sn_viz.plots.words import depth_words
 from sn_viz.report.thumbnails import data_url
-from sn_viz.types import Config, LabelledImages, Run
+from sn_viz.types import Config, LabelledImages, RunRecord
 from sn_viz.voting.stump_scores import stump_score
 from sn_viz.voting.verdict import verdict
 
@@ -52,7 +52,7 @@ class Section(NamedTuple):
     dark: go.Figure
 
 
-def write_report(run: Run, path: str | Path) -> Path:
+def write_report(run: RunRecord, path: str | Path) -> Path:
     """Write ``run`` as one HTML page and return its path.
 
     The page needs no network. It appears at ``path`` all at once: on failure what was there before stays.
@@ -100,7 +100,7 @@ def _write_at_once(target: Path, content: bytes) -> None:
         raise
 
 
-def page(run: Run) -> str:
+def page(run: RunRecord) -> str:
     """Return the whole page as HTML."""
     shown = sections(run)
     script = (
@@ -134,7 +134,7 @@ def page(run: Run) -> str:
     )
 
 
-def sections(run: Run) -> list[Section]:
+def sections(run: RunRecord) -> list[Section]:
     """Return every registered figure that has something to show of ``run``, in order."""
     made: dict[str, Any] = {}
     shown = []
@@ -169,7 +169,7 @@ def _text(value: object) -> str:
     return f"<bdi>{escape(shown)}</bdi>" if not shown.isascii() else escape(shown)
 
 
-def summary(run: Run) -> str:
+def summary(run: RunRecord) -> str:
     """Return the outcome in a sentence or two of HTML."""
     methods = compare.info(run)
     row = {key: index for index, key in reversed(list(enumerate(methods.key)))}
@@ -214,13 +214,13 @@ def _section(section: Section) -> str:
     )
 
 
-def _verdict(run: Run) -> str:
+def _verdict(run: RunRecord) -> str:
     """Return the verdict in words and colour."""
     found = verdict(run)
     return f'<p class="verdict {found.kind.replace(" ", "-")}" role="status">{_text(found.sentence)}</p>'
 
 
-def _warnings(run: Run) -> str:
+def _warnings(run: RunRecord) -> str:
     told = list(dict.fromkeys([*verdict(run).reasons, *run.warnings, *run.train.notes, *run.test.notes]))
     if not told:
         return ""
@@ -241,7 +241,7 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     return f'<div class="scroll" tabindex="0"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
-def _methods_table(run: Run) -> str:
+def _methods_table(run: RunRecord) -> str:
     info = compare.info(run)
     rows = (
         (
@@ -257,7 +257,7 @@ def _methods_table(run: Run) -> str:
     return _table(("Method", "Accuracy", "95 % interval", "ms an image"), rows)
 
 
-def _voters_table(run: Run) -> str:
+def _voters_table(run: RunRecord) -> str:
     voters = run.voters[run.exit_index] if run.voters else run.stumps.take(slice(0, 0))
     rows = []
     for position in range(len(voters)):
@@ -287,7 +287,7 @@ def _named(config: Config) -> dict[str, Any]:
     return {**asdict(config), "model": config.model_name}
 
 
-def _settings_table(run: Run) -> str:
+def _settings_table(run: RunRecord) -> str:
     rows = [(_text(name.replace("_", " ")), _setting(name, value)) for name, value in _named(run.config).items()]
     rows += [("probing images", str(len(run.train))), ("test images", str(len(run.test))), ("neurons", f"{len(run.neurons):,}")]
     rows += [(f"seconds: {_text(stage)}", f"{seconds:.2f}") for stage, seconds in run.seconds.items()]
@@ -305,7 +305,7 @@ def _setting(name: str, value: object) -> str:
     return ", ".join(_text(part) for part in value) if isinstance(value, tuple) else _text(value)
 
 
-def _examples(run: Run) -> str:
+def _examples(run: RunRecord) -> str:
     probing = [_card(run.train, index, "") for index in _spread(run.train.labels, MOST_EXAMPLES)]
     parts = [("Probing images, from which the neurons were chosen", probing)]
     if len(run.test) and 0 <= run.exit_index < run.votes.predicted.shape[1]:

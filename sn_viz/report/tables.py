@@ -12,11 +12,11 @@ from rich.table import Column, Table
 from sn_viz.formatting import UNDEFINED, percent, percent_range, ratio, ratio_words
 from sn_viz.plots.reference import shown_name
 from sn_viz.plots.words import depth_words
-from sn_viz.types import Interval, Prediction, Run, layer_name
+from sn_viz.types import Interval, Prediction, RunRecord, layer_name
 from sn_viz.voting.verdict import verdict
 
 
-def print_run(run: Run, console: Console) -> None:
+def print_run(run: RunRecord, console: Console) -> None:
     """Print what a run found: methods side by side, every exit layer, the super neurons, warnings."""
     question = run.config.question or run.train.question or "(each image has its own question)"
     console.print(f"[bold]{escape(question)}[/]  {escape(' / '.join(run.train.classes))}", highlight=False)
@@ -39,7 +39,7 @@ def print_run(run: Run, console: Console) -> None:
         console.print(f"[yellow]Note:[/] {escape(warning)}", highlight=False)
 
 
-def methods_table(run: Run) -> Table:
+def methods_table(run: RunRecord) -> Table:
     """Return accuracy and latency of every method."""
     table = Table(title="On the test images", title_justify="left")
     for heading, justify in (("method", "left"), ("accuracy", "right"), ("95 % interval", "right"), ("ms an image", "right")):
@@ -62,18 +62,18 @@ def methods_table(run: Run) -> Table:
 VERDICT_STYLES = {"beyond luck": "bold green", "unclear": "bold yellow", "nothing found": "bold red"}
 
 
-def doubt_line(run: Run, layer: int | None = None) -> str:
+def doubt_line(run: RunRecord, layer: int | None = None) -> str:
     """Return the verdict on stopping after ``layer`` as marked-up text, "" when it is beyond luck."""
     return "" if verdict(run, layer).kind == "beyond luck" else verdict_line(run, layer)
 
 
-def verdict_line(run: Run, layer: int | None = None) -> str:
+def verdict_line(run: RunRecord, layer: int | None = None) -> str:
     """Return the verdict on stopping after ``layer``, by default the run's own, as marked-up text in its colour."""
     found = verdict(run, layer)
     return f"[{VERDICT_STYLES[found.kind]}]{escape(found.sentence)}[/]"
 
 
-def layers_table(run: Run) -> Table:
+def layers_table(run: RunRecord) -> Table:
     """Return accuracy and latency by exit layer."""
     table = Table(title="Super neurons by exit layer", title_justify="left")
     for heading in ("layer", "accuracy", "95 % interval", "on probing images", "ms an image"):
@@ -87,7 +87,7 @@ def layers_table(run: Run) -> Table:
     return table
 
 
-def neurons_table(run: Run) -> Table:
+def neurons_table(run: RunRecord) -> Table:
     """Return the super neurons of the exit layer."""
     voters = run.voters[run.exit_index]
     table = Table(title="The super neurons", title_justify="left")
@@ -128,7 +128,7 @@ def plain_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> Ta
     return table
 
 
-def _layers(run: Run) -> str:
+def _layers(run: RunRecord) -> str:
     """Return how many layers a run can stop after, in words."""
     tower, decoder = run.neurons.n_tower, run.neurons.n_layers
     in_tower = f"{tower} blocks of the vision tower" if tower else ""

@@ -14,12 +14,12 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from sn_viz.errors import UserError
-from sn_viz.sources import SOURCES
 from sn_viz.sources.budget import Budget
 from sn_viz.sources.classes import is_system_folder, system_note, system_part
 from sn_viz.sources.gather import Found, Note
 from sn_viz.sources.ingest import read_file, read_picture
 from sn_viz.sources.placed import placed
+from sn_viz.sources.source import SOURCES
 from sn_viz.sources.text import listed, quoted
 from sn_viz.types import Picture
 

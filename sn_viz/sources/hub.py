@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from sn_viz.errors import UserError
-from sn_viz.sources import SOURCES
 from sn_viz.sources.budget import Budget
 from sn_viz.sources.gather import Found
 from sn_viz.sources.ingest import decode
 from sn_viz.sources.rows import COLUMNS
+from sn_viz.sources.source import SOURCES
 from sn_viz.sources.text import listed, quoted
 from sn_viz.types import Picture
 

@@ -15,12 +15,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sn_viz.errors import UserError
-from sn_viz.sources import SOURCES
 from sn_viz.sources.budget import Budget
 from sn_viz.sources.encoding import decode_text
 from sn_viz.sources.gather import Found, Note
 from sn_viz.sources.ingest import read_file
 from sn_viz.sources.rows import COLUMNS, Row, Table, label_of, open_rows, row_error, table_of
+from sn_viz.sources.source import SOURCES
 from sn_viz.sources.text import quoted
 
 LINE_CHARACTERS = 100_000

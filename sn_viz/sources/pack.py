@@ -13,10 +13,10 @@ import numpy as np
 from PIL import Image
 
 from sn_viz.errors import UserError
-from sn_viz.sources import SOURCES
 from sn_viz.sources.budget import Budget
 from sn_viz.sources.gather import Found
 from sn_viz.sources.ingest import picture_from_pixels
+from sn_viz.sources.source import SOURCES
 from sn_viz.types import LabelledImages
 from sn_viz.world.tasks import TASKS, YES_NO, draw_task
 

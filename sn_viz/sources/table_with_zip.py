@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sn_viz.errors import UserError
-from sn_viz.sources import SOURCES
 from sn_viz.sources.budget import Budget
 from sn_viz.sources.csv_file import Csv, parse_csv
 from sn_viz.sources.gather import Found, Note
 from sn_viz.sources.ingest import read_file
 from sn_viz.sources.jsonl_file import Jsonl, parse_jsonl
 from sn_viz.sources.rows import PathIndex, Row, checked_rows, labelled
+from sn_viz.sources.source import SOURCES
 from sn_viz.sources.text import quoted
 from sn_viz.sources.zip_file import Entry, Inflater, Zip, entries_of, opened_archive
 from sn_viz.types import Picture

@@ -11,10 +11,10 @@ from collections import Counter
 from collections.abc import Iterator
 
 from sn_viz.errors import UserError
-from sn_viz.sources import SOURCES
 from sn_viz.sources.budget import Budget
 from sn_viz.sources.gather import Found
 from sn_viz.sources.ingest import as_picture
+from sn_viz.sources.source import SOURCES
 from sn_viz.sources.text import numbered, quoted
 from sn_viz.types import Picture
 

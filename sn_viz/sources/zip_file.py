@@ -18,13 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from sn_viz.errors import UserError
-from sn_viz.sources import SOURCES
 from sn_viz.sources.budget import MIB, Budget
 from sn_viz.sources.classes import system_note, system_part
 from sn_viz.sources.encoding import decode_names
 from sn_viz.sources.gather import Found, Note, SetRefused
 from sn_viz.sources.ingest import decode
 from sn_viz.sources.placed import placed
+from sn_viz.sources.source import SOURCES
 from sn_viz.sources.text import cut, listed, quoted
 from sn_viz.types import Picture
 

@@ -19,7 +19,7 @@ from tokenize import TokenError
 
 import numpy as np
 
-from sn_viz.types import Run, Stumps
+from sn_viz.types import RunRecord, Stumps
 
 FLOATS = ("float16", "float32")
 MOST_HEADER = 4096
@@ -71,7 +71,7 @@ def layouts(n_baselines: int) -> dict[str, Layout]:
     return LAYOUTS | {f"baseline_{number}_predicted": BASELINE for number in range(n_baselines)}
 
 
-def arrays_of(run: Run) -> dict[str, np.ndarray]:
+def arrays_of(run: RunRecord) -> dict[str, np.ndarray]:
     """Return every array of a run under the name of its file without ``.npy``."""
     voters = run.voters
     arrays = {

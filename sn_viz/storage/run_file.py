@@ -21,7 +21,7 @@ from jaxtyping import AbstractArray
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints, ValidationError, create_model
 from typing_extensions import TypedDict
 
-from sn_viz.types import AnswerKey, Baseline, Config, Interval, LabelledImages, LayerAccuracy, Picture, Run
+from sn_viz.types import AnswerKey, Baseline, Config, Interval, LabelledImages, LayerAccuracy, Picture, RunRecord
 
 SOURCES_OF_ANSWERS = ("given", "named", "asked", "observed", "unknown")
 FORMATS = (1, 2)
@@ -103,7 +103,7 @@ RANGES: dict[type, dict[str, Any]] = {
     LabelledImages: {"pictures": tuple[Sha256, ...], "classes": Annotated[tuple[str, ...], MinLen(1)]},
     LayerAccuracy: {"layer": Layer, "cv_accuracy": Fraction, "latency_ms": Milliseconds},
     Baseline: {"name": Name, "latency_ms": Milliseconds},
-    Run: {
+    RunRecord: {
         "answer_key": Annotated[AnswerKey | None, AfterValidator(_is_key)],
         "exit_layer": Layer,
         "latency_ms": dict[Name, Milliseconds],
@@ -111,7 +111,7 @@ RANGES: dict[type, dict[str, Any]] = {
     },
 }
 """What a field may be where its annotation alone says too little. A field that is not here may be whatever it is annotated as."""
-READ_APART = {Run: {"findings", "config", "train", "test", "neurons", "stumps", "voters", "votes", "by_layer", "baselines"}}
+READ_APART = {RunRecord: {"findings", "config", "train", "test", "neurons", "stumps", "voters", "votes", "by_layer", "baselines"}}
 """Fields that hold dataclasses, which have a schema of their own, or arrays."""
 
 
@@ -265,7 +265,7 @@ def schema() -> type[BaseModel]:
         "findings": (Annotated[Findings, AfterValidator(_each_a_dict)], {}),
         "files": (dict[FileName, Sha256], ...),
     }
-    return create_model("RunFile", __config__=STRICT, **(_parts(Run) | parts))
+    return create_model("RunFile", __config__=STRICT, **(_parts(RunRecord) | parts))
 
 
 def read(text: bytes) -> Any:

@@ -27,7 +27,7 @@ from sn_viz.errors import UserError
 from sn_viz.groups import group_index, n_groups
 from sn_viz.models.folders import folder_of, remember, saved_name
 from sn_viz.storage.run_arrays import STUMP_FIELDS, arrays_of, check_values, digest, layouts, open_regular, read_arrays
-from sn_viz.types import Baseline, Config, Interval, LabelledImages, LayerAccuracy, Neurons, Picture, Run, Stumps, Votes
+from sn_viz.types import Baseline, Config, Interval, LabelledImages, LayerAccuracy, Neurons, Picture, RunRecord, Stumps, Votes
 from sn_viz.voting.verdict import verdict
 
 FORMAT = 2
@@ -48,7 +48,7 @@ _PICTURE = re.compile(r"[0-9a-f]{64}\.png")
 _FORM = re.compile(rb'\s*\{\s*"format"\s*:\s*(\d{1,9})\s*[,}]')
 
 
-def save_run(run: Run, folder: str | Path) -> Path:
+def save_run(run: RunRecord, folder: str | Path) -> Path:
     """Write a run into a folder.
 
     Everything is written beside the folder first and moved into place at the end. Whenever the process is killed, the folder
@@ -147,7 +147,7 @@ def _holds_a_run(folder: Path) -> bool:
         return _FORM.match(file.read(100)) is not None
 
 
-def load_run(folder: str | Path) -> Run:
+def load_run(folder: str | Path) -> RunRecord:
     """Read a saved run.
 
     Parameters
@@ -217,7 +217,7 @@ def _digest_line(text: bytes) -> bytes:
     return f"{hashlib.sha256(text).hexdigest()}  {RUN_FILE}\n".encode()
 
 
-def summary(run: Run) -> dict[str, Any]:
+def summary(run: RunRecord) -> dict[str, Any]:
     """Return what a run found as plain values, ready for JSON: the fields of ``find --json``.
 
     Parameters
@@ -300,7 +300,7 @@ def _unnamed(baseline: Baseline) -> list[dict[str, Any]]:
     return [{"text": text, "count": count} for text, count in texts.most_common()]
 
 
-def _answers(run: Run) -> dict[str, Any] | None:
+def _answers(run: RunRecord) -> dict[str, Any] | None:
     """Return what each class is answered with and how that is known."""
     key = run.answer_key
     if key is None:
@@ -309,7 +309,7 @@ def _answers(run: Run) -> dict[str, Any] | None:
     return {"words": named, "source": key.source, "inferred": key.inferred, "reason": key.reason, "rule": key.rule or None}
 
 
-def _headline(run: Run) -> dict[str, Any] | None:
+def _headline(run: RunRecord) -> dict[str, Any] | None:
     """Return which full model the super neurons are set against: as it writes, or calibrated where that cannot be read."""
     full = run.opponent
     if full is None or full.accuracy is None:
@@ -320,7 +320,7 @@ def _headline(run: Run) -> dict[str, Any] | None:
     return {"full_model": full.name.replace("-", "_"), "accuracy": asdict(full.accuracy), "inferred": inferred, "speedup": speedup}
 
 
-def _neuron(run: Run, index: int) -> dict[str, Any]:
+def _neuron(run: RunRecord, index: int) -> dict[str, Any]:
     voters = run.voters[run.exit_index]
     neuron = int(voters.neuron[index])
     return {
@@ -351,7 +351,7 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _write(run: Run, folder: Path) -> None:
+def _write(run: RunRecord, folder: Path) -> None:
     from sn_viz.storage import run_file
 
     as_facts = run_file.as_facts
@@ -389,7 +389,7 @@ def _files_of(facts: Any) -> list[str]:
     return [*(f"{name}.npy" for name in layouts(len(facts.baselines))), *(f"pictures/{sha}.png" for sha in shas)]
 
 
-def _read(folder: Path, facts: Any) -> Run:
+def _read(folder: Path, facts: Any) -> RunRecord:
     """Return the run of checked facts, its arrays checked against them and each other."""
     from sn_viz.storage.run_file import built
 
@@ -412,7 +412,7 @@ def _read(folder: Path, facts: Any) -> Run:
     ends = np.cumsum(arrays["voter_count"])
     voters = Stumps(*(arrays[f"voter_{field}"] for field in STUMP_FIELDS))
     return built(
-        Run,
+        RunRecord,
         facts,
         config=_with_folder(built(Config, facts.config), facts.versions.get("model", "")),
         train=images("train"),

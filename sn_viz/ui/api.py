@@ -21,7 +21,7 @@ from sn_viz.pipeline import model_named
 from sn_viz.pipeline import predict as predict_with
 from sn_viz.sources.ingest import read_picture
 from sn_viz.storage.run_folder import summary
-from sn_viz.types import LabelledImages, Progress, Run
+from sn_viz.types import LabelledImages, Progress, RunRecord
 from sn_viz.ui.components import neuron
 from sn_viz.ui.components.layers import layer_asked
 from sn_viz.ui.components.racing import race
@@ -181,7 +181,7 @@ def exit_race(request: gr.Request, run: str, image: str | None, question: str, e
     }
 
 
-def _asked(owner: str, run: str, image: str | None, question: str, exit_layer: str) -> tuple[Run, LabelledImages, int]:
+def _asked(owner: str, run: str, image: str | None, question: str, exit_layer: str) -> tuple[RunRecord, LabelledImages, int]:
     found = RUNS.get(run)
     if image is None:
         raise UserError("There is no image.", "The image is empty.", "Send a PNG or JPEG.")

@@ -14,7 +14,7 @@ from sn_viz.config import choose_model
 from sn_viz.formatting import percent, percent_range
 from sn_viz.glossary import as_html
 from sn_viz.plots import reference
-from sn_viz.types import Run
+from sn_viz.types import RunRecord
 from sn_viz.ui import api
 from sn_viz.ui.components import answer_row, edit_panel, edits, run_panel, stale, views
 from sn_viz.ui.components.answer_row import Guess
@@ -291,7 +291,7 @@ def show_strip(run_key: str, pack: str | None) -> tuple:
     return shown, gr.Button(visible=bool(once))
 
 
-def strip_facts(run: Run) -> list[dict]:
+def strip_facts(run: RunRecord) -> list[dict]:
     """Return the headline figures; a speed-up only beside an accuracy that holds."""
     early = run.by_layer[run.exit_index].accuracy
     stop = f"stop at {spoken(run, run.exit_layer)}"
@@ -309,7 +309,7 @@ def strip_facts(run: Run) -> list[dict]:
     return facts
 
 
-def _full_model_fact(run: Run) -> dict:
+def _full_model_fact(run: RunRecord) -> dict:
     """Return the full model's accuracy; the calibrated one where it cannot be told what its words mean."""
     full = run.opponent
     label = "full model, calibrated" if full is not None and full.name == "full-model-calibrated" else "full model"
@@ -321,7 +321,7 @@ def _full_model_fact(run: Run) -> dict:
     return views.fact(label, percent(seen.value), f"{percent_range(seen.low, seen.high)}, {_how(run, full.name)}", "rival")
 
 
-def _how(run: Run, name: str) -> str:
+def _how(run: RunRecord, name: str) -> str:
     """Say that all layers ran, or that the reading of the answers is inferred or given: the Compare tab says from what, or how."""
     if name in reference.READ_BY_KEY and run.answer_key is not None and run.answer_key.source == "given":
         return "answers given"

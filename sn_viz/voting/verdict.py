@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from sn_viz.formatting import percent, percent_range, probability
-from sn_viz.types import Interval, Run
+from sn_viz.types import Interval, RunRecord
 from sn_viz.voting.intervals import wilson
 
 Kind = Literal["beyond luck", "unclear", "nothing found"]
@@ -49,7 +49,7 @@ class Chance:
     """How: "chance" where the classes are even, else always giving the commonest answer."""
 
 
-def verdict(run: Run, layer: int | None = None) -> Verdict:
+def verdict(run: RunRecord, layer: int | None = None) -> Verdict:
     """Return what the accuracy of a run is worth when the model stops after ``layer``.
 
     Parameters
@@ -89,7 +89,7 @@ def verdict(run: Run, layer: int | None = None) -> Verdict:
     return Verdict(kind, f"{kind.capitalize()}: right on {_measured(seen)}{told}.", reasons, holds and kind != "nothing found")
 
 
-def chance_of(run: Run) -> Chance:
+def chance_of(run: RunRecord) -> Chance:
     """Return what always giving the commonest label of the test images reaches."""
     known = run.test.labels[run.test.labels >= 0]
     if not len(known):
@@ -100,7 +100,7 @@ def chance_of(run: Run) -> Chance:
     return Chance(float(counts[commonest] / len(known)), "chance" if even else f"always answering “{run.test.classes[commonest]}”")
 
 
-def balanced(run: Run, layer: int | None = None) -> Interval:
+def balanced(run: RunRecord, layer: int | None = None) -> Interval:
     """Return the mean over the classes of the share answered right, on the test images, with its 95 % interval.
 
     Returns
@@ -125,11 +125,11 @@ def _ends(parts: list[Interval]) -> tuple[list[tuple[Interval, float]], list[tup
     return [(part, part.low) for part in parts], [(part, part.high) for part in parts]
 
 
-def _held_out(run: Run, layer: int) -> Interval | None:
+def _held_out(run: RunRecord, layer: int) -> Interval | None:
     return next((row.accuracy for row in run.by_layer if row.layer == layer), None)
 
 
-def _kind(run: Run, seen: Interval, chance: Chance, lucky: bool, few: bool, layer: int | None) -> tuple[Kind, str]:
+def _kind(run: RunRecord, seen: Interval, chance: Chance, lucky: bool, few: bool, layer: int | None) -> tuple[Kind, str]:
     """Return the verdict and the end of its sentence."""
     reached = f"{chance.words}, {percent(chance.value)}"
     if seen.low > chance.value:
@@ -166,7 +166,7 @@ def _chance_reasons(seen: Interval, chance: Chance) -> tuple[str, ...]:
     )
 
 
-def _null_reasons(run: Run) -> tuple[str, ...]:
+def _null_reasons(run: RunRecord) -> tuple[str, ...]:
     """Return the sentence that the best neuron lies within the null's spread, where it does; a run without a null says nothing."""
     null = run.null_scores[np.isfinite(run.null_scores)].astype(np.float64)
     scores = run.stumps.score[np.isfinite(run.stumps.score)]
@@ -184,7 +184,7 @@ def _null_reasons(run: Run) -> tuple[str, ...]:
     )
 
 
-def _few_reasons(run: Run) -> tuple[str, ...]:
+def _few_reasons(run: RunRecord) -> tuple[str, ...]:
     """Return a sentence where a class has few probing or few test images."""
     told = []
     for images, what, means in (

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from PIL import Image
 
 from sn_viz.errors import UserError
-from sn_viz.sources.ingest import picture_from_pixels
-from sn_viz.types import LabelledImages
+from sn_viz.types import LabelledImages, Picture
 from sn_viz.world import questions
 from sn_viz.world.backgrounds import BACKGROUNDS
 from sn_viz.world.scene import (
@@ -245,7 +245,14 @@ def draw_task(name: str, n: int, seed: int, *, shifted: bool = False, size: int 
         drawn = None
         while drawn is None:
             drawn = task.draw(rng, int(label), size, shifted)
-        pictures.append(picture_from_pixels(np.asarray(drawn[1].image)))
+        pictures.append(_picture(drawn[1].image))
         asked.append(drawn[2])
     names = tuple(f"scene {index + 1:04d}" for index in range(n))
     return LabelledImages(names, tuple(pictures), labels.astype(np.int64), task.classes, tuple(asked))
+
+
+def _picture(image: Image.Image) -> Picture:
+    """Return a drawing as a picture, whose pixels are read-only."""
+    pixels = np.array(image, order="C", copy=True)
+    pixels.flags.writeable = False
+    return Picture(pixels)

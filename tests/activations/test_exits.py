@@ -10,7 +10,8 @@ import pytest
 
 from sn_viz.activations import reader as exits
 from sn_viz.activations.extract import neurons_of
-from sn_viz.activations.reader import FixedLayer, MarginPolicy, stream_layers, truncated_forward
+from sn_viz.activations.reader import stream_layers, truncated_forward
+from sn_viz.early_exit.policies import FixedLayer, MarginPolicy
 from sn_viz.errors import UserError
 from sn_viz.types import Votes
 

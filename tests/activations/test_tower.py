@@ -19,7 +19,8 @@ from sn_viz.activations.sites import TOWER_SITES, site_names
 from sn_viz.errors import UserError
 from sn_viz.models.tower import picture_means
 from sn_viz.pipeline import find
-from sn_viz.types import LabelledImages, Run, layer_name
+from sn_viz.run import Run
+from sn_viz.types import LabelledImages, layer_name
 
 QUESTION = "What colour is it?"
 

@@ -10,9 +10,10 @@ from sn_viz.baselines.answers.said import written_answers
 from sn_viz.baselines.full_model import note_on, unnamed_answers
 from sn_viz.errors import UserError
 from sn_viz.pipeline import find
+from sn_viz.run import Run
 from sn_viz.sources.benchmarks import BENCHMARKS
 from sn_viz.storage.run_folder import summary
-from sn_viz.types import LabelledImages, Picture, Run
+from sn_viz.types import LabelledImages, Picture
 
 ASKED = "Is there a dog in the picture?"
 

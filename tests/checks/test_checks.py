@@ -10,7 +10,7 @@ from sn_viz import find
 from sn_viz.checks import CHECKS, WORDINGS, Options, examine, sample
 from sn_viz.errors import Cancelled, UserError
 from sn_viz.plots import causal, robustness
-from sn_viz.types import Run
+from sn_viz.run import Run
 
 FEW = Options(("{question} Please.", "Red or blue, {x}?"), 0.5, 6)
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from sn_viz.cli import bare_json, main
 from sn_viz.report.tables import doubt_line
-from sn_viz.types import Run
+from sn_viz.run import Run
 from sn_viz.voting.verdict import Verdict, verdict
 
 

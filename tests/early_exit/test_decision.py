@@ -148,7 +148,7 @@ def test_latency_is_measured_on_passes_that_nothing_slows_down(found, vlm, monke
     tries = []
     monkeypatch.setattr("sn_viz.activations.reader._record", lambda *_: tries.append(len(timed)))
     timed = []
-    turns = __import__("sn_viz.early_exit.latency", fromlist=["x"]).milliseconds_in_turns
+    turns = __import__("sn_viz.latency", fromlist=["x"]).milliseconds_in_turns
     monkeypatch.setattr("sn_viz.early_exit.decide.milliseconds_in_turns", lambda *a: timed.append(1) or turns(*a))
     vlm.replay.prompts.clear()
     from sn_viz.types import Activations

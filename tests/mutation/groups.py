@@ -49,7 +49,7 @@ GROUPS = {
     "exits": (
         Group(
             ("activations/reader.py",),
-            ("tests/activations/test_exits.py", "tests/activations/test_programs.py"),
+            ("tests/activations/test_exits.py", "tests/models/test_programs.py"),
             f"{OTHER_FAMILIES} or threads_take_turns or looks_at_the_pixels or reads_what_the_pass_reads or functions_are_gone",
         ),
         Group(
@@ -57,7 +57,7 @@ GROUPS = {
             ("tests/early_exit/test_policies.py",),
             f"{OTHER_FAMILIES} or exchangeable",
         ),
-        Group(("early_exit/decide.py",), ("tests/early_exit/test_decision.py", "tests/early_exit/test_latency.py"), OTHER_FAMILIES),
+        Group(("early_exit/decide.py",), ("tests/early_exit/test_decision.py", "tests/test_latency.py"), OTHER_FAMILIES),
     ),
     "search": (
         Group(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from sn_viz.types import Baseline, Config, Interval, LabelledImages, LayerAccuracy, Neurons, Picture, Run, Stumps, Votes
+from sn_viz.run import Run
+from sn_viz.types import Baseline, Config, Interval, LabelledImages, LayerAccuracy, Neurons, Picture, Stumps, Votes
 
 SITES = ("residual", "attention-output", "mlp-output", "mlp-neuron")
 PLANTED = 2, "mlp-neuron", 5

@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 
 from sn_viz.cli import main
 from sn_viz.errors import UserError
+from sn_viz.run import Run
 from sn_viz.sources.ingest import picture_from_pixels
 from sn_viz.storage import run_folder as saving
 from sn_viz.storage.run_folder import DIGEST_FILE, RUN_FILE, SAVED_BEFORE, summary
-from sn_viz.types import Baseline, Config, Interval, LabelledImages, LayerAccuracy, Neurons, Run, Stumps, Votes
+from sn_viz.types import Baseline, Config, Interval, LabelledImages, LayerAccuracy, Neurons, Stumps, Votes
 
 SIGNS = "<img onerror=1> =cmd() ../../x %{x}"
 

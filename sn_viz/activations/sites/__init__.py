@@ -36,9 +36,13 @@ class Site(Protocol):
         ...
 
 
-SITES: Registry[Site] = Registry("site", "sn_viz.activations.sites")
+SITES: Registry[Site] = Registry(
+    "site", "sn_viz.activations.sites", first=("residual", "attention_output", "mlp_output", "mlp_neuron", "attention_head")
+)
 """Places in decoder blocks, read at the last prompt position; costly ones only when they are named."""
-TOWER_SITES: Registry[Site] = Registry("site of the vision tower", "sn_viz.activations.sites.tower")
+TOWER_SITES: Registry[Site] = Registry(
+    "site of the vision tower", "sn_viz.activations.sites.tower", first=("residual", "mlp_neuron")
+)
 """Places in the blocks of the vision tower, averaged over the patches of the picture."""
 
 
@@ -74,7 +78,3 @@ def in_tower(name: str) -> bool:
 def site_called(name: str) -> Site:
     """Return the site of that name, wherever it lives."""
     return (TOWER_SITES if in_tower(name) else SITES)[name]
-
-
-# The order in which people meet them; files dropped into this folder follow in the order of their names.
-from sn_viz.activations.sites import residual, attention_output, mlp_output, mlp_neuron, attention_head  # noqa: E402, F401, I001

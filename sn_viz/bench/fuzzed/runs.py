@@ -12,10 +12,10 @@ import numpy as np
 
 from sn_viz.bench.fuzzed import TARGETS, Try, anything, mutated
 from sn_viz.storage.run_folder import DIGEST_FILE, RUN_FILE, load_run, save_run, summary
-from sn_viz.types import Baseline, Config, Interval, LabelledImages, LayerAccuracy, Neurons, Picture, Run, Stumps, Votes
+from sn_viz.types import Baseline, Config, Interval, LabelledImages, LayerAccuracy, Neurons, Picture, RunRecord, Stumps, Votes
 
 
-def small_run() -> Run:
+def small_run() -> RunRecord:
     """Return a run of two layers and six neurons, whose numbers mean nothing."""
     rng = np.random.default_rng(0)
     places = np.zeros(6, np.int8), np.repeat([1, 2], 3).astype(np.int16), np.tile(np.arange(3), 2).astype(np.int32)
@@ -23,7 +23,7 @@ def small_run() -> Run:
     threshold = rng.normal(size=6).astype(np.float32)
     stumps = Stumps(np.arange(6), np.ones(6, np.int16), threshold, np.ones(6, np.int8), score, np.zeros(6, np.float32))
     share = Interval(0.5, 0.1, 0.9, 4)
-    return Run(
+    return RunRecord(
         config=Config(question="Is it?", sites=("residual",), compare=("sav",)),
         train=_images(rng, 6),
         test=_images(rng, 4),

@@ -27,7 +27,7 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.core import config as numba_config
 
-from sn_viz.activations.store import Store
+from sn_viz.paths import cache_folder
 from sn_viz.search.kernels.sort import intrinsic, lanes_of, merge_runs, sort_rows, vector_at
 
 settings: Any = numba_config
@@ -622,7 +622,7 @@ def kernel_folder() -> Path | None:
     name = f"kernels-{hashlib.sha256(sources).hexdigest()[:12]}"
     users = Path(os.environ.get("XDG_CACHE_HOME") or Path(os.path.expanduser("~"), ".cache"), "sn_viz")
     asked = [Path(settings.CACHE_DIR)] if settings.CACHE_DIR else []
-    for parent in (*asked, here.with_name("__pycache__"), users, Store().root):
+    for parent in (*asked, here.with_name("__pycache__"), users, cache_folder()):
         try:
             (parent / name).mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=parent / name):

@@ -14,7 +14,7 @@ import gradio as gr
 from sn_viz.checks import CHECKS, MOST_WORDINGS, WORDINGS, Options, examine
 from sn_viz.errors import Cancelled, UserError
 from sn_viz.pipeline import model_named
-from sn_viz.types import Progress, Run
+from sn_viz.types import Progress, RunRecord
 from sn_viz.ui.components import figures, views
 from sn_viz.ui.server.arguments import MAX_QUESTION
 from sn_viz.ui.server.guard import guarded, message
@@ -102,7 +102,7 @@ def show(run_key: str) -> Any:
     return {"warnings": []} | _told(RUNS.get(run_key)) if run_key else gr.skip()
 
 
-def _told(run: Run) -> dict[str, Any]:
+def _told(run: RunRecord) -> dict[str, Any]:
     said = [run.findings[name]["sentence"] for name in CHECKS.names() if name in run.findings]
     return {"note": " ".join(said)}
 
@@ -144,6 +144,6 @@ def stream(
         yield views.status(message(error), tone="error"), gr.skip(), *idle
 
 
-def _examined(run: Run, names: list[str], options: Options, progress: Progress) -> Run:
+def _examined(run: RunRecord, names: list[str], options: Options, progress: Progress) -> RunRecord:
     progress(0.0, "Loading the model")
     return examine(run, names, model_named(run.config.model), options, progress)

@@ -14,7 +14,7 @@ from typing import Any
 import gradio as gr
 
 from sn_viz.plots import PLOTS, histogram, ordered, style, units
-from sn_viz.types import Run
+from sn_viz.types import RunRecord
 from sn_viz.ui.components.plotly_view import payload, plotly_view
 from sn_viz.ui.server.guard import guarded
 from sn_viz.ui.server.session import RUNS
@@ -53,7 +53,7 @@ def text(name: str, info: Any, label: str = "") -> str:
     return payload(partial(PLOTS[name].figure, info), label or PLOTS[name].title)
 
 
-def draw(name: str, run: Run) -> str:
+def draw(name: str, run: RunRecord) -> str:
     """Return the plot ``name`` of ``run``; an empty one says so when there is nothing to draw."""
     plot = PLOTS[name]
     assert plot.info is not None, name
@@ -64,7 +64,7 @@ def draw(name: str, run: Run) -> str:
     return text(name, info)
 
 
-def draw_all(names: Iterable[str], run: Run) -> list[str]:
+def draw_all(names: Iterable[str], run: RunRecord) -> list[str]:
     """Return the plots ``names`` of ``run``, in that order."""
     return [draw(name, run) for name in names]
 
@@ -83,12 +83,12 @@ def connect(views: dict[str, gr.HTML], run_key: gr.State) -> None:
         run_key.change(show, [run_key], list(views.values()), api_visibility="private", show_progress="hidden")
 
 
-def draw_units(run: Run, layer: int, site: str) -> str:
+def draw_units(run: RunRecord, layer: int, site: str) -> str:
     """Return the top units inside one block."""
     return text("units", units.info(run, layer, site), f"Top units of layer {run.neurons.layer_name(layer)}, {site}")
 
 
-def draw_histogram(run: Run, neuron: int, threshold: float | None = None) -> str:
+def draw_histogram(run: RunRecord, neuron: int, threshold: float | None = None) -> str:
     """Return one neuron's activations by class; ``threshold`` replaces the found one."""
     info = histogram.info(run, neuron)
     if threshold is not None:

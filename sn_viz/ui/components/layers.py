@@ -11,10 +11,10 @@ import numpy as np
 
 from sn_viz import config as choices
 from sn_viz.errors import UserError
-from sn_viz.types import Run
+from sn_viz.types import RunRecord
 
 
-def checked_layer(run: Run, layer: Any) -> int:
+def checked_layer(run: RunRecord, layer: Any) -> int:
     """Return ``layer``, a number, when the run has it.
 
     Raises
@@ -27,7 +27,7 @@ def checked_layer(run: Run, layer: Any) -> int:
     return int(layer)
 
 
-def layer_asked(run: Run, text: Any) -> int:
+def layer_asked(run: RunRecord, text: Any) -> int:
     """Return the layer that a client asks for.
 
     Parameters
@@ -48,13 +48,13 @@ def layer_asked(run: Run, text: Any) -> int:
     return run.exit_layer if found is None else found
 
 
-def spoken(run: Run, layer: int) -> str:
+def spoken(run: RunRecord, layer: int) -> str:
     """Return "layer 2 of 12", or "block V3 of the vision tower"."""
     name = run.neurons.layer_name(layer)
     return f"layer {name} of {run.neurons.n_layers}" if layer >= 1 else f"block {name} of the vision tower"
 
 
-def everywhere(run: Run) -> str:
+def everywhere(run: RunRecord) -> str:
     """Return "layers 1 to 12", and the blocks of the vision tower where they were read."""
     neurons = run.neurons
     decoder = f"layers 1 to {neurons.n_layers}" if neurons.n_layers else ""
@@ -62,7 +62,7 @@ def everywhere(run: Run) -> str:
     return " and ".join(filter(None, (tower, decoder)))
 
 
-def numbering(run: Run) -> str:
+def numbering(run: RunRecord) -> str:
     """Return how a slider numbers the blocks of the vision tower; "" without them."""
     n_tower = run.neurons.n_tower
     if not n_tower:

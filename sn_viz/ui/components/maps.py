@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sn_viz.errors import UserError
 from sn_viz.plots import map
-from sn_viz.types import Run
+from sn_viz.types import RunRecord
 from sn_viz.ui.components import figures
 from sn_viz.ui.server.session import Shelf
 
@@ -18,7 +18,7 @@ LAYOUTS: Shelf[map.Info] = Shelf("map", 64 * 2**20, lambda info: BYTES_PER_POINT
 COLOURS = {"class": "Class", "correct": "Right or wrong", "split": "Probing or test"}
 
 
-def map_text(run_key: str, run: Run, layer: str, colour: str) -> str:
+def map_text(run_key: str, run: RunRecord, layer: str, colour: str) -> str:
     """Return the map of ``run``: of "all" neurons, the "super" neurons, or one layer such as "3" ("0" and less: vision tower).
 
     Raises

@@ -11,7 +11,7 @@ import numpy as np
 
 from sn_viz.errors import UserError
 from sn_viz.formatting import UNDEFINED, percent
-from sn_viz.types import LabelledImages, Run
+from sn_viz.types import LabelledImages, RunRecord
 from sn_viz.ui.components import views
 from sn_viz.voting.stump_scores import stump_score
 
@@ -34,7 +34,7 @@ class Cut(NamedTuple):
     """Balanced accuracy on the test images, as the report shows it; NaN when a side has none."""
 
 
-def checked_neuron(run: Run, neuron: Any) -> int:
+def checked_neuron(run: RunRecord, neuron: Any) -> int:
     """Return ``neuron`` when ``run`` has such a column.
 
     Raises
@@ -51,26 +51,26 @@ def checked_neuron(run: Run, neuron: Any) -> int:
     return int(neuron)
 
 
-def ranked(run: Run) -> np.ndarray:
+def ranked(run: RunRecord) -> np.ndarray:
     """Return the rows of ``run.stumps``, best first, equals in order; undefined scores are left out. int64 (stump,)."""
     order = np.argsort(-run.stumps.score, kind="stable")
     return order[np.isfinite(run.stumps.score[order])]
 
 
-def best_neuron(run: Run) -> int:
+def best_neuron(run: RunRecord) -> int:
     """Return the first voter of the exit layer; the best neuron when nobody votes."""
     voters = run.voters[run.exit_index].neuron
     rows = ranked(run)
     return int(voters[0]) if len(voters) else int(run.stumps.neuron[rows[0]]) if len(rows) else 0
 
 
-def stump_of(run: Run, neuron: int) -> int | None:
+def stump_of(run: RunRecord, neuron: int) -> int | None:
     """Return the row of the neuron's best stump, or None when it has no defined one."""
     rows = np.flatnonzero((run.stumps.neuron == neuron) & np.isfinite(run.stumps.score))
     return int(rows[np.argmax(run.stumps.score[rows])]) if len(rows) else None
 
 
-def cut(run: Run, neuron: int, threshold: float | None = None) -> Cut:
+def cut(run: RunRecord, neuron: int, threshold: float | None = None) -> Cut:
     """Return how often the neuron is right; ``threshold`` replaces the found one."""
     row = stump_of(run, neuron)
     found = 0.0 if row is None else float(run.stumps.threshold[row])
@@ -83,7 +83,7 @@ def cut(run: Run, neuron: int, threshold: float | None = None) -> Cut:
     return Cut(at, sign, class_index, seen.accuracy, held_out.accuracy, held_out.balanced_accuracy)
 
 
-def span(run: Run, neuron: int) -> tuple[float, float]:
+def span(run: RunRecord, neuron: int) -> tuple[float, float]:
     """Return the smallest and largest finite activation, never equal."""
     values = np.concatenate([run.train_values[:, neuron], run.test_values[:, neuron]]).astype(np.float64)
     values = values[np.isfinite(values)]
@@ -91,7 +91,7 @@ def span(run: Run, neuron: int) -> tuple[float, float]:
     return (low, high) if high > low else (low - 0.5, high + 0.5)
 
 
-def table(run: Run, n_rows: int = TABLE_ROWS) -> list[list[Any]]:
+def table(run: RunRecord, n_rows: int = TABLE_ROWS) -> list[list[Any]]:
     """Return the rows of the neuron table, best first; ``HEADERS`` names its columns."""
     voters = set(run.voters[run.exit_index].neuron.tolist())
     rows, seen = [], set()
@@ -106,7 +106,7 @@ def table(run: Run, n_rows: int = TABLE_ROWS) -> list[list[Any]]:
     return rows
 
 
-def _row(run: Run, neuron: int, row: int, votes: bool) -> list[Any]:
+def _row(run: RunRecord, neuron: int, row: int, votes: bool) -> list[Any]:
     says = run.train.classes[run.stumps.class_index[row]]
     held_out = score_words(cut(run, neuron).held_out)
     return [neuron, run.neurons.name(neuron), says, round(float(run.stumps.score[row]), 3), held_out, "yes" if votes else ""]
@@ -117,7 +117,7 @@ def score_words(value: float) -> str:
     return f"{value:.3f}" if np.isfinite(value) else UNDEFINED
 
 
-def facts(run: Run, neuron: int, threshold: float | None = None) -> dict[str, Any]:
+def facts(run: RunRecord, neuron: int, threshold: float | None = None) -> dict[str, Any]:
     """Return the neuron's name, threshold and accuracy for ``facts_view``."""
     now, moved = cut(run, neuron, threshold), threshold is not None
     side = "above" if now.sign > 0 else "below"
@@ -135,7 +135,7 @@ def facts(run: Run, neuron: int, threshold: float | None = None) -> dict[str, An
     }
 
 
-def extremes(run: Run, neuron: int, n: int = TILES) -> dict[str, Any]:
+def extremes(run: RunRecord, neuron: int, n: int = TILES) -> dict[str, Any]:
     """Return the test images that activate the neuron most and least, as ``pictures_view`` groups."""
     order = extreme_examples(run, neuron, n)
     return {
@@ -147,7 +147,7 @@ def extremes(run: Run, neuron: int, n: int = TILES) -> dict[str, Any]:
     }
 
 
-def extreme_examples(run: Run, neuron: int, n: int = TILES) -> tuple[list[int], list[int]]:
+def extreme_examples(run: RunRecord, neuron: int, n: int = TILES) -> tuple[list[int], list[int]]:
     """Return the test examples with the largest and the smallest finite activation, most extreme first."""
     values = run.test_values[:, neuron].astype(np.float32)
     order = [int(i) for i in np.argsort(values, kind="stable") if np.isfinite(values[i])]
@@ -155,7 +155,7 @@ def extreme_examples(run: Run, neuron: int, n: int = TILES) -> tuple[list[int], 
     return order[::-1][:n], order[:n]
 
 
-def test_tile(run: Run, example: int, neuron: int | None = None) -> dict[str, str]:
+def test_tile(run: RunRecord, example: int, neuron: int | None = None) -> dict[str, str]:
     """Return one test image with its class, and its activation when a neuron is given."""
     values = run.test_values if len(run.test) else run.train_values
     value = "" if neuron is None else f"{float(values[example, neuron]):.3g}"

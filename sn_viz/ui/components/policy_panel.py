@@ -17,7 +17,7 @@ from sn_viz.errors import UserError
 from sn_viz.formatting import percent, percent_range
 from sn_viz.plots import PLOTS, style
 from sn_viz.plots import policies as plots
-from sn_viz.types import Run
+from sn_viz.types import RunRecord
 from sn_viz.ui.components import figures, views
 from sn_viz.ui.components.plotly_view import payload
 from sn_viz.ui.server.guard import guarded, message
@@ -95,7 +95,7 @@ def _fraction(level: Any) -> float:
     return level / 100
 
 
-def facts(run: Run, trial: Trial) -> dict[str, Any]:
+def facts(run: RunRecord, trial: Trial) -> dict[str, Any]:
     """Return a trial for ``facts_view``: a heading, one plain sentence and its figures."""
     seen = trial.outcome
     told = {"title": heading(trial), "note": sentence(run, trial)}
@@ -122,7 +122,7 @@ def heading(trial: Trial) -> str:
     return f"The model may stop at a vote margin of {threshold:g}" if threshold > 0 else "The model may stop after its first block"
 
 
-def sentence(run: Run, trial: Trial) -> str:
+def sentence(run: RunRecord, trial: Trial) -> str:
     """Return what was chosen and what it came to, or why nothing was and how many images it would take."""
     return _refusal(trial.policy) if isinstance(trial.policy, FullModel) else _promise(trial.policy) + _measured(run, trial)
 
@@ -136,7 +136,7 @@ def _promise(policy: RiskControlled) -> str:
     )
 
 
-def _measured(run: Run, trial: Trial) -> str:
+def _measured(run: RunRecord, trial: Trial) -> str:
     seen, total = trial.outcome, len(run.neurons.layers)
     if not seen.risk.n:
         return ""
@@ -169,6 +169,6 @@ def _images(needed: int) -> str:
     return f"{needed:,} calibration images (so {2 * needed:,} test images)"
 
 
-def _blocks(run: Run, mean_layer: float) -> float:
+def _blocks(run: RunRecord, mean_layer: float) -> float:
     """Return how many blocks run up to an average exit layer."""
     return mean_layer - run.neurons.layers.start + 1

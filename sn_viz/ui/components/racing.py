@@ -15,7 +15,7 @@ from sn_viz.activations.reader import block_clock, stream_layers
 from sn_viz.baselines.answers.said import written_answers
 from sn_viz.models import Vlm
 from sn_viz.pipeline import predict
-from sn_viz.types import LabelledImages, Picture, Progress, Run
+from sn_viz.types import LabelledImages, Picture, Progress, RunRecord
 from sn_viz.voting.classifier import votes_by_layer
 
 
@@ -39,7 +39,7 @@ class Race:
 
 
 def race(
-    run: Run, vlm: Vlm, picture: Picture, question: str, exit_layer: int, progress: Progress = lambda fraction, text: None
+    run: RunRecord, vlm: Vlm, picture: Picture, question: str, exit_layer: int, progress: Progress = lambda fraction, text: None
 ) -> Race:
     """Let the super neurons and the full model answer ``question`` about ``picture``.
 

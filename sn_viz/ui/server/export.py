@@ -17,7 +17,7 @@ from gradio.utils import get_upload_folder
 from sn_viz.report.page import write_report
 from sn_viz.sources.text import csv_cell
 from sn_viz.storage.run_folder import save_run
-from sn_viz.types import Run
+from sn_viz.types import RunRecord
 from sn_viz.ui.components import neuron
 from sn_viz.ui.server.guard import guarded
 from sn_viz.ui.server.quotas import ARRIVALS
@@ -43,7 +43,7 @@ def bundle(run_key: str) -> str:
     return made
 
 
-def zipped(run: Run) -> bytes:
+def zipped(run: RunRecord) -> bytes:
     """Return the zip: ``run/`` (reopens in the app, on the command line and in Python), ``report.html`` and ``neurons.csv``."""
     buffer = io.BytesIO()
     with tempfile.TemporaryDirectory(prefix="sn-viz-") as folder, zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -57,7 +57,7 @@ def zipped(run: Run) -> bytes:
     return buffer.getvalue()
 
 
-def neurons_csv(run: Run, n_rows: int = N_NEURONS) -> str:
+def neurons_csv(run: RunRecord, n_rows: int = N_NEURONS) -> str:
     """Return the best neurons as CSV; a cell that a spreadsheet would run as a formula is quoted."""
     text = io.StringIO()
     writer = csv.writer(text)

@@ -27,7 +27,7 @@ from sn_viz.paths import cache_folder
 from sn_viz.pipeline import find, model_named
 from sn_viz.sources.pack import Pack, load_pack, pack_names
 from sn_viz.storage.run_folder import load_run, save_run
-from sn_viz.types import LabelledImages, Progress, Run
+from sn_viz.types import LabelledImages, Progress, RunRecord
 from sn_viz.ui.components import views
 from sn_viz.ui.components.maps import map_text
 from sn_viz.ui.server.arguments import Arguments
@@ -111,7 +111,7 @@ def _folder(key: str, arguments: Arguments) -> Path:
     return cache_folder() / "pack-runs" / f"{key}.{weights}.{sn_viz.__version__}"
 
 
-def _saved(folder: Path) -> Run | None:
+def _saved(folder: Path) -> RunRecord | None:
     if not (folder / "run.json").is_file():
         return None
     try:
@@ -124,7 +124,7 @@ def _saved(folder: Path) -> Run | None:
         return None
 
 
-def _computed(name: str, arguments: Arguments, folder: Path, progress: Progress) -> Run:
+def _computed(name: str, arguments: Arguments, folder: Path, progress: Progress) -> RunRecord:
     run = find(f"pack:{name}", progress=progress, **arguments.keywords())
     try:
         save_run(run, folder)

@@ -12,7 +12,7 @@ import numpy as np
 
 from sn_viz.formatting import milliseconds, percent, percent_range
 from sn_viz.plots import compare, reference
-from sn_viz.types import Run
+from sn_viz.types import RunRecord
 from sn_viz.ui.components import check_panel, figures
 from sn_viz.ui.server.guard import guarded
 from sn_viz.ui.server.session import RUNS
@@ -58,7 +58,7 @@ def show(run_key: str) -> Any:
     return rows(RUNS.get(run_key)) if run_key else gr.skip()
 
 
-def rows(run: Run) -> list[list[Any]]:
+def rows(run: RunRecord) -> list[list[Any]]:
     """Return one row of text per method."""
     info = compare.info(run)
     unread = reference.READ_BY_KEY if run.answer_key is not None and not run.answer_key.known else ()

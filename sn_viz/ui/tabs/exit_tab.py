@@ -17,7 +17,7 @@ from sn_viz.pipeline import model_named
 from sn_viz.plots import race as plots
 from sn_viz.plots.words import depth_words
 from sn_viz.sources.ingest import read_picture
-from sn_viz.types import Picture, Progress, Run
+from sn_viz.types import Picture, Progress, RunRecord
 from sn_viz.ui.components import figures, neuron, policy_panel, views
 from sn_viz.ui.components.layers import checked_layer, numbering, spoken
 from sn_viz.ui.components.plotly_view import Pick
@@ -140,20 +140,20 @@ def show(run_key: str, link: Any) -> tuple:
     return figures.draw("layers", run), slider, layer_facts(run, layer), images, first, _chosen(run, first), no_race(run), {}, None
 
 
-def no_race(run: Run) -> str:
+def no_race(run: RunRecord) -> str:
     """Return the figure before a race."""
     classes = run.train.classes
     return figures.text("race", plots.info(np.empty((0, len(classes))), np.empty(0), classes, run.exit_layer))
 
 
-def race_examples(run: Run) -> list[int]:
+def race_examples(run: RunRecord) -> list[int]:
     """Return a few test examples, classes in turns."""
     by_class = [np.flatnonzero(run.shown.labels == label).tolist() for label in range(len(run.shown.classes))]
     turns = [members[i] for i in range(CHOICES) for members in by_class if i < len(members)]
     return turns[:CHOICES] or [0]
 
 
-def _chosen(run: Run, example: int) -> dict:
+def _chosen(run: RunRecord, example: int) -> dict:
     return _shown(*_contestant(run, example, None), run.shown.names[example])
 
 
@@ -163,7 +163,7 @@ def _shown(picture: Picture, question: str, truth: str, name: str = "Your own im
     return {"groups": [views.group(question, [tile], truth or name)]}
 
 
-def layer_facts(run: Run, layer: int) -> dict[str, Any]:
+def layer_facts(run: RunRecord, layer: int) -> dict[str, Any]:
     """Return accuracy, time and speed-up when the model stops after ``layer``."""
     row = next(row for row in run.by_layer if row.layer == layer)
     full = run.latency_ms.get("full_model", float("nan"))
@@ -276,7 +276,7 @@ def show_race(
         yield gr.skip(), {"warnings": [message(error)]}, *idle, gr.skip()
 
 
-def _raced(run: Run, picture: Picture, question: str, layer: int, progress: Progress) -> Race:
+def _raced(run: RunRecord, picture: Picture, question: str, layer: int, progress: Progress) -> Race:
     progress(0.0, "Loading the model")
     return race(run, model_named(run.config.model), picture, question, layer, progress)
 
@@ -286,13 +286,13 @@ def moments(finished: Race) -> list[float]:
     return sorted({*finished.milliseconds[np.isfinite(finished.milliseconds)].tolist(), finished.exit_ms, finished.full_ms})
 
 
-def _frames(run: Run, finished: Race, truth: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def _frames(run: RunRecord, finished: Race, truth: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield (figure, facts) at every moment of the race, whichever lane it was in."""
     for now in moments(finished):
         yield _frame(run, finished, now, truth), race_facts(run, finished, now, truth)
 
 
-def _contestant(run: Run, example: int, upload: str | None) -> tuple[Picture, str, str]:
+def _contestant(run: RunRecord, example: int, upload: str | None) -> tuple[Picture, str, str]:
     if upload is None:
         if example not in range(len(run.shown)):
             raise UserError("This image is not in the list.", "The page is older than the result.", "Choose an image again.")
@@ -301,7 +301,7 @@ def _contestant(run: Run, example: int, upload: str | None) -> tuple[Picture, st
     return read_picture(upload, "your image"), question, ""
 
 
-def _frame(run: Run, finished: Race, now: float, truth: str) -> str:
+def _frame(run: RunRecord, finished: Race, now: float, truth: str) -> str:
     """Draw what has happened until ``now``: blocks of the full model's lane, and either answer once it is there."""
     start, done = finished.layers.start, finished.milliseconds <= now
     early = now >= finished.exit_ms
@@ -314,7 +314,7 @@ def _frame(run: Run, finished: Race, now: float, truth: str) -> str:
     return figures.text("race", plots.info(finished.tally[:shown], clock, run.train.classes, exit_layer, **more), "Votes and time")
 
 
-def race_facts(run: Run, finished: Race, now: float, truth: str) -> dict[str, Any]:
+def race_facts(run: RunRecord, finished: Race, now: float, truth: str) -> dict[str, Any]:
     """Return who has said what ``now``, milliseconds after both started."""
     early, done = now >= finished.exit_ms, now >= finished.full_ms
     ran = int((finished.milliseconds <= now).sum())

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import gradio as gr
 
 from sn_viz.errors import UserError
-from sn_viz.types import Run
+from sn_viz.types import RunRecord
 from sn_viz.ui.components import figures, neuron, views
 from sn_viz.ui.components.maps import COLOURS, map_text
 from sn_viz.ui.components.plotly_view import Pick
@@ -145,7 +145,7 @@ def show_neuron(run_key: str, column: Any) -> tuple:
     return _page(run, neuron.checked_neuron(run, column))
 
 
-def _page(run: Run, column: int, threshold: float | None = None) -> tuple:
+def _page(run: RunRecord, column: int, threshold: float | None = None) -> tuple:
     slider = _slider(*neuron.span(run, column), neuron.cut(run, column, threshold).threshold)
     return (
         column,
@@ -164,7 +164,7 @@ def _slider(low: float, high: float, at: float) -> gr.Slider:
     return gr.Slider(minimum=round(low * step, digits), maximum=round(high * step, digits), step=step, value=round(at, digits))
 
 
-def _home(run: Run, column: int) -> tuple[int, str]:
+def _home(run: RunRecord, column: int) -> tuple[int, str]:
     return int(run.neurons.layer[column]), run.neurons.site_names[run.neurons.site[column]]
 
 
@@ -176,7 +176,7 @@ def pick_cell(run_key: str, event: gr.EventData) -> tuple:
     return figures.draw_units(run, layer, site), *_page(run, column)
 
 
-def _cell(run: Run, custom: tuple) -> tuple[int, str, int]:
+def _cell(run: RunRecord, custom: tuple) -> tuple[int, str, int]:
     """Check [layer, site, neuron], as the figures' customdata tells it."""
     if len(custom) != 3 or custom[1] not in run.neurons.site_names or custom[0] not in run.neurons.layers:
         raise UserError("This cell is not in the figure.", "The page is older than the result.", "Reload the page.")

@@ -41,7 +41,7 @@ class Prompt:
     passes: Counter[Any] = field(default_factory=Counter)
     """How often its pass ran up to where, counted by ``exits``."""
     programs: dict[Any, Any] = field(default_factory=dict)
-    """Stretches of its pass that ``exits`` recorded; see `sn_viz.activations.programs`."""
+    """Stretches of its pass that ``exits`` recorded; see `sn_viz.models.programs`."""
 
 
 class Replay:

@@ -2,7 +2,7 @@
 
 import time
 
-from sn_viz.early_exit.latency import median_milliseconds, milliseconds_in_turns
+from sn_viz.latency import median_milliseconds, milliseconds_in_turns
 
 
 def test_methods_take_turns_after_one_warm_up_each():

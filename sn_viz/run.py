@@ -1,0 +1,58 @@
+"""A run, and what people do with it: save it, load it, predict with it, print it.
+
+Adds verbs to the values of ``types.RunRecord``; whatever does the work takes such a record and knows nothing of this module.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Self
+
+from sn_viz.types import Prediction, RunRecord
+
+
+@dataclass(frozen=True, eq=False)
+class Run(RunRecord):
+    """Everything one run found, with its verbs.
+
+    Examples
+    --------
+    >>> from sn_viz import find
+    >>> run = find("pack:presence-dog")  # doctest: +SKIP
+    >>> run.predict(["dog.png"])[0].label  # doctest: +SKIP
+    'yes'
+    """
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the run into ``folder`` (made if needed) and return it; see `sn_viz.storage.run_folder.save_run`."""
+        from sn_viz.storage.run_folder import save_run
+
+        return save_run(self, folder)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """Read a saved run; see `sn_viz.storage.run_folder.load_run`. Needs no model."""
+        from sn_viz.storage.run_folder import load_run
+
+        return cls.of(load_run(folder))
+
+    @classmethod
+    def of(cls, record: RunRecord) -> Self:
+        """Return a run of these values."""
+        return cls(**{each.name: getattr(record, each.name) for each in fields(record)})
+
+    def predict(
+        self, images: Any, exit_layer: int | None = None, question: str | None = None, batch_size: int = 1
+    ) -> list[Prediction]:
+        """Let the super neurons label ``images``, each seen once, stopping the model early; see ``early_exit.decide``."""
+        from sn_viz.early_exit.decide import predict
+
+        return predict(self, images, exit_layer, question, batch_size=batch_size)
+
+    def to_json(self) -> str:
+        """Return the summary that ``find --json`` prints, as JSON text; see `sn_viz.storage.run_folder.summary`."""
+        from sn_viz.storage.run_folder import summary
+
+        return json.dumps(summary(self), indent=2, allow_nan=False, ensure_ascii=False)
