@@ -167,7 +167,7 @@ def predict(
     _check_json_target(json_file)
     with _quiet(json_file) as console:
         from sn_viz.config import checked_layer
-        from sn_viz.early_exit import decide as decision
+        from sn_viz.early_exit import decide
         from sn_viz.models.catalog import lasting_name
         from sn_viz.models.once import model_named
         from sn_viz.report.tables import doubt_line, predictions_table
@@ -177,10 +177,10 @@ def predict(
         reopened = Run.load(run)
         model = lasting_name(model) if model else reopened.config.model
         layer = checked_layer(exit_layer, reopened.neurons.n_layers, reopened.neurons.n_tower)
-        pictures, questions = decision.pictures_and_questions(reopened, images, question)
+        pictures, questions = decide.pictures_and_questions(reopened, images, question)
         vlm = model_named(model, device)
-        predictions = decision.predict(reopened, pictures, layer, questions[0], vlm)
-        answers = decision.full_answers(vlm, pictures, questions, reopened.answer_key) if compare else []
+        predictions = decide.predict(reopened, pictures, layer, questions[0], vlm)
+        answers = decide.full_answers(vlm, pictures, questions, reopened.answer_key) if compare else []
         names = distinct_names(images)
         if json_file != "-":
             said_in_full = [f"{a.text} ({a.milliseconds:.1f} ms)" for a in answers]

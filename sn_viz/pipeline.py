@@ -1,7 +1,7 @@
 """The whole product, in order: labelled images and a model in, a ``Run`` out.
 
-`find` loads and splits; `run` reads activations, searches, votes, compares and measures; `predict` (in ``decision``) labels new
-images with a finished run. This module knows nothing about the browser, the command line or figures.
+`find` loads and splits; `run` reads activations, searches, votes, compares and measures; `predict` (in ``early_exit.decide``)
+labels new images with a finished run. This module knows nothing about the browser, the command line or figures.
 """
 
 from __future__ import annotations

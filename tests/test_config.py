@@ -2,13 +2,13 @@
 
 import pytest
 
-from sn_viz import config as choices
+from sn_viz import config
 from sn_viz.config import DEFAULT_MODEL, choose_model
 
 
 @pytest.fixture
 def own(monkeypatch):
-    monkeypatch.setattr(choices, "model_of_pack", {"presence-dog": "tiny-gemma3"}.get)
+    monkeypatch.setattr(config, "model_of_pack", {"presence-dog": "tiny-gemma3"}.get)
     monkeypatch.delenv("SN_VIZ_MODEL", raising=False)
 
 

@@ -263,17 +263,17 @@ def _metric_code(metric: str) -> int:
 def _kernels() -> ModuleType:
     """Import the module of the compiled kernels, once those who warm up are done."""
     with _warming:
-        from sn_viz.search.kernels import best_split as search_kernels
+        from sn_viz.search.kernels import best_split
 
-    return search_kernels
+    return best_split
 
 
 def _fixed_kernels() -> ModuleType:
     """Import the compiled kernels of the fixed rules, likewise."""
     with _warming:
-        from sn_viz.search.kernels import fixed as search_fixed
+        from sn_viz.search.kernels import fixed
 
-    return search_fixed
+    return fixed
 
 
 def _in_strips(values: np.ndarray, work: Callable[[np.ndarray, int, int, int], None]) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from sn_viz.search.kernels import best_split as search_kernels
+from sn_viz.search.kernels import best_split
 from sn_viz.search.kernels.best_split import ACCURACY, F1, ROC_AUC
 
 SIDE_BY_SIDE = 256
@@ -63,17 +63,17 @@ def class_sums(values: np.ndarray, is_class: np.ndarray) -> tuple[np.ndarray, np
 
 def halves() -> Any:
     """Return the kernel `_halves`, compiling it if this machine has not yet."""
-    return search_kernels._compiled(_halves, _halves_signature, 2)
+    return best_split._compiled(_halves, _halves_signature, 2)
 
 
 def sums() -> Any:
     """Return the kernel `_sums`, compiling it if this machine has not yet."""
-    return search_kernels._compiled(_sums, _sums_signature, 4)
+    return best_split._compiled(_sums, _sums_signature, 4)
 
 
 def cuts() -> Any:
     """Return the kernel `_cuts`, compiling it if this machine has not yet."""
-    return search_kernels._compiled(_cuts, _cuts_signature, 4)
+    return best_split._compiled(_cuts, _cuts_signature, 4)
 
 
 def _halves(bits, start, table, made):

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from sn_viz import config as choices
+from sn_viz import config
 from sn_viz.errors import UserError
 from sn_viz.types import RunRecord
 
@@ -44,7 +44,7 @@ def layer_asked(run: RunRecord, text: Any) -> int:
     typed = str("" if text is None else text).strip()[:20].removesuffix(".0")
     if typed.lower() in ("", "0", "auto"):
         return run.exit_layer
-    found = choices.checked_layer(typed, run.neurons.n_layers, run.neurons.n_tower)
+    found = config.checked_layer(typed, run.neurons.n_layers, run.neurons.n_tower)
     return run.exit_layer if found is None else found
 
 
