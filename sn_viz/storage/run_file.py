@@ -298,7 +298,8 @@ def read(text: bytes) -> Any:
 
 def as_facts(value: Any) -> dict[str, Any]:
     """Return the plain fields of a dataclass of ``types``, ready for JSON: what `read` reads back."""
-    return {name: _plain(getattr(value, name)) for name in plain_fields(type(value))}
+    kind = RunRecord if isinstance(value, RunRecord) else type(value)
+    return {name: _plain(getattr(value, name)) for name in plain_fields(kind)}
 
 
 def _plain(value: Any) -> Any:

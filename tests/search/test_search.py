@@ -293,7 +293,7 @@ print(score, sum(search_kernels.search(2).stats.cache_hits.values()), search_ker
 def test_a_read_only_install_keeps_its_kernels_elsewhere_and_a_fresh_process_compiles_nothing(tmp_path):
     package = tmp_path / "installed" / "sn_viz"
     shutil.copytree(Path(sn_viz.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__", "ui", "training"))
-    (package / "__pycache__").write_text("in the way: root may write into folders that are marked read-only")
+    (package / "search" / "kernels" / "__pycache__").write_text("in the way: root may write into folders that are marked read-only")
     (tmp_path / "home").write_text("no home either")
     settings = {"PYTHONPATH": str(package.parent), "HOME": str(tmp_path / "home"), "SN_VIZ_CACHE": str(tmp_path / "cache")}
     environment = {k: v for k, v in os.environ.items() if k not in ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME")} | settings
