@@ -17,8 +17,8 @@ from planted_run import HOSTILE, make_run
 
 from sn_viz.errors import UserError
 from sn_viz.glossary import GLOSSARY
-from sn_viz.voting.intervals import wilson
 from sn_viz.report import page as report
+from sn_viz.voting.intervals import wilson
 
 
 def small_run(**fields):

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from sn_viz.errors import UserError
-from sn_viz.splits.split import split
 from sn_viz.sources.classes import TEST, TRAIN
-from sn_viz.splits.split import own_split
+from sn_viz.splits.split import own_split, split
 
 
 def keys(images) -> set[tuple[str, str]]:

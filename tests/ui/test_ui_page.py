@@ -11,13 +11,11 @@ import gradio as gr
 import pytest
 
 from sn_viz.glossary import GLOSSARY
-from sn_viz.voting.intervals import wilson
 from sn_viz.ui import page
-from sn_viz.ui.tabs import compare_tab
-from sn_viz.ui.tabs import exit_tab
-from sn_viz.ui.server import export
-from sn_viz.ui.server import packs
+from sn_viz.ui.server import export, packs
 from sn_viz.ui.server.session import RUNS
+from sn_viz.ui.tabs import compare_tab, exit_tab
+from sn_viz.voting.intervals import wilson
 
 IDS = (
     "tab-examples tab-neurons tab-exit tab-compare btn-find btn-cancel btn-race btn-copy-link btn-export fig-heatmap fig-units "
