@@ -1,7 +1,7 @@
 """Write the pages and pictures of docs/ that are made from the code.
 
-    python docs/make.py glossary           # at once
-    python docs/make.py screenshot         # starts the app and a Chromium; a minute or two
+python docs/make.py glossary           # at once
+python docs/make.py screenshot         # starts the app and a Chromium; a minute or two
 """
 
 from __future__ import annotations
