@@ -45,6 +45,7 @@ def test_a_folder_of_something_else_is_passed_over_and_an_empty_one_refused(tmp_
         questions_in(tmp_path)
 
 
+@pytest.mark.long
 def test_every_method_and_reference_stands_with_its_interval(folder, tiny_llava):
     (answers,) = measure(tiny_llava, folder, probing=20)
     assert answers.accuracy["thumbnail"].value > 0.95
@@ -71,6 +72,7 @@ def test_the_references_are_what_they_say():
     assert (probe(features, (features[:, 0] > 0).astype(int), features) == (features[:, 0] > 0)).mean() > 0.95
 
 
+@pytest.mark.long
 def test_the_command_prints_json(folder):
     done = CliRunner().invoke(app, ["bench", "photos", str(folder), "--model", "tiny-llava", "--probing", "20", "--json", "-"])
     assert done.exit_code == 0, done.output

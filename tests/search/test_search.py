@@ -290,6 +290,7 @@ print(score, sum(search_kernels.search(2).stats.cache_hits.values()), search_ker
 """
 
 
+@pytest.mark.long
 def test_a_read_only_install_keeps_its_kernels_elsewhere_and_a_fresh_process_compiles_nothing(tmp_path):
     package = tmp_path / "installed" / "sn_viz"
     shutil.copytree(Path(sn_viz.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__", "ui", "training"))

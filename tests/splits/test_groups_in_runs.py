@@ -40,6 +40,7 @@ def table(home, name, labels, wording="Is there a {}?", group=""):
     return home / name
 
 
+@pytest.mark.long
 def test_coin_tosses_over_pictures_are_right_half_the_time(home, llava):
     right, by_folds, probe = [], [], []
     for seed in range(8):

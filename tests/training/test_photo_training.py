@@ -222,6 +222,7 @@ def test_every_stage_learns_and_ships_a_model_that_transformers_reads(trained_fo
     assert model(**inputs).logits.isfinite().all()
 
 
+@pytest.mark.long
 def test_it_resumes_from_its_last_stage(trained_folder):
     folder, _, recipe, photographs = trained_folder
     (folder / "deep" / "recipe.json").unlink()
