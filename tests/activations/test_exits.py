@@ -114,6 +114,44 @@ def test_layers_outside_the_model_are_refused(llava, noise_pictures):
             truncated_forward(llava, inputs, layer)
 
 
+@pytest.mark.parametrize(
+    ("sites", "layers", "spoken"),
+    [
+        (("residual",), range(1, 4), "1 to 3"),
+        (("tower-residual",), range(-1, 1), "V1 to V2 (-1 to 0)"),
+        (("residual", "tower-residual"), range(-1, 4), "V1 to V2 (-1 to 0) and 1 to 3"),
+    ],
+)
+def test_layers_are_those_that_hold_a_site_and_are_told_by_name(llava, sites, layers, spoken):
+    assert exits.layers_of(llava, sites) == layers and exits.spoken_layers(layers) == spoken
+    for layer in (layers.start - 1, layers.stop):
+        with pytest.raises(UserError, match=f"no layer {layer}") as refused:
+            exits.check_layer(llava, sites, layer)
+        assert f"layers {spoken}." in str(refused.value)
+    exits.check_layer(llava, sites, layers[0]), exits.check_layer(llava, sites, layers[-1])
+
+
+def test_a_single_layer_is_told_as_well():
+    assert exits.spoken_layers(range(1, 2)) == "1 to 1" and exits.spoken_layers(range(0, 1)) == "V1 to V1 (0 to 0)"
+
+
+def test_each_site_is_as_wide_as_its_vectors_where_it_lives_and_of_no_width_elsewhere(llava):
+    widths = exits.site_widths(llava, ("tower-residual", "residual"))
+    assert widths.tolist() == [[16, 0]] * 2 + [[widths[-1, 1], 0][::-1]] * 3 and widths[-1, 1] > 0
+    assert exits.site_widths(llava, ("residual",)).tolist() == [[widths[-1, 1]]] * 3
+
+
+@pytest.mark.parametrize(("share", "cut"), [(0.0, "attention and mlp"), (1e-2, "none")])
+def test_a_cut_may_change_values_by_rounding_only(checkpoint, monkeypatch, share, cut):
+    from sn_viz.models import load_model
+
+    vlm = load_model(checkpoint("llava"), device="cpu")
+    for block in vlm.blocks:
+        original = block.mlp.forward
+        monkeypatch.setattr(block.mlp, "forward", lambda x, original=original: original(x) * (1 + share * (x.shape[1] > 1)))
+    assert exits.tail_cut(vlm) == cut
+
+
 def test_a_stream_tells_time_and_ends_in_the_first_tokens_logits(any_vlm, noise_pictures):
     pictures = noise_pictures(2)
     stream = stream_layers(any_vlm, any_vlm.prepare(pictures, QUESTIONS))

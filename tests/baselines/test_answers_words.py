@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sn_viz.baselines.answers import answer_words, class_logits, parse_answer
+from sn_viz.baselines.answers import answer_key, answer_words, class_logits, parse_answer
 from sn_viz.baselines.answers.fold import fold, is_unspaced, without_marks, words
 from sn_viz.baselines.answers.inflect import bare_noun, languages, same_word
 from sn_viz.baselines.answers.mentions import clauses, find
@@ -18,6 +18,7 @@ from sn_viz.baselines.answers.parse import polarity
         ("a dog, two cats!", ["a", "dog", "two", "cats"]),
         ("isn't it 'so'?", ["isn't", "it", "so"]),
         ("l'homme qu'il voit", ["l", "homme", "qu", "il", "voit"]),
+        ("a l'homme et d'eau", ["a", "l", "homme", "et", "d", "eau"]),
         ("dog2 b-3", ["dog", "2", "b", "3"]),
         ("図にdogがいる", ["図に", "dog", "がいる"]),
         ("हिन्दी", ["हिन्दी"]),
@@ -149,6 +150,10 @@ def test_what_hangs_on_a_korean_word_is_left_off():
         ("1234,567", []),
         ("3.10", []),
         ("两只狗", ["2"]),
+        ("兩隻狗", ["2"]),
+        ("〇", ["0"]),
+        ("a " * 299 + "5", ["5"]),
+        ("5 " * 300, ["5"] * 300),
         ("图里有十二只", ["12"]),
         ("二十三只和四只", ["23", "4"]),
         ("一百二十", ["120"]),
@@ -215,6 +220,8 @@ def test_names_in_parts():
         ("no dog. a cat", ["no dog", "a cat"]),
         ("no dog, cat or bird", ["no dog, cat or bird"]),
         ("no dog, cat, horse, or bird, and it is red", ["no dog, cat, horse, or bird", "and it is red"]),
+        ("no dog, big black cat, or bird", ["no dog, big black cat, or bird"]),
+        ("no dog, a very big cat, or bird", ["no dog", "a very big cat, or bird"]),
         ("no dog, it is a cat or bird", ["no dog", "it is a cat or bird"]),
         ("a dog; no cat", ["a dog", "no cat"]),
         ("a dog but no cat", ["a dog", "no cat"]),
@@ -231,6 +238,9 @@ def test_clauses_end_where_a_negation_ends(text, cut):
         ("a dog and a cat", ["dog", "cat"], [("dog", 0, False), ("cat", 1, False)]),
         ("no dog, a cat", ["dog", "cat"], [("dog", 0, True), ("cat", 1, False)]),
         ("a hot dog", ["dog", "hot dog"], [("hot dog", 1, False)]),
+        ("a hot dog and a cat", ["dog", "hot dog", "cat"], [("hot dog", 1, False), ("cat", 2, False)]),
+        ("a dog it is not", ["dog"], [("dog", 0, True)]),
+        ("少ない", ["少ない"], [("少ない", 0, False)]),
         ("two dogs", ["dog", "2"], [("two", 1, False), ("dogs", 0, False)]),
         ("more than two", ["2"], [("two", 0, True)]),
         ("at least two", ["2"], []),
@@ -267,6 +277,32 @@ def test_mentions_of_names(text, names, found):
 )
 def test_yes_and_no_whatever_they_stand_for(text, way):
     assert polarity(text) == way
+
+
+@pytest.mark.parametrize(
+    ("said", "label"),
+    [
+        ("It is broken.", 0),
+        ("It is defective.", 0),
+        ("It is not broken.", 1),
+        ("It is intact.", 1),
+        ("It is fine.", 1),
+        ("It is a vase.", -1),
+    ],
+)
+def test_an_answer_in_other_words_than_the_question(said, label):
+    assert parse_answer(said, ("x-ray", "y-ray"), "Is it damaged?", answer_key(("x-ray", "y-ray"), "", {"x-ray": "yes"})) == label
+
+
+def test_thinking_is_left_out_whatever_its_case_and_lines():
+    assert parse_answer("<THINK>a cat?\na cat!</THINK> A dog.", ("cat", "dog")) == 1
+    assert parse_answer("<think>a cat", ("cat", "dog")) == -1
+
+
+def test_what_is_said_and_denied_at_once_names_nothing():
+    assert parse_answer("It is a dog. It is not a dog.", ("cat", "dog")) == -1
+    assert parse_answer("It is a cat, not a dog.", ("cat", "dog")) == 0
+    assert parse_answer("It is a cow, not a dog.", ("cat", "dog", "cow")) == 2
 
 
 class Vocabulary:

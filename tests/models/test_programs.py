@@ -51,6 +51,22 @@ def test_a_small_model_is_recorded_and_deeper_exits_share_its_stretches(fresh, n
     assert len(programs_of(fresh, inputs)) == 5, "the second block as an exit"
 
 
+def test_large_models_and_batches_and_exits_in_the_tower_are_not_recorded(fresh, noise_pictures, monkeypatch):
+    one, two = fresh.prepare(noise_pictures(1), [QUESTION]), fresh.prepare(noise_pictures(2), [QUESTION, "no?"])
+    monkeypatch.setattr("sn_viz.exits.SMALL", fresh.n_weights)
+    for inputs, layer, sites in ((one, 0, "tower"), (two, 1, "all")):
+        for _ in range(AFTER + 2):
+            truncated_forward(fresh, inputs, layer, sites)
+        assert fresh.replay.known(inputs, layer) is None or not fresh.replay.known(inputs, layer).programs
+    fresh.records = False
+    for _ in range(AFTER + 2):
+        truncated_forward(fresh, one, 1)
+    assert fresh.replay.known(one, 1) is None or not programs_of(fresh, one)
+    fresh.records = True
+    warm_up(fresh, one, 1)
+    assert programs_of(fresh, one), "exactly as large as may be"
+
+
 def test_a_recorded_pass_goes_on_when_the_models_own_functions_are_gone(fresh, noise_pictures, monkeypatch):
     inputs = [fresh.prepare([picture], [QUESTION]) for picture in noise_pictures(2)]
     warm_up(fresh, inputs[0], 1)
