@@ -135,9 +135,14 @@ def run(
         seconds=stage.seconds,
         versions=versions(vlm),
         answer_key=key,
-        findings={"stability": stability},
+        findings={"stability": stability} | ({"left_out": {"lines": lines}} if (lines := _left_out(train, test)) else {}),
     )
     return with_warnings(found, *left_out)
+
+
+def _left_out(train: LabelledImages, test: LabelledImages) -> list[str]:
+    """Return everything that was left out of the data, a line each, without repeats."""
+    return list(dict.fromkeys((*train.left_out, *test.left_out)))
 
 
 def stability_of(config: Config, seen: Activations, voters: Stumps, train: LabelledImages, exit_layer: int) -> dict[str, Any]:

@@ -137,6 +137,8 @@ class LabelledImages:
     groups: tuple[str, ...] = ()
     """What each example belongs to besides its picture (a person, a recording), "" where to nothing; () when nobody said so.
     Examples of one group, or of one picture, are never on both sides of a test; see `sn_viz.groups`."""
+    left_out: tuple[str, ...] = ()
+    """Everything that was left out, a line each with its reason; notes name the first few and count the rest."""
 
     def __len__(self) -> int:
         return len(self.names)

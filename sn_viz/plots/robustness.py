@@ -11,6 +11,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from sn_viz.plots import PLOTS, Plot, style
+from sn_viz.plots.reference import INFERRED, is_inferred
 from sn_viz.types import RunRecord
 
 TITLE = "Other words, other pictures"
@@ -28,6 +29,8 @@ class Info(NamedTuple):
     lost: tuple[tuple[str, ...], ...]
     """(method, condition): points lost with their paired interval, as text."""
     n: int
+    methods: tuple[str, ...]
+    """What the methods are called, marked where answers were read by an inferred key."""
 
 
 def info(run: RunRecord) -> Info | None:
@@ -43,7 +46,10 @@ def info(run: RunRecord) -> Info | None:
         for end in ("value", "low", "high")
     )
     lost = tuple(tuple(_lost(row[method].get("lost")) for row in rows) for method in METHODS)
-    return Info(tuple(row["name"] for row in rows), value, low, high, lost, int(found[0]["n"]))
+    methods = tuple(METHODS.values())
+    if is_inferred(run, "full-model"):
+        methods = (METHODS["full_model"] + INFERRED, METHODS["super_neurons"])
+    return Info(tuple(row["name"] for row in rows), value, low, high, lost, int(found[0]["n"]), methods)
 
 
 def _lost(gap: dict[str, Any] | None) -> str:
@@ -57,7 +63,7 @@ def figure(info: Info, dark: bool = False) -> go.Figure:
     look = style.theme(dark)
     result = style.canvas(TITLE, dark, height=170 + 44 * len(info.name))
     rows = np.arange(len(info.name))
-    for number, (method, shift) in enumerate(zip(METHODS.values(), (0.14, -0.14), strict=True)):
+    for number, (method, shift) in enumerate(zip(info.methods, (0.14, -0.14), strict=True)):
         colour = (look.rival, look.accent)[number]
         value, low, high = info.accuracy[number], info.low[number], info.high[number]
         before = style.numbers(value[:1])[0]

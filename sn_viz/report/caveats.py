@@ -18,7 +18,10 @@ from sn_viz.voting.verdict import verdict
 def with_warnings(run: RunRecord, *more: str) -> RunRecord:
     """Return ``run`` with everything its readers should know as its warnings: of the data, of the verdict, then ``more``."""
     parts = run.train, run.test, run.stumps, run.null_scores, run.baselines, run.votes, run.exit_layer, run.neurons
-    told = [*run.train.notes, *run.test.notes, *verdict(run).reasons, *plain_warnings(*parts), *more]
+    found = verdict(run)
+    told = [*run.train.notes, *run.test.notes, *found.reasons, *plain_warnings(*parts), *more]
+    if not found.holds and run.latency_ms:
+        told.append(f"The times say nothing of a speed-up: the accuracy beside them does not hold ({found.kind}).")
     return replace(run, warnings=tuple(dict.fromkeys(told)))
 
 

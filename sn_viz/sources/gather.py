@@ -55,6 +55,8 @@ class Note:
     """What a source says of the whole: what it left out, what it guessed."""
 
     text: str
+    left_out: tuple[str, ...] = ()
+    """A line for each thing that the text only counts."""
 
 
 def gather(found: Iterable[Found | Note], question: str | None, budget: Budget) -> LabelledImages:
@@ -84,11 +86,13 @@ def gather(found: Iterable[Found | Note], question: str | None, budget: Budget) 
     kept: list[tuple[str, Picture, str, str, str, str]] = []
     left_out: list[UserError] = []
     notes: list[str] = []
+    named: list[str] = []
     pictures: dict[str, Picture] = {}
     held = number = 0
     for item in found:
         if isinstance(item, Note):
             notes.append(item.text)
+            named += item.left_out
             continue
         if (number := number + 1) > budget.files:
             raise UserError("There are too many images.", f"At most {budget.files} are read.", "Use a smaller set.")
@@ -122,6 +126,7 @@ def gather(found: Iterable[Found | Note], question: str | None, budget: Budget) 
         classes=classes,
         questions=tuple(asked for *_, asked, _, _ in kept),
         notes=tuple(notes) + said + _left_out_notes(left_out),
+        left_out=tuple(named) + tuple(f"{_name_of(error)}: {error.cause}" for error in left_out),
         parts=tuple(part for *_, part, _ in kept) if any(part for *_, part, _ in kept) else (),
         groups=tuple(group for *_, group in kept) if any(group for *_, group in kept) else (),
     )
@@ -165,6 +170,7 @@ def check(images: LabelledImages) -> LabelledImages:
     if again:
         names = listed([quoted(images.names[i]) for i in again])
         notes += (f"{len(again)} exact duplicate{'s' * (len(again) > 1)} left out: {names}.",)
+        unique = replace(unique, left_out=unique.left_out + tuple(f"{quoted(images.names[i])}: an exact duplicate" for i in again))
     counts = np.bincount(unique.labels, minlength=len(unique.classes))
     _check_counts(unique, counts, notes)
     if counts.max() > MAX_IMBALANCE * counts.min():
@@ -208,11 +214,15 @@ def _left_out_notes(left_out: list[UserError]) -> tuple[str, ...]:
     """Return one note per reason, each naming its files."""
     by_reason: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for error in left_out:
-        by_reason[error.cause, error.mend].append(error.what.removesuffix(".").removesuffix(" was not read"))
+        by_reason[error.cause, error.mend].append(_name_of(error))
     return tuple(
         f"{len(names)} file{'s' * (len(names) > 1)} left out: {listed(names)}. {cause} {mend}".strip()
         for (cause, mend), names in by_reason.items()
     )
+
+
+def _name_of(error: UserError) -> str:
+    return error.what.removesuffix(".").removesuffix(" was not read")
 
 
 class _Labels:

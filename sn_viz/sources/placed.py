@@ -67,7 +67,8 @@ def placed(
                 raise
             yield Note(f"{quoted(str(path))} was not used. {error.what} {error.cause}")
             continue
-        yield from (Note(text) for text in (*table.notes, *_matched(table, path, index, rows_of, layout, where)))
+        yield from map(Note, table.notes)
+        yield from _matched(table, path, index, rows_of, layout, where)
     for path in files:
         rows = rows_of.get(path) or [None]
         for row in rows:
@@ -99,7 +100,7 @@ def _matched(
     rows_of: defaultdict[PurePosixPath, list[Row]],
     layout: Layout,
     where: str,
-) -> tuple[str, ...]:
+) -> list[Note]:
     """Give the rows of a table to the files they name; return notes on those that name none, and on those without a label."""
     unmatched, unlabelled = [], []
     for row in table.rows:
@@ -110,7 +111,9 @@ def _matched(
             rows_of[files[0]].append(row)
         else:
             unlabelled.append(row)
-    return (*unmatched_note(unmatched, path.name, where), *labelled(unlabelled, path.name)[1])
+    lines = tuple(f"{quoted(row.image)} (row {row.number}): it matches no file" for row in unmatched)
+    told = [Note(text, lines) for text in unmatched_note(unmatched, path.name, where)]
+    return told + [Note(text) for text in labelled(unlabelled, path.name)[1]]
 
 
 def _found(path: PurePosixPath, row: Row | None, layout: Layout, opened: Callable[[], Picture]) -> Found:

@@ -151,6 +151,8 @@ def kept_apart(train: LabelledImages, test: LabelledImages, drawn: bool = False)
     told = _left_out(train, test, gone, [(i, j - n) for i, j in pairs if i < n <= j])
     any_name = any(groups)
     train = replace(train, groups=groups[:n] if any_name else (), notes=_with(train.notes, notes[:1]))
+    left_out = tuple(f"{quoted(test.names[i])}: shares a picture or a group with the probing images" for i in np.flatnonzero(gone))
+    test = replace(test, left_out=test.left_out + left_out)
     test = replace(test, groups=groups[n:] if any_name else (), notes=_with(test.notes, [*notes[1:], *told]))
     return train, test.take(np.flatnonzero(~gone)) if gone.any() else test
 

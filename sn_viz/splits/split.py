@@ -85,10 +85,10 @@ def own_split(images: LabelledImages, test_size: float = 0.5, seed: int = 0) -> 
     sides = [np.flatnonzero(parts == name) for name in (TRAIN, TEST)]
     for name, side in zip((TRAIN, TEST), sides, strict=True):
         if not len(side):
-            cause = "The folders are splits, and this one holds no image that could be read."
+            cause = "The data has splits of its own, and this one holds no image that could be read."
             raise UserError(f"The {name} split is empty.", cause, "Add images to it, or give class folders alone.")
     train, test = (images.take(side) for side in sides)
-    return train, replace(test, notes=())
+    return train, replace(test, notes=(), left_out=())
 
 
 def _drawn_parts(images: LabelledImages, test_size: float, seed: int) -> np.ndarray | None:

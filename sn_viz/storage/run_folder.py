@@ -15,6 +15,7 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
@@ -44,6 +45,8 @@ SAVED_BEFORE = (
 )
 """Joins the warnings of a run in the older form."""
 _OURS = re.compile(r"run\.json|run\.sha256|pictures")
+ABANDONED_SECONDS = 24 * 3600
+"""What a killed save left beside the folder is removed by a later save, once it is this old."""
 _PICTURE = re.compile(r"[0-9a-f]{64}\.png")
 _FORM = re.compile(rb'\s*\{\s*"format"\s*:\s*(\d{1,9})\s*[,}]')
 
@@ -84,6 +87,7 @@ def save_run(run: RunRecord, folder: str | Path) -> Path:
             _put_in_place(fresh, folder)
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
+        _sweep(folder)
     except OSError as error:
         raise UserError(
             f"The run was not saved in {str(folder)!r}.",
@@ -110,16 +114,34 @@ def _put_in_place(fresh: Path, folder: Path) -> None:
     shutil.rmtree(aside.parent, ignore_errors=True)
 
 
+def _sweep(folder: Path) -> None:
+    """Remove what saves to this place left beside it when they were killed: only what is old, and holds nothing but a run."""
+    name = re.compile(rf"\.{re.escape(folder.name)}-(earlier-)?[a-z0-9_]{{8}}")
+    for path in list(folder.parent.iterdir()):
+        match = name.fullmatch(path.name)
+        if not match or path.is_symlink() or not path.is_dir() or time.time() - path.stat().st_mtime < ABANDONED_SECONDS:
+            continue
+        inside = path / folder.name if match[1] else path
+        if not any(others for others in (set(path.iterdir()) - {inside} if match[1] else (), _others(inside))):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _others(folder: Path) -> list[Path]:
+    """Return what lies in a folder and its pictures and is no part of a saved run."""
+    arrays = layouts(1000)
+    found = [
+        path
+        for path in (folder.iterdir() if folder.is_dir() else ())
+        if not (_OURS.fullmatch(path.name) or (path.suffix == ".npy" and path.stem in arrays))
+    ]
+    pictures = folder / "pictures"
+    return found + [path for path in (pictures.iterdir() if pictures.is_dir() else ()) if not _PICTURE.fullmatch(path.name)]
+
+
 def _keep_others(earlier: Path, folder: Path) -> None:
     """Move what is not part of the earlier run, such as a report or notes, into the folder of the new one."""
-    arrays = layouts(1000)
-    for path in list(earlier.iterdir()):
-        if not (_OURS.fullmatch(path.name) or (path.suffix == ".npy" and path.stem in arrays)):
-            path.rename(folder / path.name)
-    if (earlier / "pictures").is_dir():
-        for path in list((earlier / "pictures").iterdir()):
-            if not _PICTURE.fullmatch(path.name):
-                path.rename(folder / "pictures" / path.name)
+    for path in _others(earlier):
+        path.rename(folder / path.relative_to(earlier))
 
 
 def check_folder(folder: str | Path) -> None:
@@ -267,6 +289,7 @@ def summary(run: RunRecord) -> dict[str, Any]:
             "first_token": ms.get("first_token"),
             "early_exit": {"median": ms.get("early_exit"), "p95": ms.get("early_exit_p95")},
         },
+        "speedup_holds": verdict(run).holds,
         "speedup": {
             "vs_full_model": _ratio(ms.get("full_model"), ms.get("early_exit")),
             "vs_first_token": _ratio(ms.get("first_token"), ms.get("early_exit")),
@@ -316,8 +339,13 @@ def _headline(run: RunRecord) -> dict[str, Any] | None:
         return None
     ms = {"full-model": run.latency_ms.get("full_model")}.get(full.name, full.latency_ms)
     inferred = run.answer_key is not None and run.answer_key.inferred and full.name == "full-model"
-    speedup = _ratio(ms, run.latency_ms.get("early_exit"))
-    return {"full_model": full.name.replace("-", "_"), "accuracy": asdict(full.accuracy), "inferred": inferred, "speedup": speedup}
+    return {
+        "full_model": full.name.replace("-", "_"),
+        "accuracy": asdict(full.accuracy),
+        "inferred": inferred,
+        "speedup": _ratio(ms, run.latency_ms.get("early_exit")),
+        "speedup_holds": verdict(run).holds,
+    }
 
 
 def _neuron(run: RunRecord, index: int) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -102,3 +104,9 @@ def test_what_is_not_offered_is_refused(run, llava):
     with pytest.raises(UserError, match="no check called 'magic'"):
         examine(run, ["magic"], llava)
     assert all("{question}" in wording for wording in WORDINGS)
+
+
+def test_the_full_model_is_marked_in_the_figure_where_its_answers_are_read_by_an_inferred_key(examined):
+    for inferred, name in ((True, "full model (answers inferred)"), (False, "full model")):
+        run = replace(examined, answer_key=replace(examined.answer_key, inferred=inferred))
+        assert [trace.name for trace in robustness.figure(robustness.info(run)).data][:2] == [name, "super neurons"]

@@ -202,3 +202,16 @@ def test_real_folders_do_not_print_machine_paths(tmp_path) -> None:
     with pytest.raises(UserError) as caught:
         load_images(class_folders(tmp_path, cat=1, dog=2))
     assert str(tmp_path) not in str(caught.value)
+
+
+def test_every_name_that_a_note_only_counts_is_kept(tmp_path) -> None:
+    class_folders(tmp_path, cat=3, dog=3)
+    for number in range(12):
+        (tmp_path / "cat" / f"bad{number}.png").write_bytes(b"no image")
+        (tmp_path / "dog" / f"again{number}.png").write_bytes((tmp_path / "dog" / "0.png").read_bytes())
+    rows = "\n".join(f"gone{number}.png,cat" for number in range(12))
+    (tmp_path / "labels.csv").write_text(f"image,label\n{rows}\n")
+    images = load_images(tmp_path)
+    assert all("and 7 more" in note for note in images.notes) and len(images.notes) == 3
+    for name in ("bad", "again", "gone"):
+        assert all(any(f"{name}{number}.png'" in line for line in images.left_out) for number in range(12))

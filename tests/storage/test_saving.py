@@ -629,3 +629,21 @@ def test_json_has_every_field_and_null_for_what_is_not_known(run):
     }
     assert facts["null"]["best_score_p95"] == pytest.approx(0.695)
     assert "NaN" not in run.to_json()
+
+
+def test_what_a_killed_save_left_beside_the_run_goes_with_a_later_save_once_it_is_old(run, tmp_path):
+    folder = run.save(tmp_path / "run")
+    old, fresh, mine, aside, kept = (
+        tmp_path / name
+        for name in (".run-abcd1234", ".run-abcd1235", ".run-mine5678", ".run-earlier-abcd1236", ".run-earlier-abcd1237")
+    )
+    for path in (old, fresh, mine, aside / "run", kept / "run"):
+        run.save(path)
+    (mine / "notes.txt").write_text("mine")
+    (kept / "run" / "report.html").write_text("mine")
+    another = tmp_path / ".run-two-abcd1238"
+    another.mkdir()
+    for path in (old, mine, aside, kept, another):
+        os.utime(path, (0, 0))
+    run.save(folder)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in (folder, fresh, mine, kept, another))

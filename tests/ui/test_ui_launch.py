@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from threading import Event
+from types import SimpleNamespace
 
 import gradio as gr
 import numpy as np
 import pytest
+import uvicorn.config
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -170,3 +172,12 @@ def test_a_port_that_is_none_is_told_in_a_sentence(monkeypatch, wrong):
     for fine, port in ((" 7861 ", 7861), ("0", None), ("", None)):
         monkeypatch.setenv("SN_VIZ_PORT", fine)
         assert port_of_environment() == port
+
+
+def test_requests_are_read_by_h11_even_where_another_parser_is_installed(monkeypatch):
+    monkeypatch.setitem(uvicorn.config.HTTP_PROTOCOLS, "auto", uvicorn.config.HTTP_PROTOCOLS["httptools"])
+    served = []
+    page = SimpleNamespace(queue=lambda **options: None, launch=lambda **flags: served.append(uvicorn.config.Config(None).http))
+    monkeypatch.setattr(serving, "warm_up_beside", lambda: None)
+    serving.launch(page, 7999)
+    assert served == ["auto"] and uvicorn.config.HTTP_PROTOCOLS["auto"].endswith("H11Protocol")

@@ -13,6 +13,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "plots"))
 
 from planted_run import make_run  # noqa: E402
 
+from sn_viz.report.caveats import with_warnings  # noqa: E402
+from sn_viz.storage.run_folder import summary  # noqa: E402
 from sn_viz.voting.intervals import wilson  # noqa: E402
 from sn_viz.voting.verdict import balanced, chance_of, verdict  # noqa: E402
 
@@ -128,3 +130,12 @@ def test_another_layer_has_a_verdict_of_its_own():
 
 def test_a_run_without_a_null_says_nothing_of_luck():
     assert verdict(run_with(95, evenly(100), null=())).reasons == ()
+
+
+@pytest.mark.parametrize(("right", "holds"), [(58, True), (30, False), (20, False)])
+def test_the_json_says_beside_its_speedup_whether_the_accuracy_holds_it(right, holds):
+    run = with_warnings(run_with(right, evenly(60)))
+    told = summary(run)
+    assert told["speedup"]["vs_full_model"] > 1  # a ratio of times, whatever it is worth
+    assert told["speedup_holds"] is told["headline"]["speedup_holds"] is told["verdict"]["holds"] is holds
+    assert any("say nothing of a speed-up" in warning for warning in told["warnings"]) is not holds

@@ -18,6 +18,7 @@ from typing import Any
 
 import gradio as gr
 import plotly
+import uvicorn.config
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
@@ -190,10 +191,19 @@ def launch(
     port = _free_port() if port is None and own.addresses and not on_space else port
     flags = launch_flags(port, root_path, own, page)
     warm_up_beside()
+    read_by_h11()
     page.queue(max_size=QUEUE_SIZE, default_concurrency_limit=8, api_open=False)
     if own.addresses and not on_space:
         print(f"Write on the board: {board_address(own.listen, flags['server_port'])}", flush=True)
     return page.launch(**flags, **more)
+
+
+def read_by_h11() -> None:
+    """Let uvicorn read requests with h11 even where httptools is installed.
+
+    h11 bounds what it keeps of a request's head; Gradio makes uvicorn's configuration itself and cannot be told.
+    """
+    uvicorn.config.HTTP_PROTOCOLS["auto"] = uvicorn.config.HTTP_PROTOCOLS["h11"]
 
 
 def _free_port() -> int:
