@@ -1,7 +1,7 @@
 """Write the pages and pictures of docs/ that are made from the code.
 
-python docs/make.py glossary           # at once
-python docs/make.py screenshot         # starts the app and a Chromium; a minute or two
+python docs/make.py glossary architecture     # at once
+python docs/make.py screenshot                # starts the app and a Chromium; a minute or two
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
 sys.path.insert(0, str(ROOT))
 
+from draw_architecture import draw  # noqa: E402
+
 from sn_viz import glossary  # noqa: E402
 
 SIZE = {"width": 1400, "height": 1460}
@@ -34,6 +36,13 @@ def write_glossary() -> Path:
     """Write the page of words; a test holds it to this."""
     target = DOCS / "glossary.md"
     target.write_text(glossary.as_markdown(), encoding="utf-8")
+    return target
+
+
+def write_architecture() -> Path:
+    """Write the picture of the architecture; a test looks whether it still holds."""
+    target = DOCS / "architecture.svg"
+    target.write_text(draw(ROOT / "sn_viz"), encoding="utf-8")
     return target
 
 
@@ -87,7 +96,11 @@ def _wait_for(address: str, process: subprocess.Popen) -> None:
     sys.exit("The app did not start.")
 
 
-MADE: dict[str, Callable[[], Path]] = {"glossary": write_glossary, "screenshot": write_screenshot}
+MADE: dict[str, Callable[[], Path]] = {
+    "glossary": write_glossary,
+    "architecture": write_architecture,
+    "screenshot": write_screenshot,
+}
 
 
 def main(names: list[str]) -> None:
