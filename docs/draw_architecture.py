@@ -37,7 +37,8 @@ def draw(package: Path) -> str:
     height = TOP + STEP * len(rows) + MARGIN
     body = [_way(), *(_arrow(place[a], place[b]) for a, b in sorted(needed(edges))), *(_box(part, *place[part]) for part in place)]
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="system-ui, sans-serif" font-size="13">\n'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
+        'font-family="system-ui, sans-serif" font-size="13">\n'
         "<title>The data's way from bytes to figure, and who imports whom in sn_viz</title>\n"
         f'<rect width="{WIDTH}" height="{height}" rx="8" fill="{PAPER}"/>\n' + "\n".join(body) + "\n</svg>\n"
     )
@@ -88,9 +89,8 @@ def _way() -> str:
         width = LETTER * len(part) + 14
         left = start + step - width
         drawn.append(f'<text x="{start + 3:.0f}" y="58" fill="{INK}" font-size="12">{escape(value)}</text>')
-        drawn.append(
-            f'<path d="M{start + 2:.0f} 80 H{left - 2:.0f}" stroke="{INK}"/><path d="M{left - 8:.0f} 76 L{left - 1:.0f} 80 L{left - 8:.0f} 84 Z" fill="{INK}"/>'
-        )
+        head = f"M{left - 8:.0f} 76 L{left - 1:.0f} 80 L{left - 8:.0f} 84 Z"
+        drawn.append(f'<path d="M{start + 2:.0f} 80 H{left - 2:.0f}" stroke="{INK}"/><path d="{head}" fill="{INK}"/>')
         drawn.append(_box(part, left, 65, width))
     end = MARGIN + step * len(WAY)
     drawn.append(f'<text x="{end + 3:.0f}" y="85" fill="{INK}" font-size="12">figure</text>')

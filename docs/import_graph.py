@@ -1,6 +1,7 @@
 """Who imports whom among the parts of the package, read from the source.
 
-A part is a module or a sub-package that lies directly in ``sn_viz``. Imports inside functions count; those for annotations only do not.
+A part is a module or a sub-package that lies directly in ``sn_viz``. Imports inside functions count; those that only annotations
+need do not.
 """
 
 from __future__ import annotations
