@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from sn_viz.types import LabelledImages, Progress, RunRecord
 if TYPE_CHECKING:
     from sn_viz.models import Vlm
 
+AnyRun = TypeVar("AnyRun", bound=RunRecord)
 WORDINGS = (
     "Look at the picture. {question}",
     "{question} Answer briefly.",
@@ -70,9 +71,7 @@ class Check:
 CHECKS: Registry[Check] = Registry("check", __name__)
 
 
-def examine(
-    run: RunRecord, names: Sequence[str], vlm: Vlm, options: Options | None = None, progress: Progress = silent
-) -> RunRecord:
+def examine(run: AnyRun, names: Sequence[str], vlm: Vlm, options: Options | None = None, progress: Progress = silent) -> AnyRun:
     """Ask a run the named checks, one after the other.
 
     Parameters
@@ -88,8 +87,8 @@ def examine(
 
     Returns
     -------
-    Run
-        The same run with its findings.
+    The same kind of run
+        With its findings.
 
     Raises
     ------

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 
 from sn_viz.types import Baseline, LabelledImages, Neurons, RunRecord, Stumps, Votes
 from sn_viz.voting.verdict import verdict
 
+AnyRun = TypeVar("AnyRun", bound=RunRecord)
 
-def with_warnings(run: RunRecord, *more: str) -> RunRecord:
+
+def with_warnings(run: AnyRun, *more: str) -> AnyRun:
     """Return ``run`` with everything its readers should know as its warnings: of the data, of the verdict, then ``more``."""
     parts = run.train, run.test, run.stumps, run.null_scores, run.baselines, run.votes, run.exit_layer, run.neurons
     found = verdict(run)

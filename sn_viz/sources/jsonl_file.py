@@ -94,7 +94,7 @@ def _row(line: str, number: int, name: str) -> Row:
         entry = json.loads(line, object_pairs_hook=_Pairs)
     except (ValueError, RecursionError):
         raise row_error(name, number, "It is not JSON.", "Write one object on each line.") from None
-    if not isinstance(entry, dict):
+    if not isinstance(entry, _Pairs):
         raise row_error(name, number, "It is not a JSON object.", 'Write {"image": ..., "label": ...} on each line.')
     if entry.twice:
         raise row_error(name, number, f"It has {quoted(entry.twice)} twice.", "Which of them holds cannot be told; remove one.")

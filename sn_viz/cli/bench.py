@@ -1,0 +1,226 @@
+"""Measure this machine and this code; every benchmark that has no command of its own gets one."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from sn_viz.cli.app import bench_app
+from sn_viz.cli.options import DeviceOption, JsonOption, ModelOption, QuickOption
+from sn_viz.cli.output import check_json_target, progress_bar, quiet, write_json
+from sn_viz.errors import UserError
+
+
+@bench_app.command("model")
+def bench_model(
+    model: ModelOption = None,
+    n: Annotated[int, typer.Option("-n", "--number", min=20, help="Held-out pictures a task.")] = 1000,
+    quick: Annotated[bool, typer.Option("--quick", help="A tenth of the pictures, for a look.")] = False,
+    device: DeviceOption = None,
+    json_file: JsonOption = None,
+) -> None:
+    """Measure what the model knows of the embedded world: the tables of its model card."""
+    check_json_target(json_file)
+    with quiet(json_file):
+        from sn_viz.bench.model import as_json, lines, measure
+        from sn_viz.config import choose_model
+        from sn_viz.models import load_model
+
+        result = measure(load_model(choose_model(model).name, device), n, quick)
+    write_json(json_file, as_json(result))
+    if json_file != "-":
+        typer.echo("\n".join(lines(result)))
+
+
+@bench_app.command("paper")
+def bench_paper(
+    root: Annotated[str, typer.Argument(help="Folder with one folder per benchmark (a wrong one lists them), or hub.")],
+    model: ModelOption = None,
+    only: Annotated[str | None, typer.Option(help="Names with commas between. [default: all that the paper reports]")] = None,
+    n_train: Annotated[int, typer.Option("--train", min=20, help="Probing questions of each.")] = 400,
+    n_test: Annotated[int, typer.Option("--test", min=20, help="Test questions of each.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Draws other questions.")] = 0,
+    compare: Annotated[str, typer.Option(help="all, none, or names of methods with commas between.")] = "full-model",
+    out: Annotated[Path, typer.Option(help="Results, one file each; what is there is not done again.")] = Path("paper-results"),
+    estimate: Annotated[bool, typer.Option("--estimate", help="Only say what it would take.")] = False,
+    device: DeviceOption = None,
+    json_file: JsonOption = None,
+) -> None:
+    """Reproduce the paper's table on any model, the published figures beside ours."""
+    check_json_target(json_file)
+    with quiet(json_file) as console:
+        from sn_viz.bench import paper
+        from sn_viz.config import choose_model
+        from sn_viz.models.once import model_named
+
+        vlm = model_named(choose_model(model).name, device)
+        settings = paper.settings_of(vlm, n_train, n_test, seed, compare)
+        names = [name.strip() for name in only.split(",")] if only else []
+        planned = paper.jobs(root, out, settings, names)
+        print(paper.estimate(planned, vlm, settings).sentence(), file=sys.stderr)
+        if not estimate:
+            with progress_bar() as progress:
+                planned = paper.carry_out(planned, vlm, settings, progress)
+    if json_file != "-":
+        console.print(paper.table(planned))
+        for note in paper.notes(planned):
+            console.print(note, markup=False, highlight=False)
+    write_json(json_file, json.dumps(paper.as_json(planned, settings), indent=2, ensure_ascii=False))
+
+
+@bench_app.command("photos")
+def bench_photos(
+    folder: Annotated[Path, typer.Argument(help="Folder with class folders, or with the repositories of the fixed questions.")],
+    model: ModelOption = None,
+    only: Annotated[str, typer.Option(help="Questions with commas between. [default: all]", show_default=False)] = "",
+    probing: Annotated[int | None, typer.Option(min=4, help="Probing photographs of a question. [default: 64]")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the folds.")] = 0,
+    device: DeviceOption = None,
+    json_file: JsonOption = None,
+) -> None:
+    """Ask every method about photographs: the fixed questions, and any folder of class folders."""
+    check_json_target(json_file)
+    with quiet(json_file):
+        from sn_viz.bench.photos import as_json, lines, measure
+        from sn_viz.config import choose_model
+        from sn_viz.models import load_model
+
+        vlm = load_model(choose_model(model).name, device)
+        names = [name.strip() for name in only.split(",") if name.strip()]
+        answers = measure(vlm, folder, names, probing, seed, lambda name: print(f"{name} ...", file=sys.stderr))
+    write_json(json_file, as_json(answers))
+    if json_file != "-":
+        typer.echo("\n".join(lines(answers)))
+
+
+@bench_app.command("duplicates")
+def bench_duplicates(
+    folder: Annotated[Path, typer.Argument(help="Photographs, however deep.", exists=True, file_okay=False)],
+    half: Annotated[
+        str, typer.Option(help="Which pictures: first, second or all; thresholds were set on a first half.")
+    ] = "second",
+    quick: QuickOption = False,
+    json_file: JsonOption = None,
+) -> None:
+    """Measure how many altered copies of photographs are found, and how many different pictures are taken for one."""
+    check_json_target(json_file)
+    with quiet(json_file) as console:
+        from sn_viz.bench import as_json, machine, table
+        from sn_viz.bench.duplicates import measure
+
+        if half not in ("first", "second", "all"):
+            raise UserError(f"There is no half called {half!r}.", "There are: first, second, all.", "Choose one of these.")
+        tables = {"duplicates": measure(folder, half, *((50, 500) if quick else ()))}
+    if json_file != "-":
+        console.print(table(tables, machine()))
+    write_json(json_file, json.dumps(as_json(tables, machine()), indent=2, ensure_ascii=False))
+
+
+@bench_app.command("tasks")
+def bench_tasks(
+    model: ModelOption = None,
+    device: DeviceOption = None,
+    quick: QuickOption = False,
+    json_file: JsonOption = None,
+    tasks: Annotated[str, typer.Option(help="Only these, separated by commas. [default: all]", show_default=False)] = "",
+    so_far: Annotated[bool, typer.Option("--so-far", help="Print what is measured already; measure nothing.")] = False,
+) -> None:
+    """Compare every method on every task: hours, taken up again where it was stopped; minutes with --quick."""
+    check_json_target(json_file)
+    with quiet(json_file):
+        from sn_viz.bench import as_json, machine
+        from sn_viz.bench.tasks import FULL, QUICK, markdown, measured, part_of
+        from sn_viz.models import load_model
+
+        options = _bench_options(model, device, quick)
+        plan = part_of(QUICK if quick else FULL, tasks)
+        vlm = load_model(options.model, device=options.device)
+        facts = as_json({"tasks": measured(vlm, plan, so_far)}, machine())
+    write_json(json_file, json.dumps(facts, indent=2, ensure_ascii=False))
+    if json_file != "-":
+        typer.echo(markdown(facts))
+
+
+@bench_app.command("fuzz")
+def bench_fuzz(
+    minutes: Annotated[float, typer.Option(min=0.01, help="How long, all kinds of input together.")] = 10.0,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed tries other inputs.")] = 0,
+    only: Annotated[str, typer.Option(help="Kinds with commas between; an unknown name lists them. [default: all]")] = "",
+    again: Annotated[int | None, typer.Option("--try", min=0, help="Repeat this one try of --only, with its traceback.")] = None,
+    json_file: JsonOption = None,
+) -> None:
+    """Try damaged and hostile inputs of every kind for a while; fails when one was neither read nor refused in a sentence."""
+    check_json_target(json_file)
+    names = [name.strip() for name in only.split(",") if name.strip()]
+    if again is not None and len(names) != 1:
+        raise UserError("One try is of one kind.", f"--only names {len(names)}.", "Write for example --only images --try 12.")
+    with quiet(json_file) as console:
+        from sn_viz.bench import as_json, fuzz, machine, table
+
+        if again is not None:
+            typer.echo(fuzz.repeat(names[0], seed, again))
+            return
+        found = fuzz.measure(minutes, seed, names)
+        tables, where = {"fuzz": fuzz.rows(found, seed)}, machine()
+    if json_file != "-":
+        console.print(table(tables, where))
+    write_json(json_file, json.dumps(as_json(tables, where), indent=2, ensure_ascii=False))
+    if not all(one.sound for one in found):
+        raise typer.Exit(1)
+
+
+@bench_app.command("all")
+def bench_all(
+    model: ModelOption = None, device: DeviceOption = None, quick: QuickOption = False, json_file: JsonOption = None
+) -> None:
+    """Run every benchmark, those that take hours in their quick mode, and print one table: what was measured, and what holds."""
+    _bench(None, model, device, quick, json_file)
+
+
+def _add_benches() -> None:
+    """Give every benchmark that has no command of its own one; the first line of its file says what it measures."""
+    own = {command.name for command in bench_app.registered_commands}
+    for path in sorted(Path(__file__).resolve().parents[1].joinpath("bench").glob("[a-z]*.py")):
+        source = path.read_text(encoding="utf-8")  # imported only when it runs
+        if path.stem not in own and f'@BENCHES.register("{path.stem}")' in source:
+            bench_app.command(path.stem, help=source.splitlines()[0].strip('"'))(_bench_command(path.stem))
+
+
+def _bench_command(name: str) -> Callable[..., None]:
+    def run_one(
+        model: ModelOption = None, device: DeviceOption = None, quick: QuickOption = False, json_file: JsonOption = None
+    ) -> None:
+        _bench(name, model, device, quick, json_file)
+
+    return run_one
+
+
+def _bench(name: str | None, model: str | None, device: str | None, quick: bool, json_file: str | None) -> None:
+    """Run one benchmark, or all that are registered, and print its rows as one table or as JSON."""
+    check_json_target(json_file)
+    with quiet(json_file) as console:
+        from sn_viz.bench import BENCHES, as_json, machine, table
+
+        where, tables = machine(), {}
+        for each in BENCHES.names() if name is None else [name]:
+            print(f"bench {each} ...", file=sys.stderr)
+            hours = name is None and each not in BENCHES.usual()
+            tables[each] = BENCHES[each](_bench_options(model, device, quick or hours))
+    if json_file != "-":
+        console.print(table(tables, where))
+    write_json(json_file, json.dumps(as_json(tables, where), indent=2, ensure_ascii=False))
+
+
+def _bench_options(model: str | None, device: str | None, quick: bool) -> Any:
+    from sn_viz.bench import Options
+    from sn_viz.config import choose_model
+
+    return Options(choose_model(model).name, device, quick)
+
+
+_add_benches()

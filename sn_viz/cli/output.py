@@ -1,0 +1,101 @@
+"""What commands print: tables, JSON and nothing else on standard output, progress on standard error."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sn_viz.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from sn_viz.types import Progress
+
+
+def new_console(stderr: bool = False) -> Console:
+    from rich.console import Console
+
+    # Not a terminal: a pipe or a file has no width to keep to, and tables cut at 80 columns lose what was asked for.
+    return Console(stderr=stderr, width=None if (sys.stderr if stderr else sys.stdout).isatty() else 200)
+
+
+def print_list(headings: tuple[str, ...], rows: list[dict[str, Any]], json_file: str | None) -> None:
+    check_json_target(json_file)
+    if json_file != "-":
+        from sn_viz.report.tables import plain_table
+
+        def cell(value: Any) -> str:
+            if isinstance(value, list):
+                return ", ".join(map(str, value))
+            if value is None or isinstance(value, bool):
+                return {None: "", True: "yes", False: "no"}[value]
+            return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+        new_console().print(plain_table(headings, [[cell(value) for value in row.values()] for row in rows]))
+    write_json(json_file, json.dumps(rows, indent=2, ensure_ascii=False))
+
+
+def write_json(target: str | None, text: str) -> None:
+    if target == "-":
+        try:
+            sys.stdout.write(text + "\n")
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            sys.stdout = open(os.devnull, "w")  # what is left in its buffer would fail again on exit
+            raise UserError(
+                "The results were not written to standard output.", f"{error.strerror or error}.", "Free some space."
+            ) from error
+    elif target is not None:
+        try:
+            Path(target).write_text(text + "\n", encoding="utf-8")
+        except OSError as error:
+            raise UserError(f"{target!r} was not written.", f"{error.strerror or error}.", "Name a file you may write.") from error
+
+
+def check_json_target(target: str | None) -> None:
+    """Refuse, before anything slow begins, a JSON file that cannot be or that would replace a file of another kind."""
+    if target is None or target == "-":
+        return
+    path = Path(target)
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise UserError(
+            f"{target!r} cannot be written.", "It is a folder, or its folder does not exist.", "Name a file such as result.json."
+        )
+    if path.exists() and path.suffix.lower() not in (".json", ".jsonl", ".txt"):
+        raise UserError(f"{target!r} would be overwritten.", "It is no JSON file.", "Name a file such as result.json after --json.")
+
+
+@contextmanager
+def quiet(json_file: str | None) -> Iterator[Console]:
+    """Silence libraries; while JSON goes to standard output, anything else that is printed goes to standard error."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("TQDM_DISABLE", "1")
+    console = new_console()
+    if json_file == "-":
+        with redirect_stdout(sys.stderr):
+            yield console
+    else:
+        yield console
+
+
+@contextmanager
+def progress_bar() -> Iterator[Progress]:
+    """Show a progress bar on standard error when someone is looking at it."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    console = Console(stderr=True)
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(), console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        task = bar.add_task("Starting", total=1.0)
+        yield lambda fraction, doing: bar.update(task, completed=fraction, description=doing)

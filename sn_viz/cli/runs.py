@@ -1,0 +1,181 @@
+"""Find super neurons, and what is done with a run: predict, check, report."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from sn_viz.cli.app import app
+from sn_viz.cli.options import DeviceOption, JsonOption, ModelOption
+from sn_viz.cli.output import check_json_target, new_console, progress_bar, quiet, write_json
+
+
+@app.command()
+def find(
+    data: Annotated[
+        str, typer.Argument(help="Folder of class folders, zip of it, CSV, JSONL, pack:NAME, hub:DATASET, bench:NAME=FOLDER.")
+    ],
+    question: Annotated[str | None, typer.Option(help="Asked of every image. [default: what comes with the data]")] = None,
+    model: ModelOption = None,
+    sites: Annotated[
+        str, typer.Option(help="all (the language model's), tower (the vision tower's), or names; commas between.")
+    ] = "all",
+    rule: Annotated[str, typer.Option(help="Threshold rule; an unknown name lists them.")] = "best-split",
+    metric: Annotated[str, typer.Option(help="balanced-accuracy, accuracy, roc-auc, f1.")] = "balanced-accuracy",
+    voters: Annotated[int, typer.Option(help="How many super neurons vote.")] = 15,
+    weighting: Annotated[str, typer.Option(help="majority or log-odds.")] = "majority",
+    exit_layer: Annotated[str, typer.Option(help="auto, a layer from 1, or V1 and on in the vision tower.")] = "auto",
+    test: Annotated[str | None, typer.Option(help="Separate test images, in any form that DATA may have.")] = None,
+    test_size: Annotated[float, typer.Option(help="Fraction of DATA kept for testing.")] = 0.5,
+    seed: Annotated[int, typer.Option(help="Of the split, the folds and the null.")] = 0,
+    answers: Annotated[
+        str | None, typer.Option(help='What the model says for each class: "dog=yes,cat=no". [default: told by names and question]')
+    ] = None,
+    compare: Annotated[str, typer.Option(help="all (but slow ones), none, or names with commas: all,lora.")] = "all",
+    device: DeviceOption = None,
+    json_file: JsonOption = None,
+    out: Annotated[Path | None, typer.Option(help="Save the run in this folder.")] = None,
+) -> None:
+    """Find the super neurons that answer a question, and compare them with the model itself."""
+    check_json_target(json_file)
+    with quiet(json_file) as console:
+        from sn_viz.search.stumps import warm_up_beside
+
+        warm_up_beside(fixed=rule != "best-split")  # on a new machine this compiles while torch is still being imported
+        from sn_viz import pipeline
+        from sn_viz.config import choose_model
+        from sn_viz.report.tables import print_run
+        from sn_viz.storage.run_folder import check_folder
+
+        if out is not None:
+            check_folder(out)
+
+        choice = choose_model(model, data)
+        with progress_bar() as progress:
+            found = pipeline.find(
+                data,
+                question,
+                choice.name,
+                compare,
+                test=test,
+                test_size=test_size,
+                sites=sites,
+                rule=rule,
+                metric=metric,
+                voters=voters,
+                weighting=weighting,
+                exit_layer=exit_layer,
+                seed=seed,
+                answers=answers,
+                progress=progress,
+                device=device,
+            )
+        if out is not None:
+            found.save(out)
+        if json_file != "-":
+            console.print(f"Model: {choice.name} ({choice.why})", markup=False, highlight=False)
+            print_run(found, console)
+    write_json(json_file, found.to_json())
+
+
+@app.command()
+def predict(
+    run: Annotated[Path, typer.Argument(help="Folder of a saved run.")],
+    images: Annotated[list[str], typer.Argument(metavar="IMAGE...", help="Images to label.")],
+    exit_layer: Annotated[str, typer.Option(help="auto (the run's own), or a layer: 3, V4.")] = "auto",
+    question: Annotated[str | None, typer.Option(help="Asked of every image. [default: the run's own]")] = None,
+    compare: Annotated[bool, typer.Option("--compare", help="Let the full model answer too.")] = False,
+    model: ModelOption = None,
+    device: DeviceOption = None,
+    json_file: JsonOption = None,
+) -> None:
+    """Label images with the super neurons of a saved run."""
+    check_json_target(json_file)
+    with quiet(json_file) as console:
+        from sn_viz.config import checked_layer
+        from sn_viz.early_exit import decide
+        from sn_viz.models.catalog import lasting_name
+        from sn_viz.models.once import model_named
+        from sn_viz.report.tables import doubt_line, predictions_table
+        from sn_viz.run import Run
+        from sn_viz.sources.text import distinct_names
+
+        reopened = Run.load(run)
+        model = lasting_name(model) if model else reopened.config.model
+        layer = checked_layer(exit_layer, reopened.neurons.n_layers, reopened.neurons.n_tower)
+        pictures, questions = decide.pictures_and_questions(reopened, images, question)
+        vlm = model_named(model, device)
+        predictions = decide.predict(reopened, pictures, layer, questions[0], vlm)
+        answers = decide.full_answers(vlm, pictures, questions, reopened.answer_key) if compare else []
+        names = distinct_names(images)
+        if json_file != "-":
+            said_in_full = [f"{a.text} ({a.milliseconds:.1f} ms)" for a in answers]
+            console.print(predictions_table(names, predictions, said_in_full, reopened.neurons.n_tower))
+            if doubt := doubt_line(reopened, layer):
+                console.print(f"The run behind these labels: {doubt}", highlight=False)
+    rows = []
+    for i, (name, said) in enumerate(zip(images, predictions, strict=True)):
+        row: dict[str, Any] = {
+            "image": name,
+            "label": said.label,
+            "exit_layer": said.exit_layer,
+            "exit_layer_name": reopened.neurons.layer_name(said.exit_layer),
+            "milliseconds": said.milliseconds,
+            "margin": said.margin,
+            "tally": dict(zip(reopened.train.classes, said.tally, strict=True)),
+        }
+        if compare:
+            row["full_model"] = {"answer": answers[i].text, "milliseconds": answers[i].milliseconds}
+        rows.append(json.dumps(row, ensure_ascii=False))
+    write_json(json_file, "\n".join(rows))
+
+
+@app.command()
+def check(
+    run: Annotated[Path, typer.Argument(help="Folder of a saved run; what is found is added to it.")],
+    what: Annotated[str, typer.Option(help="causal, wordings, pictures, with commas between; all asks for all three.")] = "all",
+    wording: Annotated[
+        list[str] | None, typer.Option(help="The question in other words; {question} stands for it. May be given several times.")
+    ] = None,
+    strength: Annotated[float, typer.Option(help="How much pictures are changed, 0 to 1.")] = 0.5,
+    n: Annotated[int, typer.Option("-n", "--number", help="Test images to ask about, at most.")] = 100,
+    seed: Annotated[int, typer.Option(min=0, help="Of the images, the random neurons and the noise.")] = 0,
+    model: ModelOption = None,
+    device: DeviceOption = None,
+    json_file: JsonOption = None,
+) -> None:
+    """Put a run to the test: are its neurons causal, does it survive other words and changed pictures?"""
+    check_json_target(json_file)
+    with quiet(json_file) as console:
+        from sn_viz.checks import CHECKS, WORDINGS, Options, examine
+        from sn_viz.models.catalog import lasting_name
+        from sn_viz.models.once import model_named
+        from sn_viz.run import Run
+
+        options = Options(tuple(wording or WORDINGS), strength, n, seed)
+        names = CHECKS.names() if what == "all" else [name.strip() for name in what.split(",")]
+        reopened = Run.load(run)
+        vlm = model_named(lasting_name(model) if model else reopened.config.model, device)
+        with progress_bar() as progress:
+            examined = examine(reopened, names, vlm, options, progress)
+        examined.save(run)
+        if json_file != "-":
+            for name in names:
+                console.print(f"{CHECKS[name].title}: {examined.findings[name]['sentence']}", markup=False, highlight=False)
+    write_json(json_file, json.dumps({name: examined.findings[name] for name in names}, indent=2, ensure_ascii=False))
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="Folder of a saved run.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The HTML file to write.")] = Path("report.html"),
+) -> None:
+    """Write a run as one page with all figures; it opens offline."""
+    from sn_viz.report.page import write_report
+    from sn_viz.run import Run
+
+    write_report(Run.load(run), out)
+    new_console().print(f"Wrote {out}", markup=False, highlight=False)
