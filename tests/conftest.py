@@ -277,3 +277,17 @@ def chromium() -> Iterator[Any]:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"])
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def make_labelled() -> Callable[..., Any]:
+    """Return a function of labels: one different flat picture each, the first of grey ``first``; where a test needs no files."""
+    from sn_viz.sources.ingest import picture_from_pixels
+    from sn_viz.types import LabelledImages
+
+    def labelled(labels: list[int], classes: tuple[str, ...] = ("no", "yes"), first: int = 0) -> LabelledImages:
+        pictures = tuple(picture_from_pixels(np.full((8, 8, 3), first + i, np.uint8)) for i in range(len(labels)))
+        names = tuple(f"{i}.png" for i in range(len(labels)))
+        return LabelledImages(names, pictures, np.array(labels, np.int64), classes, ("Is it?",) * len(labels))
+
+    return labelled

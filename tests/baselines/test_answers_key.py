@@ -193,3 +193,7 @@ def test_answers_written_as_text(text, found):
 def test_answers_that_cannot_be_understood_are_shown_back(text):
     with pytest.raises(UserError, match="were not understood"):
         given_answers(text)
+
+
+def test_very_long_answers_written_as_text_are_cut():
+    assert given_answers("a=" + "x" * 30_000) == {"a": "x" * 19_998}

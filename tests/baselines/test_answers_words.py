@@ -239,6 +239,7 @@ def test_clauses_end_where_a_negation_ends(text, cut):
         ("no dog, a cat", ["dog", "cat"], [("dog", 0, True), ("cat", 1, False)]),
         ("a hot dog", ["dog", "hot dog"], [("hot dog", 1, False)]),
         ("a hot dog and a cat", ["dog", "hot dog", "cat"], [("hot dog", 1, False), ("cat", 2, False)]),
+        ("the dog is not", ["dog"], [("dog", 0, True)]),
         ("a dog it is not", ["dog"], [("dog", 0, True)]),
         ("少ない", ["少ない"], [("少ない", 0, False)]),
         ("two dogs", ["dog", "2"], [("two", 1, False), ("dogs", 0, False)]),
@@ -299,9 +300,15 @@ def test_thinking_is_left_out_whatever_its_case_and_lines():
     assert parse_answer("<think>a cat", ("cat", "dog")) == -1
 
 
+@pytest.mark.parametrize("said", ["狗否", "图里是否有狗", "否我不是"])
+def test_a_class_called_no_is_not_found_inside_other_words(said):
+    assert parse_answer(said, ("是", "否")) == -1
+
+
 def test_what_is_said_and_denied_at_once_names_nothing():
     assert parse_answer("It is a dog. It is not a dog.", ("cat", "dog")) == -1
     assert parse_answer("It is a cat, not a dog.", ("cat", "dog")) == 0
+    assert parse_answer("It is a cat. It is not a dog. It is not a cat.", ("cat", "dog")) == -1
     assert parse_answer("It is a cow, not a dog.", ("cat", "dog", "cow")) == 2
 
 

@@ -53,7 +53,7 @@ def test_a_small_model_is_recorded_and_deeper_exits_share_its_stretches(fresh, n
 
 def test_large_models_and_batches_and_exits_in_the_tower_are_not_recorded(fresh, noise_pictures, monkeypatch):
     one, two = fresh.prepare(noise_pictures(1), [QUESTION]), fresh.prepare(noise_pictures(2), [QUESTION, "no?"])
-    monkeypatch.setattr("sn_viz.exits.SMALL", fresh.n_weights)
+    monkeypatch.setattr("sn_viz.activations.reader.SMALL", fresh.n_weights)
     for inputs, layer, sites in ((one, 0, "tower"), (two, 1, "all")):
         for _ in range(AFTER + 2):
             truncated_forward(fresh, inputs, layer, sites)
