@@ -152,6 +152,16 @@ def test_a_cut_may_change_values_by_rounding_only(checkpoint, monkeypatch, share
     assert exits.tail_cut(vlm) == cut
 
 
+def test_values_that_are_not_finite_must_be_so_in_both_readings():
+    whole = np.array([[1, np.inf, -np.inf, np.nan]], np.float32)
+    assert exits._same(whole, whole.copy(), 1e-4)
+    assert exits._same(whole, whole + np.float32(1e-6), 1e-4) and not exits._same(whole, whole + np.float32(0.1), 1e-4)
+    for i in range(4):
+        changed = whole.copy()
+        changed[0, i] = np.inf if i == 0 else 1
+        assert not exits._same(whole, changed, 1e-4)
+
+
 def test_a_stream_tells_time_and_ends_in_the_first_tokens_logits(any_vlm, noise_pictures):
     pictures = noise_pictures(2)
     stream = stream_layers(any_vlm, any_vlm.prepare(pictures, QUESTIONS))

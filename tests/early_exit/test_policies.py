@@ -274,3 +274,23 @@ def test_words_that_nobody_can_read_contradict_nothing():
     assert trial.outcome.risk == read.outcome.risk
     with pytest.raises(UserError, match="what each class is answered with"):
         policies.trial_of_run(replace(run, answer_key=unread, baselines=(silent,)))
+
+
+def test_thresholds_are_tried_in_forty_equal_steps_from_the_most_cautious():
+    np.testing.assert_allclose(policies.GRID, np.linspace(1, 0, 41), rtol=0, atol=1e-12)
+
+
+def test_a_margin_is_as_bold_as_the_accuracy_that_may_be_given_up_allows():
+    labels = np.ones(100, np.int64)
+    margin = np.stack([np.linspace(0.01, 1, 100), np.ones(100)], axis=1)
+    right = np.ones((100, 2), np.int64)
+    right[:10:2, 0] = 0  # of the ten least clear votes of the first layer half are wrong, the second layer is always right
+    votes = votes_of(margin, right)
+    bold = [MarginPolicy.calibrated(votes, labels, loss) for loss in (0, 0.021, 0.5)]
+    np.testing.assert_allclose([policy.threshold for policy in bold], [0.1, 0.06, 0.0], atol=1e-6)
+    assert (votes_of(margin, right).predicted[np.arange(100), bold[0].exit_layers(votes) - 1] == 1).all()
+
+
+def test_a_stream_decides_one_picture_at_a_time():
+    with pytest.raises(ValueError, match="2 were given"):
+        policies.decide_stream(None, {"input_ids": np.zeros((2, 3))}, MarginPolicy(0.5), [], None, ("no", "yes"))

@@ -228,3 +228,7 @@ def test_log_odds_weigh_the_voters_within_each_of_several_classes():
     first = good / (good + poor)
     share = vote(np.array([[1.0, -1.0]], np.float32), voters, 3, "log-odds")
     np.testing.assert_allclose(share[0], np.array([first, 1, 0]) / (first + 1), rtol=1e-5)
+
+
+def test_shares_that_differ_by_rounding_go_to_the_first_class():
+    assert winners(np.array([[0.5, 0.5 + 5e-7], [0.5, 0.5 + 5e-6], [0.5 + 5e-6, 0.5]], np.float32)).tolist() == [0, 1, 0]
