@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class UserError(Exception):
-    """Something the user can mend: what happened, why, and how to mend it.
+    """Something the user can put right: what happened, why, and a hint on what to do.
 
     Parameters
     ----------
@@ -12,7 +12,7 @@ class UserError(Exception):
         What went wrong, naming the file, field or choice.
     cause : str
         Why: what arrived, and what is allowed.
-    mend : str
+    hint : str
         What to do about it.
 
     Examples
@@ -21,9 +21,9 @@ class UserError(Exception):
     'notes.txt' was not read. It is not an image. Save it as PNG or JPEG.
     """
 
-    def __init__(self, what: str, cause: str = "", mend: str = "") -> None:
-        self.what, self.cause, self.mend = what, cause, mend
-        super().__init__(" ".join(part for part in (what, cause, mend) if part))
+    def __init__(self, what: str, cause: str = "", hint: str = "") -> None:
+        self.what, self.cause, self.hint = what, cause, hint
+        super().__init__(" ".join(part for part in (what, cause, hint) if part))
 
 
 class Cancelled(Exception):

@@ -229,7 +229,7 @@ def find(
     Raises
     ------
     UserError
-        For everything the caller can mend: unreadable data, one class only, an unknown choice.
+        For everything the caller can put right: unreadable data, one class only, an unknown choice.
 
     Examples
     --------

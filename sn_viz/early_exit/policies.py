@@ -513,8 +513,8 @@ def _answers_of_full_model(run: RunRecord) -> tuple[np.ndarray, float]:
     if run.answer_key is None or run.answer_key.known:
         return named[FULL_MODEL].predicted, run.latency_ms.get("full_model", np.nan)
     if CALIBRATED not in named:
-        mend = f"Say what each class is answered with, or find again and compare with {CALIBRATED!r}."
-        raise UserError(cannot, "It cannot be told what the full model's answers mean.", mend)
+        hint = f"Say what each class is answered with, or find again and compare with {CALIBRATED!r}."
+        raise UserError(cannot, "It cannot be told what the full model's answers mean.", hint)
     return named[CALIBRATED].predicted, named[CALIBRATED].latency_ms
 
 

@@ -216,5 +216,5 @@ def check_weights(asked: int, held: int, n_bytes: int, quantised: bool, on_cpu: 
         )
 
 
-def _refused(name: str, cause: str, mend: str = "Restore its files from a source you trust.") -> UserError:
-    return UserError(f"The model {name!r} could not be loaded.", cause, mend)
+def _refused(name: str, cause: str, hint: str = "Restore its files from a source you trust.") -> UserError:
+    return UserError(f"The model {name!r} could not be loaded.", cause, hint)

@@ -133,7 +133,7 @@ def _apart(source: str, revision: str | None, name: str) -> Apart | None:
     try:
         try_tokenizer(apart, Path(source))
     except UserError as error:
-        raise UserError(f"The model {name!r} could not be loaded.", f"{error.what} {error.cause}", error.mend) from error
+        raise UserError(f"The model {name!r} could not be loaded.", f"{error.what} {error.cause}", error.hint) from error
     return apart
 
 
@@ -174,7 +174,7 @@ def _try(vlm: Vlm) -> None:
     try:
         vlm.first_token_logits([Picture(np.full((48, 64, 3), 127, np.uint8))], ["Is there a dog in this picture?"])
     except UserError as error:
-        raise UserError(f"The model {vlm.name!r} could not be loaded.", f"{error.what} {error.cause}", error.mend) from error
+        raise UserError(f"The model {vlm.name!r} could not be loaded.", f"{error.what} {error.cause}", error.hint) from error
     except Exception as error:  # whatever its parts do when they do not fit each other
         raise _not_loaded(vlm.name, error) from error
 

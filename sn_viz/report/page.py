@@ -79,8 +79,8 @@ def write_report(run: RunRecord, path: str | Path) -> Path:
     try:
         _write_at_once(target, page(run).encode("utf-8"))
     except OSError as error:
-        mend = "Choose a folder you may write to, with room on its disk."
-        raise UserError(f"The report {str(path)!r} was not written.", f"{error.strerror or error}.", mend) from error
+        hint = "Choose a folder you may write to, with room on its disk."
+        raise UserError(f"The report {str(path)!r} was not written.", f"{error.strerror or error}.", hint) from error
     return target
 
 

@@ -214,10 +214,10 @@ def _left_out_notes(left_out: list[UserError]) -> tuple[str, ...]:
     """Return one note per reason, each naming its files."""
     by_reason: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for error in left_out:
-        by_reason[error.cause, error.mend].append(_name_of(error))
+        by_reason[error.cause, error.hint].append(_name_of(error))
     return tuple(
-        f"{len(names)} file{'s' * (len(names) > 1)} left out: {listed(names)}. {cause} {mend}".strip()
-        for (cause, mend), names in by_reason.items()
+        f"{len(names)} file{'s' * (len(names) > 1)} left out: {listed(names)}. {cause} {hint}".strip()
+        for (cause, hint), names in by_reason.items()
     )
 
 

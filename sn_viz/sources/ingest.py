@@ -402,5 +402,5 @@ def _unknown(data: bytes, name: str) -> UserError:
     return _not_read(name, f"It is not an image, or its beginning is damaged. {ALLOWED}", "Save it as PNG or JPEG.")
 
 
-def _not_read(name: str, cause: str, mend: str = "") -> UserError:
-    return UserError(f"{quoted(name)} was not read.", cause, mend)
+def _not_read(name: str, cause: str, hint: str = "") -> UserError:
+    return UserError(f"{quoted(name)} was not read.", cause, hint)

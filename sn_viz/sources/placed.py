@@ -130,9 +130,9 @@ def _found(path: PurePosixPath, row: Row | None, layout: Layout, opened: Callabl
         return Found(str(path), "", functools.partial(_stray, path, "It is no image, and lies in no class folder."))
     split = f"It lies in the split '{place.part}', but " if place.part else "It lies "
     cause = f"{split}in no class folder."
-    mend = "Put images into one sub-folder for each class."
-    return Found(str(path), "", functools.partial(_stray, path, cause, mend))
+    hint = "Put images into one sub-folder for each class."
+    return Found(str(path), "", functools.partial(_stray, path, cause, hint))
 
 
-def _stray(path: PurePosixPath, cause: str, mend: str = "") -> Picture:
-    raise UserError(f"{quoted(str(path))} was not read.", cause, mend)
+def _stray(path: PurePosixPath, cause: str, hint: str = "") -> Picture:
+    raise UserError(f"{quoted(str(path))} was not read.", cause, hint)

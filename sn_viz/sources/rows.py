@@ -189,9 +189,9 @@ def label_of(text: str) -> str:
     return "" if len(text) < 20 and text.strip() in NO_LABEL or text.isspace() else text
 
 
-def row_error(table: str, number: int, cause: str, mend: str = "") -> UserError:
+def row_error(table: str, number: int, cause: str, hint: str = "") -> UserError:
     """Return the error for one row of a table."""
-    return UserError(f"Row {number} of {quoted(table)} was not read.", cause, mend)
+    return UserError(f"Row {number} of {quoted(table)} was not read.", cause, hint)
 
 
 def unmatched_note(rows: Sequence[Row], table: str, where: str) -> tuple[str, ...]:

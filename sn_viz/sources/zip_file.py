@@ -214,7 +214,7 @@ class Inflater:
 
 
 def _reason_to_skip(entry: Entry) -> tuple[str, str] | None:
-    """Return (cause, mend) when an entry must not be inflated."""
+    """Return (cause, hint) when an entry must not be inflated."""
     info = entry.info
     mode = info.external_attr >> 16
     if entry.leaves:
@@ -257,5 +257,5 @@ def _damaged(name: str) -> UserError:
     return _refused(name, "It is not a zip archive, or it is cut short.", "Zip the folder again.")
 
 
-def _refused(name: str, cause: str, mend: str) -> UserError:
-    return UserError(f"{quoted(name)} was not read.", cause, mend)
+def _refused(name: str, cause: str, hint: str) -> UserError:
+    return UserError(f"{quoted(name)} was not read.", cause, hint)

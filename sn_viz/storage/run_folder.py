@@ -406,7 +406,7 @@ def _write(run: RunRecord, folder: Path) -> None:
     try:
         run_file.read(text)  # what could not be read again is not written
     except ValueError as error:
-        raise UserError("The run was not saved.", f"{error}.", "Shorten or mend that, and save it again.") from error
+        raise UserError("The run was not saved.", f"{error}.", "Shorten or correct that, and save it again.") from error
     (folder / RUN_FILE).write_bytes(text)
     (folder / DIGEST_FILE).write_bytes(_digest_line(text))
 

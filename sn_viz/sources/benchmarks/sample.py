@@ -121,8 +121,8 @@ def parse(reference: str) -> Reference:
 def _hub_name(benchmark: Benchmark, name: str, given: str) -> str:
     if benchmark.row is None or not (given or benchmark.hub):
         cause = f"No data set of the hub that holds {benchmark.title} with its published fields is known here."
-        mend = f"Write bench:{name}=FOLDER" + ("" if benchmark.row is None else f", or bench:{name}=hub:OWNER/NAME") + "."
-        raise UserError(f"{benchmark.title} was not read from the hub.", cause, mend)
+        hint = f"Write bench:{name}=FOLDER" + ("" if benchmark.row is None else f", or bench:{name}=hub:OWNER/NAME") + "."
+        raise UserError(f"{benchmark.title} was not read from the hub.", cause, hint)
     return given or (benchmark.hub.name if benchmark.hub else "")
 
 
