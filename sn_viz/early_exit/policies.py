@@ -43,11 +43,11 @@ FULL_MODEL, CALIBRATED = "full-model", "full-model-calibrated"
 class Policy(Protocol):
     """Says where to stop."""
 
-    def clear(self, votes: Votes) -> np.ndarray:
+    def exit_mask(self, votes: Votes) -> np.ndarray:
         """Return bool (example, layer): where the policy would stop."""
         ...
 
-    def stops(self, layer: int, margin: float) -> bool:
+    def should_exit(self, layer: int, margin: float) -> bool:
         """Return whether to stop when ``layer`` has voted with ``margin``."""
         ...
 
@@ -59,7 +59,7 @@ class FixedLayer:
     layer: int
     """From 1; 0 and less in the vision tower."""
 
-    def clear(self, votes: Votes) -> np.ndarray:
+    def exit_mask(self, votes: Votes) -> np.ndarray:
         """Return bool (example, layer): True from the fixed layer on."""
         layers = votes.first_layer + np.arange(votes.margin.shape[1])
         return np.broadcast_to(layers >= self.layer, votes.margin.shape)
@@ -68,7 +68,7 @@ class FixedLayer:
         """Return the exit layer of every example, int64 (example,)."""
         return np.full(len(votes.predicted), self.layer, dtype=np.int64)
 
-    def stops(self, layer: int, margin: float) -> bool:
+    def should_exit(self, layer: int, margin: float) -> bool:
         """Return whether to stop when ``layer`` has voted with ``margin``."""
         return layer >= self.layer
 
@@ -80,7 +80,7 @@ class MarginPolicy:
     threshold: float
     """Smallest margin, from 0 to 1, that counts as clear: the winner's share of the vote minus the runner-up's."""
 
-    def clear(self, votes: Votes) -> np.ndarray:
+    def exit_mask(self, votes: Votes) -> np.ndarray:
         """Return bool (example, layer): where the margin reaches the threshold. A NaN margin never does."""
         return votes.margin >= self.threshold
 
@@ -98,9 +98,9 @@ class MarginPolicy:
             int64 (example,): the first layer with a margin of at least ``threshold``, or the last layer when there is none.
             A NaN margin never stops.
         """
-        return _stops(self.clear(votes))[0] + votes.first_layer
+        return _stops(self.exit_mask(votes))[0] + votes.first_layer
 
-    def stops(self, layer: int, margin: float) -> bool:
+    def should_exit(self, layer: int, margin: float) -> bool:
         """Return whether to stop when ``layer`` has voted with ``margin``."""
         return bool(margin >= self.threshold)
 
@@ -156,7 +156,7 @@ class RiskControlled:
     """Smallest margin, from 0 to 1, that counts as clear."""
     certificate: Certificate = field(repr=False, compare=False)
 
-    def clear(self, votes: Votes) -> np.ndarray:
+    def exit_mask(self, votes: Votes) -> np.ndarray:
         """Return bool (example, layer): where the margin reaches the threshold. A NaN margin never does."""
         return votes.margin >= self.threshold
 
@@ -164,7 +164,7 @@ class RiskControlled:
         """Return the exit layer of every example, int64 (example,); the last one where the full model answers."""
         return MarginPolicy(self.threshold).exit_layers(votes)
 
-    def stops(self, layer: int, margin: float) -> bool:
+    def should_exit(self, layer: int, margin: float) -> bool:
         """Return whether to stop when ``layer`` has voted with ``margin``."""
         return bool(margin >= self.threshold)
 
@@ -250,15 +250,15 @@ class FullModel:
 
     certificate: Certificate = field(repr=False, compare=False)
 
-    def clear(self, votes: Votes) -> np.ndarray:
+    def exit_mask(self, votes: Votes) -> np.ndarray:
         """Return bool (example, layer), all False."""
         return np.zeros(votes.margin.shape, dtype=bool)
 
     def exit_layers(self, votes: Votes) -> np.ndarray:
         """Return the last layer for every example, int64 (example,)."""
-        return _stops(self.clear(votes))[0] + votes.first_layer
+        return _stops(self.exit_mask(votes))[0] + votes.first_layer
 
-    def stops(self, layer: int, margin: float) -> bool:
+    def should_exit(self, layer: int, margin: float) -> bool:
         """Return False."""
         return False
 
@@ -329,17 +329,17 @@ def losses(votes: Votes, full: np.ndarray, thresholds: np.ndarray, labels: np.nd
     return lost
 
 
-def _stops(clear: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _stops(exit_mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the position on the layer axis where each example stops, int64, the last one if nowhere; whether it stopped, bool."""
-    n, depth = clear.shape
-    stopped = clear.any(axis=1)
-    return np.where(stopped, clear.argmax(axis=1) if depth else np.zeros(n, np.int64), depth - 1), np.asarray(stopped)
+    n, depth = exit_mask.shape
+    stopped = exit_mask.any(axis=1)
+    return np.where(stopped, exit_mask.argmax(axis=1) if depth else np.zeros(n, np.int64), depth - 1), np.asarray(stopped)
 
 
-def _answers(clear: np.ndarray, predicted: np.ndarray, full: np.ndarray) -> np.ndarray:
+def _answers(exit_mask: np.ndarray, predicted: np.ndarray, full: np.ndarray) -> np.ndarray:
     """Return the final answer of each example, int64: the vote's where it stopped, the full model's elsewhere."""
-    position, stopped = _stops(clear)
-    return np.where(stopped, predicted[np.arange(len(full)), position], full) if clear.shape[1] else full
+    position, stopped = _stops(exit_mask)
+    return np.where(stopped, predicted[np.arange(len(full)), position], full) if exit_mask.shape[1] else full
 
 
 def mean_layers(votes: Votes, thresholds: np.ndarray) -> np.ndarray:
@@ -395,9 +395,9 @@ def outcome(
         Milliseconds of the full model's answer.
     """
     full = np.asarray(full)
-    clear = policy.clear(votes)
-    answer = _answers(clear, votes.predicted, full)
-    position, stopped = _stops(clear)
+    exit_mask = policy.exit_mask(votes)
+    answer = _answers(exit_mask, votes.predicted, full)
+    position, stopped = _stops(exit_mask)
     lost, n = int((answer != (full if labels is None else labels)).sum()), len(full)
     milliseconds = np.nan
     if layer_ms is not None and n:
@@ -555,7 +555,7 @@ def decide_stream(
     dtype: Any = np.float16,
     key: AnswerKey | None = None,
 ) -> Decided:
-    """Run one image block by block until the policy is content; nothing that was computed is computed again.
+    """Run one image block by block until the policy exits; nothing that was computed is computed again.
 
     Parameters
     ----------
@@ -597,7 +597,7 @@ def decide_stream(
         values[:, start:end] = reading.values
         here = voters[reading.layer - neurons.layers.start]
         said.append(votes_by_layer(values, [here], len(classes), weighting, reading.layer))
-        return policy.stops(reading.layer, float(said[-1].margin[0, 0]))
+        return policy.should_exit(reading.layer, float(said[-1].margin[0, 0]))
 
     stream = stream_layers(vlm, inputs, neurons.site_names, listen)
     tally, last = np.concatenate([votes.tally[0] for votes in said]), stream.blocks[-1].layer

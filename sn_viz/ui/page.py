@@ -133,7 +133,7 @@ def build(model: str | None = None) -> gr.Blocks:
         _connect_questions(read, states, examples, panel, n_classes)
         _connect_sharing(states, tabs, neurons, leave, copy, export_button, bundle)
         api.publish(models)
-    packs.AHEAD.want(packs.FIRST_PACK, first)
+    packs.PREFETCHER.want(packs.FIRST_PACK, first)
     return page
 
 
@@ -202,7 +202,7 @@ def _connect_opening(
         link = read_link(dict(request.query_params), tuple(packs.packs()), tuple(models))
         name = link.pack or packs.FIRST_PACK
         model = link.model or next(iter(models))
-        key = packs.AHEAD.want(name, Arguments(models[model]))
+        key = packs.PREFETCHER.want(name, Arguments(models[model]))
         opened = (link, name, packs.cards(name), packs.question_of(packs.packs()[name]), model, name, model)
         return *opened, gr.Tabs(selected=link.tab or "examples"), key, *_arrived(key)
 
@@ -230,7 +230,7 @@ def _arrived(key: str) -> tuple:
     """Return (run key, status, timer): the run when it is there, else how far it is."""
     if RUNS.find(key) is not None:
         return key, run_panel.IDLE, gr.Timer(active=False)
-    said = packs.AHEAD.said(key)
+    said = packs.PREFETCHER.said(key)
     return gr.skip(), said, gr.Timer(active=said["tone"] == "busy")
 
 

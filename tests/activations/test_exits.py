@@ -213,14 +213,14 @@ def votes(margin):
 
 def test_a_fixed_layer_stops_everything_there():
     assert FixedLayer(2).exit_layers(votes([[0.1, 0.2, 0.9]] * 4)).tolist() == [2, 2, 2, 2]
-    assert [FixedLayer(2).stops(layer, 0.0) for layer in (1, 2, 3)] == [False, True, True]
+    assert [FixedLayer(2).should_exit(layer, 0.0) for layer in (1, 2, 3)] == [False, True, True]
 
 
 def test_a_margin_stops_each_example_as_soon_as_it_is_clear():
     margins = [[0.1, 0.6, 0.9], [0.5, 0.1, 0.1], [0.1, 0.2, 0.3], [np.nan, np.nan, 1.0]]
     policy = MarginPolicy(0.5)
     assert policy.exit_layers(votes(margins)).tolist() == [2, 1, 3, 3]
-    assert [policy.stops(1, margin) for margin in (0.4, 0.5, float("nan"))] == [False, True, False]
+    assert [policy.should_exit(1, margin) for margin in (0.4, 0.5, float("nan"))] == [False, True, False]
 
 
 def test_calibration_stops_as_soon_as_accuracy_allows():

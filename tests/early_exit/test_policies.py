@@ -110,7 +110,7 @@ def test_a_vote_that_errs_too_often_is_refused_for_any_number_of_images():
 def test_without_an_exit_the_full_model_answers_and_never_disagrees():
     votes, full = planted(50)
     policy = RiskControlled.calibrated(votes, full, level=0.01)
-    assert isinstance(policy, FullModel) and not policy.stops(1, 1.0) and policy.exit_layers(votes).tolist() == [2] * 50
+    assert isinstance(policy, FullModel) and not policy.should_exit(1, 1.0) and policy.exit_layers(votes).tolist() == [2] * 50
     seen = policies.outcome(policy, votes, full, layer_ms=np.array([1.0, 2.0]), full_ms=4.0)
     assert seen.risk.value == 0 and seen.speedup == 1 and not seen.stopped.any() and (seen.predicted == full).all()
 
@@ -251,16 +251,21 @@ def test_a_run_is_split_into_calibration_and_test():
 def test_a_margin_that_just_reaches_the_threshold_exits(make):
     policy, below = make(0.5), float(np.nextafter(np.float32(0.5), np.float32(0)))
     votes = votes_of([[0.25, 0.5, 1.0], [below, below, np.nan], [0.5, 0.0, 0.0]], np.zeros((3, 3)))
-    np.testing.assert_array_equal(policy.clear(votes), [[False, True, True], [False, False, False], [True, False, False]])
+    np.testing.assert_array_equal(policy.exit_mask(votes), [[False, True, True], [False, False, False], [True, False, False]])
     assert policy.exit_layers(votes).tolist() == [2, 3, 1]
-    assert policy.stops(1, 0.5) and policy.stops(1, 0.75) and not policy.stops(1, below) and not policy.stops(1, float("nan"))
+    assert (
+        policy.should_exit(1, 0.5)
+        and policy.should_exit(1, 0.75)
+        and not policy.should_exit(1, below)
+        and not policy.should_exit(1, float("nan"))
+    )
 
 
 def test_a_fixed_layer_exits_at_that_layer_and_not_before():
     policy, votes = FixedLayer(0), votes_of(np.zeros((2, 4)), np.zeros((2, 4)), first_layer=-1)
-    np.testing.assert_array_equal(policy.clear(votes), [[False, True, True, True]] * 2)
+    np.testing.assert_array_equal(policy.exit_mask(votes), [[False, True, True, True]] * 2)
     assert policy.exit_layers(votes).tolist() == [0, 0]
-    assert [policy.stops(layer, 0.0) for layer in (-1, 0, 1)] == [False, True, True]
+    assert [policy.should_exit(layer, 0.0) for layer in (-1, 0, 1)] == [False, True, True]
 
 
 def test_words_that_nobody_can_read_contradict_nothing():

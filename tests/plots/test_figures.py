@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 import pytest
 from planted_run import HOSTILE, PLANTED, SITES, make_run, planted_column
 
-from sn_viz.plots import compare, heatmap, histogram, layers, map, null, race, reference, tradeoff, units
+from sn_viz.plots import compare, heatmap, histogram, layers, null, projection, race, reference, tradeoff, units
 from sn_viz.plots.words import depth_words
 from sn_viz.report.page import summary
 from sn_viz.types import AnswerKey
@@ -25,7 +25,7 @@ FIGURES = {
     "units": (units, lambda run: units.info(run, 2, "mlp-neuron")),
     "layers": (layers, lambda run: layers.info(run)),
     "histogram": (histogram, lambda run: histogram.info(run, planted_column(run.neurons))),
-    "map": (map, lambda run: map.info(run, layer="super")),
+    "map": (projection, lambda run: projection.info(run, layer="super")),
     "race": (race, lambda run: race_of(run.train.classes)),
     "tradeoff": (tradeoff, lambda run: tradeoff.info(run)),
     "compare": (compare, lambda run: compare.info(run)),
@@ -208,7 +208,7 @@ def test_many_classes_become_one_against_the_others():
 
 def test_a_small_map_is_pca_and_keeps_distances():
     run = small_run()
-    info = map.info(run, layer="all")
+    info = projection.info(run, layer="all")
     assert info.method == "PCA" and len(info.x) == 10
     values = np.concatenate([run.train_values, run.test_values]).astype(np.float64)
     values = (values - values.mean(0)) / values.std(0)
@@ -218,36 +218,36 @@ def test_a_small_map_is_pca_and_keeps_distances():
 
 def test_map_columns_follow_the_layer():
     run = small_run()
-    assert map.info(run, layer=2).n_neurons == 24 and map.info(run, layer="super").n_neurons == 5
+    assert projection.info(run, layer=2).n_neurons == 24 and projection.info(run, layer="super").n_neurons == 5
     with pytest.raises(ValueError, match="no layer"):
-        map.info(run, layer=4)
+        projection.info(run, layer=4)
     with pytest.raises(ValueError, match="colour by"):
-        map.info(run, coloured_by="mood")
+        projection.info(run, coloured_by="mood")
 
 
 def test_map_by_correctness_leaves_probing_images_grey():
     run = small_run()
-    info = map.recoloured(map.info(run), run, "correct")
+    info = projection.recoloured(projection.info(run), run, "correct")
     right = run.votes.predicted[:, 1] == run.test.labels
     assert info.group.tolist() == [2] * 6 + [int(answer) for answer in right]
     assert info.group_colours[2] is None
 
 
 def test_map_points_lead_back_to_their_images():
-    figure = map.figure(map.info(small_run(), coloured_by="split"))
+    figure = projection.figure(projection.info(small_run(), coloured_by="split"))
     assert [list(point) for point in figure.data[-1].customdata] == [[index, "train"] for index in range(6)]
 
 
 def test_map_survives_constant_and_non_finite_activations():
     run = small_run()
     flat = [np.full_like(part, np.nan) for part in (run.train_values, run.test_values)]
-    info = map.info(replace(run, train_values=flat[0], test_values=flat[1]))
+    info = projection.info(replace(run, train_values=flat[0], test_values=flat[1]))
     assert not info.x.any() and not info.y.any()
 
 
 def test_umap_is_used_from_fifteen_images_and_repeats_itself():
     run = make_run(n_train=10, n_test=8)
-    one, two = map.info(run), map.info(run)
+    one, two = projection.info(run), projection.info(run)
     assert one.method == "UMAP" and np.isfinite(one.x).all()
     np.testing.assert_array_equal(one.x, two.x)
 
@@ -306,7 +306,7 @@ def test_empty_data_gives_titled_empty_figures():
         (units, units.info(run, 1, "residual")),
         (layers, layers.info(run)),
         (histogram, histogram.info(without_images, 0)),
-        (map, map.info(without_images)),
+        (projection, projection.info(without_images)),
         (race, race.info(np.empty((0, 2)), [], ("no", "yes"), 1)),
         (tradeoff, tradeoff.info(run)),
         (compare, compare.info(run)),
@@ -319,7 +319,8 @@ def test_empty_data_gives_titled_empty_figures():
 
 def test_importing_figures_loads_neither_torch_nor_gradio_nor_umap():
     code = (
-        "import sys; from sn_viz.plots import compare, heatmap, histogram, layers, map, null, race, report, tradeoff, units;"
+        "import sys; from sn_viz.plots import compare, heatmap, histogram, layers, null, projection, race, tradeoff, units;"
+        "import sn_viz.report.page;"
         "print([name for name in ('torch', 'gradio', 'umap', 'numba') if name in sys.modules])"
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from planted_run import make_run
 
-from sn_viz.plots import compare, heatmap, layers, map, race, tradeoff, units
+from sn_viz.plots import compare, heatmap, layers, projection, race, tradeoff, units
 from sn_viz.types import Votes
 
 SHIFT = 2
@@ -46,9 +46,12 @@ def test_the_same_cells_hold_the_same_neurons_as_without_a_tower(run):
 
 
 def test_a_map_of_a_block_of_the_tower(run):
-    assert map.info(run, 0).what == "layer V2" and map.info(run, "super").n_neurons == map.info(make_run(), "super").n_neurons
+    assert (
+        projection.info(run, 0).what == "layer V2"
+        and projection.info(run, "super").n_neurons == projection.info(make_run(), "super").n_neurons
+    )
     with pytest.raises(ValueError, match="-1 to 4"):
-        map.info(run, -2)
+        projection.info(run, -2)
 
 
 def test_a_race_through_the_tower():

@@ -41,7 +41,7 @@ def dropped(request, tmp_path, monkeypatch):
     monkeypatch.setattr(plots, "__path__", [*plots.__path__, str(tmp_path)])
     monkeypatch.setattr(PLOTS, "_entries", dict(PLOTS._entries))
     monkeypatch.setattr(PLOTS, "_loaded", False)
-    monkeypatch.setattr(packs.AHEAD, "want", packs.run_key)
+    monkeypatch.setattr(packs.PREFETCHER, "want", packs.run_key)
     yield request.param
     sys.modules.pop("sn_viz.plots.throwaway", None)
     importlib.invalidate_caches()

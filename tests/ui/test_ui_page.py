@@ -27,7 +27,7 @@ IDS = (
 @pytest.fixture(scope="module")
 def built():
     patch = pytest.MonkeyPatch()
-    patch.setattr(packs.AHEAD, "want", packs.run_key)
+    patch.setattr(packs.PREFETCHER, "want", packs.run_key)
     yield page.build("/some/where/secret/my-model")
     patch.undo()
 

@@ -75,7 +75,7 @@ def files(tmp_path_factory) -> dict[str, Path]:
 def address():
     """A really launched page whose model is never asked."""
     patch = pytest.MonkeyPatch()
-    patch.setattr(packs.AHEAD, "want", packs.run_key)
+    patch.setattr(packs.PREFETCHER, "want", packs.run_key)
     built = page.build()
     _, where, _ = launch.launch(built, prevent_thread_lock=True, quiet=True)
     yield where

@@ -6,14 +6,14 @@ Takes a run and what to draw; returns the figure's text.
 from __future__ import annotations
 
 from sn_viz.errors import UserError
-from sn_viz.plots import map
+from sn_viz.plots import projection
 from sn_viz.types import RunRecord
 from sn_viz.ui.components import figures
 from sn_viz.ui.server.session import Shelf
 
 BYTES_PER_POINT = 400
 """About what one image of a layout takes: coordinates and hover text."""
-LAYOUTS: Shelf[map.Info] = Shelf("map", 64 * 2**20, lambda info: BYTES_PER_POINT * len(info.x))
+LAYOUTS: Shelf[projection.Info] = Shelf("map", 64 * 2**20, lambda info: BYTES_PER_POINT * len(info.x))
 """By run key and layer."""
 COLOURS = {"class": "Class", "correct": "Right or wrong", "split": "Probing or test"}
 
@@ -32,6 +32,6 @@ def map_text(run_key: str, run: RunRecord, layer: str, colour: str) -> str:
     key = f"{run_key}|{chosen}"
     layout = LAYOUTS.find(key)
     if layout is None:
-        layout = map.info(run, chosen)
+        layout = projection.info(run, chosen)
         LAYOUTS.put(layout, key)
-    return figures.text("map", map.recoloured(layout, run, colour), "Map of the activations, one point per image")
+    return figures.text("map", projection.recoloured(layout, run, colour), "Map of the activations, one point per image")

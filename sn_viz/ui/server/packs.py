@@ -156,7 +156,7 @@ def bound(folder: Path, max_bytes: int = MAX_SAVED_BYTES) -> None:
                 total -= size
 
 
-class Ahead:
+class Prefetcher:
     """Runs packs in the background, one after the other, each only once; a bounded number may wait."""
 
     def __init__(self, capacity: int = 8) -> None:
@@ -203,11 +203,11 @@ class Ahead:
                         self._say(key, views.status("Running the sample pack", step.text, step.fraction, "busy"))
                 self._say(key, views.status("Ready", tone="done"))
                 map_text(key, RUNS.get(key), "all", "class")
-                self._settle()
+                self._freeze_gc()
             except Exception as error:  # told to whoever waits; this thread serves the next one
                 self._say(key, views.status("The sample pack could not be run.", message(error), tone="error"))
 
-    def _settle(self) -> None:
+    def _freeze_gc(self) -> None:
         """Take what stays for good (libraries, model) out of the garbage collector's rounds, which hold up clicks.
 
         Once, when the first run and its map have loaded everything.
@@ -217,4 +217,4 @@ class Ahead:
             gc.freeze()
 
 
-AHEAD = Ahead()
+PREFETCHER = Prefetcher()
