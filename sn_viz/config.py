@@ -1,26 +1,161 @@
-"""What people chose, checked before anything slow begins.
+"""Every choice of a run, once: what it is called, its default, what it may be, and how it is explained.
 
-Takes names and numbers as they were typed; returns names and layers that exist, or says what there is. It knows nothing about data.
+The command line, the page, the endpoints, ``find`` and ``types.Config`` take their defaults, bounds and words from here, or are
+compared with it by a test. To add a choice: add it here, and use it where it is meant. Takes names and numbers as they were typed;
+returns names and layers that exist, or says what there is. It knows nothing about data.
 """
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sn_viz.baselines import BASELINES
 from sn_viz.errors import UserError
-from sn_viz.models.catalog import lasting_name
-from sn_viz.search.rules import RULES
-from sn_viz.search.stumps import METRICS
-from sn_viz.sources.pack import model_of_pack
-from sn_viz.types import layer_name
-from sn_viz.voting.classifier import WEIGHTINGS
 
 DEFAULT_MODEL = "tiny-llava"
 """Answers where nobody names a model."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One choice of a run.
+
+    Parameters
+    ----------
+    name : str
+        The keyword of ``find``; with dashes the option of the command line.
+    default : object
+    label : str
+        Above its widget in the page.
+    help : str
+        One line, for the command line and the documentation.
+    names : callable, optional
+        Returns what it may be, where it is one of several names.
+    low, high : number, optional
+        What it must not be below or above, where it is a number.
+    refused : str
+        What is said of a number that may not be, with ``{value}``.
+    because : str
+        Why not.
+    visitors : tuple of number, optional
+        Bounds in the page and at the endpoints, where they are closer.
+    step : number, optional
+        Of its slider.
+    kind : str
+        What its names are names of, where that is not ``name``.
+    between : bool
+        Whether it must lie between ``low`` and ``high`` and may be neither.
+    """
+
+    name: str
+    default: Any
+    label: str
+    help: str
+    names: Callable[[], Sequence[str]] | None = None
+    low: float | None = None
+    high: float | None = None
+    refused: str = ""
+    because: str = ""
+    visitors: tuple[float, float] | None = None
+    step: float | None = None
+    kind: str = ""
+    between: bool = False
+
+    def check(self, value: Any) -> None:
+        """Raise a UserError unless this may be ``value``."""
+        if self.names is not None:
+            if value not in (known := list(self.names())):
+                raise UserError(
+                    f"There is no {self.kind or self.name} called {str(value)[:40]!r}.",
+                    f"There are: {', '.join(known)}.",
+                    "Choose one of these.",
+                )
+        elif not self._may_be(value):
+            raise UserError(self.refused.format(value=value), self.because, f"Use {self.default}.")
+
+    def _may_be(self, number: float) -> bool:
+        low, high = -math.inf if self.low is None else self.low, math.inf if self.high is None else self.high
+        return low < number < high if self.between else low <= number <= high
+
+
+def _rules() -> list[str]:
+    from sn_viz.search.rules import RULES
+
+    return RULES.names()
+
+
+def _metrics() -> Sequence[str]:
+    from sn_viz.search import METRICS
+
+    return METRICS
+
+
+def _weightings() -> Sequence[str]:
+    from sn_viz.voting.classifier import WEIGHTINGS
+
+    return tuple(WEIGHTINGS)
+
+
+SITES = Choice(
+    "sites",
+    "all",
+    "Sites: which activations are searched",
+    "all (the language model's), tower (the vision tower's), or names; commas between.",
+)
+RULE = Choice(
+    "rule", "best-split", "Threshold rule", "Threshold rule; an unknown name lists them.", names=_rules, kind="threshold rule"
+)
+METRIC = Choice("metric", "balanced-accuracy", "Score", "balanced-accuracy, accuracy, roc-auc, f1.", names=_metrics)
+VOTERS = Choice(
+    "voters",
+    15,
+    "Super neurons that vote",
+    "How many super neurons vote.",
+    low=1,
+    visitors=(1, 101),
+    step=2,
+    refused="{value} voters cannot decide.",
+    because="At least one super neuron must vote.",
+)
+WEIGHTING = Choice("weighting", "majority", "Vote", "majority or log-odds.", names=_weightings)
+EXIT_LAYER = Choice(
+    "exit_layer", "auto", "Exit layer: auto, 3, or V4 in the tower", "auto, a layer from 1, or V1 and on in the vision tower."
+)
+TEST_SIZE = Choice(
+    "test_size",
+    0.5,
+    "Share of your images kept for testing",
+    "Fraction of DATA kept for testing.",
+    low=0,
+    high=1,
+    between=True,
+    visitors=(0.1, 0.9),
+    step=0.1,
+    refused="The test size {value:g} is not possible.",
+    because="It is the fraction of images kept for testing.",
+)
+SEED = Choice(
+    "seed",
+    0,
+    "Seed",
+    "Of the split, the folds and the null.",
+    low=0,
+    high=2**32 - 1,
+    visitors=(0, 2**31 - 1),
+    refused="The seed {value} is not possible.",
+    because=f"It is a whole number from 0 to {2**32 - 1}.",
+)
+COMPARE = Choice("compare", "all", "Compare with", "all (but slow ones), none, or names with commas: all,lora.")
+ANSWERS = Choice(
+    "answers",
+    None,
+    "What the model says for each class",
+    'What the model says for each class: "dog=yes,cat=no". [default: told by names and question]',
+)
+CHOICES = (SITES, RULE, METRIC, VOTERS, WEIGHTING, EXIT_LAYER, TEST_SIZE, SEED, COMPARE, ANSWERS)
 
 
 @dataclass(frozen=True)
@@ -48,6 +183,9 @@ def choose_model(asked: str | os.PathLike[str] | None = None, data: Any = None) 
     >>> choose_model("tiny-gemma3")
     ModelChoice(name='tiny-gemma3', why='asked for')
     """
+    from sn_viz.models.catalog import lasting_name
+    from sn_viz.sources.pack import model_of_pack
+
     own = model_of_pack(data.removeprefix("pack:")) if isinstance(data, str) and data.startswith("pack:") else None
     named = ((asked, "asked for"), (os.environ.get("SN_VIZ_MODEL"), "named by SN_VIZ_MODEL"), (own, "the pack's own"))
     name, why = next(((name, why) for name, why in named if name), (DEFAULT_MODEL, "the default"))
@@ -59,6 +197,8 @@ def baseline_names(compare: str | Sequence[str]) -> tuple[str, ...]:
 
     "all" leaves out the costly ones, which have to be asked for by name: "lora", or "all,lora".
     """
+    from sn_viz.baselines import BASELINES
+
     if isinstance(compare, str):
         compare = [] if compare == "none" else [name.strip() for name in compare.split(",") if name.strip()]
     named = [each for name in compare for each in (BASELINES.usual() if name == "all" else [name])]
@@ -69,18 +209,9 @@ def baseline_names(compare: str | Sequence[str]) -> tuple[str, ...]:
 
 def check_choices(rule: str, metric: str, voters: int, weighting: str, test_size: float, seed: int = 0) -> None:
     """Raise a UserError for a choice that does not exist, before anything slow begins."""
-    RULES[rule]
-    for kind, name, known in (("metric", metric, METRICS), ("weighting", weighting, WEIGHTINGS)):
-        if name not in known:
-            raise UserError(f"There is no {kind} called {name!r}.", f"There are: {', '.join(known)}.", "Choose one of these.")
-    if voters < 1:
-        raise UserError(f"{voters} voters cannot decide.", "At least one super neuron must vote.", "Use 15.")
-    if not 0 < test_size < 1:
-        raise UserError(
-            f"The test size {test_size:g} is not possible.", "It is the fraction of images kept for testing.", "Use 0.5."
-        )
-    if not 0 <= seed < 2**32:
-        raise UserError(f"The seed {seed} is not possible.", f"It is a whole number from 0 to {2**32 - 1}.", "Use 0.")
+    for choice, value in ((RULE, rule), (METRIC, metric), (VOTERS, voters), (WEIGHTING, weighting), (TEST_SIZE, test_size)):
+        choice.check(value)
+    SEED.check(seed)
 
 
 def checked_layer(exit_layer: int | str | None, n_layers: int, n_tower: int = 0) -> int | None:
@@ -102,6 +233,8 @@ def checked_layer(exit_layer: int | str | None, n_layers: int, n_tower: int = 0)
     """
     if exit_layer is None or exit_layer == "auto":
         return None
+    from sn_viz.types import layer_name
+
     layers = {str(layer): layer for layer in range(1 - n_tower, n_layers + 1)}
     layers |= {layer_name(layer, n_tower): layer for layer in range(1 - n_tower, n_layers + 1)}
     typed = str(exit_layer).strip().upper()

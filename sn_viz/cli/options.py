@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from sn_viz.config import Choice
 
 JsonOption = Annotated[str | None, typer.Option("--json", metavar="FILE", help="Write JSON to this file; - prints only JSON.")]
 ModelOption = Annotated[str | None, typer.Option(help="Name, or folder of a model. [default: SN_VIZ_MODEL, else tiny-llava]")]
 QuickOption = Annotated[bool, typer.Option("--quick", help="Small sizes, few repetitions: a look, not a record.")]
 DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda, ... [default: the fastest there is]")]
+
+
+def option(choice: Choice) -> Any:
+    """Return the option of a choice: its help; the bounds are checked where a run begins, for all ways in alike."""
+    return typer.Option(help=choice.help)

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
+from sn_viz import config
 from sn_viz.cli.app import app
-from sn_viz.cli.options import DeviceOption, JsonOption, ModelOption
+from sn_viz.cli.options import DeviceOption, JsonOption, ModelOption, option
 from sn_viz.cli.output import check_json_target, new_console, progress_bar, quiet, write_json
 
 
@@ -20,21 +21,17 @@ def find(
     ],
     question: Annotated[str | None, typer.Option(help="Asked of every image. [default: what comes with the data]")] = None,
     model: ModelOption = None,
-    sites: Annotated[
-        str, typer.Option(help="all (the language model's), tower (the vision tower's), or names; commas between.")
-    ] = "all",
-    rule: Annotated[str, typer.Option(help="Threshold rule; an unknown name lists them.")] = "best-split",
-    metric: Annotated[str, typer.Option(help="balanced-accuracy, accuracy, roc-auc, f1.")] = "balanced-accuracy",
-    voters: Annotated[int, typer.Option(help="How many super neurons vote.")] = 15,
-    weighting: Annotated[str, typer.Option(help="majority or log-odds.")] = "majority",
-    exit_layer: Annotated[str, typer.Option(help="auto, a layer from 1, or V1 and on in the vision tower.")] = "auto",
+    sites: Annotated[str, option(config.SITES)] = config.SITES.default,
+    rule: Annotated[str, option(config.RULE)] = config.RULE.default,
+    metric: Annotated[str, option(config.METRIC)] = config.METRIC.default,
+    voters: Annotated[int, option(config.VOTERS)] = config.VOTERS.default,
+    weighting: Annotated[str, option(config.WEIGHTING)] = config.WEIGHTING.default,
+    exit_layer: Annotated[str, option(config.EXIT_LAYER)] = config.EXIT_LAYER.default,
     test: Annotated[str | None, typer.Option(help="Separate test images, in any form that DATA may have.")] = None,
-    test_size: Annotated[float, typer.Option(help="Fraction of DATA kept for testing.")] = 0.5,
-    seed: Annotated[int, typer.Option(help="Of the split, the folds and the null.")] = 0,
-    answers: Annotated[
-        str | None, typer.Option(help='What the model says for each class: "dog=yes,cat=no". [default: told by names and question]')
-    ] = None,
-    compare: Annotated[str, typer.Option(help="all (but slow ones), none, or names with commas: all,lora.")] = "all",
+    test_size: Annotated[float, option(config.TEST_SIZE)] = config.TEST_SIZE.default,
+    seed: Annotated[int, option(config.SEED)] = config.SEED.default,
+    answers: Annotated[str | None, option(config.ANSWERS)] = config.ANSWERS.default,
+    compare: Annotated[str, option(config.COMPARE)] = config.COMPARE.default,
     device: DeviceOption = None,
     json_file: JsonOption = None,
     out: Annotated[Path | None, typer.Option(help="Save the run in this folder.")] = None,
@@ -44,16 +41,15 @@ def find(
     with quiet(json_file) as console:
         from sn_viz.search.stumps import warm_up_beside
 
-        warm_up_beside(fixed=rule != "best-split")  # on a new machine this compiles while torch is still being imported
+        warm_up_beside(fixed=rule != config.RULE.default)  # on a new machine this compiles while torch is still being imported
         from sn_viz import pipeline
-        from sn_viz.config import choose_model
         from sn_viz.report.tables import print_run
         from sn_viz.storage.run_folder import check_folder
 
         if out is not None:
             check_folder(out)
 
-        choice = choose_model(model, data)
+        choice = config.choose_model(model, data)
         with progress_bar() as progress:
             found = pipeline.find(
                 data,
@@ -95,7 +91,6 @@ def predict(
     """Label images with the super neurons of a saved run."""
     check_json_target(json_file)
     with quiet(json_file) as console:
-        from sn_viz.config import checked_layer
         from sn_viz.early_exit import decide
         from sn_viz.models.catalog import lasting_name
         from sn_viz.models.once import model_named
@@ -105,7 +100,7 @@ def predict(
 
         reopened = Run.load(run)
         model = lasting_name(model) if model else reopened.config.model
-        layer = checked_layer(exit_layer, reopened.neurons.n_layers, reopened.neurons.n_tower)
+        layer = config.checked_layer(exit_layer, reopened.neurons.n_layers, reopened.neurons.n_tower)
         pictures, questions = decide.pictures_and_questions(reopened, images, question)
         vlm = model_named(model, device)
         predictions = decide.predict(reopened, pictures, layer, questions[0], vlm)

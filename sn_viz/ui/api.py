@@ -15,6 +15,7 @@ import gradio as gr
 import numpy as np
 
 from sn_viz.baselines.answers import given_answers
+from sn_viz.config import SEED, VOTERS
 from sn_viz.errors import UserError
 from sn_viz.pipeline import find as find_neurons
 from sn_viz.pipeline import model_named
@@ -40,7 +41,7 @@ def publish(models: dict[str, str]) -> None:
     with gr.Row(visible=False):
         pack, data = gr.Textbox("", label="pack"), UploadedFile(label="data", file_types=[".zip"])
         question, model = gr.Textbox("", label="question"), gr.Textbox("", label="model")
-        voters, seed = gr.Number(15, precision=0, label="voters"), gr.Number(0, precision=0, label="seed")
+        voters, seed = (gr.Number(choice.default, precision=0, label=choice.name) for choice in (VOTERS, SEED))
         run, image, layer = (
             gr.Textbox(label="run"),
             UploadedImage(type="filepath", image_mode=None, label="image"),

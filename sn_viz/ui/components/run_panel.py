@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 
 import gradio as gr
 
+from sn_viz import config
 from sn_viz.activations.sites import SITES, TOWER_SITES
 from sn_viz.baselines import BASELINES
+from sn_viz.config import Choice
 from sn_viz.models.catalog import CATALOG
 from sn_viz.pipeline import find
 from sn_viz.plots.reference import method_name
-from sn_viz.search.rules import RULES
-from sn_viz.search.stumps import METRICS
 from sn_viz.types import LabelledImages, Progress
 from sn_viz.ui.components import answer_row, edits, stale, views
 from sn_viz.ui.components.answer_row import Guess
@@ -33,7 +33,6 @@ from sn_viz.ui.server.quotas import READING, visitor
 from sn_viz.ui.server.session import RUNS
 from sn_viz.ui.tabs import examples_tab
 from sn_viz.ui.tabs.examples_tab import MAX_CLASSES, Where
-from sn_viz.voting.classifier import WEIGHTINGS
 
 N_CHOICES = 10
 """Widgets of ``Panel.choices``."""
@@ -62,6 +61,16 @@ def _described(registry: Any) -> list[tuple[str, str]]:
     return [(name.replace("-", " "), name) for name in registry.names()]
 
 
+def _named(choice: Choice) -> list[tuple[str, str]]:
+    """Return what a choice may be, for people and as it is called."""
+    return [(name.replace("-", " "), name) for name in (choice.names or tuple)()]
+
+
+def _slider(choice: Choice, elem_id: str) -> gr.Slider:
+    low, high = choice.visitors or (choice.low, choice.high)
+    return gr.Slider(low, high, value=choice.default, step=choice.step, label=choice.label, elem_id=elem_id, buttons=[])
+
+
 def layout(models: dict[str, str], question: str) -> Panel:
     """Place the widgets."""
     text = gr.Textbox(
@@ -81,35 +90,25 @@ def layout(models: dict[str, str], question: str) -> Panel:
         sites = gr.CheckboxGroup(
             [*_described(SITES), *_described(TOWER_SITES)],
             value=SITES.usual(),
-            label="Sites: which activations are searched",
+            label=config.SITES.label,
             info=TOWER_HINT,
             elem_id="sites",
         )
-        rule = gr.Dropdown(_described(RULES), value="best-split", label="Threshold rule", elem_id="rule")
-        metric = gr.Dropdown(
-            [(name.replace("-", " "), name) for name in METRICS], value="balanced-accuracy", label="Score", elem_id="metric"
-        )
-        voters = gr.Slider(1, 101, value=15, step=2, label="Super neurons that vote", elem_id="voters", buttons=[])
+        rule = gr.Dropdown(_named(config.RULE), value=config.RULE.default, label=config.RULE.label, elem_id="rule")
+        metric = gr.Dropdown(_named(config.METRIC), value=config.METRIC.default, label=config.METRIC.label, elem_id="metric")
+        voters = _slider(config.VOTERS, "voters")
         weighting = gr.Radio(
-            [(name.replace("-", " "), name) for name in WEIGHTINGS], value="majority", label="Vote", elem_id="weighting"
+            _named(config.WEIGHTING), value=config.WEIGHTING.default, label=config.WEIGHTING.label, elem_id="weighting"
         )
         exit_layer = gr.Textbox(
-            "auto", label="Exit layer: auto, 3, or V4 in the tower", max_length=20, max_lines=1, elem_id="exit-choice"
+            config.EXIT_LAYER.default, label=config.EXIT_LAYER.label, max_length=20, max_lines=1, elem_id="exit-choice"
         )
-        test_size = gr.Slider(
-            0.2,
-            0.8,
-            value=0.5,
-            step=0.1,
-            label="Share of your images kept for testing",
-            elem_id="test-size",
-            buttons=[],
-        )
-        seed = gr.Number(0, label="Seed", precision=0, minimum=0, elem_id="seed")
+        test_size = _slider(config.TEST_SIZE, "test-size")
+        seed = gr.Number(config.SEED.default, label=config.SEED.label, precision=0, minimum=0, elem_id="seed")
         compare = gr.CheckboxGroup(
             [(method_name(name) + ("" if name in BASELINES.usual() else " (slow: trains)"), name) for name in BASELINES.names()],
             value=BASELINES.usual(),
-            label="Compare with",
+            label=config.COMPARE.label,
             elem_id="compare-with",
         )
     choices = [model, sites, rule, metric, voters, weighting, exit_layer, test_size, seed, compare]

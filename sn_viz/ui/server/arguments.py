@@ -11,13 +11,10 @@ from typing import Any
 
 from sn_viz.activations.sites import SITES, site_names
 from sn_viz.baselines import BASELINES
+from sn_viz.config import METRIC, RULE, SEED, TEST_SIZE, VOTERS, WEIGHTING, Choice
 from sn_viz.errors import UserError
-from sn_viz.search.rules import RULES
-from sn_viz.search.stumps import METRICS
-from sn_viz.voting.classifier import WEIGHTINGS
 
 MAX_QUESTION = 300
-MAX_VOTERS = 101
 
 
 @dataclass(frozen=True)
@@ -29,14 +26,14 @@ class Arguments:
     """None keeps the questions of the data."""
     sites: tuple[str, ...] = ()
     """Empty means all those of the language model."""
-    rule: str = "best-split"
-    metric: str = "balanced-accuracy"
-    voters: int = 15
-    weighting: str = "majority"
+    rule: str = RULE.default
+    metric: str = METRIC.default
+    voters: int = VOTERS.default
+    weighting: str = WEIGHTING.default
     exit_layer: int | str | None = None
     """From 1, or a name such as "V4"; None chooses it on the probing images."""
-    test_size: float = 0.5
-    seed: int = 0
+    test_size: float = TEST_SIZE.default
+    seed: int = SEED.default
     compare: tuple[str, ...] = ("all",)
     answers: tuple[tuple[str, str], ...] = ()
     """(class, its answer) as the user gave them."""
@@ -81,29 +78,32 @@ def checked(
         )
     sites, compare = list(sites or []), list(compare or [])
     chosen = site_names(str(name) for name in sites)
-    for registry, names in ((RULES, [rule]), (BASELINES, [name for name in compare if name != "all"])):
-        for name in names:
-            registry[str(name)]
-    for kind, name, known in (("metric", metric, METRICS), ("weighting", weighting, WEIGHTINGS)):
-        if name not in known:
-            raise UserError(
-                f"There is no {kind} called {str(name)[:40]!r}.", f"There are: {', '.join(known)}.", "Choose one of these."
-            )
+    for name in compare:
+        if name != "all":
+            BASELINES[str(name)]
+    for choice, name in ((RULE, rule), (METRIC, metric), (WEIGHTING, weighting)):
+        choice.check(name)
     return Arguments(
         model=models[model],
         question=question or None,
         sites=() if chosen == tuple(SITES.usual()) else chosen,
         rule=rule,
         metric=metric,
-        voters=_whole("voters", voters, 1, MAX_VOTERS),
+        voters=_whole("voters", voters, *bounds(VOTERS)),
         weighting=weighting,
         exit_layer=_layer(exit_layer),
-        test_size=_between("test share", test_size, 0.1, 0.9),
-        seed=_whole("seed", seed, 0, 2**31 - 1),
+        test_size=_between("test share", test_size, *bounds(TEST_SIZE)),
+        seed=_whole("seed", seed, *bounds(SEED)),
         compare=("all",)
         if set(compare) == set(BASELINES.usual())
         else tuple(name for name in BASELINES.names() if name in compare),
     )
+
+
+def bounds(choice: Choice) -> tuple[Any, Any]:
+    """Return the least and the most that a visitor may ask for."""
+    assert choice.visitors is not None
+    return choice.visitors
 
 
 def _check_kinds(question: Any, sites: Any, compare: Any) -> None:
