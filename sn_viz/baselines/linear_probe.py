@@ -44,9 +44,15 @@ def run(context: Context) -> Baseline:
         predicted=predicted,
         accuracy=context.accuracy(predicted),
         latency_ms=context.latency_ms(lambda asked: probe.predict(residual_after(context.vlm, asked, chosen))),
-        note=f"Layer {chosen}, C = {probe[-1].C:g}, both chosen by cross-validation on the probing images.",
+        note=f"Layer {chosen}, C = {probe[-1].C:g}, {_how_chosen(labels, context.groups)}.",
         by_layer=tuple(context.accuracy(said) for said in on_test),
     )
+
+
+def _how_chosen(labels: np.ndarray, groups: np.ndarray | None) -> str:
+    if most_folds(labels, groups, MAX_FOLDS) < 2:
+        return "the first that fits and the strongest regularisation: the probing images are too few for cross-validation"
+    return "both chosen by cross-validation on the probing images"
 
 
 def fit_probe(values: np.ndarray, labels: np.ndarray, seed: int = 0, groups: np.ndarray | None = None) -> tuple:

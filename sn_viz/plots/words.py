@@ -24,13 +24,15 @@ def depth_words(run: RunRecord) -> str:
     if not rows or not run.by_layer[run.exit_index].accuracy.n:
         return "No exit layer has been measured yet."
     here, best = run.by_layer[run.exit_index], max(run.by_layer, key=lambda row: row.accuracy.value)
-    chosen = (
-        "is what was asked for"
-        if run.config.exit_layer is not None
-        else "is what cross-validation on the probing images recommends"
-    )
+    chosen = "is what cross-validation on the probing images recommends"
+    if run.config.exit_layer is not None:
+        chosen = "is what was asked for"
+    elif not np.isfinite(here.cv_accuracy):
+        chosen = "is all that is left where probing images are too few to choose a layer by cross-validation"
     said = [f"Stopping after layer {run.neurons.layer_name(here.layer)} of {run.neurons.n_layers} {chosen}: {_share(here)}."]
-    if best.layer != here.layer:
+    if best.accuracy.value == here.accuracy.value:
+        said.append("No layer does better.")
+    else:
         said.append(f"No layer does better than {run.neurons.layer_name(best.layer)}, which is {_share(best)}.")
     full = next((baseline for baseline in run.baselines if baseline.name == "full-model"), None)
     if full is not None and full.accuracy is not None and full.accuracy.n and np.isfinite(full.accuracy.value):

@@ -288,7 +288,11 @@ def _named(config: Config) -> dict[str, Any]:
 
 
 def _settings_table(run: RunRecord) -> str:
-    rows = [(_text(name.replace("_", " ")), _setting(name, value)) for name, value in _named(run.config).items()]
+    named = _named(run.config)
+    layer = dict(enumerate(run.by_layer)).get(run.exit_index)
+    if named["exit_layer"] is None and layer is not None and not np.isfinite(layer.cv_accuracy):
+        named["exit_layer"] = "the last: too few probing images to choose by cross-validation"
+    rows = [(_text(name.replace("_", " ")), _setting(name, value)) for name, value in named.items()]
     rows += [("probing images", str(len(run.train))), ("test images", str(len(run.test))), ("neurons", f"{len(run.neurons):,}")]
     rows += [(f"seconds: {_text(stage)}", f"{seconds:.2f}") for stage, seconds in run.seconds.items()]
     rows += [(f"milliseconds: {_text(name.replace('_', ' '))}", f"{value:.1f}") for name, value in run.latency_ms.items()]

@@ -154,3 +154,10 @@ def test_a_probe_survives_a_class_of_one_example_and_values_that_are_no_numbers(
     probe, score = fit_probe(values, np.array([0, 0, 1]))
     assert probe.predict(np.nan_to_num(values)).shape == (3,)
     assert 0 <= score <= 1
+
+
+def test_a_probe_of_two_images_is_not_called_cross_validated():
+    from sn_viz.baselines.linear_probe import _how_chosen
+
+    assert "too few" in _how_chosen(np.array([0, 1]), None)
+    assert _how_chosen(np.array([0, 1] * 5), None) == "both chosen by cross-validation on the probing images"

@@ -346,6 +346,23 @@ def test_how_deep_a_question_goes_is_told_in_words():
     assert "is what was asked for" in depth_words(replace(RUN, config=replace(RUN.config, exit_layer=2)))
 
 
+def test_nothing_is_called_cross_validated_that_could_not_be():
+    from sn_viz.plots.words import depth_words
+    from sn_viz.report.page import page
+
+    uncertain = replace(RUN, by_layer=tuple(replace(row, cv_accuracy=float("nan")) for row in RUN.by_layer))
+    assert "too few to choose a layer by cross-validation" in depth_words(uncertain) and "recommends" not in depth_words(uncertain)
+    assert "chosen by cross-validation" in page(RUN) and "chosen by cross-validation" not in page(uncertain)
+
+
+def test_of_layers_that_are_equally_right_none_is_called_better():
+    from sn_viz.plots.words import depth_words
+
+    accuracy = RUN.by_layer[0].accuracy
+    same = replace(RUN, by_layer=tuple(replace(row, accuracy=accuracy) for row in RUN.by_layer))
+    assert "No layer does better." in depth_words(same) and "better than" not in depth_words(same)
+
+
 def test_a_figure_that_rests_on_an_inferred_reading_says_so_wherever_it_stands():
     key = AnswerKey(RUN.train.classes, ("no", "yes"), "named", "'no dog' is the negation.", 1, 0, inferred=True)
     run = replace(RUN, answer_key=key)
