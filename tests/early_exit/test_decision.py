@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import count
 
 import gradio as gr
 import numpy as np
@@ -10,10 +11,12 @@ import pytest
 from PIL import Image
 
 from sn_viz.cli import main
+from sn_viz.early_exit import decide
 from sn_viz.early_exit.decide import full_answers, measure_latency, pictures_and_questions, predict
 from sn_viz.models.once import LARGE, model_named
 from sn_viz.pipeline import find
 from sn_viz.sources import load_images
+from sn_viz.types import Activations
 
 QUESTION = "What colour is it?"
 ANSWERS = 3
@@ -151,8 +154,24 @@ def test_latency_is_measured_on_passes_that_nothing_slows_down(found, vlm, monke
     turns = __import__("sn_viz.latency", fromlist=["x"]).milliseconds_in_turns
     monkeypatch.setattr("sn_viz.early_exit.decide.milliseconds_in_turns", lambda *a: timed.append(1) or turns(*a))
     vlm.replay.prompts.clear()
-    from sn_viz.types import Activations
-
     measured = Activations(found.test_values, found.neurons, found.test.labels)
     measure_latency(found.config, vlm, found.test, measured, found.voters, 1)
     assert tries[:3] == [0, 0, 0], "each exit is recorded before the clock runs"
+
+
+def test_the_time_of_a_batch_is_shared_by_its_pictures(found, pictures, monkeypatch):
+    ticks = count()
+    monkeypatch.setattr(decide.time, "perf_counter", lambda: float(next(ticks)))
+    assert [one.milliseconds for one in found.predict(pictures[:4], 1, batch_size=4)] == [250] * 4
+    assert [one.milliseconds for one in found.predict(pictures[:2], 1)] == [1000] * 2
+
+
+@pytest.mark.parametrize("exit_layer", [1, 3])
+def test_latencies_are_medians_told_by_name_and_layer(found, vlm, monkeypatch, exit_layer):
+    times = np.array([[90, 50, 1, 2, 3], [100, 60, 10, 20, 30], [500, 70, 100, 200, 300]], float)
+    monkeypatch.setattr(decide, "milliseconds_in_turns", lambda methods, examples: times)
+    measured = Activations(found.test_values, found.neurons, found.test.labels)
+    named, by_layer = measure_latency(found.config, vlm, found.test, measured, found.voters, exit_layer)
+    assert by_layer.tolist() == [10, 20, 30]
+    assert (named["full_model"], named["first_token"], named["early_exit"]) == (100, 60, 10 * exit_layer)
+    assert named["early_exit_p95"] == pytest.approx(91 * exit_layer)
