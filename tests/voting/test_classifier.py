@@ -232,3 +232,8 @@ def test_log_odds_weigh_the_voters_within_each_of_several_classes():
 
 def test_shares_that_differ_by_rounding_go_to_the_first_class():
     assert winners(np.array([[0.5, 0.5 + 5e-7], [0.5, 0.5 + 5e-6], [0.5 + 5e-6, 0.5]], np.float32)).tolist() == [0, 1, 0]
+
+
+def test_winners_are_found_along_the_last_axis_whatever_stands_before_it():
+    tally = np.array([[[0.9, 0.1], [0.6, 0.4]], [[0.3, 0.7], [0.2, 0.8]]], np.float32)
+    assert winners(tally).tolist() == [[0, 0], [1, 1]]

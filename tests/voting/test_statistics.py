@@ -205,3 +205,11 @@ def test_the_exit_forgives_a_standard_error_of_the_groups_not_of_the_examples():
     alone = [column.std(ddof=1) / 12**0.5 for column in lost.T]
     assert np.allclose(_standard_error(lost, None), alone) and np.allclose(_standard_error(lost, np.arange(12)), alone)
     assert np.allclose(_standard_error(lost[:1], None), 0)
+
+
+def test_the_p_value_of_grouped_pairs_is_that_of_the_sums_of_the_groups():
+    first = np.array([1, 1, 0, 1, 1, 0, 1, 1, 1], bool)
+    second = np.array([0, 0, 0, 1, 1, 1, 1, 0, 0], bool)
+    found = paired_difference(first, second, groups=np.array([0, 0, 0, 1, 1, 2, 2, 3, 3]))
+    assert found.p_value == pytest.approx(stats.chi2.sf((2 - 1 + 2) ** 2 / (4 + 1 + 4), 1)) and found.value == pytest.approx(3 / 9)
+    assert paired_difference(first, first, groups=np.array([0, 0, 0, 1, 1, 2, 2, 3, 3])).p_value == 1
