@@ -183,13 +183,13 @@ def choose_model(asked: str | os.PathLike[str] | None = None, data: Any = None) 
     >>> choose_model("tiny-gemma3")
     ModelChoice(name='tiny-gemma3', why='asked for')
     """
-    from sn_viz.models.catalog import lasting_name
+    from sn_viz.models.catalog import resolve_name
     from sn_viz.sources.pack import model_of_pack
 
     own = model_of_pack(data.removeprefix("pack:")) if isinstance(data, str) and data.startswith("pack:") else None
     named = ((asked, "asked for"), (os.environ.get("SN_VIZ_MODEL"), "named by SN_VIZ_MODEL"), (own, "the pack's own"))
     name, why = next(((name, why) for name, why in named if name), (DEFAULT_MODEL, "the default"))
-    return ModelChoice(lasting_name(name), why)
+    return ModelChoice(resolve_name(name), why)
 
 
 def baseline_names(compare: str | Sequence[str]) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ from sn_viz.config import baseline_names, check_choices, checked_layer, choose_m
 from sn_viz.early_exit.decide import measure_latency, model_version, predict
 from sn_viz.errors import UserError
 from sn_viz.groups import group_index
-from sn_viz.models.once import model_named
+from sn_viz.models.model_cache import model_named
 from sn_viz.progress import Stages, part, silent
 from sn_viz.report.caveats import with_warnings
 from sn_viz.run import Run

@@ -27,7 +27,7 @@ from torch import nn
 from sn_viz.activations.sites import Place, in_tower, site_called, site_names
 from sn_viz.errors import UserError
 from sn_viz.models.blocks import attention_of, attention_output_of, mlp_of
-from sn_viz.models.once import WARM_UPS
+from sn_viz.models.model_cache import WARM_UPS
 from sn_viz.models.programs import AFTER, FAULTS, Stretch, Watch, recorded, run_in_order
 from sn_viz.models.replay import Prompt
 from sn_viz.models.threads import SMALL

@@ -56,7 +56,7 @@ def bench_paper(
     with quiet(json_file) as console:
         from sn_viz.bench import paper
         from sn_viz.config import choose_model
-        from sn_viz.models.once import model_named
+        from sn_viz.models.model_cache import model_named
 
         vlm = model_named(choose_model(model).name, device)
         settings = paper.settings_of(vlm, n_train, n_test, seed, compare)

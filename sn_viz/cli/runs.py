@@ -92,14 +92,14 @@ def predict(
     check_json_target(json_file)
     with quiet(json_file) as console:
         from sn_viz.early_exit import decide
-        from sn_viz.models.catalog import lasting_name
-        from sn_viz.models.once import model_named
+        from sn_viz.models.catalog import resolve_name
+        from sn_viz.models.model_cache import model_named
         from sn_viz.report.tables import doubt_line, predictions_table
         from sn_viz.run import Run
         from sn_viz.sources.text import distinct_names
 
         reopened = Run.load(run)
-        model = lasting_name(model) if model else reopened.config.model
+        model = resolve_name(model) if model else reopened.config.model
         layer = config.checked_layer(exit_layer, reopened.neurons.n_layers, reopened.neurons.n_tower)
         pictures, questions = decide.pictures_and_questions(reopened, images, question)
         vlm = model_named(model, device)
@@ -146,14 +146,14 @@ def check(
     check_json_target(json_file)
     with quiet(json_file) as console:
         from sn_viz.checks import CHECKS, WORDINGS, Options, examine
-        from sn_viz.models.catalog import lasting_name
-        from sn_viz.models.once import model_named
+        from sn_viz.models.catalog import resolve_name
+        from sn_viz.models.model_cache import model_named
         from sn_viz.run import Run
 
         options = Options(tuple(wording or WORDINGS), strength, n, seed)
         names = CHECKS.names() if what == "all" else [name.strip() for name in what.split(",")]
         reopened = Run.load(run)
-        vlm = model_named(lasting_name(model) if model else reopened.config.model, device)
+        vlm = model_named(resolve_name(model) if model else reopened.config.model, device)
         with progress_bar() as progress:
             examined = examine(reopened, names, vlm, options, progress)
         examined.save(run)

@@ -33,13 +33,13 @@ def train(
     """Train an embedded model from scratch."""
     from dataclasses import replace
 
-    from sn_viz.training.families import FAMILIES
+    from sn_viz.training.families import EMBEDDED_FAMILIES
     from sn_viz.training.train import Recipe
     from sn_viz.training.train import train as train_model
     from sn_viz.training.train_photo import PhotoRecipe, train_photo
 
     folders = [*(photos or []), *(more or [])]
-    if folders and not FAMILIES[family].photographs:
+    if folders and not EMBEDDED_FAMILIES[family].photographs:
         raise UserError(
             f"The family {family!r} takes no photographs.", f"Given: {folders[0]}.", "Leave them out, or choose --family photo."
         )

@@ -20,7 +20,7 @@ from sn_viz.baselines.answers.said import written_answers
 from sn_viz.config import checked_layer
 from sn_viz.errors import UserError
 from sn_viz.latency import milliseconds_in_turns
-from sn_viz.models.once import model_named
+from sn_viz.models.model_cache import model_named
 from sn_viz.progress import silent
 from sn_viz.types import AnswerKey, Config, LabelledImages, Neurons, Picture, Prediction, Progress, RunRecord, Stumps
 from sn_viz.voting.classifier import vote, winners

@@ -94,7 +94,7 @@ def locate(name_or_path: str | os.PathLike[str]) -> tuple[str, str | None, str]:
     return row.hub_id, row.revision, row.name
 
 
-def lasting_name(name_or_path: str | os.PathLike[str]) -> str:
+def resolve_name(name_or_path: str | os.PathLike[str]) -> str:
     """Return what finds the same model from any working directory: a known name as it is, a folder as its absolute path."""
     text = os.fspath(name_or_path)
     known = any(text in (row.name, row.hub_id) for row in CATALOG)

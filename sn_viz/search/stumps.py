@@ -94,11 +94,11 @@ def find_stumps(
     """
     values, labels, n_classes = _checked(values, labels, classes)
     code, chosen = _metric_code(metric), RULES[rule]
-    spoken = np.array([1] if n_classes == 2 else range(n_classes), np.int64)
-    shape = (values.shape[1], len(spoken))
+    target_classes = np.array([1] if n_classes == 2 else range(n_classes), np.int64)
+    shape = (values.shape[1], len(target_classes))
     _check_memory(*shape)
     found = np.empty(shape, np.float32), np.empty(shape, np.int8), np.empty(shape, np.float32), np.empty(shape, np.float32)
-    search = _strip_searcher(labels, n_classes, spoken, chosen, code)
+    search = _strip_searcher(labels, n_classes, target_classes, chosen, code)
 
     def work(slab: np.ndarray, start: int, stop: int, offset: int) -> None:
         search(slab, start, stop, *(one[offset + start : offset + stop] for one in found))
@@ -106,8 +106,8 @@ def find_stumps(
     _in_strips(values, work)
     threshold, sign, score, margin = found
     return Stumps(
-        neuron=np.repeat(np.arange(shape[0], dtype=np.int64), len(spoken)),
-        class_index=np.tile(spoken.astype(np.int16), shape[0]),
+        neuron=np.repeat(np.arange(shape[0], dtype=np.int64), len(target_classes)),
+        class_index=np.tile(target_classes.astype(np.int16), shape[0]),
         threshold=threshold.ravel(),
         sign=sign.ravel(),
         score=score.ravel(),
@@ -180,8 +180,8 @@ def best_scores_under_null(
     if RULES[rule](np.zeros((2, 1), np.float32), np.array([True, False])) is not None:
         scores = [find_stumps(values, column, rule, metric, n_classes).score for column in shuffled.T]
         return np.array([np.nan if np.isnan(one).all() else np.nanmax(one) for one in scores], np.float32)
-    spoken = [1] if n_classes == 2 else range(n_classes)
-    per_class = [_null_by_size(values, shuffled == c, code) for c in spoken]
+    target_classes = [1] if n_classes == 2 else range(n_classes)
+    per_class = [_null_by_size(values, shuffled == c, code) for c in target_classes]
     with np.errstate(invalid="ignore"):
         return np.fmax.reduce(per_class).astype(np.float32)
 
@@ -387,7 +387,7 @@ class _Spaces(local):
         return self._spaces[itemsize]
 
 
-def _strip_searcher(labels: np.ndarray, n_classes: int, spoken: np.ndarray, rule: Rule, code: int) -> Callable[..., None]:
+def _strip_searcher(labels: np.ndarray, n_classes: int, target_classes: np.ndarray, rule: Rule, code: int) -> Callable[..., None]:
     """Return search(slab, start, stop, threshold, sign, score, margin), which fills the last four (stop - start, output)."""
     counts = np.bincount(labels, minlength=n_classes)
     plan = _by_class(labels, n_classes)
@@ -395,7 +395,7 @@ def _strip_searcher(labels: np.ndarray, n_classes: int, spoken: np.ndarray, rule
 
     def every_cut(slab: np.ndarray, start: int, stop: int, *found: np.ndarray) -> None:
         columns = _bits(slab, start, stop)
-        _kernels().search(slab.itemsize)(*columns, *plan, counts, spoken, code, *spaces.get(slab.itemsize), *found)
+        _kernels().search(slab.itemsize)(*columns, *plan, counts, target_classes, code, *spaces.get(slab.itemsize), *found)
 
     def fixed_cut(slab: np.ndarray, start: int, stop: int, *found: np.ndarray) -> None:
         width = max(64, WORK_BYTES // (4 * len(slab)) // 64 * 64)
@@ -412,7 +412,7 @@ def _strip_searcher(labels: np.ndarray, n_classes: int, spoken: np.ndarray, rule
         threshold[:], margin[:] = 0, 0
         kernels = _fixed_kernels()
         block = kernels.as_float32(*_bits(slab, start, stop))
-        for output, c in enumerate(spoken):
+        for output, c in enumerate(target_classes):
             if 0 < counts[c] < len(labels):
                 is_class = labels == c
                 with np.errstate(invalid="ignore", over="ignore"):

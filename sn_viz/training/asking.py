@@ -318,7 +318,7 @@ def _cell(nouns, boxes, rng, wordings) -> Asked | None:
     return Asked("cell", _word("cell", rng, wordings, p=place), nouns[index].name) if place else None
 
 
-FAMILIES: dict[str, Callable] = {
+QUESTION_FAMILIES: dict[str, Callable] = {
     "presence": _presence("presence"), "is-it": _presence("is-it"), "what": _what, "group": _group, "either": _either,
     "choice-kind": _choice, "count": _count, "how-many": _how_many, "place": _place, "where": _where, "relation": _relation,
     "further": _further, "cell": _cell,
@@ -336,7 +336,7 @@ def ask(
 
     Yes and no are equally likely by construction. ``wordings`` are templates by family; ``WORDINGS`` when None.
     """
-    asked = FAMILIES[family](nouns, boxes, rng, WORDINGS if wordings is None else wordings)
+    asked = QUESTION_FAMILIES[family](nouns, boxes, rng, WORDINGS if wordings is None else wordings)
     return None if asked is None else Asked(f"photo {asked.family}", asked.question, asked.answer)
 
 

@@ -28,7 +28,7 @@ from transformers import PreTrainedTokenizerFast
 
 from sn_viz.errors import UserError
 from sn_viz.paths import cache_folder
-from sn_viz.training.families import FAMILIES, Family
+from sn_viz.training.families import EMBEDDED_FAMILIES, Family
 from sn_viz.training.losses import SIDES, VisionHeads, answer_loss, gist_loss, naming_loss, pixels_of, truth_of
 from sn_viz.training.model import Sizes, make_tokenizer, on, save_model, see
 from sn_viz.training.rows import EASY, OPEN, STEPS, WEIGHTS, Packer, ask_some, corpus
@@ -73,7 +73,7 @@ class Recipe:
     @classmethod
     def of(cls, family: str) -> Recipe:
         """Return the recipe of a family by name; UserError when there is none."""
-        known = FAMILIES[family]
+        known = EMBEDDED_FAMILIES[family]
         return cls(family=family, sizes=known.sizes, shallow_blocks=known.shallow_blocks, minutes=known.minutes)
 
 
@@ -171,7 +171,7 @@ class Training:
     @property
     def family(self) -> Family:
         """What kind of model it is."""
-        return FAMILIES[self.recipe.family]
+        return EMBEDDED_FAMILIES[self.recipe.family]
 
     def packer(self) -> Packer:
         """Return what packs questions behind the pictures' tokens."""
@@ -340,7 +340,7 @@ def train(
         The folder of the finished checkpoint.
     """
     recipe = recipe or Recipe()
-    if FAMILIES[recipe.family].photographs:
+    if EMBEDDED_FAMILIES[recipe.family].photographs:
         raise UserError(
             f"The family {recipe.family!r} is trained on photographs.",
             "No folder of photographs was given.",
@@ -356,7 +356,7 @@ def train(
     order = rng.permutation(len(held_out))
     held_out = Pictures(**{name: getattr(held_out, name)[order] for name in Pictures.__dataclass_fields__})
     log.write(stage="pictures", n=len(pictures))
-    family = FAMILIES[recipe.family]
+    family = EMBEDDED_FAMILIES[recipe.family]
     tokenizer = make_tokenizer(corpus(), recipe.sizes.vocabulary, family.image_tokens)
     model = on(where, family.make_model(tokenizer, replace(recipe.sizes, blocks=recipe.shallow_blocks), recipe.seed))
     heads = VisionHeads(recipe.sizes.vision_width).to(where)

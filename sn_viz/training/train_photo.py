@@ -33,7 +33,7 @@ from transformers import PreTrainedTokenizerFast
 from sn_viz.errors import UserError
 from sn_viz.paths import cache_folder
 from sn_viz.training import asking
-from sn_viz.training.families import FAMILIES, Family
+from sn_viz.training.families import EMBEDDED_FAMILIES, Family
 from sn_viz.training.families.photo import LICENCE, fill_tower, published_weights, tail, tail_parameters
 from sn_viz.training.losses import SHARP, SIDES, VisionHeads, answer_loss
 from sn_viz.training.model import Sizes, make_tokenizer, on, save_model
@@ -62,7 +62,7 @@ class PhotoRecipe:
     """Every number of the training, saved beside the weights."""
 
     family: str = "photo"
-    sizes: Sizes = FAMILIES["photo"].sizes
+    sizes: Sizes = EMBEDDED_FAMILIES["photo"].sizes
     pictures: int = 80_000
     seed: int = 1
     shallow_blocks: int = 4
@@ -81,7 +81,7 @@ class PhotoRecipe:
     """Weight of the loss that holds the tower's own head to what it said before."""
     dense_weight: float = 0.15
     """Weight of the dense vision loss on drawn pictures."""
-    minutes: tuple[float, float, float] = FAMILIES["photo"].minutes
+    minutes: tuple[float, float, float] = EMBEDDED_FAMILIES["photo"].minutes
     """Wall-clock limits of the three stages."""
     steps: tuple[int | None, int | None, int | None] = (None, None, None)
     """Exact numbers of steps instead of minutes, where given: repeats a logged training."""
@@ -280,7 +280,7 @@ class Training:
     @property
     def family(self) -> Family:
         """What kind of model it is."""
-        return FAMILIES["photo"]
+        return EMBEDDED_FAMILIES["photo"]
 
     @cached_property
     def packer(self) -> Packer:
@@ -496,8 +496,8 @@ def train_photo(
             f"{kept.n_done} of {kept.plan['n']} went through the tower.",
             "Let them be computed first.",
         )
-    tokenizer = make_tokenizer(make_corpus(), recipe.sizes.vocabulary, FAMILIES["photo"].image_tokens)
-    model = FAMILIES["photo"].make_model(tokenizer, replace(recipe.sizes, blocks=recipe.shallow_blocks), recipe.seed)
+    tokenizer = make_tokenizer(make_corpus(), recipe.sizes.vocabulary, EMBEDDED_FAMILIES["photo"].image_tokens)
+    model = EMBEDDED_FAMILIES["photo"].make_model(tokenizer, replace(recipe.sizes, blocks=recipe.shallow_blocks), recipe.seed)
     fill_tower(model.model.vision_tower, weights)
     losses = Losses(tokenizer, head, recipe.sizes.vision_width).to(where)
     pools = (Pool(kept, recipe, False), Pool(kept, recipe, True))

@@ -334,7 +334,7 @@ def _open(family: str, meaning: Callable[[Thing], str]):
     return ask
 
 
-FAMILIES: dict[str, Callable] = {
+QUESTION_FAMILIES: dict[str, Callable] = {
     "presence": _presence,
     "attribute": _attribute,
     "colour": _colour,
@@ -363,11 +363,11 @@ def ask(
     Parameters
     ----------
     family : str
-        A name of ``FAMILIES``.
+        A name of ``QUESTION_FAMILIES``.
     scene, drawing
         What is there, and what of it is seen.
     rng : numpy.random.Generator
     wordings : dict, optional
         Templates by family; ``WORDINGS`` when None. Yes and no are equally likely by construction.
     """
-    return FAMILIES[family](scene, drawing, rng, WORDINGS if wordings is None else wordings)
+    return QUESTION_FAMILIES[family](scene, drawing, rng, WORDINGS if wordings is None else wordings)

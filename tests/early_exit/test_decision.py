@@ -13,7 +13,7 @@ from PIL import Image
 from sn_viz.cli import main
 from sn_viz.early_exit import decide
 from sn_viz.early_exit.decide import full_answers, measure_latency, pictures_and_questions, predict
-from sn_viz.models.once import LARGE, model_named
+from sn_viz.models.model_cache import LARGE, model_named
 from sn_viz.pipeline import find
 from sn_viz.sources import load_images
 from sn_viz.types import Activations

@@ -11,7 +11,7 @@ from PIL import Image
 from sn_viz.errors import UserError
 from sn_viz.training import losses, rows
 from sn_viz.training import train as training
-from sn_viz.training.families import FAMILIES
+from sn_viz.training.families import EMBEDDED_FAMILIES
 from sn_viz.training.families.llava import divide, make_model, prefix
 from sn_viz.training.model import Sizes, make_tokenizer
 from sn_viz.world.pictures import Pictures, draw_pictures
@@ -19,7 +19,7 @@ from sn_viz.world.questions import Asked
 from sn_viz.world.scene import COLOUR_NAMES, TRAINED_KINDS
 
 SIZES = Sizes(vision_width=32, vision_blocks=1, width=32, blocks=3, heads=2, mlp=64, vocabulary=560)
-DRAWN_ONLY = [name for name in FAMILIES.names() if not FAMILIES[name].photographs]
+DRAWN_ONLY = [name for name in EMBEDDED_FAMILIES.names() if not EMBEDDED_FAMILIES[name].photographs]
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +42,9 @@ def test_any_text_survives_the_tokenizer(tokenizer):
         assert tokenizer.decode(tokenizer.encode(text, add_special_tokens=False)).strip() == text
 
 
-@pytest.mark.parametrize("name", FAMILIES.names())
+@pytest.mark.parametrize("name", EMBEDDED_FAMILIES.names())
 def test_packed_questions_get_the_logits_of_single_turns(name):
-    family = FAMILIES[name]
+    family = EMBEDDED_FAMILIES[name]
     given = replace(SIZES, **{part: getattr(family.sizes, part) for part in ("image", "patch") if family.photographs})
     tokenizer = make_tokenizer(rows.corpus(60), SIZES.vocabulary, family.image_tokens)
     model, processor = family.make_model(tokenizer, given).eval(), family.make_processor(tokenizer, given)

@@ -66,7 +66,7 @@ def test_truth_does_not_depend_on_the_size_of_the_drawing():
         assert np.abs(small.visible - large.visible).max(initial=0) < 0.15
 
 
-@pytest.mark.parametrize("family", list(questions.FAMILIES))
+@pytest.mark.parametrize("family", list(questions.QUESTION_FAMILIES))
 def test_yes_and_no_or_letters_are_balanced(family, five_hundred):
     answers, rng = [], np.random.default_rng(99)
     for scene, drawing in five_hundred:

@@ -47,4 +47,4 @@ class Family:
     """Whether it is trained on photographs, by ``train_photo``."""
 
 
-FAMILIES: Registry[Family] = Registry("family of embedded models", "sn_viz.training.families")
+EMBEDDED_FAMILIES: Registry[Family] = Registry("family of embedded models", "sn_viz.training.families")

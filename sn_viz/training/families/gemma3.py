@@ -13,7 +13,7 @@ import torch
 from transformers import Gemma3Config, Gemma3ForConditionalGeneration, Gemma3Processor, Gemma3TextConfig, PreTrainedTokenizerFast
 from transformers.models.gemma3.image_processing_pil_gemma3 import Gemma3ImageProcessorPil
 
-from sn_viz.training.families import FAMILIES, Family
+from sn_viz.training.families import EMBEDDED_FAMILIES, Family
 from sn_viz.training.model import CHAT_TEMPLATE, Sizes, begin, ends_of, see, vision_config
 from sn_viz.training.rows import Rows
 
@@ -108,7 +108,7 @@ def deepen(model: Any, blocks: int, seed: int = 0) -> Any:
     return model
 
 
-FAMILIES.register("gemma3")(
+EMBEDDED_FAMILIES.register("gemma3")(
     Family(
         sizes=Sizes(width=192, mlp=576, blocks=4),
         shallow_blocks=4,

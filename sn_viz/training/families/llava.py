@@ -18,7 +18,7 @@ from transformers import (
     SiglipImageProcessor,
 )
 
-from sn_viz.training.families import FAMILIES, Family
+from sn_viz.training.families import EMBEDDED_FAMILIES, Family
 from sn_viz.training.model import CHAT_TEMPLATE, IMAGE_TOKENS, Sizes, begin, ends_of, match_likeness, see, vision_config
 from sn_viz.training.rows import Rows
 
@@ -168,7 +168,7 @@ def _look_everywhere(attention: Any, size: int) -> None:
     attention.o_proj.weight[:, :size] = out.T
 
 
-FAMILIES.register("llava")(
+EMBEDDED_FAMILIES.register("llava")(
     Family(
         sizes=Sizes(width=192, mlp=576, blocks=12),
         shallow_blocks=4,

@@ -25,7 +25,7 @@ from transformers import (
 )
 
 from sn_viz.errors import UserError
-from sn_viz.training.families import FAMILIES, Family
+from sn_viz.training.families import EMBEDDED_FAMILIES, Family
 from sn_viz.training.families.llava import divide, prefix, project, read
 from sn_viz.training.model import CHAT_TEMPLATE, IMAGE_TOKENS, Sizes, ends_of, match_likeness
 
@@ -185,7 +185,7 @@ def make_model(tokenizer: PreTrainedTokenizerFast, sizes: Sizes, seed: int = 0) 
     return model
 
 
-FAMILIES.register("photo")(
+EMBEDDED_FAMILIES.register("photo")(
     Family(
         sizes=Sizes(image=160, patch=32, vision_width=1280, width=192, mlp=576, blocks=8, vocabulary=2000),
         shallow_blocks=4,
