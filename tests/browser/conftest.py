@@ -105,6 +105,20 @@ class Watched:
         assert self.outside == []
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Say with every failure what stood on the page: on another machine that is all there is to go by."""
+    report = yield
+    for name, value in getattr(item, "funcargs", {}).items():
+        if report.when == "call" and report.failed and isinstance(value, Watched):
+            shown = "() => ['#status', '#run-facts', '#stale-mark', '#answers', '#btn-find'].map(at => at + ': ' + " + (
+                "(document.querySelector(at)?.innerText ?? 'not there')).join('\\n') + '\\nfields: ' + "
+                "[...document.querySelectorAll('textarea, input[type=text]')].map(each => each.value).filter(Boolean).join(' | ')"
+            )
+            report.sections.append((f"the page of {name}", value.page.evaluate(shown)))
+    return report
+
+
 @pytest.fixture(scope="session")
 def watch() -> type[Watched]:
     """Return ``watch(page, address)``: a page that notes what goes wrong."""
