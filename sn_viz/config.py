@@ -94,9 +94,9 @@ def _metrics() -> Sequence[str]:
 
 
 def _weightings() -> Sequence[str]:
-    from sn_viz.voting.classifier import WEIGHTINGS
+    from sn_viz.voting.weightings import WEIGHTINGS
 
-    return tuple(WEIGHTINGS)
+    return WEIGHTINGS.names()
 
 
 SITES = Choice(

@@ -15,8 +15,9 @@ from sn_viz.registry import Registry
 from sn_viz.search.rules import RULES
 from sn_viz.search.stumps import find_stumps
 from sn_viz.sources import SOURCES, load_images
+from sn_viz.voting.weightings import WEIGHTINGS
 
-REGISTRIES = (BASELINES, FAMILIES, RULES, SITES, SOURCES)
+REGISTRIES = (BASELINES, FAMILIES, RULES, SITES, SOURCES, WEIGHTINGS)
 
 
 @pytest.fixture

@@ -19,12 +19,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from sn_viz.errors import UserError
 from sn_viz.search.stumps import find_stumps
 from sn_viz.types import Neurons, Stumps, Votes
-
-WEIGHTINGS = ("majority", "log-odds")
-"""How much a voter counts: one vote each, or the log-odds of its score."""
-
-SURE = 0.99
-"""Scores are clipped to [0.5, SURE] before taking log-odds, so that no voter is infinitely sure."""
+from sn_viz.voting.weightings import WEIGHTINGS
 
 
 class SuperNeuronClassifier(ClassifierMixin, BaseEstimator):
@@ -248,7 +243,7 @@ def vote(
     -----
     A value equal to the threshold, or NaN, does not say the class.
     """
-    weight = _weights(voters, weighting)
+    weight = WEIGHTINGS[weighting](voters)
     columns = np.asarray(values[:, voters.neuron], dtype=np.float32)
     says = np.where(voters.sign > 0, columns > voters.threshold, columns < voters.threshold)
     tally = np.zeros((len(values), n_classes))
@@ -264,19 +259,6 @@ def vote(
     total = tally.sum(axis=1, keepdims=True)
     equal = np.full(tally.shape, 1 / n_classes)
     return np.divide(tally, total, out=equal, where=total > 0).astype(np.float32)
-
-
-def _weights(voters: Stumps, weighting: str) -> np.ndarray:
-    """Return how much each voter counts, float64 (stump,)."""
-    if weighting not in WEIGHTINGS:
-        raise UserError(
-            f"There is no weighting called {weighting!r}.", f"There are: {', '.join(WEIGHTINGS)}.", "Choose one of these."
-        )
-    if weighting == "majority":
-        return np.ones(len(voters))
-    score = np.clip(voters.score.astype(np.float64), 0.5, SURE)
-    odds = np.log(score / (1 - score))
-    return odds if odds.sum() > 0 else np.ones(len(voters))
 
 
 def winners(tally: Float[np.ndarray, "*rows class"]) -> Int64[np.ndarray, "*rows"]:

@@ -1,0 +1,18 @@
+"""Weightings: how much each voter counts. One file here is one weighting in the app.
+
+A weighting takes the voters and returns one number for each. It knows nothing about values, images or layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from sn_viz.registry import Registry
+from sn_viz.types import Stumps
+
+Weighting = Callable[[Stumps], np.ndarray]
+"""Called as weighting(voters) -> float64 (stump,), none below zero."""
+
+WEIGHTINGS: Registry[Weighting] = Registry("weighting", "sn_viz.voting.weightings", first=("majority", "log_odds"))
