@@ -35,7 +35,8 @@ class Info(NamedTuple):
 
 def info(run: RunRecord) -> Info | None:
     """Return every condition that the run was asked under; None when it was not asked."""
-    found = [run.findings[name] for name in ("wordings", "pictures") if name in run.findings]
+    names = [*("wordings", "pictures"), *sorted(run.findings)]  # any check that compares before and after is drawn
+    found = [run.findings[name] for name in dict.fromkeys(names) if "conditions" in run.findings.get(name, {})]
     if not found:
         return None
     rows: list[dict[str, Any]] = [{"name": "as it was"}]

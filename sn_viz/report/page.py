@@ -118,6 +118,7 @@ def page(run: RunRecord) -> str:
         *(_section(section) for section in shown if section.order > LEADING),
         "<section><h2>The super neurons that vote</h2>" + _voters_table(run) + "</section>",
         _examples(run),
+        _findings(run),
         "<section><h2>How it was made</h2>" + _settings_table(run) + "</section>",
     ]
     body.append(_words(body))
@@ -226,6 +227,13 @@ def _warnings(run: RunRecord) -> str:
         return ""
     items = "".join(f"<li>{_text(line)}</li>" for line in told)
     return f'<section class="warnings"><h2>Before you trust this</h2><ul>{items}</ul></section>'
+
+
+def _findings(run: RunRecord) -> str:
+    """Say what every check found that the run was put to."""
+    said = [str(found["sentence"]) for found in run.findings.values() if "sentence" in found]
+    items = "".join(f"<li>{escape(each)}</li>" for each in said)
+    return f"<section><h2>Put to the test</h2><ul>{items}</ul></section>" if said else ""
 
 
 def _words(body: Iterable[str]) -> str:
