@@ -45,7 +45,7 @@ def on_config(config: Any) -> Any:
 def on_files(files: Files, config: Any) -> Files:
     """Add the pages."""
     for part in parts():
-        files.append(File.generated(config, f"api/{part}.md", content=f"# sn_viz.{part}\n\n::: sn_viz.{part}\n"))
+        files.append(File.generated(config, f"api/{part}.md", content=f"::: sn_viz.{part}\n    options:\n      heading_level: 1\n"))
     for there, here in OUTSIDE.items():
         files.append(File.generated(config, here, content=(ROOT / there).read_text(encoding="utf-8")))
     return files
