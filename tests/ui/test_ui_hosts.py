@@ -87,6 +87,52 @@ def test_an_origin_is_the_hosts_own_or_none():
         assert ask(own, "localhost:7860", origin=origin) == 403, origin
 
 
+def test_a_name_in_another_spelling_is_the_same_name_and_its_page_works():
+    own = served("0.0.0.0", ["lab.example.org", "bücher.example"])
+    for host in ("LAB.example.org.", "Xn--BCHER-kva.example:7860", "[0:0:0:0:0:0:0:1]", "[FE80:0::1]:7860", "localhost.:80"):
+        assert ask(own, host) == ask(own, host, origin=f"http://{host}") == 200, host
+    assert ask(served(), "[0:0:0:0:0:0:0:1]:7860", origin="http://[::1]:7860") == 200, "one address, spelt out"
+
+
+def test_what_only_resembles_a_host_is_none():
+    own = served("0.0.0.0", ["lab.example.org"])
+    nearly = (
+        "localhost.. localhost:0 localhost:65536 127.1 2130706433 0x7f000001 0177.0.0.1 user@localhost [localhost] localhost:80:80"
+    )
+    zones = "fe80::1%evil.example [fe80::1%25eth0]:7860 localhost\\evil localhost,lab.example.org"
+    for host in (*nearly.split(), *zones.split(), "."):
+        assert ask(own, host) == 421, host
+
+
+def test_two_hosts_are_none():
+    async def app(scope, receive, send):
+        raise AssertionError("it came through")
+
+    client = TestClient(OwnHosts(app, served()))
+    assert client.get("/", headers=[("host", "localhost"), ("host", "localhost")]).status_code == 421
+
+
+def test_an_origin_is_a_scheme_a_name_and_a_port_and_nothing_else():
+    own, behind = served(), served(behind_proxy=True)
+    more = [
+        "//user@localhost:7860",
+        "//localhost:7860/",
+        "//localhost:7860?x",
+        "//evil.example\\@localhost:7860",
+        "//local\thost:7860",
+    ]
+    for origin in [f"http:{rest}" for rest in more]:
+        assert {ask(each, "localhost:7860", origin=origin) for each in (own, behind)} == {403}, origin
+    assert ask(own, "localhost", origin="http://localhost:0") == 403, "there is no port 0 to come from"
+
+
+def test_an_empty_forwarded_host_hides_no_other():
+    behind = served(names=["app.example.org"], behind_proxy=True)
+    client = TestClient(OwnHosts(Starlette(), behind))
+    twice = [("host", "app.example.org"), ("x-forwarded-host", ""), ("x-forwarded-host", "evil.example")]
+    assert client.get("/", headers=twice).status_code == 421
+
+
 def test_a_websocket_of_another_host_is_closed_unaccepted():
     async def app(scope, receive, send):
         raise AssertionError("it came through")

@@ -14,8 +14,8 @@ import re
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
+import idna
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -24,11 +24,16 @@ from sn_viz.errors import UserError
 
 LOCAL = ("127.0.0.1", "localhost", "::1")
 EVERYWHERE = ("0.0.0.0", "::")
-FORWARDED = ("x-forwarded-host", "x-forwarded-proto", "x-forwarded-port", "x-forwarded-for", "x-forwarded-prefix", "forwarded")
+FORWARDED = ("x-forwarded-host", "x-forwarded-proto", "x-forwarded-port", "x-forwarded-for", "x-forwarded-prefix")
 """What proxies add; without one, anybody may have written it."""
-NEVER = ("x-gradio-server",)
-"""Gradio builds addresses out of it; only its own front server may send it, and none is used here."""
+NEVER = ("x-gradio-server", "forwarded")
+"""Gradio builds addresses out of the first; only its own front server may send it, and none is used here.
+
+Nobody checks the second."""
 _NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
+_HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^\s:/@\[\]\\%?#]+))(?::(\d{0,5}))?")
+_ORIGIN = re.compile(r"(https?)://([^/]+)")
+"""All that browsers send; what a parser of addresses would read into anything longer may not be what a browser reads."""
 _PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 
@@ -78,33 +83,51 @@ def served(host: str | None = None, names: Iterable[str] = (), behind_proxy: boo
 
 
 def _checked(text: str, what: str) -> str:
-    """Return a host name or address, lower case, without port or brackets."""
-    name = _without_port(text.strip().lower().rstrip("."))
+    """Return a host name or address as browsers send it: lower case, without port or brackets, letters beyond a to z as xn--."""
+    name = _without_port(_as_sent(text.strip().lower()))
     if name is None or not (_is_address(name) or _NAME.fullmatch(name)):
         cause = f"{text[:60]!r} is neither a name such as class.example.org nor an address such as 0.0.0.0."
         raise UserError(f"{what} was not understood.", cause, "Give it without http:// and without a star.")
     return name
 
 
-def _is_address(host: str) -> bool:
+def _as_sent(text: str) -> str:
+    """Return ``text`` with an international name in its ASCII form; as it is where that is none."""
     try:
-        ipaddress.ip_address(host)
+        return text if text.isascii() else idna.encode(text[:253], uts46=True).decode("ascii")
+    except idna.IDNAError:
+        return text
+
+
+def _is_address(host: str) -> bool:
+    return _address(host) is not None
+
+
+def _address(host: str) -> str | None:
+    """Return a plain address in its one usual spelling, None for anything else: a zone, which may be any text, belongs to none."""
+    try:
+        return None if "%" in host else str(ipaddress.ip_address(host))
     except ValueError:
-        return False
-    return True
+        return None
+
+
+def _split(host: str) -> tuple[str, int | None] | None:
+    """Return name and port of ``name``, ``name:port`` or ``[address]:port``; None when it is none of these.
+
+    The name comes without the dot that may end it, an address in its usual spelling; the port is None where none is given.
+    """
+    if address := _address(host):
+        return address, None
+    found = _HOST.fullmatch(host)
+    if found is None or (found[3] and not 0 < int(found[3]) < 2**16):
+        return None
+    name = found[1] or found[2].removesuffix(".")
+    return (_address(name) or name, int(found[3]) if found[3] else None) if name else None
 
 
 def _without_port(host: str) -> str | None:
-    """Return the name in ``host``, ``host:port`` or ``[address]:port``; None when it is none of these."""
-    if _is_address(host):
-        return host
-    found = re.fullmatch(r"(?:\[([0-9a-f:.]+)\]|([^\s:/@\[\]?#]+))(?::(\d{0,5}))?", host)
-    return None if found is None else (found[1] or found[2]).rstrip(".")
-
-
-def _port(host: str) -> int | None:
-    found = re.search(r"(?<=[\]\w.]):(\d{1,5})$", host) if host.startswith("[") or host.count(":") == 1 else None
-    return int(found[1]) if found else None
+    """Return the name in ``host``; None when there is none. See `_split`."""
+    return found[0] if (found := _split(host)) else None
 
 
 def board_address(listen: str, port: int) -> str:
@@ -151,8 +174,9 @@ class OwnHosts:
         asked = [*headers.getlist("host")]
         if len(asked) != 1:
             return None
-        if self.own.behind_proxy and headers.get("x-forwarded-host"):
-            asked += [text.strip() for text in ",".join(headers.getlist("x-forwarded-host")).split(",")]
+        forwarded = ",".join(headers.getlist("x-forwarded-host"))
+        if self.own.behind_proxy and forwarded:
+            asked += [text.strip() for text in forwarded.split(",")]
         names = [_without_port(host.lower()) for host in asked]
         return asked[-1 if len(asked) == 1 else 1].lower() if all(name and self.own.is_own(name) for name in names) else None
 
@@ -160,19 +184,17 @@ class OwnHosts:
         origins = headers.getlist("origin")
         if not origins:
             return True
-        try:
-            origin = urlsplit(origins[0].strip().lower())
-            port = origin.port or _PORTS.get(origin.scheme)
-        except ValueError:
+        found = _ORIGIN.fullmatch(origins[0].strip().lower())
+        origin, own = _split(found[2]) if found else None, _split(host)
+        if len(origins) != 1 or not found or not origin or not own:
             return False
-        same = origin.hostname == _without_port(host) or self._are_both_local(origin.hostname, _without_port(host))
-        if len(origins) != 1 or origin.scheme not in ("http", "https") or not same:
+        if origin[0] != own[0] and not self._are_both_local(origin[0], own[0]):
             return False
         # a proxy may stand on another port than the one it passes on
-        return self.own.behind_proxy or port == (_port(host) or _PORTS.get(scheme))
+        return self.own.behind_proxy or (origin[1] or _PORTS[found[1]]) == (own[1] or _PORTS.get(scheme))
 
     @staticmethod
-    def _are_both_local(one: str | None, other: str | None) -> bool:
+    def _are_both_local(one: str, other: str) -> bool:
         return one in LOCAL and other in LOCAL
 
     def _plain(self, scope: Scope) -> Scope:
