@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from planted_run import make_run
 from scipy.stats import binom, binomtest
 
 from sn_viz.activations.extract import neurons_of
@@ -21,9 +20,6 @@ from sn_viz.errors import UserError
 from sn_viz.search.stumps import find_stumps
 from sn_viz.types import AnswerKey, Baseline, Interval, Votes
 from sn_viz.voting.classifier import voters_by_layer, votes_by_layer
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "plots"))
-from planted_run import make_run  # noqa: E402
 
 
 def votes_of(margin, predicted, first_layer=1):

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import gradio as gr
 import pytest
+from planted_run import make_run
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "plots"))
-
-from planted_run import make_run  # noqa: E402
-
-from sn_viz.ui.server.session import RUNS  # noqa: E402
+from sn_viz.ui.server.session import RUNS
 
 
 @pytest.fixture(scope="session")

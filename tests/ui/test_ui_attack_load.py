@@ -5,23 +5,18 @@ from __future__ import annotations
 import io
 import json
 import socket
-import sys
 import threading
 import time
 import unicodedata
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from PIL import Image
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-from raw_client import API, Raw, started  # noqa: E402
+from raw_client import API, Raw, started
 
 pytestmark = pytest.mark.measured
 ALLOWED_SECONDS = 1.0

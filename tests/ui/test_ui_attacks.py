@@ -14,10 +14,7 @@ from typing import Any
 import httpx
 import pytest
 from PIL import Image
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-from raw_client import API, Listener, Raw, Watch, has_reader, started  # noqa: E402
+from raw_client import API, Listener, Raw, Watch, has_reader, started
 
 pytestmark = pytest.mark.long
 

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
+from planted_run import make_run
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "plots"))
-
-from planted_run import make_run  # noqa: E402
-
-from sn_viz.report.caveats import with_warnings  # noqa: E402
-from sn_viz.storage.run_folder import summary  # noqa: E402
-from sn_viz.voting.intervals import wilson  # noqa: E402
-from sn_viz.voting.verdict import balanced, chance_of, verdict  # noqa: E402
+from sn_viz.report.caveats import with_warnings
+from sn_viz.storage.run_folder import summary
+from sn_viz.voting.intervals import wilson
+from sn_viz.voting.verdict import balanced, chance_of, verdict
 
 
 def run_with(right, labels, best=0.95, null=(0.6, 0.7, 0.74), n_train=40, classes=("cat", "dog")):
