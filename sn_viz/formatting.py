@@ -56,8 +56,8 @@ def milliseconds(value: float | None) -> str:
 
 
 def ratio(slow: float | None, fast: float | None) -> float:
-    """Return how many times ``fast`` fits into ``slow``, both in one unit; NaN where either was not measured."""
-    if slow is None or fast is None or not (math.isfinite(slow) and math.isfinite(fast) and fast > 0):
+    """Return how many times ``fast`` fits into ``slow``, both in one unit; NaN where either was not measured or took no time."""
+    if slow is None or fast is None or not (math.isfinite(slow) and math.isfinite(fast) and min(slow, fast) > 0):
         return math.nan
     return slow / fast
 

@@ -42,3 +42,4 @@ def test_a_p_value_is_never_zero():
 def test_times_and_ratios_say_when_nothing_was_measured():
     assert milliseconds(4.25) == "4.2 ms" and milliseconds(math.nan) == milliseconds(None) == "not measured"
     assert ratio(9.0, 3.0) == 3 and math.isnan(ratio(9.0, 0.0)) and math.isnan(ratio(None, 1.0)) and math.isnan(ratio(math.nan, 1))
+    assert math.isnan(ratio(0.0, 3.0)), "what took no time was not measured"

@@ -20,6 +20,7 @@ from tokenize import TokenError
 import numpy as np
 
 from sn_viz.types import RunRecord, Stumps
+from sn_viz.voting.classifier import winners
 
 FLOATS = ("float16", "float32")
 MOST_HEADER = 4096
@@ -213,9 +214,11 @@ def check_values(arrays: Mapping[str, np.ndarray], n_sites: int, n_classes: int)
         raise ValueError("stump_neuron does not go through the neurons in order")
     _check_stumps(arrays, "voter", n_neurons, n_classes)
     _check_voters(arrays, min(1, int(layer.min(initial=1))))
+    _check_voters_are_stumps(arrays, per_neuron)
     within(arrays["vote_tally"], 0, 1, "vote_tally")
     within(arrays["vote_margin"], 0, 1, "vote_margin")
     within(arrays["vote_predicted"], 0, n_classes - 1, "vote_predicted")
+    _check_votes(arrays["vote_tally"], arrays["vote_predicted"], arrays["vote_margin"])
     within(arrays["null_scores"], 0, 1, "null_scores", unknown=True)
     for name in arrays:
         if name.startswith("baseline_"):
@@ -242,6 +245,28 @@ def _check_voters(arrays: Mapping[str, np.ndarray], first_layer: int) -> None:
         raise ValueError(f"voter_count tells of {int(count.sum())} voters, and there are {len(neuron)}")
     if (arrays["neuron_layer"][neuron] > np.repeat(np.arange(first_layer, first_layer + len(count)), count)).any():
         raise ValueError("a voter lies behind the layer it votes at")
+
+
+def _check_voters_are_stumps(arrays: Mapping[str, np.ndarray], per_neuron: int) -> None:
+    """Raise ValueError unless every voter is the stump of its neuron, or of its neuron and class, in every field."""
+    row = arrays["voter_neuron"].astype(np.int64) * per_neuron
+    row += 0 if per_neuron == 1 else arrays["voter_class_index"]
+    for field in STUMP_FIELDS:
+        if not np.array_equal(arrays[f"voter_{field}"], arrays[f"stump_{field}"][row], equal_nan=True):
+            raise ValueError(f"voter_{field} is not that of the stumps")
+
+
+def _check_votes(tally: np.ndarray, predicted: np.ndarray, margin: np.ndarray) -> None:
+    """Raise ValueError unless shares sum to one, the class with the largest is predicted, and the margin is before the next."""
+    if not tally.size:
+        return
+    ranked = np.sort(tally, axis=2)
+    if (np.abs(tally.sum(axis=2) - 1) > 1e-3).any():
+        raise ValueError("vote_tally holds shares that do not sum to one")
+    if (predicted != winners(tally)).any():
+        raise ValueError("vote_predicted is not the class with the largest share")
+    if (np.abs(ranked[..., -1] - ranked[..., -2] - margin) > 1e-3).any():
+        raise ValueError("vote_margin is not the difference between the two largest shares")
 
 
 def within(values: np.ndarray, low: float, high: float, name: str, unknown: bool = False) -> None:

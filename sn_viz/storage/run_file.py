@@ -47,7 +47,7 @@ def _nan_for_null(value: float | None) -> float:
 
 Measured = Annotated[float | None, AfterValidator(_nan_for_null)]
 """A number, or null for one that was not measured: NaN."""
-Milliseconds = Annotated[Annotated[float, Ge(0)] | None, AfterValidator(_nan_for_null)]
+Milliseconds = Annotated[Annotated[float, Ge(0), Le(1e9)] | None, AfterValidator(_nan_for_null)]
 Fraction = Annotated[Annotated[float, Ge(-SLACK), Le(1 + SLACK)] | None, AfterValidator(_nan_for_null)]
 Count = Annotated[int, Ge(0), Le(10**9)]
 Layer = Annotated[int, Ge(-MOST_LAYER), Le(MOST_LAYER)]

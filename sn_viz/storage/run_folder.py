@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from sn_viz.errors import UserError
+from sn_viz.formatting import ratio
 from sn_viz.groups import group_index, n_groups
 from sn_viz.models.folders import folder_of, remember, saved_name
 from sn_viz.storage.run_arrays import STUMP_FIELDS, arrays_of, check_values, digest, layouts, open_regular, read_arrays
@@ -37,6 +38,8 @@ DIGEST_FILE = "run.sha256"
 """The SHA-256 of ``run.json``, in the form that ``sha256sum --check`` reads."""
 MOST_PNG = 32 * 2**20
 """Bytes of one kept picture."""
+SLACK = 1e-6
+"""What rounding may change of a share."""
 METHODS = ("full_model", "full_model_calibrated", "super_neurons", "sav", "logit_lens", "linear_probe", "lora")
 """Keys that the summary's accuracies always have, None where a method was not run; others are added as they come."""
 SAVED_BEFORE = (
@@ -291,8 +294,8 @@ def summary(run: RunRecord) -> dict[str, Any]:
         },
         "speedup_holds": verdict(run).holds,
         "speedup": {
-            "vs_full_model": _ratio(ms.get("full_model"), ms.get("early_exit")),
-            "vs_first_token": _ratio(ms.get("first_token"), ms.get("early_exit")),
+            "vs_full_model": ratio(ms.get("full_model"), ms.get("early_exit")),
+            "vs_first_token": ratio(ms.get("first_token"), ms.get("early_exit")),
         },
         "neurons": [_neuron(run, i) for i in range(len(run.voters[run.exit_index]))],
         "null": {"best_score_p95": float(np.percentile(run.null_scores, 95)) if len(run.null_scores) else None},
@@ -343,7 +346,7 @@ def _headline(run: RunRecord) -> dict[str, Any] | None:
         "full_model": full.name.replace("-", "_"),
         "accuracy": asdict(full.accuracy),
         "inferred": inferred,
-        "speedup": _ratio(ms, run.latency_ms.get("early_exit")),
+        "speedup": ratio(ms, run.latency_ms.get("early_exit")),
         "speedup_holds": verdict(run).holds,
     }
 
@@ -360,10 +363,6 @@ def _neuron(run: RunRecord, index: int) -> dict[str, Any]:
         "sign": int(voters.sign[index]),
         "score": float(voters.score[index]),
     }
-
-
-def _ratio(slow: float | None, fast: float | None) -> float | None:
-    return slow / fast if slow and fast else None
 
 
 def _plain(value: Any) -> Any:
@@ -427,6 +426,7 @@ def _read(folder: Path, facts: Any) -> RunRecord:
     check_values(arrays, len(facts.site_names), len(classes))
     neurons = Neurons(arrays["neuron_site"], arrays["neuron_layer"], arrays["neuron_unit"], facts.site_names)
     _check_facts(facts, neurons)
+    _check_accuracies(facts, arrays)
     pictures: dict[str, Picture] = {}
 
     def images(name: str) -> LabelledImages:
@@ -498,6 +498,20 @@ def _check_facts(facts: Any, neurons: Neurons) -> None:
     wrong = next((sentence for sentence, fit in fits.items() if not fit), None)
     if wrong:
         raise ValueError(wrong)
+
+
+def _check_accuracies(facts: Any, arrays: Mapping[str, np.ndarray]) -> None:
+    """Raise ValueError unless every accuracy is the share of the test images on which what was said is the label."""
+    labels, votes = arrays["test_labels"], arrays["vote_predicted"]
+    told = [(f"the accuracy of layer {row.layer}", row.accuracy, votes[:, i]) for i, row in enumerate(facts.by_layer)]
+    told += [
+        (f"the accuracy of {b.name}", b.accuracy, arrays[f"baseline_{i}_predicted"])
+        for i, b in enumerate(facts.baselines)
+        if b.accuracy is not None and not math.isnan(b.accuracy.value)  # else it cannot be told what its answers mean
+    ]
+    for what, accuracy, said in told:
+        if accuracy.n != len(labels) or (len(labels) and not abs(float(np.mean(said == labels)) - accuracy.value) <= SLACK):
+            raise ValueError(f"{what} is not what the answers on the {len(labels)} test images give")
 
 
 def _check_files(folder: Path, files: Mapping[str, str], needed: Iterable[str]) -> None:

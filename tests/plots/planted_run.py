@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from sn_viz.run import Run
 from sn_viz.types import Baseline, Config, Interval, LabelledImages, LayerAccuracy, Neurons, Picture, Stumps, Votes
+from sn_viz.voting.statistics import accuracy_interval
 
 SITES = ("residual", "attention-output", "mlp-output", "mlp-neuron")
 PLANTED = 2, "mlp-neuron", 5
@@ -60,6 +63,14 @@ def make_run(
         ("Only 40 probing images: the intervals are wide.",),
         {"sn_viz": "0.1.0"},
     )
+
+
+def measured(run: Run) -> Run:
+    """Return ``run`` with the accuracies that its own votes and answers give, instead of the planted ones."""
+    right = run.votes.predicted == run.test.labels[:, None]
+    layers = tuple(replace(row, accuracy=accuracy_interval(right[:, i])) for i, row in enumerate(run.by_layer))
+    methods = tuple(replace(b, accuracy=accuracy_interval(b.predicted == run.test.labels)) for b in run.baselines)
+    return replace(run, by_layer=layers, baselines=methods)
 
 
 def _neurons(n_layers: int, n_units: int) -> Neurons:
