@@ -19,6 +19,7 @@ OUTSIDE = {
     "SECURITY.md": "security.md",
     "assets/tiny-llava/README.md": "model-cards/tiny-llava.md",
     "assets/tiny-gemma3/README.md": "model-cards/tiny-gemma3.md",
+    "assets/tiny-photo/README.md": "model-cards/tiny-photo.md",
 }
 """Files that the site shows too, and where."""
 NAV_OF_OUTSIDE = (

@@ -16,7 +16,9 @@ from typing import Any
 from sn_viz.errors import UserError
 
 DEFAULT_MODEL = "tiny-llava"
-"""Answers where nobody names a model."""
+"""Answers about the sample packs where nobody names a model: it has seen drawings only."""
+PHOTO_MODEL = "tiny-photo"
+"""Answers about people's own images where nobody names a model: its tower has seen photographs."""
 
 
 @dataclass(frozen=True)
@@ -169,14 +171,16 @@ class ModelChoice:
 
 
 def choose_model(asked: str | os.PathLike[str] | None = None, data: Any = None) -> ModelChoice:
-    """Return which model answers: the one asked for, else SN_VIZ_MODEL, else the pack's own, else the default.
+    """Return which model answers: the one asked for, else SN_VIZ_MODEL, else the pack's own, else a default.
+
+    Sample packs are drawn, and the default for them has seen drawings; for everything else it has seen photographs.
 
     Parameters
     ----------
     asked : str or path, optional
         What the person named.
     data : optional
-        What the images are read from; ``pack:NAME`` may have a model of its own.
+        What the images are read from; ``pack:NAME`` may have a model of its own. None: nothing is known of them.
 
     Examples
     --------
@@ -186,9 +190,11 @@ def choose_model(asked: str | os.PathLike[str] | None = None, data: Any = None) 
     from sn_viz.models.catalog import resolve_name
     from sn_viz.sources.pack import model_of_pack
 
-    own = model_of_pack(data.removeprefix("pack:")) if isinstance(data, str) and data.startswith("pack:") else None
+    pack = isinstance(data, str) and data.startswith("pack:")
+    own = model_of_pack(str(data).removeprefix("pack:")) if pack else None
+    usual = (DEFAULT_MODEL, "the default") if pack or data is None else (PHOTO_MODEL, "it has seen photographs")
     named = ((asked, "asked for"), (os.environ.get("SN_VIZ_MODEL"), "named by SN_VIZ_MODEL"), (own, "the pack's own"))
-    name, why = next(((name, why) for name, why in named if name), (DEFAULT_MODEL, "the default"))
+    name, why = next(((name, why) for name, why in named if name), usual)
     return ModelChoice(resolve_name(name), why)
 
 

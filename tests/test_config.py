@@ -9,7 +9,7 @@ import typer
 
 from sn_viz import config
 from sn_viz.cli import app
-from sn_viz.config import CHOICES, DEFAULT_MODEL, choose_model
+from sn_viz.config import CHOICES, DEFAULT_MODEL, PHOTO_MODEL, choose_model
 from sn_viz.errors import UserError
 from sn_viz.pipeline import find
 from sn_viz.types import Config
@@ -41,7 +41,8 @@ def test_a_pack_answers_with_its_own_model(own):
 
 @pytest.mark.parametrize("data", ["pack:night", "pack:no such", "photos/", None, 3])
 def test_else_the_default_answers(own, data):
-    assert choose_model(None, data).name == DEFAULT_MODEL
+    drawn = data is None or str(data).startswith("pack:")
+    assert choose_model(None, data).name == (DEFAULT_MODEL if drawn else PHOTO_MODEL)
 
 
 def test_a_folder_is_found_again_from_anywhere(own, tmp_path, monkeypatch):

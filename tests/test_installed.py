@@ -58,6 +58,8 @@ def test_the_wheel_holds_models_scripts_and_types(wheel):
         "assets/style.css",
         "assets/tiny-llava/config.json",
         "assets/tiny-gemma3/config.json",
+        "assets/tiny-photo/config.json",
+        "assets/tiny-photo/LICENSE",
     ):
         assert f"sn_viz/{needed}" in names
     assert not [name for name in names if not re.match(r"sn_viz/|sn_viz-[^/]+\.dist-info/", name)], "nothing beside the package"

@@ -25,7 +25,7 @@ def model_named(model: str | Vlm, device: str | None = None, dtype: Any = None) 
     return _loaded(model, device, dtype) if isinstance(model, str) else model
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)  # used in turn, two models do not load each other anew
 def _loaded(name: str, device: str | None, dtype: Any) -> Vlm:
     from sn_viz.models.load import load_model
 

@@ -36,7 +36,7 @@ from sn_viz.ui.server.uploads import UploadedFile, UploadedImage
 from sn_viz.ui.tabs import examples_tab
 
 
-def publish(models: dict[str, str]) -> None:
+def publish(models: dict[str, str], usual: tuple[str, str]) -> None:
     """Add the endpoints to the page being built; their widgets are never shown."""
     with gr.Row(visible=False):
         pack, data = gr.Textbox("", label="pack"), UploadedFile(label="data", file_types=[".zip"])
@@ -52,7 +52,7 @@ def publish(models: dict[str, str]) -> None:
         buttons = [gr.Button(name) for name in ("packs", "find", "predict", "neuron", "exit_race")]
     alone: dict[str, Any] = {"concurrency_limit": None}  # turns at the model are given by ``share``
     buttons[0].click(list_packs, None, result, api_name="packs")
-    buttons[1].click(_find(models), [pack, data, question, model, voters, seed, answers], result, api_name="find", **alone)
+    buttons[1].click(_find(models, usual), [pack, data, question, model, voters, seed, answers], result, api_name="find", **alone)
     buttons[2].click(predict, [run, image, question, layer], result, api_name="predict", **alone)
     buttons[3].click(describe_neuron, [run, index], result, api_name="neuron")
     buttons[4].click(exit_race, [run, image, question, layer], result, api_name="exit_race", **alone)
@@ -64,7 +64,9 @@ def list_packs() -> list[dict[str, Any]]:
     return [{"name": pack.name, "question": packs.question_of(pack)} for pack in packs.packs().values()]
 
 
-def _find(models: dict[str, str]) -> Callable[..., dict[str, Any]]:
+def _find(models: dict[str, str], usual: tuple[str, str]) -> Callable[..., dict[str, Any]]:
+    """``usual``: the model for packs, and for one's own images, where none is named."""
+
     @guarded
     def find(
         request: gr.Request, pack: str, data: str | None, question: str, model: str, voters: float, seed: float, answers: str = ""
@@ -75,7 +77,7 @@ def _find(models: dict[str, str]) -> Callable[..., dict[str, Any]]:
         the other endpoints ask for. `answers` says what the model says for each class, such as "dog=yes,cat=no"; by default names
         and question tell.
         """
-        model = model or next(iter(models))
+        model = model or usual[bool(data)]
         blank = Arguments(model)
         arguments = checked(
             models,

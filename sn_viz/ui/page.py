@@ -5,12 +5,13 @@ Takes the name of the default model; returns a Gradio page. It knows no figure a
 
 from __future__ import annotations
 
+import os
 from typing import Any, NamedTuple
 
 import gradio as gr
 import numpy as np
 
-from sn_viz.config import choose_model
+from sn_viz.config import PHOTO_MODEL, choose_model
 from sn_viz.formatting import percent, percent_range
 from sn_viz.glossary import as_html
 from sn_viz.plots import reference
@@ -103,7 +104,9 @@ def build(model: str | None = None) -> gr.Blocks:
         with gr.Accordion("Words", open=False, elem_id="words"):
             gr.HTML(as_html(), elem_classes="sn-words")
         n_classes = gr.State(examples_tab.FEWEST_CLASSES)
-        changed = examples_tab.connect(examples, states.source, states.pack, n_classes, panel.question)
+        changed = examples_tab.connect(
+            examples, states.source, states.pack, n_classes, panel.question, panel.choices[0], usual_models(models, model)
+        )
         run_panel.connect(panel, examples, states, n_classes, models, answers.boxes, mark)
         run_panel.connect_marks(panel, examples, states, n_classes, mark, changed, answers.boxes)
         neurons_tab.connect(neurons, states.run, states.neuron, states.link)
@@ -132,9 +135,16 @@ def build(model: str | None = None) -> gr.Blocks:
         read = edit_panel.connect(editing, examples, states, n_classes, changed)
         _connect_questions(read, states, examples, panel, n_classes)
         _connect_sharing(states, tabs, neurons, leave, copy, export_button, bundle)
-        api.publish(models)
+        api.publish(models, usual_models(models, model))
     packs.PREFETCHER.want(packs.FIRST_PACK, first)
     return page
+
+
+def usual_models(models: dict[str, str], asked: str | None) -> tuple[str, str]:
+    """Return what answers where nobody chose: about packs, and about people's own images; the operator's word goes for both."""
+    first = next(iter(models))
+    named = asked is not None or bool(os.environ.get("SN_VIZ_MODEL"))
+    return first, first if named or PHOTO_MODEL not in models else PHOTO_MODEL
 
 
 def _states() -> States:

@@ -25,8 +25,9 @@ from sn_viz.activations.store import ABANDONED_SECONDS
 from sn_viz.errors import UserError
 from sn_viz.paths import cache_folder
 from sn_viz.pipeline import find, model_named
+from sn_viz.run import Run
 from sn_viz.sources.pack import Pack, load_pack, pack_names
-from sn_viz.storage.run_folder import load_run, save_run
+from sn_viz.storage.run_folder import save_run
 from sn_viz.types import LabelledImages, Progress, RunRecord
 from sn_viz.ui.components import views
 from sn_viz.ui.components.maps import map_text
@@ -115,7 +116,7 @@ def _saved(folder: Path) -> RunRecord | None:
     if not (folder / "run.json").is_file():
         return None
     try:
-        run = load_run(folder)
+        run = Run.load(folder)
         with suppress(OSError):  # a read-only disk
             os.utime(folder)  # the runs used longest ago make room for new ones
         return run

@@ -201,16 +201,25 @@ def paths_of(gallery: Any) -> list[str]:
     return [entry[0] if isinstance(entry, list | tuple) else entry for entry in gallery or []]
 
 
-def connect(tab: Examples, source: gr.State, pack: gr.State, n_classes: gr.State, question: gr.Textbox) -> list[Any]:
+def connect(
+    tab: Examples,
+    source: gr.State,
+    pack: gr.State,
+    n_classes: gr.State,
+    question: gr.Textbox,
+    model: gr.Dropdown,
+    usual: tuple[str, str],
+) -> list[Any]:
     """Wire the tab and return the triggers after which the set is another.
 
-    ``source`` is the chosen way in, ``pack`` the chosen pack, ``n_classes`` the number of classes shown.
+    ``source`` is the chosen way in, ``pack`` the chosen pack, ``n_classes`` the number of classes shown, ``model`` the
+    chosen one, which follows the source while it is one of ``usual``: for packs, for people's own images.
     """
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     changed = []
     for sub_tab, name in ((tab.pack_tab, "pack"), (tab.own_tab, "own"), (tab.file_tab, "file")):
-        changed.append(sub_tab.select(_switch(name), [pack], [source, question], **private).then)
-    changed.append(tab.cards.pick(pick_pack, None, [pack, source, question], **private).then)
+        changed.append(sub_tab.select(_switch(name, usual), [pack, model], [source, question, model], **private).then)
+    changed.append(tab.cards.pick(_picker(usual), model, [pack, source, question, model], **private).then)
     for button, step in ((tab.add, 1), (tab.remove, -1)):
         changed.append(button.click(_stepped(step), n_classes, [n_classes, *tab.columns], **private).then)
     return [
@@ -221,11 +230,12 @@ def connect(tab: Examples, source: gr.State, pack: gr.State, n_classes: gr.State
     ]
 
 
-def _switch(name: str) -> Any:
+def _switch(name: str, usual: tuple[str, str]) -> Any:
     @guarded
-    def switch(pack: str) -> tuple:
+    def switch(pack: str, model: str) -> tuple:
         """Choose a source; a question typed for another source goes, a pack brings its own."""
-        return name, packs.question_of(packs.packs()[pack]) if name == "pack" else ""
+        question = packs.question_of(packs.packs()[pack]) if name == "pack" else ""
+        return name, question, suiting(model, name, usual)
 
     return switch
 
@@ -239,11 +249,19 @@ def _stepped(step: int) -> Any:
     return change
 
 
-@guarded
-def pick_pack(event: gr.EventData) -> tuple:
-    """Choose the clicked pack, and its question."""
-    name = views.card_of(event, list(packs.packs()))
-    return name, "pack", packs.question_of(packs.packs()[name])
+def _picker(usual: tuple[str, str]) -> Any:
+    @guarded
+    def pick_pack(event: gr.EventData, model: str) -> tuple:
+        """Choose the clicked pack, and its question."""
+        name = views.card_of(event, list(packs.packs()))
+        return name, "pack", packs.question_of(packs.packs()[name]), suiting(model, "pack", usual)
+
+    return pick_pack
+
+
+def suiting(model: str, source: str, usual: tuple[str, str]) -> str:
+    """Return the model for a source: what was chosen by hand, else the usual one for packs or for people's own images."""
+    return usual[source != "pack"] if model in usual else model
 
 
 def from_galleries(
