@@ -4,12 +4,15 @@ Takes ``LabelledImages``, or labels with a group index; returns indices, folds a
 what is being decided.
 
 Two examples belong together when they show the same picture or carry the same name in ``LabelledImages.groups`` (a person, a
-recording, a film), directly or through others. A method that has seen one of them has seen something of all, so they are never on
-two sides of anything. Where nothing is shared, every function draws exactly what it would draw for single examples.
+recording, a film), case, spaces and width of letters aside, directly or through others. A method that has seen one of them has seen
+something of all, so they are never on two sides of anything. Where nothing is shared, every function draws exactly what it would
+draw for single examples.
 """
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -20,6 +23,8 @@ from scipy.sparse.csgraph import connected_components
 from sn_viz.errors import UserError
 from sn_viz.types import LabelledImages
 
+MOST_FOLDED = 1000
+"""Characters of a group's name in which spellings are looked for."""
 TRIES = 50
 """Draws of which the most even one is taken, where groups hold several classes."""
 
@@ -60,10 +65,27 @@ def group_index(images: LabelledImages) -> Int[np.ndarray, " example"]:
     links = [
         (i, first.setdefault(key, i))
         for i, (picture, name) in enumerate(zip(images.pictures, names, strict=True))
-        for key in (("picture", picture.sha256), ("group", name))
+        for key in (("picture", picture.sha256), ("group", group_key(name)))
         if key[1]
     ]
     return linked(links, len(images))
+
+
+def group_key(name: str) -> str:
+    """Return what all spellings of one group have in common: without case, width, composition, spaces and ".0"; "" for no group.
+
+    To take two spellings for one group costs an image or two of the test; to take them for two would test on what was seen.
+
+    Examples
+    --------
+    >>> {group_key(name) for name in ("Eve", " EVE", "Ｅｖｅ")}, group_key("7.0"), group_key("  ")
+    ({'eve'}, '7', '')
+    """
+    head, rest = name[:MOST_FOLDED], name[MOST_FOLDED:]
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", head).casefold()) + rest
+    plain = " ".join(folded.split())
+    whole = re.fullmatch(r"([+-]?\d+)\.0+", plain)  # how a column of numbers is written once a cell of it is missing
+    return whole[1] if whole else plain
 
 
 def linked(links: Iterable[tuple[int, int]], n: int) -> Int[np.ndarray, " example"]:
@@ -92,7 +114,7 @@ def merged_groups(images: LabelledImages, pairs: Sequence[tuple[int, int]] = ())
     touched = {together[i] for pair in pairs for i in pair}
     called: dict[int, str] = {}
     for group, name in zip(together, names, strict=True):
-        if name:
+        if group_key(name):
             called.setdefault(group, name)
     for group in touched:
         called.setdefault(group, f"as {images.pictures[group].sha256[:12]}")

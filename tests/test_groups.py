@@ -31,6 +31,24 @@ def test_examples_of_one_picture_or_one_named_group_belong_together_also_through
     assert group_index(asked([0, 1, 0], "abc")).tolist() == [0, 1, 2]
 
 
+@pytest.mark.parametrize("other", ["eve brown", "EVE  BROWN ", "Eve\u00a0Brown", "Ｅｖｅ Brown", "\tEve Brown\n"])
+def test_a_group_in_another_spelling_is_the_same_group(other):
+    images = asked([0, 0, 1, 1], "abcd", ("Eve Brown", "", other, ""))
+    assert group_index(images).tolist() == [0, 1, 0, 3]
+    assert len(set(merged_groups(images, [(1, 3)]))) == 2
+
+
+def test_composed_and_decomposed_letters_and_whole_numbers_name_one_group():
+    images = asked([0, 0, 1, 1], "abcd", ("Zoë", "12", "Zoe\u0308", "12.0"))
+    assert group_index(images).tolist() == [0, 1, 0, 1]
+
+
+def test_a_group_of_nothing_but_spaces_is_none_and_links_survive_it():
+    images = asked([0, 0, 1, 1], "abcd", ("  ", "  ", "", "\t"))
+    assert group_index(images).tolist() == [0, 1, 2, 3]
+    assert group_index(replace(images, groups=merged_groups(images, [(0, 2)]))).tolist() == [0, 1, 0, 3]
+
+
 def test_groups_that_do_not_fit_are_refused_in_a_sentence():
     with pytest.raises(UserError, match="2 groups for 3 images"):
         group_index(replace(asked([0, 1, 0], "abc"), groups=("x", "y")))
