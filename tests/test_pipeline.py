@@ -121,7 +121,8 @@ def test_three_classes_work_to_the_end(tmp_path, llava, cache):
     assert found.votes.tally.shape[2] == 3
     assert len(found.stumps) == 3 * len(found.neurons)
     assert found.by_layer[found.exit_layer - 1].accuracy.value >= 0.9
-    assert set(json.loads(found.to_json())["neurons"][0]) == {"site", "layer", "unit", "class", "threshold", "sign", "score"}
+    fields = {"site", "layer", "unit", "class", "threshold", "sign", "score", "held_out"}
+    assert set(json.loads(found.to_json())["neurons"][0]) == fields
 
 
 def test_a_separate_test_set_is_used_whole(folder, tmp_path, llava, cache):

@@ -13,6 +13,7 @@ from sn_viz.formatting import UNDEFINED, percent, percent_range, ratio, ratio_wo
 from sn_viz.plots.reference import shown_name
 from sn_viz.plots.words import depth_words
 from sn_viz.types import Interval, Prediction, RunRecord, layer_name
+from sn_viz.voting.stump_scores import stump_score
 from sn_viz.voting.verdict import verdict
 
 
@@ -91,15 +92,18 @@ def neurons_table(run: RunRecord) -> Table:
     """Return the super neurons of the exit layer."""
     voters = run.voters[run.exit_index]
     table = Table(title="The super neurons", title_justify="left")
-    for heading, justify in (("neuron", "left"), ("says", "left"), ("when", "right"), ("score", "right")):
+    headings = (("neuron", "left"), ("says", "left"), ("when", "right"), ("score", "right"), ("held out", "right"))
+    for heading, justify in headings:
         table.add_column(heading, justify=justify)  # type: ignore[arg-type]
     for i in range(len(voters)):
-        side = ">" if voters.sign[i] > 0 else "<"
+        neuron, class_index = int(voters.neuron[i]), int(voters.class_index[i])
+        threshold, sign = float(voters.threshold[i]), int(voters.sign[i])
+        held_out = stump_score(run.test_values[:, neuron], run.test.labels, threshold, sign, class_index).balanced_accuracy
         table.add_row(
-            run.neurons.name(int(voters.neuron[i])),
-            escape(run.train.classes[voters.class_index[i]]),
-            f"{side} {voters.threshold[i]:.4g}",
-            f"{voters.score[i]:.3f}" if math.isfinite(voters.score[i]) else UNDEFINED,
+            run.neurons.name(neuron),
+            escape(run.train.classes[class_index]),
+            f"{'>' if sign > 0 else '<'} {threshold:.4g}",
+            *(f"{score:.3f}" if math.isfinite(score) else UNDEFINED for score in (float(voters.score[i]), held_out)),
         )
     return table
 

@@ -30,6 +30,7 @@ from sn_viz.groups import group_index, n_groups
 from sn_viz.models.folders import folder_of, remember, saved_name
 from sn_viz.storage.run_arrays import STUMP_FIELDS, arrays_of, check_values, digest, layouts, open_regular, read_arrays
 from sn_viz.types import Baseline, Config, Interval, LabelledImages, LayerAccuracy, Neurons, Picture, RunRecord, Stumps, Votes
+from sn_viz.voting.stump_scores import stump_score
 from sn_viz.voting.verdict import verdict
 
 FORMAT = 2
@@ -353,15 +354,17 @@ def _headline(run: RunRecord) -> dict[str, Any] | None:
 
 def _neuron(run: RunRecord, index: int) -> dict[str, Any]:
     voters = run.voters[run.exit_index]
-    neuron = int(voters.neuron[index])
+    neuron, class_index = int(voters.neuron[index]), int(voters.class_index[index])
+    threshold, sign = float(voters.threshold[index]), int(voters.sign[index])
     return {
         "site": run.neurons.site_names[run.neurons.site[neuron]],
         "layer": int(run.neurons.layer[neuron]),
         "unit": int(run.neurons.unit[neuron]),
-        "class": run.train.classes[voters.class_index[index]],
-        "threshold": float(voters.threshold[index]),
-        "sign": int(voters.sign[index]),
+        "class": run.train.classes[class_index],
+        "threshold": threshold,
+        "sign": sign,
         "score": float(voters.score[index]),
+        "held_out": stump_score(run.test_values[:, neuron], run.test.labels, threshold, sign, class_index).balanced_accuracy,
     }
 
 

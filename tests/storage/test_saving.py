@@ -21,6 +21,7 @@ from sn_viz.sources.ingest import picture_from_pixels
 from sn_viz.storage import run_folder as saving
 from sn_viz.storage.run_folder import DIGEST_FILE, RUN_FILE, SAVED_BEFORE, summary
 from sn_viz.types import Baseline, Config, Interval, LabelledImages, LayerAccuracy, Neurons, Stumps, Votes
+from sn_viz.voting.stump_scores import stump_score
 
 SIGNS = "<img onerror=1> =cmd() ../../x %{x}"
 
@@ -632,6 +633,7 @@ def test_json_has_every_field_and_null_for_what_is_not_known(run):
     assert {"full_model", "super_neurons", "sav", "logit_lens", "linear_probe", "lora"} <= set(facts["accuracy"])
     assert facts["latency_ms"] == {"full_model": 10.0, "first_token": 6.0, "early_exit": {"median": 2.0, "p95": None}}
     assert facts["speedup"] == {"vs_full_model": 5.0, "vs_first_token": 3.0}
+    held_out = stump_score(run.test_values[:, 3], run.test.labels, float(run.stumps.threshold[3]), 1, 1)
     assert facts["neurons"][0] == {
         "site": "residual",
         "layer": 2,
@@ -640,6 +642,7 @@ def test_json_has_every_field_and_null_for_what_is_not_known(run):
         "threshold": float(run.stumps.threshold[3]),
         "sign": 1,
         "score": 1.0,
+        "held_out": held_out.balanced_accuracy,
     }
     assert facts["null"]["best_score_p95"] == pytest.approx(0.695)
     assert "NaN" not in run.to_json()

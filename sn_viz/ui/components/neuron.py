@@ -92,24 +92,31 @@ def span(run: RunRecord, neuron: int) -> tuple[float, float]:
 
 
 def table(run: RunRecord, n_rows: int = TABLE_ROWS) -> list[list[Any]]:
-    """Return the rows of the neuron table, best first; ``HEADERS`` names its columns."""
-    voters = set(run.voters[run.exit_index].neuron.tolist())
+    """Return the rows of the neuron table, best first; ``HEADERS`` names its columns.
+
+    A neuron stands there once, for the class it fits best, and once more for each other class it votes for.
+    """
+    voters = run.voters[run.exit_index]
+    voting = set(zip(voters.neuron.tolist(), voters.class_index.tolist(), strict=True))
     rows, seen = [], set()
     for row in ranked(run):
         neuron = int(run.stumps.neuron[row])
-        if neuron in seen:
+        votes = (neuron, int(run.stumps.class_index[row])) in voting
+        if neuron in seen and not votes:
             continue
         seen.add(neuron)
-        rows.append(_row(run, neuron, int(row), neuron in voters))
+        rows.append(_row(run, int(row), votes))
         if len(rows) == n_rows:
             break
     return rows
 
 
-def _row(run: RunRecord, neuron: int, row: int, votes: bool) -> list[Any]:
-    says = run.train.classes[run.stumps.class_index[row]]
-    held_out = score_words(cut(run, neuron).held_out)
-    return [neuron, run.neurons.name(neuron), says, round(float(run.stumps.score[row]), 3), held_out, "yes" if votes else ""]
+def _row(run: RunRecord, row: int, votes: bool) -> list[Any]:
+    neuron, says = int(run.stumps.neuron[row]), int(run.stumps.class_index[row])
+    threshold, sign = float(run.stumps.threshold[row]), int(run.stumps.sign[row])
+    held_out = stump_score(run.test_values[:, neuron], run.test.labels, threshold, sign, says).balanced_accuracy
+    score, name = round(float(run.stumps.score[row]), 3), run.neurons.name(neuron)
+    return [neuron, name, run.train.classes[says], score, score_words(held_out), "yes" if votes else ""]
 
 
 def score_words(value: float) -> str:

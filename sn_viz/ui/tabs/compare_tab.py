@@ -66,7 +66,7 @@ def rows(run: RunRecord) -> list[list[Any]]:
         [
             name,
             "cannot tell" if key in unread else percent(value),
-            percent_range(low, high) if np.isfinite(value) else "",
+            percent_range(low, high, 1) if np.isfinite(value) else "",
             milliseconds(ms),
             note,
         ]
