@@ -12,7 +12,11 @@ from sn_viz.world.tasks import draw_task
 EMBEDDED = [row for row in CATALOG if row.folder]
 
 
-@pytest.fixture(scope="module", params=[row.name for row in EMBEDDED])
+NAMES = [row.name if row.name == "tiny-llava" else pytest.param(row.name, marks=pytest.mark.long) for row in EMBEDDED]
+"""The first in the fast suite, the others in the long one."""
+
+
+@pytest.fixture(scope="module", params=NAMES)
 def embedded(request, tiny_llava):
     return tiny_llava if request.param == tiny_llava.name else load_model(request.param, device="cpu")
 
