@@ -11,9 +11,8 @@ import sys
 
 import numpy as np
 
-from sn_viz import load_images, load_model
-from sn_viz.activations import extract
-from sn_viz.search.stumps import find_stumps
+from sn_viz import extract, load_images, load_model
+from sn_viz.search import find_stumps
 
 
 def main() -> None:
