@@ -10,7 +10,8 @@ Stages
   deep      all blocks, dealt out of the trained ones
 
 Each stage goes on from a small checkpoint of its own, at most ``SAVE_SECONDS`` old. A loss holds the tower's own head for 1,000
-kinds to what it said of each photograph before, so that the tower forgets little.
+kinds to what it said of each photograph before, so that the tower forgets little; two more ask the same of what the decoder is
+given and of where it answers, so that kinds without a question survive on the way there.
 """
 
 from __future__ import annotations
@@ -79,6 +80,8 @@ class PhotoRecipe:
     gist_weight: float = 0.2
     soft_weight: float = 0.3
     """Weight of the loss that holds the tower's own head to what it said before."""
+    passed_weight: float = 0.6
+    """Weight of the loss that asks the projected patches, and the places that answer, what the tower's own head says."""
     dense_weight: float = 0.15
     """Weight of the dense vision loss on drawn pictures."""
     minutes: tuple[float, float, float] = EMBEDDED_FAMILIES["photo"].minutes
@@ -219,9 +222,11 @@ def word_table(tokenizer: PreTrainedTokenizerFast, words: Sequence[str]) -> Tens
 class Losses(nn.Module):
     """The losses beside that of the answers; what they learn is used in training only."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerFast, head: dict[str, Tensor], width: int) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, head: dict[str, Tensor], sizes: Sizes) -> None:
         super().__init__()
-        self.heads = VisionHeads(width)
+        self.heads = VisionHeads(sizes.vision_width)
+        self.projected = nn.Linear(sizes.width, len(head["bias"]))
+        self.answering = nn.Linear(sizes.width, len(head["bias"]))
         for name, words in (("things", WORDS), ("tints", COLOUR_NAMES), ("sides", SIDES)):
             self.register_buffer(name, word_table(tokenizer, words), persistent=False)
         self.register_buffer("head_weight", head["weight"], persistent=False)
@@ -262,6 +267,19 @@ class Losses(nn.Module):
         said = F.linear(features[batch.photographed].mean(1), self.head_weight, self.head_bias)
         return F.cross_entropy(said, batch.soft.softmax(-1))
 
+    def passed(self, pictured: Tensor, batch: Batch) -> Tensor:
+        """Return how badly what the tower's head said of each photograph is read from the mean of the projected patches."""
+        said = self.projected(pictured[batch.photographed].float().mean(1))
+        return F.cross_entropy(said, batch.soft.softmax(-1))
+
+    def answered(self, hidden: Tensor, rows: Rows, batch: Batch) -> Tensor:
+        """Return how badly it is read from ``hidden`` (row, token, width) where the questions about photographs are answered."""
+        number = batch.photographed.cumsum(0) - 1
+        at = [(row, place) for row, place, family in rows.families if family.startswith("photo ")]
+        row, place = torch.tensor(at, device=hidden.device).reshape(-1, 2).unbind(1)
+        said = self.answering(hidden[row, place].float())
+        return F.cross_entropy(said, batch.soft.softmax(-1)[number[row]])
+
 
 @dataclass
 class Training:
@@ -295,7 +313,7 @@ class Training:
         save_model(self.model, self.family.make_processor(self.tokenizer, self.recipe.sizes), fresh)
         exact = {name: value.contiguous().cpu() for name, value in self.model.state_dict().items() if name != "lm_head.weight"}
         save_file(exact, fresh / "exact.safetensors")
-        save_file({name: v.contiguous().cpu() for name, v in self.losses.heads.state_dict().items()}, fresh / "heads.safetensors")
+        save_file({name: v.contiguous().cpu() for name, v in self.losses.state_dict().items()}, fresh / "heads.safetensors")
         progress = {"taken": clock.taken, "before": clock.done()} if clock else {}
         (fresh / DONE).write_text(json.dumps(asdict(self.recipe) | progress, indent=1))
         shutil.rmtree(place, ignore_errors=True)
@@ -312,7 +330,7 @@ class Training:
         self.model.load_state_dict(weights, strict=False)
         self.model.tie_weights()
         on(self.device, self.model)
-        self.losses.heads.load_state_dict(load_file(self.folder / stage / "heads.safetensors"))
+        self.losses.load_state_dict(load_file(self.folder / stage / "heads.safetensors"))
 
     def prepare(self) -> None:
         """Let only what learns have gradients, and let batch norms keep their statistics."""
@@ -326,7 +344,7 @@ class Training:
         """Return Muon for the matrices of the blocks, AdamW for the rest, the tower slowly; without ``decoder`` no blocks."""
         recipe = self.recipe
         matrices: list = []
-        rest: dict[float, list] = {rate: list(self.losses.heads.parameters()), recipe.tower_rate: []}
+        rest: dict[float, list] = {rate: list(self.losses.parameters()), recipe.tower_rate: []}
         for name, weight in self.model.named_parameters():
             if not weight.requires_grad or (".layers." in name and not decoder):
                 continue
@@ -354,7 +372,9 @@ class Training:
         embeddings = self.model.model.language_model.embed_tokens.weight
         naming, gist = self.losses.naming(embeddings, pictured, batch)
         dense = self.losses.heads.loss(features[~batch.photographed].float(), batch.truth)[0]
-        return {"naming": naming, "gist": gist, "soft": self.losses.kept(features.float(), batch), "dense": dense}
+        return {"naming": naming, "gist": gist, "soft": self.losses.kept(features.float(), batch), "dense": dense} | {
+            "passed": self.losses.passed(pictured, batch)
+        }
 
     def on_device(self, batch: Batch) -> Batch:
         """Return ``batch`` where the model is."""
@@ -371,6 +391,7 @@ def run_stage(training: Training, stage: str, clock: Clock) -> None:
     best = training.optimisers(recipe.deep_rate if stage == "deep" else recipe.rate, decoder)
     rng = np.random.default_rng((recipe.seed, STAGES.index(stage), clock.taken))
     weights = {"naming": recipe.naming_weight, "gist": recipe.gist_weight, "soft": recipe.soft_weight, "dense": recipe.dense_weight}
+    weights |= {"passed": recipe.passed_weight, "answered": recipe.passed_weight}
     learning = [weight for group in best.each for part in group.param_groups for weight in part["params"]]
     while (done := clock.done()) < 1:
         batch = training.on_device(training.pool.batch(rng, _families(stage, done)))
@@ -379,7 +400,9 @@ def run_stage(training: Training, stage: str, clock: Clock) -> None:
             shown: dict[str, Tensor] = {}
             if decoder:
                 rows = training.packer.pack(batch.asked).to(training.device)
-                shown["answer"] = answer_loss(training.model, rows, training.family.read(training.model, rows, pictured))
+                hidden = training.family.read(training.model, rows, pictured)
+                shown["answer"] = answer_loss(training.model, rows, hidden)
+                shown["answered"] = training.losses.answered(hidden, rows, batch)
         shown |= training.beside(features, pictured, batch)
         scale = 1.0 if not decoder else max(1 / 3, 1 - done) if stage == "shallow" else 1 / 3
         loss = sum((value * (1.0 if name == "answer" else weights[name] * scale) for name, value in shown.items()), torch.zeros(()))
@@ -499,7 +522,7 @@ def train_photo(
     tokenizer = make_tokenizer(make_corpus(), recipe.sizes.vocabulary, EMBEDDED_FAMILIES["photo"].image_tokens)
     model = EMBEDDED_FAMILIES["photo"].make_model(tokenizer, replace(recipe.sizes, blocks=recipe.shallow_blocks), recipe.seed)
     fill_tower(model.model.vision_tower, weights)
-    losses = Losses(tokenizer, head, recipe.sizes.vision_width).to(where)
+    losses = Losses(tokenizer, head, recipe.sizes).to(where)
     pools = (Pool(kept, recipe, False), Pool(kept, recipe, True))
     training = Training(recipe, on(where, model), losses, tokenizer, *pools, folder, log, where)
     log.write(

@@ -56,6 +56,8 @@ class States(NamedTuple):
     source: gr.State
     """"pack", "own" or "file"."""
     pack: gr.State
+    touched: gr.State
+    """New whenever the source, the pack or the number of classes was set: then everybody looks at the set again."""
     link: gr.State
     """What the address asked for."""
     edits: gr.State
@@ -105,9 +107,16 @@ def build(model: str | None = None) -> gr.Blocks:
             gr.HTML(as_html(), elem_classes="sn-words")
         n_classes = gr.State(examples_tab.FEWEST_CLASSES)
         changed = examples_tab.connect(
-            examples, states.source, states.pack, n_classes, panel.question, panel.choices[0], usual_models(models, model)
+            examples,
+            states.source,
+            states.pack,
+            states.touched,
+            n_classes,
+            panel.question,
+            panel.choices[0],
+            usual_models(models, model),
         )
-        run_panel.connect(panel, examples, states, n_classes, models, answers.boxes, mark)
+        run_panel.connect(panel, examples, states, n_classes, models, answers.boxes)
         run_panel.connect_marks(panel, examples, states, n_classes, mark, changed, answers.boxes)
         neurons_tab.connect(neurons, states.run, states.neuron, states.link)
         exit_tab.connect(leave, states.run, states.link)
@@ -118,7 +127,7 @@ def build(model: str | None = None) -> gr.Blocks:
         again.click(
             record_again,
             [states.run, n_classes, *examples.names],
-            [tabs, states.source, examples.tabs, panel.status, *examples.again],
+            [states.touched, tabs, states.source, examples.tabs, panel.status, *examples.again],
             api_visibility="private",
             show_progress="hidden",
         )
@@ -130,7 +139,6 @@ def build(model: str | None = None) -> gr.Blocks:
             api_visibility="private",
             show_progress="hidden",
         )
-        changed.append(opened.then)
         answer_row.connect(answers, examples, states, n_classes, panel.question, changed)
         read = edit_panel.connect(editing, examples, states, n_classes, changed)
         _connect_questions(read, states, examples, panel, n_classes)
@@ -156,6 +164,7 @@ def _states() -> States:
         gr.State(""),
         gr.State("pack"),
         gr.State(packs.FIRST_PACK),
+        gr.State(""),
         gr.State(None),
         gr.State(Edits()),
         gr.State(Guess()),
@@ -164,18 +173,17 @@ def _states() -> States:
     )
 
 
-def _connect_questions(read: list[Any], states: States, examples: Any, panel: run_panel.Panel, n_classes: gr.State) -> None:
+def _connect_questions(read: Any, states: States, examples: Any, panel: run_panel.Panel, n_classes: gr.State) -> None:
     """Whenever a set was read, let the questions of a new file win over one left in the box."""
     asked = [panel.question, states.asked_by, *examples_tab.inputs(examples, states.source, states.pack, n_classes)]
-    for trigger in read:
-        trigger(
-            run_panel.own_questions,
-            asked,
-            [panel.question, states.asked_by, panel.status],
-            queue=False,
-            api_visibility="private",
-            show_progress="hidden",
-        )
+    read(
+        run_panel.own_questions,
+        asked,
+        [panel.question, states.asked_by, panel.status],
+        queue=False,
+        api_visibility="private",
+        show_progress="hidden",
+    )
 
 
 def _strip() -> tuple[gr.HTML, gr.HTML, gr.Button, gr.Button, gr.Button, gr.DownloadButton]:
@@ -213,7 +221,7 @@ def _connect_opening(
         name = link.pack or packs.FIRST_PACK
         model = link.model or next(iter(models))
         key = packs.PREFETCHER.want(name, Arguments(models[model]))
-        opened = (link, name, packs.cards(name), packs.question_of(packs.packs()[name]), model, name, model)
+        opened = (examples_tab.touch(), link, name, packs.cards(name), packs.question_of(packs.packs()[name]), model, name, model)
         return *opened, gr.Tabs(selected=link.tab or "examples"), key, *_arrived(key)
 
     def poll(key: str) -> tuple:
@@ -221,6 +229,7 @@ def _connect_opening(
         return _arrived(key)
 
     outputs = [
+        states.touched,
         states.link,
         states.pack,
         cards,
@@ -274,6 +283,7 @@ def link_to(run_key: str, pack: str | None, model: str | None, neuron: int, laye
 def record_again(run_key: str, count: int, *names: str) -> tuple:
     """Go to the examples and show a second recording for each class that was recorded once."""
     return (
+        examples_tab.touch(),
         gr.Tabs(selected="examples"),
         "own",
         *examples_tab.open_again(examples_tab.recorded_once(RUNS.get(run_key).train), count, *names),

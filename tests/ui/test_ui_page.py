@@ -12,6 +12,7 @@ import pytest
 
 from sn_viz.glossary import GLOSSARY
 from sn_viz.ui import page
+from sn_viz.ui.components import answer_row, run_panel
 from sn_viz.ui.server import export, packs
 from sn_viz.ui.server.session import RUNS
 from sn_viz.ui.tabs import compare_tab, exit_tab
@@ -109,3 +110,10 @@ def test_an_export_names_a_model_by_its_folders_name_and_tells_no_path(planted):
         texts = {name: archive.read(name) for name in archive.namelist()}
     assert not [name for name, text in texts.items() if b"/srv" in text or b"models of mine" in text]
     assert b"my-model" in texts["report.html"] and b"my-model" in texts["run/run.json"]
+
+
+def test_a_late_answer_never_overwrites_a_later_one(built):
+    """Whatever is worked out again at many events has one listener, which waits for its last call and then looks afresh."""
+    watching = [fn for fn in built.fns.values() if fn.fn in (answer_row.show, run_panel.mark)]
+    assert [fn.trigger_mode for fn in watching] == ["always_last"] * 2 and len({fn.fn for fn in watching}) == 2
+    assert all(len(fn.targets) > 10 for fn in watching)

@@ -110,7 +110,7 @@ def test_the_strip_says_so_and_offers_to_record_again(planted):
     assert strip["warnings"][0] == "No accuracy was measured, for it is one recording."
     assert strip["facts"][0]["value"] == "none" and not any("×" in fact["value"] or "%" in fact["value"] for fact in strip["facts"])
     assert button.visible
-    selected, source, own, status, *shown = page.record_again(key, 2, *planted.train.classes, *["class"] * 4)
+    _, selected, source, own, status, *shown = page.record_again(key, 2, *planted.train.classes, *["class"] * 4)
     assert (selected.selected, source, own.selected) == ("examples", "own", "own") and "again" in status["text"]
     assert [isinstance(gallery, gr.Gallery) and gallery.visible for gallery in shown] == [True, True] + [False] * 4
 

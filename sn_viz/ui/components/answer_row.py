@@ -61,12 +61,21 @@ def layout() -> AnswerRow:
 def connect(
     row: AnswerRow, tab: examples_tab.Examples, states: Any, n_classes: gr.State, question: gr.Textbox, changed: list
 ) -> None:
-    """Fill the fields in anew at every trigger of ``changed`` and when the question has been written."""
-    private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+    """Fill the fields in anew at every event of ``changed`` and when the question has been written.
+
+    One listener for all of them: a call waits for the one before it, so no late answer about an earlier set comes last.
+    """
     where = examples_tab.inputs(tab, states.source, states.pack, n_classes)
     looked_at = [states.guess, states.edits, question, *row.boxes, *where]
-    for trigger in (*changed, question.blur, question.submit):
-        trigger(show, looked_at, [states.guess, row.row, row.told, *row.boxes], **private)
+    gr.on(
+        [*changed, question.blur, question.submit],
+        show,
+        looked_at,
+        [states.guess, row.row, row.told, *row.boxes],
+        trigger_mode="always_last",
+        api_visibility="private",
+        show_progress="hidden",
+    )
 
 
 def show(request: gr.Request, guess: Guess, made: Edits, question: str, *values: Any) -> tuple:

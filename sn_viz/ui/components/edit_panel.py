@@ -64,31 +64,33 @@ def layout() -> EditPanel:
     return EditPanel(grid, panel, image, told, to, remove, undo)
 
 
-def connect(panel: EditPanel, tab: examples_tab.Examples, states: Any, n_classes: gr.State, changed: list[Any]) -> list[Any]:
-    """Wire the panel: the set is shown anew at every trigger of ``changed``; edits go into ``states.edits``.
+def connect(panel: EditPanel, tab: examples_tab.Examples, states: Any, n_classes: gr.State, changed: list[Any]) -> Any:
+    """Wire the panel: the set is shown anew at every event of ``changed``; edits go into ``states.edits``.
 
-    Returns what can be triggered when a set was read and is shown.
+    Returns what is triggered when a set was read and is shown.
     """
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     chosen = gr.State(Chosen())
     where = examples_tab.inputs(tab, states.source, states.pack, n_classes)
     looked_at = [states.edits, chosen, *where]
     outputs = [states.edits, chosen, *panel]
-    read = [trigger(show, looked_at, list(panel), concurrency_limit=None, **private).then for trigger in changed]
+    shown = gr.on(
+        changed, show, looked_at, list(panel), trigger_mode="multiple", concurrency_limit=None, **private
+    )  # at once: a call stops the one before it
     panel.grid.pick(pick, looked_at, outputs, **private)
     panel.to.input(move, [panel.to, *looked_at], outputs, **private)
     panel.remove.click(remove, looked_at, outputs, **private)
     panel.undo.click(undo, looked_at, outputs, **private)
-    return read
+    return shown.then
 
 
 def show(request: gr.Request, made: Edits, chosen: Chosen, *where: Any) -> Iterator[tuple]:
     """Show the set as it is now, read as a job that the next one stops; a set that cannot be read says why in its place."""
     place, owner = Where.of(where), visitor(request)
     try:
+        flag = examples_tab.PREVIEWS.flag(owner, place.key)
         images = examples_tab.at_hand(place, owner)
         if images is None:
-            flag = examples_tab.PREVIEWS.flag(owner, place.key)
             for step in steps(examples_tab.reading(place, owner), flag, owner, desk=READING):
                 if isinstance(step, Done):
                     images = step.value

@@ -172,12 +172,19 @@ def connect_marks(
     answers: list[gr.Textbox],
 ) -> None:
     """Mark old results whenever question, choices, answers, examples or what was changed in them differ from the shown run's."""
-    quick: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": False, "trigger_mode": "always_last"}
     asked = [states.setup, *setup_widgets(panel, tab, states, n_classes, answers)]
     written = [box.change for box in answers]
-    kept = states.edits.change, states.guess.change
-    for trigger in (panel.question.change, *(choice.change for choice in panel.choices), *kept, *written, *changed):
-        trigger(mark, asked, mark_view, **quick)
+    kept = states.setup.change, states.edits.change, states.guess.change
+    gr.on(
+        [panel.question.change, *(choice.change for choice in panel.choices), *kept, *written, *changed],
+        mark,
+        asked,
+        mark_view,
+        trigger_mode="always_last",
+        queue=False,
+        api_visibility="private",
+        show_progress="hidden",
+    )
 
 
 def own_questions(request: gr.Request, question: str, asked_by: str, *where: Any) -> tuple:
@@ -212,7 +219,6 @@ def connect(
     n_classes: gr.State,
     models: dict[str, str],
     answers: list[gr.Textbox],
-    mark_view: gr.HTML,
 ) -> None:
     """Wire Find and Cancel; a finished run's key goes into ``states.run``."""
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
@@ -225,7 +231,7 @@ def connect(
         [panel.status, states.run, states.shown_pack, states.shown_model, *buttons, states.setup, panel.question, states.asked_by],
         concurrency_limit=None,
         **private,
-    ).then(mark, [states.setup, *widgets], mark_view, queue=False, **private)
+    )
     panel.cancel.click(cancel, states.job, panel.status, queue=False, **private)
 
 

@@ -7,6 +7,7 @@ else. What is changed by hand afterwards is in ``edit_panel``.
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -205,29 +206,35 @@ def connect(
     tab: Examples,
     source: gr.State,
     pack: gr.State,
+    touched: gr.State,
     n_classes: gr.State,
     question: gr.Textbox,
     model: gr.Dropdown,
     usual: tuple[str, str],
 ) -> list[Any]:
-    """Wire the tab and return the triggers after which the set is another.
+    """Wire the tab and return the events after which the set is another, for ``gr.on``.
 
     ``source`` is the chosen way in, ``pack`` the chosen pack, ``n_classes`` the number of classes shown, ``model`` the
-    chosen one, which follows the source while it is one of ``usual``: for packs, for people's own images.
+    chosen one, which follows the source while it is one of ``usual``: for packs, for people's own images. ``touched`` is new
+    whenever one of the first three was set.
     """
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-    changed = []
     for sub_tab, name in ((tab.pack_tab, "pack"), (tab.own_tab, "own"), (tab.file_tab, "file")):
-        changed.append(sub_tab.select(_switch(name, usual), [pack, model], [source, question, model], **private).then)
-    changed.append(tab.cards.pick(_picker(usual), model, [pack, source, question, model], **private).then)
+        sub_tab.select(_switch(name, usual), [pack, model], [touched, source, question, model], **private)
+    tab.cards.pick(_picker(usual), model, [touched, pack, source, question, model], **private)
     for button, step in ((tab.add, 1), (tab.remove, -1)):
-        changed.append(button.click(_stepped(step), n_classes, [n_classes, *tab.columns], **private).then)
+        button.click(_stepped(step), n_classes, [touched, n_classes, *tab.columns], **private)
     return [
-        *changed,
+        touched.change,
         tab.file.change,
         *(gallery.change for gallery in (*tab.galleries, *tab.again)),
         *(name.blur for name in tab.names),
     ]
+
+
+def touch() -> str:
+    """Return a new value for the state that tells everybody to look at the set again."""
+    return secrets.token_hex(8)
 
 
 def _switch(name: str, usual: tuple[str, str]) -> Any:
@@ -235,7 +242,7 @@ def _switch(name: str, usual: tuple[str, str]) -> Any:
     def switch(pack: str, model: str) -> tuple:
         """Choose a source; a question typed for another source goes, a pack brings its own."""
         question = packs.question_of(packs.packs()[pack]) if name == "pack" else ""
-        return name, question, suiting(model, name, usual)
+        return touch(), name, question, suiting(model, name, usual)
 
     return switch
 
@@ -244,7 +251,7 @@ def _stepped(step: int) -> Any:
     def change(count: int) -> tuple:
         """Show one class more or less."""
         count = min(MAX_CLASSES, max(FEWEST_CLASSES, int(count) + step))
-        return count, *(gr.Column(visible=index < count) for index in range(MAX_CLASSES))
+        return touch(), count, *(gr.Column(visible=index < count) for index in range(MAX_CLASSES))
 
     return change
 
@@ -254,7 +261,7 @@ def _picker(usual: tuple[str, str]) -> Any:
     def pick_pack(event: gr.EventData, model: str) -> tuple:
         """Choose the clicked pack, and its question."""
         name = views.card_of(event, list(packs.packs()))
-        return name, "pack", packs.question_of(packs.packs()[name]), suiting(model, "pack", usual)
+        return touch(), name, "pack", packs.question_of(packs.packs()[name]), suiting(model, "pack", usual)
 
     return pick_pack
 
