@@ -17,7 +17,10 @@ import numpy as np
 
 from sn_viz.bench import BENCHES, Options, Row, row
 from sn_viz.early_exit.certificates import certified
-from sn_viz.early_exit.policies import GRID, FullModel, RiskControlled, decide_stream, losses, outcome, rows_of
+from sn_viz.early_exit.policies import rows_of
+from sn_viz.early_exit.risk_control import GRID, FullModel, RiskControlled, losses
+from sn_viz.early_exit.stream import decide_stream
+from sn_viz.early_exit.trial import outcome
 from sn_viz.search.stumps import find_stumps
 from sn_viz.types import LabelledImages, Neurons, Stumps, Votes
 from sn_viz.voting.classifier import voters_by_layer, votes_by_layer

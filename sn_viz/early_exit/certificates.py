@@ -1,7 +1,7 @@
-"""Promises about a risk from counts alone: exact binomial p-values, Clopper-Pearson bounds, and what they certify in sequence.
+"""Finite-sample risk bounds from error counts: exact binomial p-values, Clopper-Pearson bounds, and what they certify in sequence.
 
 Takes how many of ``n`` images went wrong; returns p-values, bounds and numbers of images. It knows nothing about votes or models.
-The sources are named in ``policies``.
+The sources are named in ``risk_control``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Risk against depth: what every margin threshold risks, and how early it lets the model stop.
 
-Takes a policy's trial (`sn_viz.early_exit.policies.trial_of_run`): calibration counts and test measurements of every threshold.
+Takes a policy's trial (`sn_viz.early_exit.trial.trial_of_run`): calibration counts and test measurements of every threshold.
 Returns one point per threshold, the level, the chosen one. It knows nothing about votes.
 """
 
@@ -15,7 +15,7 @@ from sn_viz.plots import PLOTS, Plot, style
 from sn_viz.types import layer_name
 
 if TYPE_CHECKING:
-    from sn_viz.early_exit.policies import Trial
+    from sn_viz.early_exit.trial import Trial
 
 TITLE = "Risk against depth"
 RISK_NAMES = {"disagreement": "Disagreement with the full model", "error": "Error against the labels"}

@@ -53,8 +53,8 @@ GROUPS = {
             f"{OTHER_FAMILIES} or threads_take_turns or looks_at_the_pixels or reads_what_the_pass_reads or functions_are_gone",
         ),
         Group(
-            ("early_exit/policies.py", "early_exit/certificates.py"),
-            ("tests/early_exit/test_policies.py",),
+            tuple(f"early_exit/{name}.py" for name in ("policies", "certificates", "risk_control", "trial", "stream")),
+            tuple(f"tests/early_exit/test_{name}.py" for name in ("policies", "certificates", "risk_control", "trial", "stream")),
             f"{OTHER_FAMILIES} or exchangeable",
         ),
         Group(("early_exit/decide.py",), ("tests/early_exit/test_decision.py", "tests/test_latency.py"), OTHER_FAMILIES),

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import gradio as gr
 import numpy as np
 
-from sn_viz.early_exit.policies import RISKS, FullModel, RiskControlled, Trial, trial_of_run
+from sn_viz.early_exit.risk_control import RISKS, FullModel, RiskControlled
+from sn_viz.early_exit.trial import Trial, trial_of_run
 from sn_viz.errors import UserError
 from sn_viz.formatting import percent, percent_range
 from sn_viz.plots import PLOTS, style
