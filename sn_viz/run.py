@@ -26,15 +26,15 @@ class Run(RunRecord):
     """
 
     def save(self, folder: str | Path) -> Path:
-        """Write the run into ``folder`` (made if needed) and return it; see `sn_viz.storage.run_folder.save_run`."""
-        from sn_viz.storage.run_folder import save_run
+        """Write the run into ``folder`` (made if needed) and return it; see `sn_viz.storage.save.save_run`."""
+        from sn_viz.storage.save import save_run
 
         return save_run(self, folder)
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
-        """Read a saved run; see `sn_viz.storage.run_folder.load_run`. Needs no model."""
-        from sn_viz.storage.run_folder import load_run
+        """Read a saved run; see `sn_viz.storage.load.load_run`. Needs no model."""
+        from sn_viz.storage.load import load_run
 
         return cls.of(load_run(folder))
 
@@ -52,7 +52,7 @@ class Run(RunRecord):
         return predict(self, images, exit_layer, question, batch_size=batch_size)
 
     def to_json(self) -> str:
-        """Return the summary that ``find --json`` prints, as JSON text; see `sn_viz.storage.run_folder.summary`."""
-        from sn_viz.storage.run_folder import summary
+        """Return the summary that ``find --json`` prints, as JSON text; see `sn_viz.storage.summary.summary`."""
+        from sn_viz.storage.summary import summary
 
         return json.dumps(summary(self), indent=2, allow_nan=False, ensure_ascii=False)

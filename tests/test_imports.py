@@ -20,7 +20,7 @@ def loaded_by(statement: str, *suspects: str) -> set[str]:
         ("import sn_viz.pipeline", ("gradio", "plotly")),
         ("import sn_viz.search.stumps", ("torch", "gradio", "plotly", "transformers")),
         ("import sn_viz.plots", ("torch", "gradio")),
-        ("import sn_viz.storage.run_folder", ("torch", "gradio", "plotly", "transformers")),
+        ("import sn_viz.storage.load, sn_viz.storage.save, sn_viz.storage.summary", ("torch", "gradio", "plotly", "transformers")),
         ("import sn_viz.cli", ("torch", "gradio", "plotly", "transformers", "sklearn", "numpy")),
         ("from sn_viz import SuperNeuronClassifier", ("torch", "gradio", "plotly")),
     ],

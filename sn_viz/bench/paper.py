@@ -34,7 +34,7 @@ from sn_viz.search.stumps import find_stumps, warm_up
 from sn_viz.sources.benchmarks import BENCHMARKS, published
 from sn_viz.sources.benchmarks.sample import HUB, N_TEST, N_TRAIN, SCHEME, load_benchmark
 from sn_viz.sources.text import quoted, safe_file_name
-from sn_viz.storage.run_folder import summary
+from sn_viz.storage.summary import summary
 from sn_viz.types import LabelledImages, Progress
 
 FORMAT = 1

@@ -44,7 +44,7 @@ def find(
         warm_up_beside(fixed=rule != config.RULE.default)  # on a new machine this compiles while torch is still being imported
         from sn_viz import pipeline
         from sn_viz.report.tables import print_run
-        from sn_viz.storage.run_folder import check_folder
+        from sn_viz.storage.save import check_folder
 
         if out is not None:
             check_folder(out)

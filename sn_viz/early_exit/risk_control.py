@@ -29,11 +29,7 @@ from sn_viz.types import Votes
 
 Risk = Literal["disagreement", "error"]
 """What is counted: images where the early answer is not the full model's, or images whose final answer is not the label."""
-
-
 RISKS: tuple[Risk, ...] = ("disagreement", "error")
-
-
 GRID: tuple[float, ...] = tuple(float(t) for t in np.round(np.linspace(1.0, 0.0, 41), 3))
 """Margins tried as thresholds, the most cautious first. Fixed before any image is seen: the guarantee rests on that."""
 

@@ -21,7 +21,7 @@ from sn_viz.pipeline import find as find_neurons
 from sn_viz.pipeline import model_named
 from sn_viz.pipeline import predict as predict_with
 from sn_viz.sources.ingest import read_picture
-from sn_viz.storage.run_folder import summary
+from sn_viz.storage.summary import summary
 from sn_viz.types import LabelledImages, Progress, RunRecord
 from sn_viz.ui.components import neuron
 from sn_viz.ui.components.layers import layer_asked

@@ -12,7 +12,7 @@ from sn_viz.errors import UserError
 from sn_viz.pipeline import find
 from sn_viz.run import Run
 from sn_viz.sources.benchmarks import BENCHMARKS
-from sn_viz.storage.run_folder import summary
+from sn_viz.storage.summary import summary
 from sn_viz.types import LabelledImages, Picture
 
 ASKED = "Is there a dog in the picture?"

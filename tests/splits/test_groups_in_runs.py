@@ -8,7 +8,7 @@ from PIL import Image
 
 from sn_viz.pipeline import find, load_splits
 from sn_viz.run import Run
-from sn_viz.storage.run_folder import summary
+from sn_viz.storage.summary import summary
 
 THINGS = ("dog", "cat", "car", "cup", "hat", "tree")
 

@@ -8,7 +8,7 @@ import time
 from planted_run import measured
 
 from sn_viz.activations.store import ABANDONED_SECONDS
-from sn_viz.storage.run_folder import summary
+from sn_viz.storage.summary import summary
 from sn_viz.ui.server import packs
 from sn_viz.ui.server.packs import bound
 

@@ -9,7 +9,7 @@ import pytest
 from planted_run import make_run
 
 from sn_viz.report.caveats import with_warnings
-from sn_viz.storage.run_folder import summary
+from sn_viz.storage.summary import summary
 from sn_viz.voting.intervals import wilson
 from sn_viz.voting.verdict import balanced, chance_of, verdict
 

@@ -11,7 +11,10 @@ from typing import Any
 import numpy as np
 
 from sn_viz.bench.fuzzed import TARGETS, Try, anything, mutated
-from sn_viz.storage.run_folder import DIGEST_FILE, RUN_FILE, load_run, save_run, summary
+from sn_viz.storage.load import load_run
+from sn_viz.storage.run_folder import DIGEST_FILE, RUN_FILE
+from sn_viz.storage.save import save_run
+from sn_viz.storage.summary import summary
 from sn_viz.types import Baseline, Config, Interval, LabelledImages, LayerAccuracy, Neurons, Picture, RunRecord, Stumps, Votes
 
 

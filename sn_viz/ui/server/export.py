@@ -16,7 +16,7 @@ from gradio.utils import get_upload_folder
 
 from sn_viz.report.page import write_report
 from sn_viz.sources.text import csv_cell
-from sn_viz.storage.run_folder import save_run
+from sn_viz.storage.save import save_run
 from sn_viz.types import RunRecord
 from sn_viz.ui.components import neuron
 from sn_viz.ui.server.guard import guarded

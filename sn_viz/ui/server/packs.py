@@ -27,7 +27,7 @@ from sn_viz.paths import cache_folder
 from sn_viz.pipeline import find, model_named
 from sn_viz.run import Run
 from sn_viz.sources.pack import Pack, load_pack, pack_names
-from sn_viz.storage.run_folder import save_run
+from sn_viz.storage.save import save_run
 from sn_viz.types import LabelledImages, Progress, RunRecord
 from sn_viz.ui.components import views
 from sn_viz.ui.components.maps import map_text
