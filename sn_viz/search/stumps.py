@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from math import prod
 from pathlib import Path
 from threading import RLock, Thread, local
 from types import ModuleType
@@ -129,10 +130,10 @@ def _check_memory(n_neurons: int, n_classes: int) -> None:
         )
 
 
-def _free_bytes() -> float:
+def _free_bytes(told: Path = Path("/proc/meminfo")) -> float:
     """Return how much memory can be had; infinity where the system does not tell."""
     try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        lines = told.read_text(encoding="ascii").splitlines()
     except OSError:
         return float("inf")
     found = (line.split() for line in lines if line.startswith("MemAvailable:"))
@@ -240,17 +241,18 @@ def _checked(
             "Some labels are unknown (-1) or not whole numbers from 0.",
             "Label every image of the probing set, or leave the others out.",
         )
-    n_classes = max(2, int(labels.max()) + 1)
-    if classes is not None:
-        given = int(classes) if isinstance(classes, int | np.integer) else len(classes)
-        if given < n_classes and given < int(labels.max()) + 1:
-            raise UserError(
-                "The search cannot start.",
-                f"A label is {int(labels.max())}, but there are {given} classes.",
-                "Number the labels from 0 to the number of classes less one.",
-            )
-        n_classes = max(2, given)
-    return values, labels.astype(np.int64), n_classes
+    highest = int(labels.max())
+    if classes is None:
+        n_classes = highest + 1
+    else:
+        n_classes = int(classes) if isinstance(classes, int | np.integer) else len(classes)
+    if highest >= n_classes:
+        raise UserError(
+            "The search cannot start.",
+            f"A label is {highest}, but there are {n_classes} classes.",
+            "Number the labels from 0 to the number of classes less one.",
+        )
+    return values, labels.astype(np.int64), max(2, n_classes)
 
 
 def _metric_code(metric: str) -> int:
@@ -282,11 +284,17 @@ def _in_strips(values: np.ndarray, work: Callable[[np.ndarray, int, int, int], N
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         for slab, offset in _slabs(values):
             columns = slab.shape[1]
-            width = max(64, STRIP_VALUES // len(slab) // 64 * 64)
+            width = _neurons_of(STRIP_VALUES, len(slab))
             starts = range(0, columns, width)
             done = pool.map(lambda start: work(slab, start, min(start + width, columns), offset), starts)  # noqa: B023
             for _ in done:
                 pass
+
+
+def _neurons_of(n_values: int, n_examples: int) -> int:
+    """Return how many neurons hold about so many values of ``n_examples``: at least 64, and a multiple of it."""
+    width = n_values // n_examples
+    return max(64, width - width % 64)
 
 
 def _slabs(values: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
@@ -311,7 +319,7 @@ def _slabs(values: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
 
 def _bits(slab: np.ndarray, start: int, stop: int) -> tuple[np.ndarray, int, int]:
     """Return bit patterns, uint16 or uint32 (example, neuron), and which columns; copies only rows that are not in one piece."""
-    if slab.shape[1] > 1 and slab.strides[1] != slab.itemsize:
+    if slab.strides[1] != slab.itemsize:
         slab, start, stop = np.ascontiguousarray(slab[:, start:stop]), 0, stop - start
     return slab.view(np.uint16 if slab.dtype == np.float16 else np.uint32), start, stop
 
@@ -353,11 +361,11 @@ def _by_class(labels: np.ndarray, n_classes: int) -> _Plan:
     runs = np.concatenate([[0], np.cumsum([_whole_blocks(count) for count in counts.tolist()])])
     if runs[-1] > max(2 * len(labels), 64):
         return _in_order(labels)
-    place, source = np.empty(len(labels), np.int64), []
-    for c, count in enumerate(counts):
-        rows = np.arange(runs[c], runs[c] + count)
+    source = [start + np.arange(count) for start, count in zip(runs[:-1], counts, strict=True)]
+    place = np.empty(len(labels), np.int64)
+    for c, rows in enumerate(source):
         place[labels == c] = rows
-        source.append(rows[::-1] if c % 2 == 0 and c + 1 < n_classes else rows)
+    source[:-1:2] = [rows[::-1] for rows in source[:-1:2]]
     tags = np.repeat(np.arange(n_classes), counts).astype(np.uint16)
     return _Plan(place, int(runs[-1]), runs, np.concatenate(source), tags, np.cumsum(counts))
 
@@ -369,7 +377,7 @@ def _whole_blocks(n: int) -> int:
 
 def _aligned(shape: tuple[int, int], dtype: type[np.generic]) -> np.ndarray:
     """Return an empty array that begins on a cache line, which vector registers load in one piece."""
-    size = shape[0] * shape[1] * np.dtype(dtype).itemsize
+    size = prod(shape) * np.dtype(dtype).itemsize
     memory = np.empty(size + 64, np.uint8)
     first = -memory.ctypes.data % 64
     return memory[first : first + size].view(dtype).reshape(shape)
@@ -398,7 +406,7 @@ def _strip_searcher(labels: np.ndarray, n_classes: int, target_classes: np.ndarr
         _kernels().search(slab.itemsize)(*columns, *plan, counts, target_classes, code, *spaces.get(slab.itemsize), *found)
 
     def fixed_cut(slab: np.ndarray, start: int, stop: int, *found: np.ndarray) -> None:
-        width = max(64, WORK_BYTES // (4 * len(slab)) // 64 * 64)
+        width = _neurons_of(WORK_BYTES // 4, len(slab))
         for first in range(start, stop, width):
             after = min(first + width, stop)
             fixed_cut_of_block(slab, first, after, *(one[first - start : after - start] for one in found))
@@ -440,13 +448,11 @@ def _null_of_class(values: np.ndarray, is_class: np.ndarray, code: int) -> np.nd
     if not n_labellings or not n_inside or not n_outside:
         return np.full(n_labellings, np.nan)
     name = METRICS[code]
-    ones = is_class.astype(np.int32)
-    weights, below, above = {
-        "balanced-accuracy": (np.where(is_class, n_outside, -n_inside).astype(np.int32), 0, 0),
-        "accuracy": (2 * ones - 1, n_outside, n_inside),
-        "roc-auc": (ones, 0, 0),
-        "f1": (ones, n_inside, 0),
-    }[name]
+    weights = {
+        "balanced-accuracy": np.where(is_class, n_outside, -n_inside).astype(np.int32),
+        "accuracy": np.where(is_class, 1, -1).astype(np.int32),
+    }.get(name, is_class.astype(np.int32))
+    below, above = {"accuracy": (n_outside, n_inside), "f1": (n_inside, n_outside)}.get(name, (0, 0))
     offsets = np.full(n_labellings, below, np.int32), np.full(n_labellings, above, np.int32)
     plan = _in_order(np.arange(n_examples))
     spaces, found = _Spaces(plan), []
@@ -459,6 +465,8 @@ def _null_of_class(values: np.ndarray, is_class: np.ndarray, code: int) -> np.nd
 
     _in_strips(values, work)
     best = np.max(found, axis=0) if found else np.full(n_labellings, -np.inf)
-    best[best <= -(2**31)] = np.nan
-    scale = {"balanced-accuracy": 2 * n_inside * n_outside, "roc-auc": 2 * n_inside * n_outside, "accuracy": n_examples, "f1": 1}
-    return best / scale[name] + (0.5 if name in ("balanced-accuracy", "roc-auc") else 0.0)
+    if name == "accuracy":
+        best /= n_examples
+    elif name != "f1":
+        best = best / (2 * n_inside * n_outside) + 0.5
+    return np.where(best > 0, best, np.nan)  # where no neuron is defined it is the lowest number

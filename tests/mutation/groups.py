@@ -62,12 +62,17 @@ GROUPS = {
     "search": (
         Group(
             ("search/stumps.py",),
-            ("tests/search/test_search.py", "tests/search/test_search_fixed.py", "tests/search/rules/test_rules.py"),
-            "read_only or importing or can_be_kept or compiles or another_process or tile_borders or many_small or best_split-130",
+            (
+                "tests/search/test_search_pieces.py",
+                "tests/search/test_search.py",
+                "tests/search/test_search_fixed.py",
+                "tests/search/rules/test_rules.py",
+            ),
+            "read_only or importing or nothing_compiles or kernels_compile or tile_borders or many_small or random_cases or 130",
         ),
         Group(
             ("search/kernels/best_split.py", "search/kernels/sort.py"),
-            ("tests/mutation/test_kernels.py",),
+            ("tests/search/kernels/test_sort.py", "tests/search/kernels/test_kernel_folder.py", "tests/mutation/test_kernels.py"),
             optimise=False,
         ),
         Group(

@@ -81,6 +81,8 @@ def awkward(rng, n, m, dtype):
     values[:, 8] = rng.choice([np.finfo(dtype).smallest_subnormal, 0, -np.finfo(dtype).smallest_subnormal], n)
     values[:, 9] = rng.choice([np.finfo(dtype).max, np.finfo(dtype).min, 1], n)
     values[:, 10] = np.where(rng.random(n) < 0.5, np.nextafter(dtype(1), dtype(2)), dtype(1))
+    values[-1, 11] = np.inf
+    values[0, 12] = np.copysign(np.nan, -1)
     return values
 
 

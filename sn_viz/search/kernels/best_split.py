@@ -28,7 +28,7 @@ from numba.core import cgutils
 from numba.core import config as numba_config
 
 from sn_viz.paths import cache_folder
-from sn_viz.search.kernels.sort import intrinsic, lanes_of, merge_runs, sort_rows, vector_at
+from sn_viz.search.kernels.sort import intrinsic, lanes_of, load, merge_runs, sort_rows, store, vector_at
 
 settings: Any = numba_config
 """numba's settings, which it makes as it reads the environment; no type checker sees them."""
@@ -37,8 +37,13 @@ LANES = 16
 """Neurons scanned side by side: one 512-bit register of 32-bit numbers. Narrower machines use several registers."""
 
 BALANCED_ACCURACY, ACCURACY, ROC_AUC, F1 = range(4)
-TOTAL, BEST, CUT, SIDE = range(4)
+TOTAL, BEST, CUT, SIDE = STATE = tuple(range(4))
 """Rows of a scan's result, int32 (row, LANES)."""
+BELOW, ABOVE, SMALLEST, LARGEST = EDGES = tuple(range(4))
+"""Rows of the values around a cut and at both ends."""
+
+NO_CUT = np.iinfo(np.int32).min
+"""The quality of what is no cut, for equal values lie around it."""
 
 WIDEST = np.finfo(np.float32).max
 """Gaps between neighbouring values that overflow float32 count as this wide."""
@@ -68,12 +73,12 @@ def _load_row(typingctx, bits, example, start, strip, row):
         stride = builder.extract_value(source.strides, 0)
         address = builder.add(builder.ptrtoint(source.data, stride.type), builder.mul(example, stride))
         address = builder.add(address, builder.mul(start, ir.Constant(start.type, width // 8)))
-        u = builder.load(builder.inttoptr(address, ir.VectorType(number, lanes).as_pointer()), align=width // 8)
+        u = load(builder, builder.inttoptr(address, ir.VectorType(number, lanes).as_pointer()))
         top = _constant(1 << (width - 1), number, lanes)
         negative = builder.ashr(u, _constant(width - 1, number, lanes))
         ordered = builder.xor(u, builder.or_(negative, top))
         ordered = builder.select(builder.icmp_unsigned("==", u, top), top, ordered)
-        builder.store(ordered, vector_at(context, builder, strip, strip_value, row), align=width // 8)
+        store(builder, ordered, vector_at(context, builder, strip, strip_value, row))
         return context.get_dummy_value()
 
     return types.void(bits, types.intp, types.intp, strip, types.intp), codegen
@@ -90,9 +95,9 @@ def _widen(typingctx, strip, row, half, tag, keys, to):
         lanes = lanes_of(strip.dtype.bitwidth)
         first = builder.add(builder.mul(row, ir.Constant(row.type, lanes)), builder.mul(half, ir.Constant(half.type, LANES)))
         place = builder.bitcast(builder.gep(data, [first]), ir.VectorType(narrow, LANES).as_pointer())
-        key = builder.zext(builder.load(place, align=strip.dtype.bitwidth // 8), ir.VectorType(wide, LANES))
+        key = builder.zext(load(builder, place), ir.VectorType(wide, LANES))
         key = builder.or_(builder.shl(key, _constant(16, wide)), _splat(builder, builder.zext(tag, wide)))
-        builder.store(key, vector_at(context, builder, keys, keys_value, to), align=keys.dtype.bitwidth // 8)
+        store(builder, key, vector_at(context, builder, keys, keys_value, to))
         return context.get_dummy_value()
 
     return types.void(strip, types.intp, types.intp, types.uint16, keys, types.intp), codegen
@@ -100,7 +105,7 @@ def _widen(typingctx, strip, row, half, tag, keys, to):
 
 def _row_of(context, builder, kind, array, row):
     """Return a row of ``array`` as one vector."""
-    return builder.load(vector_at(context, builder, kind, array, row), align=kind.dtype.bitwidth // 8)
+    return load(builder, vector_at(context, builder, kind, array, row))
 
 
 def _member(builder, key, spoken):
@@ -153,7 +158,7 @@ class _Lanes:
         """Store what is remembered into rows of ``array``."""
         for name, row in rows.items():
             place = vector_at(context, self._builder, kind, array, ir.Constant(ir.IntType(64), row))
-            self._builder.store(self[name], place, align=4)
+            store(self._builder, self[name], place)
 
 
 def _cut_scan(sided):
@@ -172,7 +177,7 @@ def _cut_scan(sided):
             keys_value, qualities_value, n, spoken, inside, outside, below, above, state_value = args
             number, index = ir.IntType(32), ir.IntType(64)
             spoken, inside, outside, below, above = (_splat(builder, one) for one in (spoken, inside, outside, below, above))
-            lowest, none = _constant(-(2**31), number), _constant(0, number)
+            lowest, none = _constant(NO_CUT, number), _constant(0, number)
             side = _row_of(context, builder, state, state_value, ir.Constant(index, SIDE)) if sided else none
             is_low = builder.icmp_signed("!=", side, none)
             key = _row_of(context, builder, keys, keys_value, ir.Constant(index, 0))
@@ -185,7 +190,7 @@ def _cut_scan(sided):
                 flip = is_low if sided else builder.icmp_signed(">", down, up)
                 quality = builder.select(flip, builder.or_(down, _constant(1, number)), up)
                 quality = builder.select(_rises(builder, key, following), quality, lowest)
-                builder.store(quality, vector_at(context, builder, qualities, qualities_value, loop.index), align=4)
+                store(builder, quality, vector_at(context, builder, qualities, qualities_value, loop.index))
                 best = held["best"]
                 held.keep(total=total, key=following, best=builder.select(builder.icmp_signed(">", quality, best), quality, best))
             held.put(context, state, state_value, best=BEST)
@@ -236,7 +241,7 @@ def _decode_row(typingctx, keys, values, row):
     def codegen(context, builder, signature, args):
         keys_value, values_value, row = args
         value = _value_of(builder, _row_of(context, builder, keys, keys_value, row))
-        builder.store(value, vector_at(context, builder, values, values_value, row), align=4)
+        store(builder, value, vector_at(context, builder, values, values_value, row))
         return context.get_dummy_value()
 
     return types.void(keys, values, types.intp), codegen
@@ -279,16 +284,16 @@ def _load_strip(bits, start, stop, place, rows, strip):
     Rows that hold no example stay as they are, and so do lanes past ``stop``.
     """
     n, lanes = len(place), strip.shape[1]
-    whole = (stop - start) // lanes
+    part = stop - (stop - start) % lanes  # where the last group begins that does not fill its lanes
     for p in range(n):
-        for g in range(whole):
-            _load_row(bits, p, start + g * lanes, strip, g * rows + place[p])
-    if start + whole * lanes < stop:
-        rest = np.zeros((1, lanes), strip.dtype)
+        for g, first in enumerate(range(start, part, lanes)):
+            _load_row(bits, p, first, strip, g * rows + place[p])
+    if part < stop:
+        rest, group = np.zeros((1, lanes), strip.dtype), (part - start) // lanes * rows
         for p in range(n):
-            for k in range(stop - start - whole * lanes):
-                rest[0, k] = bits[p, start + whole * lanes + k]
-            _load_row(rest, 0, 0, strip, whole * rows + place[p])
+            for k in range(part, stop):
+                rest[0, k - part] = bits[p, k]
+            _load_row(rest, 0, 0, strip, group + place[p])
 
 
 @njit(nogil=True, error_model="numpy")
@@ -303,7 +308,7 @@ def _sorted_lanes(strip, group, half, source, tags, ends, keys):
     if len(ends):
         merge_runs(keys, ends.copy())
     else:
-        keys[n:] = ~np.zeros_like(keys[:1, :1])[0, 0]
+        keys[n:] = np.iinfo(keys.dtype).max
         sort_rows(keys, 0, len(keys))
 
 
@@ -317,13 +322,19 @@ def _is_defined(smallest, largest, half):
 
 
 @njit(nogil=True, error_model="numpy")
+def _differ(key, following):
+    """Tell whether two keys stand for different values."""
+    return key >> np.uint32(16) != following >> np.uint32(16)
+
+
+@njit(nogil=True, error_model="numpy")
 def _scan_f1(keys, qualities, n, spoken, n_inside, state, best):
     """Like a linear scan, for the F1 score, which is left in ``best`` float64 (LANES,); equal fractions compare equal.
 
-    ``qualities`` are 2 where a cut is as good as the best, or 3 with the side in the lowest bit.
+    ``qualities`` are 0 where a cut is as good as the best, with the side in the lowest bit.
     """
     hits = np.empty(LANES, np.int32)
-    best[:] = -1.0
+    best[:] = 0.0
     for look in range(2):
         hits[:] = 0
         for p in range(n - 1):
@@ -332,12 +343,12 @@ def _scan_f1(keys, qualities, n, spoken, n_inside, state, best):
                 down = 2.0 * hits[k] / (n_inside + p + 1)
                 up = 2.0 * (n_inside - hits[k]) / (n_inside + n - p - 1)
                 quality = max(down, up)
-                rises = keys[p + 1, k] >> np.uint32(16) > keys[p, k] >> np.uint32(16)
+                rises = _differ(keys[p, k], keys[p + 1, k])
                 if look == 0:
-                    best[k] = max(best[k], quality if rises else -1.0)
+                    best[k] = max(best[k], quality if rises else 0.0)
                 else:
-                    qualities[p, k] = np.int32(2 + (down > up)) if rises and quality == best[k] else np.int32(-(2**31))
-    state[BEST] = 2
+                    qualities[p, k] = np.int32(down > up) if rises and quality == best[k] else np.int32(NO_CUT)
+    state[BEST] = 0
 
 
 @njit(nogil=True, error_model="numpy")
@@ -388,36 +399,33 @@ def _search(
     """
     n, lanes, half = len(place), strip.shape[1], strip.itemsize == 2
     width = len(strip) // rows * lanes
-    state = np.zeros((4, LANES), np.int32)
-    edges = np.empty((4, LANES), keys.dtype)
-    beside = np.empty((4, LANES), np.float32)
+    state = np.zeros((len(STATE), LANES), np.int32)
+    edges = np.empty((len(EDGES), LANES), keys.dtype)
+    beside = np.empty((len(EDGES), LANES), np.float32)
     fraction = np.empty(LANES, np.float64)
-    strip[:] = ~np.zeros_like(strip[:1, :1])[0, 0]  # rows without an example are the largest: sorting leaves them where they are
+    strip[:] = np.iinfo(strip.dtype).max  # rows without an example: sorting leaves them where they are
     for first in range(start, stop, width):
         after = min(first + width, stop)
         _load_strip(bits, first, after, place, rows, strip)
-        for g in range((after - first + lanes - 1) // lanes):
+        for g, left in enumerate(range(first, after, lanes)):
             for run in range(len(runs) - 1):
                 sort_rows(strip, g * rows + runs[run], g * rows + runs[run + 1])
-            for part in range(lanes // LANES):
-                at = first + g * lanes + part * LANES
-                used = min(LANES, after - at)
-                if used <= 0:
-                    break
+            for part, at in enumerate(range(left, min(left + lanes, after), LANES)):
                 _sorted_lanes(strip, g * rows, part, source, tags, ends, keys)
                 for output in range(len(spoken)):
                     n_inside = counts[spoken[output]]
                     _best_cuts(keys, qualities, n, spoken[output], n_inside, metric, state, fraction)
                     for k in range(LANES):
                         p = state[CUT, k]
-                        edges[0, k], edges[1, k], edges[2, k], edges[3, k] = keys[p, k], keys[p + 1, k], keys[0, k], keys[n - 1, k]
-                    for row in range(4):
+                        edges[BELOW, k], edges[ABOVE, k] = keys[p, k], keys[p + 1, k]
+                        edges[SMALLEST, k], edges[LARGEST, k] = keys[0, k], keys[n - 1, k]
+                    for row in EDGES:
                         _decode_row(edges, beside, row)
-                    for k in range(used):
+                    for k in range(min(LANES, after - at)):
                         defined = 0 < n_inside < n and _is_defined(keys[0, k], keys[n - 1, k], half)
                         positive = not defined or state[SIDE, k] == 0
-                        low, high = beside[0, k], beside[1, k]
-                        reach = np.float64(beside[3, k]) - np.float64(beside[2, k])
+                        low, high = beside[BELOW, k], beside[ABOVE, k]
+                        reach = np.float64(beside[LARGEST, k]) - np.float64(beside[SMALLEST, k])
                         share = np.float32((np.float64(high) - np.float64(low)) / reach)
                         i = at - start + k
                         score[i, output] = np.float32(fraction[k]) if defined else np.float32(np.nan)
@@ -471,32 +479,26 @@ def _null(
     width = len(strip) // rows * lanes
     n_labellings = weights.shape[1]
     total = np.empty(n_labellings, np.int32)
-    highest = np.full(n_labellings, -(2**31), np.int32)
+    highest = np.full(n_labellings, NO_CUT, np.int32)
     for first in range(start, stop, width):
         after = min(first + width, stop)
         _load_strip(bits, first, after, place, rows, strip)
-        for at in range(first, after, LANES):
-            g, part = (at - first) // lanes, (at - first) % lanes // LANES
-            _sorted_lanes(strip, g * rows, part, source, tags, ends, keys)
-            for k in range(min(LANES, after - at)):
-                if not _is_defined(keys[0, k], keys[n - 1, k], half):
-                    continue
-                total[:] = 0
-                if metric == ROC_AUC:
-                    _null_ranks(keys, n, k, weights, total, highest)
-                elif metric == F1:
-                    _null_f1(keys, n, k, weights, below, total, best)
-                else:
-                    _null_linear(keys, n, k, weights, below, above, total, highest)
+        for g, left in enumerate(range(first, after, lanes)):
+            for part, at in enumerate(range(left, min(left + lanes, after), LANES)):
+                _sorted_lanes(strip, g * rows, part, source, tags, ends, keys)
+                for k in range(min(LANES, after - at)):
+                    if not _is_defined(keys[0, k], keys[n - 1, k], half):
+                        continue
+                    total[:] = 0
+                    if metric == ROC_AUC:
+                        _null_ranks(keys, n, k, weights, total, highest)
+                    elif metric == F1:
+                        _null_f1(keys, n, k, weights, below, total, best)
+                    else:
+                        _null_linear(keys, n, k, weights, below, above, total, highest)
     if metric != F1:
         for j in range(n_labellings):
             best[j] = max(best[j], highest[j])
-
-
-@njit(nogil=True, error_model="numpy")
-def _differ(key, following):
-    """Tell whether two keys stand for different values."""
-    return key >> np.uint32(16) != following >> np.uint32(16)
 
 
 @njit(nogil=True, error_model="numpy")

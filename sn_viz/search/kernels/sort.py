@@ -23,6 +23,8 @@ intrinsic: Any = numba_intrinsic
 
 BLOCK = 16
 """Rows sorted in registers; runs begin and end on a multiple of it."""
+HALVES = tuple(2**k for k in reversed(range(16)))
+"""Every power of two below the number of rows that can be sorted, the largest first."""
 TILE = 256
 """Rows merged depth first: 16 kB stay in the first-level cache."""
 
@@ -42,6 +44,21 @@ def vector_at(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> 
     element = ir.IntType(bits) if isinstance(kind.dtype, types.Integer) else ir.FloatType()
     pointer = builder.gep(data, [builder.mul(index, ir.Constant(index.type, lanes))])
     return builder.bitcast(pointer, ir.VectorType(element, lanes).as_pointer())
+
+
+def load(builder: Any, place: Any) -> Any:
+    """Return the vector at ``place``, which may begin at any of its elements."""
+    return builder.load(place, align=_align(place.type.pointee))
+
+
+def store(builder: Any, vector: Any, place: Any) -> None:
+    """Put a vector at ``place``, which may begin at any of its elements."""
+    builder.store(vector, place, align=_align(vector.type))
+
+
+def _align(vector: Any) -> int:
+    """Return the bytes of an element."""
+    return 4 if isinstance(vector.element, ir.FloatType) else vector.element.width // 8
 
 
 def odd_even(n: int) -> list[tuple[int, int]]:
@@ -68,12 +85,17 @@ def odd_even(n: int) -> list[tuple[int, int]]:
 
 def halving(n: int) -> list[tuple[int, int]]:
     """Return the comparisons that sort a bitonic sequence of ``n`` rows, a power of two."""
-    return [] if n == 1 else [*((i, i + n // 2) for i in range(n // 2)), *_twice(halving(n // 2), n // 2)]
+    if n == 1:
+        return []
+    half = n // 2
+    inner = _twice(halving(half), half)
+    return [*((i, i + half) for i in range(half)), *inner]
 
 
 def mirrored(n: int) -> list[tuple[int, int]]:
     """Return the comparisons that merge two ascending runs of ``n // 2`` rows each: the first stage meets head to tail."""
-    return [*((i, n - 1 - i) for i in range(n // 2)), *_twice(halving(n // 2), n // 2)]
+    half = n // 2
+    return [*zip(range(half), reversed(range(half, n)), strict=True), *_twice(halving(half), half)]
 
 
 def _twice(pairs: Pairs, shift: int) -> list[tuple[int, int]]:
@@ -87,18 +109,17 @@ def _in_registers(pairs: Pairs, rows: int) -> Any:
     def exchange(typingctx, keys, i, j, step):
         def codegen(context, builder, signature, args):
             array, *firsts, step = args
-            align = keys.dtype.bitwidth // 8
             places = []
             for first in firsts:
                 for _ in range(rows // 2):
                     places.append(vector_at(context, builder, keys, array, first))
                     first = builder.add(first, step)
-            held = [builder.load(place, align=align) for place in places]
+            held = [load(builder, place) for place in places]
             for a, b in pairs:
                 less = builder.icmp_unsigned("<", held[a], held[b])
                 held[a], held[b] = builder.select(less, held[a], held[b]), builder.select(less, held[b], held[a])
             for value, place in zip(held, places, strict=True):
-                builder.store(value, place, align=align)
+                store(builder, value, place)
             return context.get_dummy_value()
 
         return types.void(keys, types.intp, types.intp, types.intp), codegen
@@ -147,11 +168,7 @@ def _merge_whole(keys, low, high, size):
 @njit(nogil=True, error_model="numpy")
 def merge_valley(keys, low, high):
     """Sort rows [low, high), any number, of which the first fall and the rest rise: what is past the end counts as infinite."""
-    size = 1
-    while size < high - low:
-        size *= 2
-    while high - low > 1:
-        size //= 2
+    for size in HALVES:
         if size < high - low:
             for i in range(low, high - size):
                 _exchange(keys, i, i + size, 1)
@@ -160,25 +177,30 @@ def merge_valley(keys, low, high):
 
 
 @njit(nogil=True, error_model="numpy")
+def _merge_halves(keys, low, high, half):
+    """Merge neighbours among the sorted runs of ``half`` rows that fill [low, high), the last of which may be shorter."""
+    unit = half // 8
+    for start in range(low, high, 2 * half):
+        middle, stop = start + half, start + 2 * half
+        if stop <= high:
+            for i in range(unit):
+                _mirror_16(keys, start + i, middle + unit - 1 - i, unit)
+            _merge_whole(keys, start, stop, unit)
+        elif middle < high:
+            for i in range(stop - high, half):
+                _exchange(keys, start + i, stop - 1 - i, 1)
+            _merge_whole(keys, start, middle, half)
+            merge_valley(keys, middle, high)
+
+
+@njit(nogil=True, error_model="numpy")
 def sort_rows(keys, low, high):
     """Sort every lane of rows [low, high) of ``keys`` (row, lane); a multiple of ``BLOCK`` rows."""
     for start in range(low, high, BLOCK):
         _sort_block(keys, start, start + 8, 1)
-    size = 2 * BLOCK
-    while size < 2 * (high - low):
-        unit = size // 16
-        for start in range(low, high, size):
-            stop = start + size
-            if stop <= high:
-                for i in range(unit):
-                    _mirror_16(keys, start + i, start + size // 2 + unit - 1 - i, unit)
-                _merge_whole(keys, start, stop, unit)
-            elif start + size // 2 < high:
-                for i in range(stop - high, size // 2):
-                    _exchange(keys, start + i, stop - 1 - i, 1)
-                _merge_whole(keys, start, start + size // 2, size // 2)
-                merge_valley(keys, start + size // 2, high)
-        size *= 2
+    for half in HALVES[::-1]:
+        if BLOCK <= half < high - low:
+            _merge_halves(keys, low, high, half)
 
 
 @njit(nogil=True, error_model="numpy")
@@ -189,17 +211,16 @@ def merge_runs(keys, ends):
     """
     runs = len(ends)
     while runs > 1:
-        low, kept, pairs = 0, 0, runs // 2
-        left = runs - pairs
-        for run in range(0, runs, 2):
-            high = ends[min(run + 1, runs - 1)]
-            if run + 1 < runs:
-                merge_valley(keys, low, high)
-                if kept % 2 == 0 and kept + 1 < left:
-                    _reverse(keys, low, high)
-            ends[kept] = high
-            kept += 1
+        low, merged, left = 0, 0, runs - runs // 2
+        for second in range(1, runs, 2):
+            high = ends[second]
+            merge_valley(keys, low, high)
+            ends[merged] = high
+            merged += 1
+            if merged % 2 and merged < left:
+                _reverse(keys, low, high)
             low = high
+        ends[merged:left] = ends[runs - 1]  # the last of an odd number waits
         runs = left
 
 
