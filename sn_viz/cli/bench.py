@@ -134,7 +134,9 @@ def bench_tasks(
     check_json_target(json_file)
     with quiet(json_file):
         from sn_viz.bench import as_json, machine
-        from sn_viz.bench.tasks import FULL, QUICK, markdown, measured, part_of
+        from sn_viz.bench.tasks import measured
+        from sn_viz.bench.tasks.markdown import markdown
+        from sn_viz.bench.tasks.plan import FULL, QUICK, part_of
         from sn_viz.models import load_model
 
         options = _bench_options(model, device, quick)

@@ -6,13 +6,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sn_viz.bench import BENCHES, Options, as_json, tasks
+from sn_viz.bench import BENCHES, Options, as_json
 from sn_viz.bench.crossed import accuracy_interval, difference_interval, spread
-from sn_viz.bench.tasks import FULL, QUICK, Material, Plan, drawn, jobs_of, markdown, rows_of, work
+from sn_viz.bench.tasks import jobs, material, measured
+from sn_viz.bench.tasks.cells import TITLES, rows_of
+from sn_viz.bench.tasks.jobs import jobs_of, work
+from sn_viz.bench.tasks.markdown import markdown
+from sn_viz.bench.tasks.material import Material, drawn
+from sn_viz.bench.tasks.plan import FULL, QUICK, Plan, part_of
 from sn_viz.cli import main
 from sn_viz.errors import UserError
 from sn_viz.sources.pack import pack_names
 from sn_viz.splits.held_out import shared
+from sn_viz.world.tasks import TASKS
 
 SMALL = Plan(("night", "colour-of-car"), (5, 8), 40, 12, 2, (5,), 1)
 
@@ -33,7 +39,7 @@ def still(material, shots, draw):
 
 @pytest.fixture(scope="module")
 def finished(cache, llava):
-    cache.setattr(tasks, "lora_method", still)
+    cache.setattr(jobs, "lora_method", still)
     told = []
     folder = work(llava, SMALL, told.append)
     return folder, told
@@ -45,7 +51,7 @@ def test_the_plans_hold_what_the_table_is_about():
     assert {"presence-any", "answerable", "new-kind", "occlusion-any", "choice-subject", "colour-of-car", "digits-three"} <= set(
         FULL.tasks
     )
-    mirrored = {tasks.TASKS[name].mirrors for name in FULL.tasks if name in tasks.TASKS} - {""}
+    mirrored = {TASKS[name].mirrors for name in FULL.tasks if name in TASKS} - {""}
     assert mirrored == {"POPE", "VizWiz", "CLEVR", "InstaOrder (depth)", "InstaOrder (occlusion)", "A-OKVQA", "ScienceQA"}
     assert FULL.shots == (5, 20, 100, 500) and FULL.n_test >= 500 and FULL.n_draws >= 3
 
@@ -67,17 +73,17 @@ def test_every_method_has_a_cell_and_files_are_whole(finished):
     cells = rows_of(folder, SMALL)
     assert len(told) == len(list(folder.iterdir())) == sum(len(list(jobs_of(SMALL, task))) for task in SMALL.tasks)
     methods = {cell.method for cell in cells if cell.task == "night" and cell.unit == "accuracy"}
-    assert methods == set(tasks.TITLES) - {"exit-4"}, "the random model has three layers"
+    assert methods == set(TITLES) - {"exit-4"}, "the random model has three layers"
     for cell in cells:
         assert cell.low <= cell.measured <= cell.high and cell.n == 12 and cell.draws in (1, 2)
         assert cell.latency_ms > 0 or cell.unit != "accuracy"
-    assert {cell.n_train for cell in cells if cell.task == "colour-of-car"} == {None, 2 * len(tasks.TASKS["colour-of-car"].classes)}
+    assert {cell.n_train for cell in cells if cell.task == "colour-of-car"} == {None, 2 * len(TASKS["colour-of-car"].classes)}
 
 
 def test_a_second_call_computes_nothing_and_says_the_same(finished, llava, monkeypatch):
     folder, _ = finished
     before = rows_of(folder, SMALL)
-    monkeypatch.setattr(tasks, "extract", lambda *_: pytest.fail("images were read again"))
+    monkeypatch.setattr(material, "extract", lambda *_: pytest.fail("images were read again"))
     assert work(llava, SMALL, lambda line: pytest.fail(line)) == folder
     assert rows_of(folder, SMALL) == before
 
@@ -100,19 +106,19 @@ def test_the_quick_jobs_of_every_task_come_before_the_first_that_trains(finished
 
 def test_what_is_there_so_far_makes_a_table(llava, tmp_path, monkeypatch):
     monkeypatch.setenv("SN_VIZ_CACHE", str(tmp_path))
-    assert tasks.measured(llava, SMALL, so_far=True) == []
+    assert measured(llava, SMALL, so_far=True) == []
     folder = work(llava, replace(SMALL, tasks=("night",), lora_shots=()), lambda _: None)
     (folder / "night.5.1.json").unlink()
-    cells = tasks.measured(llava, SMALL, so_far=True)
+    cells = measured(llava, SMALL, so_far=True)
     assert {cell.task for cell in cells} == {"night"} and not any(cell.method == "lora" for cell in cells)
     assert {cell.draws for cell in cells if cell.shots == 5} == {1}
     assert "| night |" in markdown(json.loads(json.dumps(as_json({"tasks": cells}, {}))))
 
 
 def test_a_task_that_is_not_in_the_plan_is_told():
-    assert tasks.part_of(FULL, "") is FULL and tasks.part_of(FULL, "night,left-of").tasks == ("night", "left-of")
+    assert part_of(FULL, "") is FULL and part_of(FULL, "night,left-of").tasks == ("night", "left-of")
     with pytest.raises(UserError, match="no task 'nights'.*left-of"):
-        tasks.part_of(FULL, "nights")
+        part_of(FULL, "nights")
 
 
 def test_the_table_has_a_line_a_task_and_says_who_wins(finished):
@@ -136,7 +142,7 @@ def test_the_command_prints_the_table_and_all_runs_it_quickly(finished, monkeypa
         return rows
 
     monkeypatch.setattr(BENCHES, "_entries", {**{name: lambda _: [] for name in BENCHES.names()}, "tasks": measure})
-    monkeypatch.setattr(tasks, "measured", lambda vlm, plan, so_far: asked_for.append((plan.tasks, so_far)) or rows)
+    monkeypatch.setattr("sn_viz.bench.tasks.measured", lambda vlm, plan, so_far: asked_for.append((plan.tasks, so_far)) or rows)
     assert main(["bench", "tasks", "--tasks", "night, left-of", "--so-far"]) == 0
     assert "probing images" in capsys.readouterr().out
     assert main(["bench", "all", "--json", "-"]) == 0
