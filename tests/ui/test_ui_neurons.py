@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from planted_run import HOSTILE, make_run, planted_column
 
+from sn_viz.plots import heatmap
 from sn_viz.ui.components import figures, neuron
 from sn_viz.ui.server import export
 from sn_viz.ui.server.session import RUNS
@@ -135,3 +136,14 @@ def test_constant_and_undefined_neurons_do_not_break_the_page(planted):
     key = RUNS.put(run)
     assert neuron.table(run) == []
     assert neurons_tab.show_neuron(key, 0)[0] == 0
+
+
+def test_a_new_run_opens_at_the_outlined_cell_though_other_neurons_are_as_good(planted):
+    """Of equals the heatmap outlines the shallowest layer's; units and neuron shown are that cell's, whoever votes."""
+    equal = replace(planted, stumps=replace(planted.stumps, score=np.ones_like(planted.stumps.score)))
+    layer, site, outlined = heatmap.best(heatmap.info(equal)) or (0, "", 0)
+    assert outlined != int(equal.voters[equal.exit_index].neuron[0]), "else this shows nothing"
+    _, units, _, picked, *_ = neurons_tab.show(RUNS.put(equal), None)
+    assert picked == outlined
+    points = [point for trace in json.loads(units)["light"]["data"] for point in trace.get("customdata") or []]
+    assert {(point[0], point[1]) for point in points} == {(layer, site)}

@@ -11,6 +11,7 @@ import numpy as np
 
 from sn_viz.errors import UserError
 from sn_viz.formatting import UNDEFINED, percent
+from sn_viz.plots import heatmap
 from sn_viz.types import LabelledImages, RunRecord
 from sn_viz.ui.components import views
 from sn_viz.voting.stump_scores import stump_score
@@ -58,10 +59,9 @@ def ranked(run: RunRecord) -> np.ndarray:
 
 
 def best_neuron(run: RunRecord) -> int:
-    """Return the first voter of the exit layer; the best neuron when nobody votes."""
-    voters = run.voters[run.exit_index].neuron
-    rows = ranked(run)
-    return int(voters[0]) if len(voters) else int(run.stumps.neuron[rows[0]]) if len(rows) else 0
+    """Return the neuron of the heatmap's outlined cell; 0 when no neuron has a score."""
+    best = heatmap.best(heatmap.info(run))
+    return best[2] if best else 0
 
 
 def stump_of(run: RunRecord, neuron: int) -> int | None:
