@@ -181,6 +181,7 @@ def find(
     exit_layer: int | str | None = "auto",
     seed: int = 0,
     answers: Mapping[str, str] | str | None = None,
+    columns: Mapping[str, str] | None = None,
     progress: Progress | None = None,
     device: str | None = None,
     dtype: Any = None,
@@ -189,9 +190,9 @@ def find(
 
     Parameters
     ----------
-    data : str, Path or LabelledImages
-        A folder with one sub-folder per class, a zip of it, a CSV or JSONL, ``pack:NAME``, ``hub:DATASET`` or
-        ``bench:NAME=FOLDER``.
+    data : str, Path, LabelledImages, datasets.Dataset or iterable
+        A folder with one sub-folder per class, a zip of it, a CSV, ``pack:NAME``, ``hub:OWNER/NAME``, ``bench:NAME=FOLDER``, and
+        all else that `sn_viz.sources.load_images` takes.
     question : str, optional
         Asked of every image; by default each image's own question.
     model : str, path or Vlm, optional
@@ -217,6 +218,8 @@ def find(
     answers : mapping of str to str, or str, optional
         What the model says for each class: ``{"dog": "yes", "cat": "no"}`` or "dog=yes,cat=no". By default what the names and the
         question tell; see `sn_viz.baselines.answers.answer_key`.
+    columns : mapping of str to str, optional
+        Which column of a Parquet file or data set holds which field, as for `sn_viz.sources.load_images`.
     progress : callable, optional
         ``progress(fraction, doing)``; may raise ``Cancelled``.
     device, dtype : optional
@@ -245,7 +248,7 @@ def find(
         model = choose_model(model, data).name
     warm_up_beside(fixed=rule != "best-split")  # compiles on a new machine, while the model loads
     with stage("load", 0.10, "Loading images and model") as report:
-        train, held_out = load_splits(data, question, test, test_size, seed)
+        train, held_out = load_splits(data, question, test, test_size, seed, columns)
         given = given_answers(answers)
         answer_key(train.classes, train.questions, given)  # a mistake in the answers is told before the model loads
         report(0.5, "Loading the model")
@@ -302,7 +305,9 @@ def versions(vlm: Vlm) -> dict[str, str]:
     return {"sn_viz": sn_viz.__version__, "python": platform.python_version(), **libraries} | model_version(vlm)
 
 
-def load_splits(data: Any, question: str | None, test: Any, test_size: float, seed: int) -> tuple[LabelledImages, LabelledImages]:
+def load_splits(
+    data: Any, question: str | None, test: Any, test_size: float, seed: int, columns: Mapping[str, str] | None = None
+) -> tuple[LabelledImages, LabelledImages]:
     """Load ``data`` (and ``test``) and return the probing and test split, checked, without a picture or a group in common.
 
     The test split is empty where groups leave nothing to test on; its first note says so.
@@ -311,7 +316,7 @@ def load_splits(data: Any, question: str | None, test: Any, test_size: float, se
     from sn_viz.splits.split import nothing_held_out, own_split, split
 
     packed = _load_pack(data, seed)
-    loaded = packed[0] if packed else load_images(data, question)
+    loaded = packed[0] if packed else load_images(data, question, columns=columns)
     packed = packed or own_split(loaded, test_size, seed)
     if packed is not None and test is None:
         train, held_out = (split.ask(question) for split in packed)
@@ -323,7 +328,7 @@ def load_splits(data: Any, question: str | None, test: Any, test_size: float, se
     if test is None:
         return split(joined(images), test_size, seed)
     packed_test = _load_pack(test, seed)
-    tested = packed_test[1] if packed_test else load_images(test, question)
+    tested = packed_test[1] if packed_test else load_images(test, question, columns=columns)
     own = own_split(tested)
     held_out = usable((own[1] if own else tested).ask(question), "test set")
     return kept_apart(images, align_classes(held_out, images))

@@ -61,7 +61,14 @@ class Registry(Generic[T]):
             found = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
             for name in (*self.first, *(name for name in found if name not in self.first)):
                 importlib.import_module(f"{self.package}.{name}")
+            self._order()
             self._loaded = True
+
+    def _order(self) -> None:
+        """Put what the first modules registered first, whoever was imported before them."""
+        made_in = {name: getattr(entry, "__module__", "").removeprefix(f"{self.package}.") for name, entry in self._entries.items()}
+        first = [name for module in self.first for name in self._entries if made_in[name] == module]
+        self._entries = {name: self._entries[name] for name in dict.fromkeys((*first, *self._entries))}
 
     def names(self) -> list[str]:
         """Return every registered name."""

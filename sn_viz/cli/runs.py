@@ -10,14 +10,17 @@ import typer
 
 from sn_viz import config
 from sn_viz.cli.app import app
-from sn_viz.cli.options import DeviceOption, JsonOption, ModelOption, option
+from sn_viz.cli.options import DeviceOption, JsonOption, ModelOption, columns_given, option
 from sn_viz.cli.output import check_json_target, new_console, progress_bar, quiet, write_json
 
 
 @app.command()
 def find(
     data: Annotated[
-        str, typer.Argument(help="Folder of class folders, zip of it, CSV, JSONL, pack:NAME, hub:DATASET, bench:NAME=FOLDER.")
+        str,
+        typer.Argument(
+            help="Folder of class folders, zip or tar of it, CSV, JSONL, Parquet, pack:NAME, hub:DATASET, bench:NAME=FOLDER."
+        ),
     ],
     question: Annotated[str | None, typer.Option(help="Asked of every image. [default: what comes with the data]")] = None,
     model: ModelOption = None,
@@ -31,6 +34,10 @@ def find(
     test_size: Annotated[float, option(config.TEST_SIZE)] = config.TEST_SIZE.default,
     seed: Annotated[int, option(config.SEED)] = config.SEED.default,
     answers: Annotated[str | None, option(config.ANSWERS)] = config.ANSWERS.default,
+    columns: Annotated[
+        list[str] | None,
+        typer.Option("--column", help="Which column holds what, as FIELD=COLUMN: label=fine_label. May be repeated."),
+    ] = None,
     compare: Annotated[str, option(config.COMPARE)] = config.COMPARE.default,
     device: DeviceOption = None,
     json_file: JsonOption = None,
@@ -66,6 +73,7 @@ def find(
                 exit_layer=exit_layer,
                 seed=seed,
                 answers=answers,
+                columns=columns_given(columns),
                 progress=progress,
                 device=device,
             )

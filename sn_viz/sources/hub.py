@@ -1,117 +1,151 @@
-"""A data set of the Hugging Face Hub: ``hub:OWNER/NAME``, ``hub:OWNER/NAME@REVISION``.
+"""A data set of the Hugging Face Hub: ``hub:OWNER/NAME[@REVISION][:CONFIG/SPLIT]``.
 
 Takes that reference, returns images to open. The package ``datasets`` is optional and imported on use; rows are streamed, only the
-first ``IMAGES`` of a seeded shuffle are fetched, and the bytes go through the one door like any others. No code of it is run.
+first ``IMAGES`` of a seeded shuffle are fetched, and the bytes go through the one door like any others. No code of it is run, and
+no row names a file of this machine. A branch or a tag is resolved to its commit first; that is what is read, and a note keeps it.
 """
 
 from __future__ import annotations
 
-import functools
+import importlib.util
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sn_viz.errors import UserError
 from sn_viz.sources.budget import Budget
-from sn_viz.sources.gather import Found
-from sn_viz.sources.ingest import decode
-from sn_viz.sources.rows import COLUMNS
+from sn_viz.sources.columns import Asked, asked_of
+from sn_viz.sources.gather import Found, Note
+from sn_viz.sources.in_memory import found_in
 from sn_viz.sources.source import SOURCES
 from sn_viz.sources.text import listed, quoted
-from sn_viz.types import Picture
 
 SCHEME = "hub:"
 SPLIT = "train"
 IMAGES = 400
 SHUFFLE = 1000
 """Rows held while shuffling: many data sets are sorted by class."""
-_REFERENCE = re.compile(r"(?P<name>\w[\w.-]*/\w[\w.-]*)(@(?P<revision>[\w./-]+))?", re.ASCII)
+SECONDS = 5
+"""How long the hub may take to say which commit a revision is."""
+_REFERENCE = re.compile(
+    r"(?P<name>\w[\w.-]*/\w[\w.-]*)(@(?P<revision>[\w./-]+))?(:((?P<config>[\w.-]+)/)?(?P<split>[\w.-]+))?", re.ASCII
+)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A data set of the hub as a user wrote it."""
+
+    text: str
+    name: str
+    revision: str | None = None
+    config: str | None = None
+    split: str | None = None
+
+    @classmethod
+    def of(cls, text: str) -> Reference:
+        """Return what ``text`` says.
+
+        Raises
+        ------
+        UserError
+
+        Examples
+        --------
+        >>> Reference.of("hub:uoft-cs/cifar100@main:cifar100/test").split
+        'test'
+        """
+        match = _REFERENCE.fullmatch(text.removeprefix(SCHEME))
+        if match is None:
+            cause = "It is written hub:OWNER/NAME, hub:OWNER/NAME@REVISION or hub:OWNER/NAME:CONFIG/SPLIT."
+            raise UserError(f"{quoted(text)} is not a data set of the hub.", cause, "Check the name.")
+        if Path(match["name"]).exists():
+            cause = f"There is also a folder {match['name']} here, which would be read instead."
+            raise UserError(f"{quoted(text)} was not read.", cause, "Leave out hub: to read the folder, or start elsewhere.")
+        return cls(text, match["name"], match["revision"], match["config"], match["split"])
 
 
 @SOURCES.register("hub")
 class Hub:
-    """A data set of the Hugging Face Hub, as hub:OWNER/NAME or hub:OWNER/NAME@REVISION (needs the package datasets)."""
+    """A data set of the Hugging Face Hub, as hub:OWNER/NAME[@REVISION][:CONFIG/SPLIT] (needs the package datasets)."""
 
     @staticmethod
     def accepts(data: object) -> bool:
-        return isinstance(data, str) and data.startswith(SCHEME)
+        text = asked_of(data)[0]
+        return isinstance(text, str) and text.startswith(SCHEME)
 
     @staticmethod
-    def read(data: str, budget: Budget) -> Iterator[Found]:
-        rows = _stream(data)
-        columns = _columns(rows.features, data)
-        label_names = getattr(rows.features[columns["label"]], "names", None)
-        for number, row in enumerate(_rows(rows, data)):
-            label = row[columns["label"]]
-            if label is None:
-                continue
-            class_name = label_names[label] if label_names else str(label)
-            image = row[columns["image"]] or {}
-            question = row[columns["question"]] if "question" in columns else None
-            yield Found(f"row {number}", class_name, functools.partial(_open, image.get("bytes"), number, budget), question)
+    def read(data: str | Asked, budget: Budget) -> Iterator[Found | Note]:
+        text, asked = asked_of(data)
+        reference = Reference.of(text)
+        rows, said = _stream(reference)
+        yield Note(said)
+        n = min(IMAGES, budget.files)
+        try:
+            yield from found_in(rows, asked, text, budget, n, with_paths=False)
+        except hub_failures() as error:
+            raise _unreachable(reference) from error
 
 
-def _stream(data: str) -> Any:
-    """Return the shuffled beginning of the data set, with images left as bytes."""
-    match = _REFERENCE.fullmatch(data.removeprefix(SCHEME))
-    if match is None:
-        raise UserError(f"{quoted(data)} is not a data set of the hub.", "It is written hub:OWNER/NAME.", "Check the name.")
-    if Path(match["name"]).exists():
-        cause = f"There is also a folder {match['name']} here, which would be read instead."
-        raise UserError(f"{quoted(data)} was not read.", cause, "Leave out hub: to read the folder, or start elsewhere.")
+def _stream(reference: Reference) -> tuple[Any, str]:
+    """Return the shuffled beginning of the data set, and the sentence that says which commit and which part it is."""
     try:
         import datasets  # pyright: ignore[reportMissingImports]  # optional
     except ImportError:
         cause = "The package 'datasets' is not installed."
-        raise UserError(f"{quoted(data)} was not read.", cause, "Run: pip install datasets") from None
+        raise UserError(f"{quoted(reference.text)} was not read.", cause, "Run: pip install datasets") from None
+    from huggingface_hub import HfApi
+
     try:
-        rows = datasets.load_dataset(match["name"], split=SPLIT, streaming=True, revision=match["revision"])
+        commit = HfApi().dataset_info(reference.name, revision=reference.revision, timeout=SECONDS).sha
+        configs = datasets.get_dataset_config_names(reference.name, revision=commit)
+        config = _chosen(reference, "configuration", reference.config, configs, None)
+        splits = datasets.get_dataset_split_names(reference.name, config, revision=commit)
+        split = _chosen(reference, "split", reference.split, splits, SPLIT)
+        rows = datasets.load_dataset(reference.name, config, split=split, streaming=True, revision=commit)
         if rows.features is None:
             rows = rows._resolve_features()
-        image = next((name for name, kind in (rows.features or {}).items() if isinstance(kind, datasets.Image)), None)
-        if image is None:
-            raise UserError(f"{quoted(data)} was not read.", "It has no column of images.", "Choose another data set.")
-        return rows.cast_column(image, datasets.Image(decode=False)).shuffle(seed=0, buffer_size=SHUFFLE).take(IMAGES)
-    except _hub_failures() as error:
-        raise _unreachable(data) from error
+    except hub_failures() as error:
+        raise _unreachable(reference) from error
+    others = [quoted(name) for name in splits if name != split]
+    more = f" There are also the splits {listed(others)}." if others else ""
+    said = (
+        f"{quoted(reference.text)} was read at commit {commit}, configuration {quoted(config)}, split {quoted(split)}: "
+        f"up to {IMAGES} rows of a shuffle.{more}"
+    )
+    return rows.shuffle(seed=0, buffer_size=SHUFFLE), said
 
 
-def _columns(features: Any, data: str) -> dict[str, str]:
-    """Return the name of the column of each field: the image by its kind, the others by their names."""
-    columns = {"image": next(name for name, kind in features.items() if type(kind).__name__ == "Image")}
-    for field in ("label", "question"):
-        for alias in COLUMNS[field]:
-            if alias in features:
-                columns.setdefault(field, alias)
-    if "label" not in columns:
-        columns["label"] = next((name for name, kind in features.items() if hasattr(kind, "names")), "")
-    if not columns["label"]:
-        cause = f"No column is called label or class. There are: {listed([quoted(name) for name in features])}."
-        raise UserError(f"{quoted(data)} was not read.", cause, "Choose another data set.")
-    return columns
+def _chosen(reference: Reference, what: str, asked: str | None, there: Sequence[str], usual: str | None) -> str:
+    """Return the configuration or split that is asked for, the usual one, or the only one."""
+    if asked is not None and asked not in there:
+        cause = f"It has {listed([quoted(name) for name in there])}."
+        raise UserError(f"{quoted(reference.name)} has no {what} {quoted(asked)}.", cause, "Choose one of these.")
+    if asked is not None:
+        return asked
+    if usual in there:
+        return str(usual)
+    if len(there) == 1:
+        return there[0]
+    cause = f"It has {listed([quoted(name) for name in there])}."
+    raise UserError(f"{quoted(reference.name)} has several {what}s.", cause, f"Write {SCHEME}{reference.name}:CONFIG/SPLIT.")
 
 
-def _rows(rows: Any, data: str) -> Iterator[dict]:
-    try:
-        yield from rows
-    except _hub_failures() as error:
-        raise _unreachable(data) from error
-
-
-def _hub_failures() -> tuple[type[Exception], ...]:
+def hub_failures() -> tuple[type[Exception], ...]:
     """Return what the hub's client raises for an unknown name, a refused access, a missing split or no network."""
-    from httpx import HTTPError
-
-    return (OSError, ValueError, RuntimeError, HTTPError)
-
-
-def _open(data: bytes | None, number: int, budget: Budget) -> Picture:
-    return decode(data or b"", f"row {number}", budget)
+    found: list[type[Exception]] = [OSError, ValueError, RuntimeError]
+    for name in ("httpx2", "httpx"):  # what the client speaks through, newest first
+        if importlib.util.find_spec(name) is not None:
+            found.append(importlib.import_module(name).HTTPError)
+    return tuple(found)
 
 
-def _unreachable(data: str) -> UserError:
-    cause = f"The hub cannot be reached, or it has no such public data set with a split '{SPLIT}'."
+def _unreachable(reference: Reference) -> UserError:
+    cause = "The hub cannot be reached, or it has no such public data set that can be streamed."
     return UserError(
-        f"{quoted(data)} was not read.", cause, "Check the name and the network, or use a folder, a table or a sample pack."
+        f"{quoted(reference.text)} was not read.",
+        cause,
+        "Check the name and the network, or use a folder, a table or a sample pack.",
     )

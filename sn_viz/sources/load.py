@@ -6,7 +6,7 @@ Finds the source that reads the data and returns checked ``LabelledImages``. It 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import numpy as np
 from sn_viz.errors import UserError
 from sn_viz.groups import all_groups
 from sn_viz.sources.budget import DEFAULT, Budget
+from sn_viz.sources.columns import Asked, checked
 from sn_viz.sources.gather import check, gather
 from sn_viz.sources.source import SOURCES
 from sn_viz.sources.text import clean_question, distinct_names, quoted
@@ -23,8 +24,9 @@ from sn_viz.types import LabelledImages
 PACK, HUB, BENCH = "pack:", "hub:", "bench:"
 ALLOWED = (
     "Give a folder with one sub-folder of images per class, a zip of it, a CSV or JSONL table (image,label[,question][,group]), "
-    "pack:NAME, hub:OWNER/NAME or bench:NAME=FOLDER."
+    "Parquet, a tar, a saved data set, annotations in the format of COCO, pack:NAME, hub:OWNER/NAME or bench:NAME=FOLDER."
 )
+COLUMNED = "They are chosen in Parquet, saved data sets, data sets of the hub or in memory; the kind, in the format of COCO."
 
 
 def load_images(
@@ -33,17 +35,19 @@ def load_images(
     *,
     labels: Sequence[str] | None = None,
     groups: Sequence[str] | None = None,
+    columns: Mapping[str, str] | None = None,
     budget: Budget = DEFAULT,
 ) -> LabelledImages:
     """Load labelled images from anything that holds them.
 
     Parameters
     ----------
-    data : str, Path, LabelledImages or list
-        A folder with one sub-folder per class, a zip of it, a CSV or JSONL table, ``pack:NAME``, ``hub:OWNER/NAME``,
+    data : str, Path, LabelledImages, list, iterable or datasets.Dataset
+        A folder with one sub-folder per class, a zip or tar of it, a CSV or JSONL table, Parquet, shards of WebDataset, a folder
+        that ``save_to_disk`` wrote, annotations in the format of COCO, ``pack:NAME``, ``hub:OWNER/NAME[@REVISION][:CONFIG/SPLIT]``,
         ``bench:NAME=FOLDER`` (a published benchmark, see ``benchmarks``); or
-        ``[(class name, [(file name, bytes or path)])]``; or, with ``labels``, a list of paths,
-        PIL images, uint8 arrays or Pictures.
+        ``[(class name, [(file name, bytes or path)])]``; or anything that yields (picture, label) or (picture, label, question);
+        or, with ``labels``, a list of paths, PIL images, uint8 arrays or Pictures.
     question : str or None
         Asked of every image; None keeps the questions that came with the data, or "" where there are none.
     labels : sequence of str or None
@@ -51,6 +55,9 @@ def load_images(
     groups : sequence of str or None
         What each of them belongs to (a person, a recording), "" where to nothing: no group is ever on both sides of a split.
         Tables bring theirs in a column ``group``.
+    columns : mapping of str to str or None
+        Which column holds which field, where it cannot be told: ``{"label": "fine_label"}`` of a Parquet file, a saved data set, a
+        data set of the hub or in memory; of annotations in the format of COCO ``{"label": "dog"}`` is the kind that is asked about.
     budget : Budget
         Limits on what is read.
 
@@ -83,9 +90,12 @@ def load_images(
         return check(_ask(_joined(*load_benchmark(data, budget=budget)), question, budget))
     if isinstance(data, Path) or (isinstance(data, str) and not any(SOURCES[name].accepts(data) for name in SOURCES)):
         data = _existing(data)
+    whole = Asked(data, checked(columns)) if columns else data
     for name in SOURCES:
-        if SOURCES[name].accepts(data):
-            return gather(SOURCES[name].read(data, budget), question, budget)
+        if SOURCES[name].accepts(whole):
+            return gather(SOURCES[name].read(whole, budget), question, budget)
+    if columns:
+        raise UserError("Columns were named for data that has none to choose.", COLUMNED, "Leave them out, or rename the columns.")
     raise _another_kind(data)
 
 

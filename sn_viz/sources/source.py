@@ -28,4 +28,5 @@ class Source(Protocol):
         ...
 
 
-SOURCES: Registry[type[Source]] = Registry("source of images", "sn_viz.sources")
+SOURCES: Registry[type[Source]] = Registry("source of images", "sn_viz.sources", first=("arrow_files", "tar_file", "coco_file"))
+"""All there are; the first know by its files what would else be just a folder, or just JSON."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import types
 
 import numpy as np
 import pytest
@@ -129,73 +128,6 @@ def test_loaded_images_are_asked_again(make_labelled) -> None:
 )
 def test_of_a_no_and_a_yes_the_no_comes_first(names: list[str], expected: tuple[str, ...]) -> None:
     assert order_classes(names) == expected
-
-
-class FakeRows(list):
-    """Stands in for a streamed data set."""
-
-    features: dict
-
-    def cast_column(self, *_):
-        return self
-
-    def shuffle(self, **_):
-        return self
-
-    def take(self, n):
-        return self
-
-
-@pytest.fixture
-def fake_hub(monkeypatch):
-    module = types.ModuleType("datasets")
-    module.Image = type("Image", (), {"__init__": lambda self, decode=True: None})
-
-    def install(rows=None, error=None):
-        def load_dataset(name, **options):
-            assert options["streaming"] and "trust_remote_code" not in options
-            if error:
-                raise error
-            return rows
-
-        module.load_dataset = load_dataset
-        monkeypatch.setitem(sys.modules, "datasets", module)
-        return module
-
-    return install
-
-
-def test_a_hub_data_set_goes_through_the_same_door(fake_hub) -> None:
-    rows = FakeRows({"image": {"bytes": png(i)}, "label": i % 2} for i in range(4))
-    rows.append({"image": {"bytes": b"<svg></svg>"}, "label": 0})
-    module = fake_hub(rows)
-    rows.features = {"image": module.Image(), "label": types.SimpleNamespace(names=["cat", "dog"])}
-    images = load_images("hub:someone/pets", "A dog?")
-    assert images.classes == ("cat", "dog") and images.labels.tolist() == [0, 1, 0, 1] and "SVG" in images.notes[0]
-
-
-def test_the_hub_offline_or_unknown_gives_a_sentence(fake_hub, tmp_path, monkeypatch) -> None:
-    fake_hub(error=ConnectionError("no network"))
-    with pytest.raises(UserError, match="'hub:a/b' was not read.*cannot be reached.*sample pack"):
-        load_images("hub:a/b")
-    rows = FakeRows()
-    rows.features = {"text": None}
-    fake_hub(rows)
-    with pytest.raises(UserError, match="no column of images"):
-        load_images("hub:a/b")
-    for name in ("hub:", "hub:../../etc", "hub:csv", "hub:a/b/c", "hub:https://x/y"):
-        with pytest.raises(UserError, match="OWNER/NAME"):
-            load_images(name)
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "a" / "b").mkdir(parents=True)
-    with pytest.raises(UserError, match="also a folder a/b"):
-        load_images("hub:a/b")
-
-
-def test_the_hub_without_its_package_says_how_to_get_it(monkeypatch) -> None:
-    monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(UserError, match="'datasets' is not installed.*pip install datasets"):
-        load_images("hub:a/b")
 
 
 def test_real_folders_do_not_print_machine_paths(tmp_path) -> None:

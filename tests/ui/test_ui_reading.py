@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 import zipfile
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from PIL import Image
+from pyarrow import parquet
 
 from sn_viz.errors import Cancelled
+from sn_viz.sources.ingest import as_picture
 from sn_viz.ui.components import run_panel
 from sn_viz.ui.server.jobs import STOPS
 from sn_viz.ui.tabs import examples_tab
@@ -55,3 +60,21 @@ def test_cancel_stops_the_reading_between_two_images(way_in, slow_pictures):
     assert told[-1].startswith("Reading your images: number ")
     assert int(told[-1].rsplit(" ", 1)[1].replace(",", "")) < MANY, "it did not read to the end"
     assert examples_tab.at_hand(where, owner) is None, "half a set is no set"
+
+
+def test_a_parquet_or_a_tar_is_read_like_a_zip(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 12, 12, 3), dtype=np.uint8)
+    data = []
+    for one in pixels:
+        buffer = io.BytesIO()
+        Image.fromarray(one).save(buffer, "PNG")
+        data.append(buffer.getvalue())
+    parquet.write_table(pa.table({"image": data, "label": ["cat", "dog"] * 4}), tmp_path / "pets.parquet")
+    with tarfile.open(tmp_path / "pets.tar", "w") as archive:
+        for i, one in enumerate(data):
+            member = tarfile.TarInfo(f"{('cat', 'dog')[i % 2]}/{i}.png")
+            member.size = len(one)
+            archive.addfile(member, io.BytesIO(one))
+    for name in ("pets.parquet", "pets.tar"):
+        images = examples_tab.from_files([str(tmp_path / name)], "Which?")
+        assert images.classes == ("cat", "dog") and {p.sha256 for p in images.pictures} == {as_picture(one).sha256 for one in data}

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sn_viz.errors import UserError
+from sn_viz.sources.hub import hub_failures
 from sn_viz.sources.text import quoted
 
 SHUFFLE = 1000
@@ -42,12 +43,10 @@ def rows(reference: str, split: str, seed: int) -> Iterator[Mapping[str, Any]]:
     except ImportError:
         cause = "The package 'datasets' is not installed."
         raise UserError(f"{quoted(reference)} was not read.", cause, "Run: pip install datasets") from None
-    from httpx import HTTPError
-
     try:
         stream = datasets.load_dataset(match["name"], split=split, streaming=True, revision=match["revision"])
         stream = stream.cast_column("image", datasets.Image(decode=False)).shuffle(seed=seed, buffer_size=SHUFFLE)
         yield from stream
-    except (OSError, ValueError, RuntimeError, HTTPError) as error:
+    except hub_failures() as error:
         cause = f"The hub cannot be reached, or it has no such public data set with a split '{split}' and a column 'image'."
         raise UserError(f"{quoted(reference)} was not read.", cause, "Check name and network, or give a folder.") from error

@@ -69,12 +69,13 @@ def layout() -> Examples:
             names, galleries, again, columns, add, remove = _class_columns()
         with gr.Tab("Zip or CSV", id="file", elem_id="source-file") as file_tab:
             gr.HTML(
-                '<p class="sn-hint">A zip, one folder per class, or a CSV (image, label, question) and a zip of its images.</p>'
+                '<p class="sn-hint">A zip or tar, one folder per class; a CSV (image, label, question) and a zip of its images; '
+                "or a Parquet file.</p>"
             )
             file = UploadedFile(
                 label="Zip, or CSV and zip",
                 file_count="multiple",
-                file_types=[".zip", ".csv", ".jsonl"],
+                file_types=[".zip", ".csv", ".jsonl", ".tar", ".gz", ".parquet"],
                 height=150,
                 elem_id="upload-file",
             )
@@ -340,11 +341,13 @@ def open_again(classes: Sequence[str], count: int, *names: str) -> tuple:
 
 
 def from_files(files: list[str] | None, question: str | None, budget: Budget = DEFAULT) -> LabelledImages:
-    """Return the images of an uploaded zip, or of a CSV or JSONL with a zip."""
+    """Return the images of an uploaded zip, tar or Parquet, or of a CSV or JSONL with a zip."""
     if not files:
         raise UserError("There is no file yet.", "Nothing was uploaded.", "Upload a zip with one folder per class.")
     if len(files) > 2:
-        raise UserError(f"{len(files)} files are too many.", "One zip is read, or one table with one zip.", "Remove the others.")
+        raise UserError(
+            f"{len(files)} files are too many.", "One zip, tar or Parquet is read, or one table with one zip.", "Remove the others."
+        )
     return load_images(Path(files[0]) if len(files) == 1 else (Path(files[0]), Path(files[1])), question, budget=budget)
 
 

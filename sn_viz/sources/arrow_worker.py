@@ -1,0 +1,177 @@
+"""The process that reads Parquet and Arrow files: a task as JSON on standard input, rows on standard output.
+
+Takes the task that ``arrow_rows`` writes; sends frames: a length of four bytes, JSON of that length, and the bytes of a picture. It
+limits its own memory first. It knows nothing of classes or splits.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from sn_viz.errors import UserError
+from sn_viz.sources.columns import Column, find_columns
+from sn_viz.sources.text import quoted
+
+BATCH = 32
+"""Rows decoded at once."""
+CHARACTERS = 4000
+"""Of a label, a question, a path: what is looked at further on is less."""
+MAX_SPLITS = 50
+SEED = 0
+
+
+def main() -> None:
+    """Read the task and send its rows, ending with "done", "refused" or "failed"."""
+    task = json.loads(sys.stdin.buffer.read())
+    _limit(task["memory"])
+    try:
+        for header, image in _rows(task):
+            _send(header, image)
+        _send({"done": True})
+    except UserError as error:
+        _send({"refused": [error.what, error.cause, error.hint]})
+    except Exception as error:  # damage of any kind: the other side has one sentence for it
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        _send({"failed": True})
+
+
+def _limit(n_bytes: int) -> None:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    resource.setrlimit(resource.RLIMIT_AS, (n_bytes, n_bytes))
+
+
+def _send(header: dict[str, Any], image: bytes = b"") -> None:
+    text = json.dumps(header).encode()
+    sys.stdout.buffer.write(len(text).to_bytes(4, "little") + text + image)
+    sys.stdout.buffer.flush()
+
+
+def _rows(task: dict[str, Any]) -> Iterator[tuple[dict[str, Any], bytes]]:
+    tables = [_Parquet(path) if task["kind"] == "parquet" else _Stream(path) for path in task["paths"]]
+    schema = tables[0].schema
+    columns = find_columns(columns_of(schema), task["asked"], quoted(task["name"]))
+    names = list(dict.fromkeys(column.name for column in columns.values()))
+    n_rows = sum(table.n_rows for table in tables)
+    chosen = np.arange(n_rows)
+    if n_rows > task["rows"]:
+        chosen = np.sort(np.random.default_rng(SEED).choice(n_rows, task["rows"], replace=False))
+        yield {"note": f"{quoted(task['name'])} has {n_rows:,} rows; {task['rows']:,} of them were read, chosen at random."}, b""
+    if "split" in columns:
+        yield {"splits": sorted(_distinct(tables, columns["split"].name))[:MAX_SPLITS]}, b""
+    number = 0
+    for table in tables:
+        for batch in table.batches(names):
+            for row in chosen[np.searchsorted(chosen, number) : np.searchsorted(chosen, number + batch.num_rows)]:
+                yield _row(batch, int(row) - number, int(row), columns, task["file_bytes"])
+            number += batch.num_rows
+
+
+def _distinct(tables: list[Any], name: str) -> set[str]:
+    """Return the values of a column, until there are more than splits can be."""
+    found: set[str] = set()
+    for table in tables:
+        for batch in table.batches([name]):
+            found |= {_text(value) for value in batch.column(0).unique().to_pylist()}
+            if len(found) > MAX_SPLITS:
+                return found
+    return found
+
+
+class _Parquet:
+    """A Parquet file, row group by row group."""
+
+    def __init__(self, path: str) -> None:
+        import pyarrow.parquet as parquet
+
+        self.file = parquet.ParquetFile(path)
+        self.schema, self.n_rows = self.file.schema_arrow, self.file.metadata.num_rows
+
+    def batches(self, names: list[str]) -> Iterator[Any]:
+        yield from self.file.iter_batches(batch_size=BATCH, columns=names, use_threads=False)
+
+
+class _Stream:
+    """A file of the Arrow stream format, as ``datasets`` saves it."""
+
+    def __init__(self, path: str) -> None:
+        import pyarrow as pa
+
+        self.path = path
+        with self._open() as stream:
+            self.schema = stream.schema
+            self.n_rows = sum(batch.num_rows for batch in stream)
+        self.pa = pa
+
+    def _open(self) -> Any:
+        import pyarrow as pa
+
+        return pa.ipc.open_stream(pa.memory_map(self.path))
+
+    def batches(self, names: list[str]) -> Iterator[Any]:
+        with self._open() as stream:
+            for batch in stream:
+                yield batch.select(names)
+
+
+def columns_of(schema: Any) -> list[Column]:
+    """Return the columns of an Arrow schema; one that ``datasets`` wrote says which are pictures, and what numbers stand for."""
+    import pyarrow.types as kinds
+
+    told = (schema.metadata or {}).get(b"huggingface", b"{}")
+    features = (json.loads(told).get("info") or {}).get("features") or {}
+    found = []
+    for each in schema:
+        feature = features.get(each.name) or {}
+        feature = feature if isinstance(feature, dict) else {}
+        is_bytes = kinds.is_binary(each.type) or kinds.is_large_binary(each.type)
+        is_struct = kinds.is_struct(each.type) and each.type.get_field_index("bytes") >= 0
+        scalar = kinds.is_string(each.type) or kinds.is_large_string(each.type) or kinds.is_integer(each.type)
+        scalar = scalar or kinds.is_boolean(each.type) or kinds.is_dictionary(each.type)
+        names = feature.get("names") if feature.get("_type") == "ClassLabel" else None
+        named = tuple(str(name) for name in names) if isinstance(names, list) else ()
+        found.append(Column(each.name, is_bytes or is_struct, feature.get("_type") == "Image", scalar, named))
+    return found
+
+
+def _row(batch: Any, at: int, number: int, columns: dict[str, Column], file_bytes: int) -> tuple[dict[str, Any], bytes]:
+    values = {what: _plain(batch, column.name, at) for what, column in columns.items()}
+    image, path = values["image"], ""
+    if isinstance(image, dict):
+        path, image = image.get("path") or "", image.get("bytes")
+    if isinstance(image, str):
+        path, image = image, b""
+    too_large = image is not None and len(image) > file_bytes
+    image = b"" if image is None or too_large else image
+    label = values["label"]
+    names = columns["label"].class_names
+    if names and isinstance(label, int):
+        label = names[label] if 0 <= label < len(names) else None
+    header: dict[str, Any] = {"number": number, "label": _text(label), "path": str(path)[:CHARACTERS], "n_bytes": len(image)}
+    header["too_large"] = too_large
+    if values.get("question") is not None:
+        header["question"] = _text(values["question"])
+    for what in ("group", "split"):
+        header[what] = _text(values.get(what))
+    return header, bytes(image)
+
+
+def _plain(batch: Any, name: str, at: int) -> Any:
+    return batch.column(batch.schema.get_field_index(name))[at].as_py()
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return (json.dumps(value) if isinstance(value, bool) else str(value))[:CHARACTERS]
+
+
+if __name__ == "__main__":
+    main()

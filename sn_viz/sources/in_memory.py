@@ -1,0 +1,143 @@
+"""Labelled images that a program holds: a ``datasets.Dataset``, or anything that yields (picture, label[, question]).
+
+Takes the object; returns images to open. A data set of the package ``datasets`` is asked for bytes, so that it decodes nothing
+itself; at most as many rows as the budget allows are read, which a note says.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from sn_viz.errors import UserError
+from sn_viz.sources.budget import Budget
+from sn_viz.sources.columns import Asked, Column, asked_of, find_columns
+from sn_viz.sources.gather import Found, Note
+from sn_viz.sources.ingest import as_picture
+from sn_viz.sources.rows import label_of
+from sn_viz.sources.source import SOURCES
+from sn_viz.sources.text import quoted
+
+NAME = "the data set"
+
+
+@SOURCES.register("dataset-object")
+class DatasetObject:
+    """A ``datasets.Dataset`` or ``IterableDataset`` in memory, with a column of pictures and one of labels."""
+
+    @staticmethod
+    def accepts(data: object) -> bool:
+        rows = asked_of(data)[0]
+        return isinstance(getattr(rows, "features", None), Mapping) and hasattr(rows, "cast_column")
+
+    @staticmethod
+    def read(data: Any, budget: Budget) -> Iterator[Found | Note]:
+        rows, asked = asked_of(data)
+        yield from found_in(rows, asked, NAME, budget, budget.files, with_paths=True)
+
+
+@SOURCES.register("pairs")
+class Pairs:
+    """Anything that yields (picture, label) or (picture, label, question): a generator, a list, a torch data set."""
+
+    @staticmethod
+    def accepts(data: object) -> bool:
+        if isinstance(data, (str, bytes, Path, Asked, Mapping)):
+            return False
+        if isinstance(data, (list, tuple)):
+            return bool(data) and all(_is_pair(one) for one in itertools.islice(data, 3))
+        return isinstance(data, Iterator) or (
+            hasattr(data, "__getitem__") and hasattr(data, "__len__") and not hasattr(data, "shape")
+        )
+
+    @staticmethod
+    def read(data: Iterable[Any], budget: Budget) -> Iterator[Found | Note]:
+        names = getattr(data, "classes", None)
+        names = list(names) if isinstance(names, (list, tuple)) else []
+        for number, one in enumerate(_each(data), start=1):
+            if number > budget.files:
+                yield Note(f"Only the first {budget.files:,} images were read.")
+                return
+            name = f"image {number}"
+            if not _is_pair(one):
+                cause = f"A {type(one).__name__} arrived where (picture, label) was expected."
+                raise UserError(f"{quoted(name)} was not read.", cause, "Yield pairs, or triples with a question.")
+            picture, label, *rest = one
+            named = names[label] if isinstance(label, int) and not isinstance(label, bool) and 0 <= label < len(names) else label
+            yield Found(
+                name, label_of(str(named)), functools.partial(as_picture, picture, name, budget), str(rest[0]) if rest else None
+            )
+
+
+def _each(data: Any) -> Iterator[Any]:
+    """Yield what an iterable holds; of a sequence without an end of its own, as many as it says it has."""
+    if isinstance(data, Iterable):
+        yield from data
+    else:
+        yield from (data[index] for index in range(len(data)))
+
+
+def _is_pair(one: object) -> bool:
+    return isinstance(one, (list, tuple)) and len(one) in (2, 3) and not isinstance(one[1], (list, tuple, Mapping))
+
+
+def found_in(rows: Any, asked: Mapping[str, str], name: str, budget: Budget, n: int, *, with_paths: bool) -> Iterator[Found | Note]:
+    """Yield rows of a data set of the package ``datasets`` as images to open.
+
+    Parameters
+    ----------
+    rows : datasets.Dataset or datasets.IterableDataset
+    asked : mapping
+        Columns that the user named.
+    name : str
+        What messages call it.
+    budget : Budget
+    n : int
+        The most rows that are read.
+    with_paths : bool
+        Whether a row may name a file of this machine; never one that came from elsewhere.
+    """
+    import datasets  # pyright: ignore[reportMissingImports]  # whoever holds such a data set has it
+
+    shown = name if name == NAME else quoted(name)
+    columns = find_columns(columns_of(rows.features), asked, shown)
+    if isinstance(rows.features[columns["image"].name], datasets.Image):
+        rows = rows.cast_column(columns["image"].name, datasets.Image(decode=False))
+    unlabelled = 0
+    for number, row in enumerate(rows, start=1):
+        if number > n:
+            yield Note(f"Only the first {n:,} rows of {shown} were read.")
+            break
+        label = row[columns["label"].name]
+        names = columns["label"].class_names
+        if names and isinstance(label, int):
+            label = names[label] if 0 <= label < len(names) else None
+        if label is None or not label_of(str(label)):
+            unlabelled += 1
+            continue
+        said = {what: row[columns[what].name] for what in ("question", "group") if what in columns}
+        image, at = row[columns["image"].name], f"row {number}"
+        if isinstance(image, Mapping):
+            image = image.get("bytes") or (with_paths and image.get("path")) or b""
+        elif isinstance(image, str) and not with_paths:
+            image = b""
+        opened = functools.partial(as_picture, image, at, budget)
+        question = None if said.get("question") is None else str(said["question"])
+        yield Found(at, str(label), opened, question, group=str(said.get("group") or ""))
+    if unlabelled:
+        yield Note(f"{unlabelled:,} rows of {shown} have no label and were left out.")
+
+
+def columns_of(features: Mapping[str, Any]) -> list[Column]:
+    """Return the columns of the features of a data set of the package ``datasets``."""
+    found = []
+    for name, feature in features.items():
+        kind = type(feature).__name__
+        names = tuple(feature.names) if kind == "ClassLabel" else ()
+        said = str(getattr(feature, "dtype", ""))
+        scalar = kind == "ClassLabel" or (kind == "Value" and (said in ("string", "large_string", "bool") or "int" in said))
+        found.append(Column(name, kind == "Image" or said in ("binary", "large_binary"), kind == "Image", scalar, names))
+    return found

@@ -1,0 +1,268 @@
+"""Tar archives: the shards of WebDataset, and folders of class folders, compressed by gzip or not.
+
+Takes a path, or a folder of shards; returns images to open. In a WebDataset, files of one name up to the first dot belong together:
+``0001.jpg`` with ``0001.cls`` (a number or a word), ``0001.json`` (label, question) or ``0001.txt``. Members are read in their
+order and counted while they are inflated; no name is used as a path, links are not followed, and a pickled member is never opened.
+"""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import json
+import tarfile
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+from sn_viz.errors import UserError
+from sn_viz.sources.budget import MIB, Budget
+from sn_viz.sources.classes import layout_of, looks_like_image, system_note, system_part
+from sn_viz.sources.columns import ALIASES
+from sn_viz.sources.gather import Found, Note, SetRefused
+from sn_viz.sources.ingest import decode
+from sn_viz.sources.rows import label_of
+from sn_viz.sources.shards import Shards, check_number, shards_in, sides_of
+from sn_viz.sources.source import SOURCES
+from sn_viz.sources.text import cut, listed, quoted
+from sn_viz.types import Picture
+
+SUFFIXES = (".tar", ".tar.gz", ".tgz")
+LABELS = ("cls", "class", "label", "cls.txt", "label.txt")
+NAMES = ("classnames.txt", "labels.txt", "classes.txt")
+"""A member of this name tells what the numbers stand for, one class a line."""
+TEXT_BYTES = 100_000
+"""Of a label or of the facts about one image."""
+MEMBERS = 4
+"""Members listed for each file that is allowed: each image may come with a label, a question and more."""
+NAME_CHARACTERS = 1000
+_DAMAGE = (tarfile.TarError, EOFError, OSError, zlib.error, ValueError, LookupError)
+
+
+@SOURCES.register("tar")
+class Tar:
+    """A tar archive, or a folder of them: shards of WebDataset (0001.jpg, 0001.cls, 0001.json), or class folders."""
+
+    @staticmethod
+    def accepts(data: object) -> bool:
+        return isinstance(data, Path) and (_is_tar(data) or (data.is_dir() and bool(shards_in(data, _is_tar))))
+
+    @staticmethod
+    def read(data: Path, budget: Budget) -> Iterator[Found | Note]:
+        parts = [Shards("", (data,))] if data.is_file() else shards_in(data, _is_tar)
+        check_number(parts, data.name)
+        sides, note = sides_of([part.split for part in parts], f"The files of {quoted(data.name)} are splits")
+        if note:
+            yield Note(note)
+        for part in parts:
+            for path in part.files:
+                before = f"{path.name}/" if sum(len(each.files) for each in parts) > 1 else ""
+                yield from _Archive(path, budget).read(sides.get(part.split, ""), before)
+
+
+def _is_tar(path: Path) -> bool:
+    return path.name.lower().endswith(SUFFIXES) and path.is_file()
+
+
+@dataclass
+class _Sample:
+    """Files of one name."""
+
+    key: str
+    image: str = ""
+    """Name of the member that is its picture."""
+    data: bytes | None = None
+    too_large: bool = False
+    said: dict[str, bytes] = field(default_factory=dict)
+    """What its small members hold, by extension."""
+
+
+class _Archive:
+    """One archive, read twice from its beginning: the names, then what is wanted of it."""
+
+    def __init__(self, path: Path, budget: Budget) -> None:
+        self._path, self._budget = path, budget
+        self._class_names: list[str] = []
+        if path.stat().st_size > budget.zip_bytes:
+            raise self._refused(f"It is larger than {budget.zip_bytes // MIB} MiB.", "Use fewer or smaller images.")
+
+    def read(self, part: str, before: str) -> Iterator[Found | Note]:
+        names = self._names()
+        images = [PurePosixPath(name) for name in names if looks_like_image(PurePosixPath(name))]
+        if not images:
+            raise self._refused("It holds no images.", "Put images into it, in class folders or each with its .cls.")
+        keys = {_key(path.as_posix())[0] for path in images}
+        told = any(ext in (*LABELS, "json", "txt") and key in keys for key, ext in map(_key, names))
+        yield from self._samples(part, before) if told else self._in_folders(images, part, before)
+
+    def _members(self) -> Iterator[tuple[tarfile.TarInfo, tarfile.TarFile]]:
+        """Yield the plain files of the archive, in order."""
+        try:
+            with open(self._path, "rb") as raw:
+                packed = raw.read(2) == b"\x1f\x8b"
+                raw.seek(0)
+                stream = gzip.GzipFile(fileobj=raw) if packed else raw
+                with tarfile.open(fileobj=_Counted(stream, self._path.name, self._budget), mode="r|", tarinfo=_Header) as archive:  # type: ignore[call-overload]
+                    for number, member in enumerate(archive):
+                        if number > MEMBERS * self._budget.files:
+                            raise self._refused(f"It holds more than {MEMBERS * self._budget.files} files.", "Use fewer images.")
+                        if member.isreg() and member.name and len(member.name) <= NAME_CHARACTERS:
+                            yield member, archive
+                        archive.members.clear()  # pyright: ignore[reportAttributeAccessIssue]  # else each header stays in memory
+        except _DAMAGE as error:
+            raise self._refused("It is no tar archive, or it is damaged or cut short.", "Pack it again.") from error
+
+    def _names(self) -> list[str]:
+        """Return the names of all members, and take in what the numbers of classes stand for where one of them says so."""
+        names = []
+        for member, archive in self._members():
+            names.append(member.name)
+            if PurePosixPath(member.name).name.casefold() in NAMES:
+                text = self._content(member, archive, TEXT_BYTES)[0]
+                self._class_names = [line.strip() for line in text.decode("utf-8", "replace").splitlines() if line.strip()]
+        return names
+
+    def _in_folders(self, images: Sequence[PurePosixPath], part: str, before: str) -> Iterator[Found | Note]:
+        system = Counter(filter(None, map(system_part, images)))
+        yield from map(Note, system_note(system))
+        layout = layout_of([path for path in images if not system_part(path)])
+        if layout.note and not part:
+            yield Note(layout.note)
+        for member, archive in self._members():
+            path = PurePosixPath(member.name)
+            if not looks_like_image(path) or system_part(path):
+                continue
+            place, name = layout.place(path), before + member.name
+            data, too_large = self._content(member, archive, self._budget.file_bytes)
+            yield Found(name, place.class_name, self._opener(name, data, too_large, place.class_name), part=part or place.part)
+
+    def _samples(self, part: str, before: str) -> Iterator[Found | Note]:
+        """Yield the samples of a WebDataset, each as soon as the next begins."""
+        sample: _Sample | None = None
+        unopened: Counter[str] = Counter()
+        unlabelled: list[str] = []
+        for member, archive in self._members():
+            key, kind = _key(member.name)
+            if PurePosixPath(member.name).name.casefold() in NAMES:
+                continue
+            if sample is None or sample.key != key:
+                if sample is not None:
+                    yield from self._finished(sample, part, before, unlabelled)
+                sample = _Sample(key)
+            if looks_like_image(PurePosixPath(member.name)) and sample.data is None:
+                sample.image = member.name
+                sample.data, sample.too_large = self._content(member, archive, self._budget.file_bytes)
+            elif kind in (*LABELS, "json", "txt"):
+                sample.said[kind] = self._content(member, archive, TEXT_BYTES)[0]
+            else:
+                unopened[kind or "no extension"] += 1
+        if sample is not None:
+            yield from self._finished(sample, part, before, unlabelled)
+        if unopened:
+            kinds = ", ".join(f".{kind} ({n})" for kind, n in unopened.most_common(10))
+            yield Note(f"Members of {quoted(self._path.name)} that were not opened: {cut(kinds, 200)}.")
+        if unlabelled:
+            n = f"{len(unlabelled)} image{'s' * (len(unlabelled) > 1)}"
+            yield Note(f"{n} of {quoted(self._path.name)} without a label left out: {listed([quoted(x) for x in unlabelled])}.")
+
+    def _finished(self, sample: _Sample, part: str, before: str, unlabelled: list[str]) -> Iterator[Found]:
+        if sample.data is None:
+            return
+        name = before + sample.image
+        facts = _facts(sample.said.get("json"))
+        label = next((_line(sample.said[kind]) for kind in LABELS if kind in sample.said), None)
+        label = facts.get("label", "") if label is None else label
+        label = label or (_line(sample.said["txt"]) if "txt" in sample.said and "question" not in facts else "")
+        if label.isdigit() and int(label[:9]) < len(self._class_names):
+            label = self._class_names[int(label[:9])]
+        if not label_of(label):
+            unlabelled.append(name)
+            return
+        opened = self._opener(name, sample.data, sample.too_large, label)
+        yield Found(name, label, opened, facts.get("question"), part, group=facts.get("group", ""))
+
+    def _content(self, member: tarfile.TarInfo, archive: tarfile.TarFile, limit: int) -> tuple[bytes, bool]:
+        """Return what a member holds, and whether it is more than ``limit`` bytes; then nothing of it."""
+        if member.size > limit:
+            return b"", True
+        file = archive.extractfile(member)
+        return (file.read(limit) if file else b""), False
+
+    def _opener(self, name: str, data: bytes, too_large: bool, label: str) -> Any:
+        if too_large:
+            return functools.partial(
+                _left_out, name, f"It is larger than {self._budget.file_bytes // MIB} MiB.", "Make it smaller."
+            )
+        if not label:
+            return functools.partial(_left_out, name, "It lies in no class folder.", "Put images into one sub-folder a class.")
+        return functools.partial(decode, data, name, self._budget)
+
+    def _refused(self, cause: str, hint: str) -> SetRefused:
+        return SetRefused(f"{quoted(self._path.name)} was not read.", cause, hint)
+
+
+class _Header(tarfile.TarInfo):
+    """A member whose long name, or other facts about it, may not be longer than ``TEXT_BYTES``: they are read at once."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        facts = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
+        if self.type in facts and self.size > TEXT_BYTES:
+            raise tarfile.ReadError("an overlong header")
+        return super()._proc_member(archive)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+class _Counted:
+    """A stream that ends with an error once more was read of it than a data set may inflate to."""
+
+    def __init__(self, stream: IO[bytes], name: str, budget: Budget) -> None:
+        self._stream, self._name, self._budget = stream, name, budget
+        self._left = budget.inflated_bytes
+
+    def read(self, n: int) -> bytes:
+        """Return the next ``n`` bytes."""
+        data = self._stream.read(min(n, self._left + 1))
+        self._left -= len(data)
+        if self._left < 0:
+            cause = f"It inflates to more than {self._budget.inflated_bytes // MIB} MiB."
+            raise SetRefused(f"{quoted(self._name)} was not read.", cause, "Use fewer or smaller images.")
+        return data
+
+
+def _key(name: str) -> tuple[str, str]:
+    """Return what a member's name has in common with the files that belong to it, and its extension, as WebDataset cuts it.
+
+    Examples
+    --------
+    >>> _key("train/0001.seg.png")
+    ('train/0001', 'seg.png')
+    """
+    folder, slash, file = name.rpartition("/")
+    stem, _, extension = file.partition(".")
+    return f"{folder}{slash}{stem}", extension.casefold()
+
+
+def _facts(data: bytes | None) -> dict[str, str]:
+    """Return label, question and group of an image from its JSON."""
+    try:
+        told = json.loads(data) if data else {}
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(told, dict):
+        return {}
+    found = {}
+    for what in ("label", "question", "group"):
+        value = next((told[alias] for alias in ALIASES[what] if isinstance(told.get(alias), (str, int, bool))), None)
+        if value is not None:
+            found[what] = json.dumps(value) if isinstance(value, bool) else str(value)
+    return found
+
+
+def _line(data: bytes) -> str:
+    return " ".join(data.decode("utf-8", "replace").split())[:1000]
+
+
+def _left_out(name: str, cause: str, hint: str) -> Picture:
+    raise UserError(f"{quoted(name)} was not read.", cause, hint)

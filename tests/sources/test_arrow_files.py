@@ -1,0 +1,170 @@
+"""Parquet and saved data sets: pictures and labels are found whatever the columns hold, and nothing of a file is trusted."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import datasets
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as parquet
+import pytest
+from image_files import picture as drawn
+from image_files import png
+from PIL import Image
+
+from sn_viz.errors import UserError
+from sn_viz.sources import Budget, load_images
+from sn_viz.sources.ingest import as_picture
+
+CLASSES = ("cat", "dog")
+
+
+def picture(i: int):
+    """Return the picture that ``png(i)`` holds."""
+    return as_picture(drawn(i))
+
+
+def pets(n: int = 8) -> datasets.Dataset:
+    """Return a data set as the hub has them: a struct of bytes and path, and numbers that stand for names."""
+    features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=list(CLASSES))})
+    images = [Image.fromarray(picture(i).pixels) for i in range(n)]
+    return datasets.Dataset.from_dict({"image": images, "label": [i % 2 for i in range(n)]}, features=features)
+
+
+def table(path, **columns) -> None:
+    parquet.write_table(pa.table(columns), path)
+
+
+def test_a_parquet_of_the_hub_is_read_with_the_names_of_its_classes(tmp_path) -> None:
+    pets().to_parquet(tmp_path / "pets.parquet")
+    images = load_images(tmp_path / "pets.parquet", "Which?")
+    assert images.classes == CLASSES and images.labels.tolist() == [0, 1] * 4 and images.question == "Which?"
+    assert [p.sha256 for p in images.pictures] == [picture(i).sha256 for i in range(8)]
+
+
+def test_bytes_paths_questions_groups_and_splits(tmp_path) -> None:
+    for i in range(6):
+        (tmp_path / f"{i}.png").write_bytes(png(i))
+    more = {"question": ["Ripe?"] * 6, "group": ["a", "a", "b", "b", "c", "c"], "split": ["train"] * 4 + ["test"] * 2}
+    label = ["yes", "no"] * 3
+    table(tmp_path / "by_bytes.parquet", image=[png(i) for i in range(6)], label=label, **more)
+    table(tmp_path / "by_path.parquet", image=[f"{i}.png" for i in range(6)], label=label, **more)
+    by_bytes, by_path = (load_images(tmp_path / f"by_{name}.parquet") for name in ("bytes", "path"))
+    for images in (by_bytes, by_path):
+        assert images.classes == ("no", "yes") and images.question == "Ripe?" and images.parts == ("train",) * 4 + ("test",) * 2
+        assert images.groups == tuple("aabbcc") and "The splits in" in images.notes[0]
+    assert [p.sha256 for p in by_bytes.pictures] == [p.sha256 for p in by_path.pictures]
+
+
+def test_a_path_leads_nowhere_but_beside_the_table(tmp_path) -> None:
+    (tmp_path / "inside").mkdir()
+    (tmp_path / "secret.png").write_bytes(png(1))
+    for path in ("../secret.png", str(tmp_path / "secret.png"), "https://example.org/a.png"):
+        table(tmp_path / "inside" / "t.parquet", image=[path, "b.png"], label=["a", "b"])
+        with pytest.raises(UserError, match=r"outside the table's folder|is an address"):
+            load_images(tmp_path / "inside" / "t.parquet")
+
+
+def test_a_column_that_cannot_be_told_is_asked_for(tmp_path) -> None:
+    features = {"fine": datasets.ClassLabel(names=["a", "b"]), "coarse": datasets.ClassLabel(names=["x", "y"])}
+    images = [Image.fromarray(picture(i).pixels) for i in range(8)]
+    rows = {"picture": images, "fine": [0, 1] * 4, "coarse": [0] * 4 + [1] * 4}
+    file = tmp_path / "two.parquet"
+    datasets.Dataset.from_dict(rows, features=datasets.Features({"picture": datasets.Image(), **features})).to_parquet(file)
+    with pytest.raises(UserError, match="several columns of classes.*'fine', 'coarse'.*label=fine"):
+        load_images(file)
+    assert load_images(file, columns={"label": "coarse"}).classes == ("x", "y")
+    with pytest.raises(UserError, match="no column 'colour'.*'picture'"):
+        load_images(file, columns={"label": "colour"})
+    with pytest.raises(UserError, match="no field 'lable'"):
+        load_images(file, columns={"lable": "fine"})
+    with pytest.raises(UserError, match="no column of images"):
+        table(tmp_path / "none.parquet", number=[1.5, 2.5], label=["a", "b"])
+        load_images(tmp_path / "none.parquet")
+
+
+def test_columns_of_data_without_columns_are_refused(tmp_path) -> None:
+    (tmp_path / "a").mkdir()
+    with pytest.raises(UserError, match="Columns were named for data that has none"):
+        load_images(tmp_path, columns={"label": "x"})
+
+
+def test_rows_without_a_label_or_a_picture_are_named(tmp_path) -> None:
+    file = tmp_path / "t.parquet"
+    table(file, image=[png(0), png(1), None, png(3), b"nothing", png(5)], label=["a", None, "a", "b", "b", "b"])
+    with pytest.raises(UserError, match=r"Row 2 of 't.parquet' has no label.*2 files left out|Class 'a' has only one"):
+        load_images(file)
+    table(file, image=[png(i) for i in range(5)] + [None, b"x"], label=["a", "b", "a", "b", None, "a", "b"])
+    told = " ".join(load_images(file).notes)
+    assert "Row 5 of 't.parquet' has no label" in told and "row 6" in told and "row 7" in told
+
+
+def test_of_a_long_table_a_random_part_is_read_and_said(tmp_path) -> None:
+    file = tmp_path / "long.parquet"
+    table(file, image=[png(i) for i in range(40)], label=["a"] * 20 + ["b"] * 20)  # sorted by class, as many are
+    images = load_images(file, budget=Budget(files=16))
+    assert len(images) == 16 and len(images.classes) == 2
+    assert "has 40 rows; 16 of them were read, chosen at random" in images.notes[0]
+    assert images.names == load_images(file, budget=Budget(files=16)).names
+
+
+def test_a_folder_of_parquet_files_is_read_by_its_splits(tmp_path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "README.md").write_text("about")
+    pets(4).to_parquet(tmp_path / "data" / "train-00000-of-00002.parquet")
+    pets(8).select(range(4, 8)).to_parquet(tmp_path / "data" / "train-00001-of-00002-a1b2.parquet")
+    pets(12).select(range(8, 12)).to_parquet(tmp_path / "data" / "validation-00000-of-00001.parquet")
+    images = load_images(tmp_path)
+    assert images.parts == ("train",) * 8 + ("test",) * 4 and "splits" in images.notes[0]
+
+
+def test_saved_data_sets_are_read_with_their_splits(tmp_path) -> None:
+    pets().save_to_disk(str(tmp_path / "one"))
+    datasets.DatasetDict(train=pets(4), test=pets(8).select(range(4, 8))).save_to_disk(str(tmp_path / "two"))
+    assert load_images(tmp_path / "one").classes == CLASSES and not load_images(tmp_path / "one").parts
+    assert load_images(tmp_path / "two").parts == ("train",) * 4 + ("test",) * 4
+
+
+def test_a_saved_data_set_names_no_file_of_elsewhere(tmp_path) -> None:
+    pets().save_to_disk(str(tmp_path / "one"))
+    for name in ("../../etc/passwd", "/etc/passwd", "dataset_info.json", 3):
+        (tmp_path / "one" / "state.json").write_text(json.dumps({"_data_files": [{"filename": name}]}))
+        with pytest.raises(UserError, match="description is damaged"):
+            load_images(tmp_path / "one")
+
+
+def test_damaged_files_are_refused_in_a_sentence(tmp_path) -> None:
+    pets().to_parquet(tmp_path / "good.parquet")
+    good = (tmp_path / "good.parquet").read_bytes()
+    file = tmp_path / "bad.parquet"
+    rng = np.random.default_rng(0)
+    for data in (b"", b"PAR1", good[:100] + good[-40:], good[: len(good) // 2], bytes(rng.integers(0, 256, 500, np.uint8))):
+        file.write_bytes(data)
+        with pytest.raises(UserError, match="'bad.parquet' was not read"):
+            load_images(file)
+
+
+def test_a_file_that_inflates_without_end_costs_this_process_nothing(tmp_path) -> None:
+    file = tmp_path / "bomb.parquet"
+    huge = pa.DictionaryArray.from_arrays(pa.array([0] * 40, pa.int32()), pa.array([b"\0" * (100 << 20)]))
+    parquet.write_table(pa.table({"image": huge, "label": ["a", "b"] * 20}), file, compression="zstd", store_schema=False)
+    assert file.stat().st_size < 1 << 20
+    code = (
+        "from sn_viz.sources import load_images; from sn_viz.errors import UserError\n"
+        f"try: load_images({str(file)!r})\n"
+        "except UserError as error: print(error)\n"
+        "print([line for line in open('/proc/self/status') if line.startswith('VmHWM')][0].split()[1])"
+    )
+    said, peak = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.splitlines()
+    assert "was not read" in said or "could be read" in said
+    assert int(peak) < 400 << 10, "kilobytes"
+
+
+def test_without_pyarrow_it_says_how_to_get_it(tmp_path, monkeypatch) -> None:
+    pets().to_parquet(tmp_path / "pets.parquet")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(UserError, match="'pyarrow' is not installed.*pip install pyarrow"):
+        load_images(tmp_path / "pets.parquet")

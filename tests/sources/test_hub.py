@@ -1,0 +1,134 @@
+"""Data sets of the hub through the real client, against a stand-in on this machine."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+
+import datasets
+import pytest
+from hub_server import COMMIT, hub_with
+from image_files import picture, png
+
+from sn_viz.errors import UserError
+from sn_viz.sources import load_images
+from sn_viz.sources.hub import IMAGES, Reference
+from sn_viz.sources.ingest import as_picture
+
+READ = """
+import json, sys
+from sn_viz.errors import UserError
+from sn_viz.sources import load_images
+told = []
+for text, columns in json.load(sys.stdin):
+    try:
+        images = load_images(text, columns=columns)
+        told.append([list(images.classes), len(images), [p.sha256 for p in images.pictures], list(images.notes)])
+    except UserError as error:
+        told.append(str(error))
+print(json.dumps(told))
+"""
+
+
+def parquet(first: int, n: int = 8, **more) -> bytes:
+    """Return a Parquet file with ``n`` pictures."""
+    features = {"image": datasets.Image(), "label": datasets.ClassLabel(names=["cat", "dog"])}
+    rows = {"image": [picture(first + i) for i in range(n)], "label": [i % 2 for i in range(n)]}
+    for name in more:
+        features[name], rows[name] = datasets.ClassLabel(names=["x", "y"]), [i // 4 % 2 for i in range(n)]
+    buffer = io.BytesIO()
+    datasets.Dataset.from_dict(rows, features=datasets.Features(features)).to_parquet(buffer)
+    return buffer.getvalue()
+
+
+def read(address: str, *asked: tuple[str, dict | None]) -> list:
+    """Return what a process of its own reads: the client looks for the hub's address when it is imported."""
+    on = {"HF_ENDPOINT": address, "HF_HUB_OFFLINE": "0", "TRANSFORMERS_OFFLINE": "0", "HF_DATASETS_OFFLINE": "0"}
+    environment = os.environ | on | {"HF_HUB_DISABLE_TELEMETRY": "1", "HF_TOKEN": "hf_secret"}
+    done = subprocess.run(
+        [sys.executable, "-c", READ], input=json.dumps(asked), env=environment, capture_output=True, text=True, timeout=240
+    )
+    assert done.returncode == 0, done.stderr
+    assert "hf_secret" not in done.stdout + done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_configuration_split_and_commit_are_read_and_said(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    readme = """---
+configs:
+- config_name: big
+  data_files:
+  - {split: train, path: big/train-*}
+  - {split: test, path: big/test-*}
+- config_name: small
+  data_files:
+  - {split: validation, path: small/validation-*}
+---
+"""
+    files = {
+        "README.md": readme.encode(),
+        "big/train-00000-of-00001.parquet": parquet(0, coarse=True),
+        "big/test-00000-of-00001.parquet": parquet(20, coarse=True),
+        "small/validation-00000-of-00001.parquet": parquet(40),
+    }
+    name = "hub:someone/pets"
+    parts = ("big/train", "big/test", "small/validation", "big/nothing", "huge/train")
+    asked = [(f"{name}:{part}", None) for part in parts] + [(f"{name}@main:big/test", {"label": "coarse"})]
+    with hub_with("someone/pets", files) as (address, paths):
+        train, test, small, no_split, no_config, coarse, several, nobody = read(
+            address, *asked, (name, None), ("hub:someone/else", None)
+        )
+    for images, first in ((train, 0), (test, 20), (small, 40)):
+        classes, n, hashes, notes = images
+        assert n == 8 and classes == ["cat", "dog"]
+        assert set(hashes) == {as_picture(png(first + i)).sha256 for i in range(8)}
+        assert f"at commit {COMMIT}" in notes[0] and f"up to {IMAGES} rows" in notes[0]
+    assert "split 'train'" in train[3][0] and "There are also the splits 'test'." in train[3][0]
+    assert coarse[0] == ["x", "y"]
+    assert "several configurations" in several and "'big', 'small'" in several and "hub:someone/pets:CONFIG/SPLIT" in several
+    assert "no split 'nothing'" in no_split and "'train', 'test'" in no_split
+    assert "no configuration 'huge'" in no_config and "cannot be reached, or it has no such" in nobody
+    assert all("/resolve/main" not in path for path in paths), "only the commit is read"
+
+
+def test_a_row_that_names_a_file_of_this_machine_opens_nothing(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+    (tmp_path / "secret.png").write_bytes(png(1))
+    rows = {
+        "image": [{"bytes": None, "path": str(tmp_path / "secret.png")}] * 2
+        + [{"bytes": png(i), "path": None} for i in range(2, 8)]
+    }
+    features = datasets.Features({"image": datasets.Image(decode=False), "label": datasets.Value("string")})
+    buffer = io.BytesIO()
+    datasets.Dataset.from_dict(rows | {"label": list("abababab")}, features=features).to_parquet(buffer)
+    with hub_with("someone/trap", {"train.parquet": buffer.getvalue()}) as (address, _):
+        (images,) = read(address, ("hub:someone/trap", None))
+    assert images[1] == 6 and "2 files left out" in " ".join(images[3])
+
+
+def test_without_a_route_it_answers_soon(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    (said,) = read("http://127.0.0.1:9", ("hub:someone/pets", None))
+    assert "cannot be reached" in said and "sample pack" in said
+
+
+def test_references_that_are_none(tmp_path, monkeypatch) -> None:
+    for text in ("hub:", "hub:../../etc", "hub:csv", "hub:a/b/c", "hub:https://x/y", "hub:a/b:", "hub:a/b:c/d/e", "hub:a/b@"):
+        with pytest.raises(UserError, match="OWNER/NAME"):
+            Reference.of(text)
+    assert Reference.of("hub:a/b@refs/pr/3:c/test") == Reference("hub:a/b@refs/pr/3:c/test", "a/b", "refs/pr/3", "c", "test")
+    assert Reference.of("hub:a/b:test").split == "test"
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    with pytest.raises(UserError, match="also a folder a/b"):
+        load_images("hub:a/b")
+
+
+def test_without_its_package_it_says_how_to_get_it(monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    with pytest.raises(UserError, match="'datasets' is not installed.*pip install datasets"):
+        load_images("hub:a/b")

@@ -1,0 +1,166 @@
+"""Tar archives: WebDataset and class folders; no name is a path, nothing is unpacked, nothing pickled is opened."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import tarfile
+
+import datasets
+import pytest
+from image_files import picture as drawn
+from image_files import png
+
+from sn_viz.errors import UserError
+from sn_viz.sources import Budget, load_images
+from sn_viz.sources.ingest import as_picture
+from sn_viz.sources.tar_file import TEXT_BYTES
+
+
+def picture(i: int):
+    """Return the picture that ``png(i)`` holds."""
+    return as_picture(drawn(i))
+
+
+def pack(path, members, mode: str = "w", **kinds) -> None:
+    """Write a tar of (name, bytes); ``kinds`` are given to every member."""
+    with tarfile.open(path, mode) as archive:
+        for name, data in members:
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            for what, value in kinds.items():
+                setattr(member, what, value)
+            archive.addfile(member, io.BytesIO(data))
+
+
+def samples(n: int = 8, **more) -> list[tuple[str, bytes]]:
+    return [member for i in range(n) for member in ((f"{i:05}.png", png(i)), (f"{i:05}.cls", str(i % 2).encode()))]
+
+
+def test_numbers_of_classes_get_their_names_wherever_these_stand(tmp_path) -> None:
+    file = tmp_path / "pets.tar"
+    pack(file, [*samples(), ("classnames.txt", b"cat\ndog\n")])
+    images = load_images(file)
+    assert images.classes == ("cat", "dog") and images.labels.tolist() == [0, 1] * 4
+    assert [p.sha256 for p in images.pictures] == [picture(i).sha256 for i in range(8)]
+
+
+def test_json_brings_label_question_and_group(tmp_path) -> None:
+    file = tmp_path / "q.tar.gz"
+    told = [json.dumps({"label": ("no", "yes")[i % 2], "question": "Ripe?", "group": f"g{i // 2}"}).encode() for i in range(8)]
+    pack(file, [m for i in range(8) for m in ((f"a/{i}.png", png(i)), (f"a/{i}.json", told[i]))], "w:gz")
+    images = load_images(file)
+    assert images.classes == ("no", "yes") and images.question == "Ripe?" and images.groups[:3] == ("g0", "g0", "g1")
+
+
+def test_class_folders_and_splits_in_a_tar(tmp_path) -> None:
+    file = tmp_path / "folders.tgz"
+    pack(
+        file,
+        [
+            (f"pets/{part}/{'ab'[i % 2]}/{part}{i}.png", png(i + 8 * (part == "test")))
+            for part in ("train", "test")
+            for i in range(4)
+        ],
+        "w:gz",
+    )
+    images = load_images(file)
+    assert images.classes == ("a", "b") and images.parts == ("train",) * 4 + ("test",) * 4
+
+
+def test_shards_in_a_folder_are_read_by_their_splits(tmp_path) -> None:
+    pack(tmp_path / "train-000000.tar", samples(4))
+    pack(tmp_path / "train-000001.tar", [(name.replace("0000", "0001"), data) for name, data in samples(8)[8:]])
+    pack(
+        tmp_path / "test-000000.tar",
+        [(f"{i}.{kind}", data) for i in (20, 21, 22, 23) for kind, data in (("png", png(i)), ("cls", b"01"[i % 2 : i % 2 + 1]))],
+    )
+    images = load_images(tmp_path)
+    assert images.parts == ("train",) * 8 + ("test",) * 4 and images.names[0] == "train-000000.tar/00000.png"
+
+
+def test_what_is_pickled_is_counted_and_never_opened(tmp_path) -> None:
+    file = tmp_path / "p.tar"
+    trap = b"cos\nsystem\n(S'touch " + str(tmp_path / "trap").encode() + b"'\ntR."
+    pack(file, [*samples(), *((f"{i:05}.{kind}", trap) for i in range(8) for kind in ("pyd", "pth"))])
+    # what belongs to a sample comes behind all others here: another key, and so a sample without a picture
+    told = " ".join(load_images(file).notes)
+    assert "not opened: .pyd (8), .pth (8)" in told and not (tmp_path / "trap").exists()
+
+
+def test_images_without_a_label_are_named(tmp_path) -> None:
+    file = tmp_path / "t.tar"
+    pack(file, [*samples(4), ("99999.png", png(50))])
+    assert "1 image of 't.tar' without a label left out: '99999.png'." in load_images(file).notes
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE])
+def test_links_and_devices_are_passed_over(tmp_path, kind) -> None:
+    file = tmp_path / "l.tar"
+    with tarfile.open(file, "w") as archive:
+        for name, data in samples(4):
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+        link = tarfile.TarInfo("00009.png")
+        link.type, link.linkname = kind, "/etc/passwd"
+        archive.addfile(link)
+    assert len(load_images(file)) == 4
+
+
+def test_names_that_lead_out_are_only_names(tmp_path) -> None:
+    file = tmp_path / "n.tar"
+    pack(file, [m for i in range(4) for m in ((f"../../x/{i}.png", png(i)), (f"../../x/{i}.cls", b"ab"[i % 2 : i % 2 + 1]))])
+    assert load_images(file).classes == ("a", "b") and not (tmp_path.parent.parent / "x").exists()
+
+
+def test_damage_and_other_kinds_are_refused(tmp_path) -> None:
+    file = tmp_path / "bad.tar"
+    pack(tmp_path / "good.tar", samples())
+    good = (tmp_path / "good.tar").read_bytes()
+    for data in (b"", b"no tar at all" * 100, good[:700], gzip.compress(good)[:200], gzip.compress(b"x" * 5000)):
+        file.write_bytes(data)
+        with pytest.raises(UserError, match="'bad.tar' was not read"):
+            load_images(file)
+
+
+def test_what_inflates_beyond_the_budget_is_refused(tmp_path) -> None:
+    file = tmp_path / "bomb.tar.gz"
+    pack(file, [("a/1.png", b"\0" * (8 << 20)), ("b/1.png", png(1))], "w:gz")
+    assert file.stat().st_size < 1 << 17
+    with pytest.raises(UserError, match="inflates to more than 1 MiB"):
+        load_images(file, budget=Budget(inflated_bytes=1 << 20))
+    pack(
+        file,
+        [("a/1.png", b"\0" * (2 << 20)), *((f"{c}/{i}.png", png(i + 9 * (c == "b"))) for c in "ab" for i in range(2, 5))],
+        "w:gz",
+    )
+    told = " ".join(load_images(file, budget=Budget(file_bytes=1 << 20)).notes)
+    assert "a/1.png" in told and "larger than 1 MiB" in told
+
+
+def test_an_overlong_header_is_refused_unread(tmp_path) -> None:
+    file = tmp_path / "h.tar"
+    with tarfile.open(file, "w", format=tarfile.PAX_FORMAT) as archive:
+        member = tarfile.TarInfo("a/1.png")
+        member.pax_headers = {"comment": "x" * (2 * TEXT_BYTES)}
+        archive.addfile(member)
+    with pytest.raises(UserError, match="'h.tar' was not read"):
+        load_images(file)
+
+
+def test_too_many_members_are_refused(tmp_path) -> None:
+    pack(tmp_path / "many.tar", [(f"a/{i}.txt", b"x") for i in range(60)])
+    with pytest.raises(UserError, match="more than 40 files"):
+        load_images(tmp_path / "many.tar", budget=Budget(files=10))
+
+
+def test_a_tar_that_the_package_datasets_reads_is_read_alike(tmp_path) -> None:
+    pack(tmp_path / "train-000.tar", samples())
+    theirs = datasets.load_dataset(
+        "webdataset", data_files=str(tmp_path / "train-000.tar"), split="train", cache_dir=str(tmp_path / "c")
+    )
+    ours = load_images(tmp_path / "train-000.tar")
+    assert [str(row["cls"]) for row in theirs] == [ours.classes[label] for label in ours.labels]
+    assert [row["__key__"] + ".png" for row in theirs] == list(ours.names)
