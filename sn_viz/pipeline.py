@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sn_viz.activations.extract import extract
-from sn_viz.activations.reader import available_sites, layers_of
+from sn_viz.activations.reader import reader_of
 from sn_viz.activations.sites import site_names
 from sn_viz.activations.store import Store
 from sn_viz.baselines import BASELINES, Context, sites_read_by
@@ -272,7 +272,8 @@ def find(
 
 
 def _checked_exit(exit_layer: int | str | None, vlm: Vlm, sites: tuple[str, ...]) -> int | None:
-    layers = layers_of(vlm, available_sites(vlm, sites))
+    layout = reader_of(vlm).layout
+    layers = layout.layers(layout.available(sites))
     return checked_layer(exit_layer, layers[-1], 1 - layers.start)
 
 

@@ -194,7 +194,7 @@ def test_cancelling_stops_at_any_stage(at, folder, llava, cache):
 
 def test_a_second_run_reads_no_activations_again(folder, llava, cache, monkeypatch):
     find(folder, QUESTION, llava, compare="none")
-    monkeypatch.setattr("sn_viz.activations.reader._run_until", None)
+    monkeypatch.setattr("sn_viz.activations.reader.run_pass", None)
     images = load_images(folder, QUESTION)
     assert len(extract(llava, images, cache=Store())) == 20
 

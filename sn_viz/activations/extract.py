@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sn_viz.activations.reader import available_sites, check_layer, has_site, layers_of, site_widths, truncated_forward
+from sn_viz.activations.reader import reader_of, truncated_forward
 from sn_viz.errors import UserError
 from sn_viz.models.vlm import Vlm
 from sn_viz.types import Activations, LabelledImages, Neurons, Picture, Progress
@@ -84,9 +84,10 @@ def extract(
     """
     vlm = _loaded(model)
     pictures, questions, labels = _examples(images, question)
-    chosen = available_sites(vlm, sites)
+    layout = reader_of(vlm).layout
+    chosen = layout.available(sites)
     neurons = neurons_of(vlm, chosen, up_to_layer)
-    last = layers_of(vlm, chosen)[-1] if up_to_layer is None else up_to_layer
+    last = layout.layers(chosen)[-1] if up_to_layer is None else up_to_layer
     key = _key(vlm, chosen, last, dtype)
     names = [_row_name(picture, text) for picture, text in zip(pictures, questions, strict=True)]
     values = np.empty((len(pictures), len(neurons)), dtype=dtype)
@@ -101,8 +102,8 @@ def extract(
     done = len(pictures) - len(missing)
     _tell(progress, done, len(pictures))
     keeps = cache is not None and up_to_layer is None and dtype == np.float16 and bool(missing)
-    beside = [(name,) for name in also if name not in chosen and has_site(vlm, name)] if keeps else []
-    read = available_sites(vlm, (*chosen, *(name for (name,) in beside))) if beside else chosen
+    beside = [(name,) for name in also if name not in chosen and layout.has(name)] if keeps else []
+    read = layout.available((*chosen, *(name for (name,) in beside))) if beside else chosen
     columns = {sites: _columns(vlm, read, sites) for sites in (chosen, *beside)} if beside else {chosen: slice(None)}
     for rows in batches(vlm, pictures, questions, missing, batch_size):
         inputs = vlm.prepare([pictures[row] for row in rows], [questions[row] for row in rows])
@@ -147,11 +148,12 @@ def neurons_of(model: Vlm | str, sites: str | Sequence[str] = "all", up_to_layer
         When there is no such site or layer.
     """
     vlm = _loaded(model)
-    chosen = available_sites(vlm, sites)
-    every = layers_of(vlm, chosen)
+    layout = reader_of(vlm).layout
+    chosen = layout.available(sites)
+    every = layout.layers(chosen)
     last = every[-1] if up_to_layer is None else up_to_layer
-    check_layer(vlm, chosen, last)
-    widths = site_widths(vlm, chosen)[: last - every.start + 1]
+    layout.check_layer(chosen, last)
+    widths = layout.widths(chosen)[: last - every.start + 1]
     cells = widths.ravel()
     layers, kinds = np.indices(widths.shape)
     starts = np.concatenate([[0], np.cumsum(cells)[:-1]])
@@ -217,7 +219,7 @@ def _row_name(picture: Picture, question: str) -> str:
 
 
 def _key(vlm: Vlm, sites: Sequence[str], last: int, dtype: type[np.floating]) -> str:
-    layers = "all" if last == layers_of(vlm, sites)[-1] else str(last)
+    layers = "all" if last == reader_of(vlm).layout.layers(sites)[-1] else str(last)
     return f"{vlm.key}.{'+'.join(sites)}.{layers}.{np.dtype(dtype).name}"
 
 
@@ -226,7 +228,7 @@ def _cached_rows(
 ) -> dict[str, np.ndarray]:
     """Return known rows; a row of all layers serves a shallower request too, since layers come first in the order of neurons."""
     known: dict[str, np.ndarray] = {}
-    for key in dict.fromkeys((_key(vlm, sites, layers_of(vlm, sites)[-1], dtype), _key(vlm, sites, last, dtype))):
+    for key in dict.fromkeys((_key(vlm, sites, reader_of(vlm).layout.layers(sites)[-1], dtype), _key(vlm, sites, last, dtype))):
         absent = [name for name in dict.fromkeys(names) if name not in known]
         if absent:
             known.update(cache.get(key, absent))

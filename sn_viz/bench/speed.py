@@ -20,7 +20,7 @@ from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
 from sn_viz.activations.extract import neurons_of
-from sn_viz.activations.reader import available_sites, truncated_forward
+from sn_viz.activations.reader import reader_of, truncated_forward
 from sn_viz.baselines.answers import parse_answer
 from sn_viz.bench import BENCHES, Options, Row, row
 from sn_viz.bench.floor import matmul_rate
@@ -196,7 +196,7 @@ def exit_ways(vlm: Vlm, layers: Sequence[int] = EXITS) -> dict[str, Callable[[li
 
 
 def _exit(vlm: Vlm, layer: int, sites: str) -> Callable[[list[Image.Image]], np.ndarray]:
-    chosen = available_sites(vlm, sites)
+    chosen = reader_of(vlm).layout.available(sites)
     voters = _some_voters(len(neurons_of(vlm, chosen, layer)))
 
     def label(images: list[Image.Image]) -> np.ndarray:

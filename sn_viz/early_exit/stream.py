@@ -80,7 +80,7 @@ def decide_stream(
         When every block's vote is refused, the pass goes on through the last norm and the LM head, and the greedy first token is
         read as the full model's answer. Answers whose class needs a second token have to be generated.
     """
-    from sn_viz.activations.reader import BlockReading, stream_layers
+    from sn_viz.activations.streaming import BlockReading, stream_layers
     from sn_viz.baselines.answers import parse_answer
     from sn_viz.voting.classifier import votes_by_layer
 

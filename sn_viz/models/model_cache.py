@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 LARGE = 1e8
 """Weights from which a model is not warmed up: a pass then takes tenths of a second and more."""
 WARM_UPS: list[Callable[[Vlm], None]] = []
-"""What else is done to a small model once it is loaded; ``exits`` adds what it tries out on first use."""
+"""What else is done to a small model once it is loaded; `sn_viz.activations.reader` adds what it tries out on first use."""
 
 
 def model_named(model: str | Vlm, device: str | None = None, dtype: Any = None) -> Vlm:

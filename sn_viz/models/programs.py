@@ -4,9 +4,9 @@ Takes a function of one tensor and an example; returns that function as a record
 
 In a pass of a few milliseconds, a third goes to Python: modules that call modules, their hooks, the library's wrappers. What they
 compute for one prompt is always the same list of operations, so the list is recorded once (``torch.jit.trace``, nothing
-optimised) and run from then on. A program computes bit for bit what was recorded, or it is not taken (`sn_viz.activations.reader`
-compares). It is also not taken while somebody else's hook sits on the model, or after a weight was changed: `Watch.unchanged`
-says so.
+optimised) and run from then on. A program computes bit for bit what was recorded, or it is not taken
+(`sn_viz.activations.recording` compares). It is also not taken while somebody else's hook sits on the model, or
+after a weight was changed: `Watch.unchanged` says so.
 """
 
 from __future__ import annotations

@@ -39,9 +39,9 @@ class Prompt:
     calls: tuple[Call, ...]
     """What each block was given besides the hidden states, as positional and keyword arguments."""
     passes: Counter[Any] = field(default_factory=Counter)
-    """How often its pass ran up to where, counted by ``exits``."""
+    """How often its pass ran up to where, counted by `sn_viz.activations.recording`."""
     programs: dict[Any, Any] = field(default_factory=dict)
-    """Stretches of its pass that ``exits`` recorded; see `sn_viz.models.programs`."""
+    """Stretches of its pass that were recorded; see `sn_viz.models.programs`."""
 
 
 class Replay:

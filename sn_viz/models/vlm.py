@@ -20,8 +20,6 @@ from sn_viz.errors import UserError
 from sn_viz.models.blocks import decoder_blocks, final_norm, has_class_token, is_convolutional, tower_blocks
 from sn_viz.models.families import FAMILIES
 from sn_viz.models.fast_inputs import FastInputs
-from sn_viz.models.programs import Watch
-from sn_viz.models.replay import Replay
 from sn_viz.models.threads import threads_for
 from sn_viz.models.until import Until, stopped_by
 from sn_viz.types import Picture
@@ -53,7 +51,7 @@ class Vlm:
 
     Notes
     -----
-    Hooks sit on shared modules, so every forward pass of this class, of ``extract`` and of ``exits`` holds ``lock``: several
+    Hooks sit on shared modules, so every forward pass of this class and of `sn_viz.activations` holds ``lock``: several
     threads may share one model and take turns.
     """
 
@@ -79,20 +77,6 @@ class Vlm:
         """Renders the chat template of a model from outside, in a process of its own; None where transformers renders it here."""
         self.lock = threading.RLock()
         self._text_lock = threading.RLock()
-        self.plans: dict[Any, Any] = {}
-        """What ``exits`` hooks for an exit layer and sites, worked out on first use."""
-        self.places: dict[str, list[Any]] = {}
-        """Where ``exits`` reads each site, block by block, filled on first use."""
-        self.layout: dict[str, np.ndarray] = {}
-        """Width of each site by block, int64 (block,), filled by ``exits.site_widths`` on first use."""
-        self.tail_slicing: str | None = None
-        """What of the exit block runs on the last position only, found by ``exits`` on first use."""
-        self.replay = Replay(module, list(self.blocks), self.forward_options())
-        """Forward passes that are stopped before their end."""
-        self.watch: Watch | None = None
-        """Guards recorded programs, made by ``exits`` with the first of them."""
-        self.records = True
-        """Whether passes are recorded; False once a program computed anything else than the model."""
         self._size_matters: bool | None = None
 
     def __repr__(self) -> str:

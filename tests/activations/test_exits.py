@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
 
 import numpy as np
 import pytest
 
-from sn_viz.activations import reader as exits
 from sn_viz.activations.extract import neurons_of
-from sn_viz.activations.reader import stream_layers, truncated_forward
+from sn_viz.activations.reader import reader_of, truncated_forward
+from sn_viz.activations.streaming import stream_layers
 from sn_viz.early_exit.policies import FixedLayer, MarginPolicy
 from sn_viz.errors import UserError
 from sn_viz.types import Votes
@@ -18,31 +17,10 @@ from sn_viz.types import Votes
 QUESTIONS = ["Is there a dog in this picture?", "yes?"]
 
 
-@pytest.fixture
-def calls():
-    """Count calls: ``calls(vlm)`` returns a Counter of layers from 1, "norm", "lm_head", and ("mlp" or "attention", layer)."""
-    handles = []
-
-    def watch(vlm):
-        from sn_viz.models.blocks import attention_of, mlp_of
-
-        counter = Counter()
-        parts = {"norm": vlm.norm, "lm_head": vlm.lm_head}
-        for layer, block in enumerate(vlm.blocks, start=1):
-            parts |= {layer: block, ("mlp", layer): mlp_of(block), ("attention", layer): attention_of(block)}
-        for name, part in parts.items():
-            handles.append(part.register_forward_pre_hook(lambda *_, name=name: counter.update([name])))
-        return counter
-
-    yield watch
-    for handle in handles:
-        handle.remove()
-
-
 @pytest.mark.parametrize("exit_layer", [1, 2, 3])
 def test_nothing_runs_behind_the_exit(any_vlm, noise_pictures, calls, exit_layer):
     inputs = any_vlm.prepare(noise_pictures(2), QUESTIONS)
-    neurons_of(any_vlm), exits.tail_cut(any_vlm)
+    neurons_of(any_vlm), reader_of(any_vlm).tail_cut()
     ran = calls(any_vlm)
     truncated_forward(any_vlm, inputs, exit_layer)
     assert {layer: ran[layer] for layer in (1, 2, 3)} == {layer: int(layer <= exit_layer) for layer in (1, 2, 3)}
@@ -60,7 +38,7 @@ def test_what_was_read_equals_the_full_pass(any_vlm, noise_pictures, exit_layer)
 
 def test_attention_only_needs_no_mlp_in_the_exit_block(llava, noise_pictures, calls):
     inputs = llava.prepare(noise_pictures(1), QUESTIONS[:1])
-    neurons_of(llava), exits.tail_cut(llava)
+    neurons_of(llava), reader_of(llava).tail_cut()
     ran = calls(llava)
     truncated_forward(llava, inputs, 2, sites=["attention-output"])
     assert ran["mlp", 1] == ran["attention", 2] == 1 and ran["mlp", 2] == 0
@@ -69,7 +47,7 @@ def test_attention_only_needs_no_mlp_in_the_exit_block(llava, noise_pictures, ca
 def test_the_exit_block_computes_its_tail_for_one_position(any_vlm, noise_pictures):
     from sn_viz.models.blocks import down_projection_of
 
-    assert exits.tail_cut(any_vlm) == "attention and mlp"
+    assert reader_of(any_vlm).tail_cut() == "attention and mlp"
     inputs, shapes = any_vlm.prepare(noise_pictures(2), QUESTIONS), []
     handles = [
         down_projection_of(block).register_forward_pre_hook(lambda _m, args: shapes.append(args[0].shape[1]))
@@ -79,19 +57,6 @@ def test_the_exit_block_computes_its_tail_for_one_position(any_vlm, noise_pictur
     for handle in handles:
         handle.remove()
     assert shapes == [inputs["input_ids"].shape[1], 1]
-
-
-def test_a_block_that_allows_no_cut_runs_whole(checkpoint, noise_pictures, monkeypatch):
-    from sn_viz.models import load_model
-
-    vlm = load_model(checkpoint("llava"), device="cpu")
-    for block in vlm.blocks:  # an MLP that mixes positions: cutting its input changes the answer
-        original = block.mlp.forward
-        monkeypatch.setattr(block.mlp, "forward", lambda x, original=original: original(x + 10 * x.mean(dim=1, keepdim=True)))
-    inputs = vlm.prepare(noise_pictures(1), QUESTIONS[:1])
-    assert exits.tail_cut(vlm) == "none"
-    full = stream_layers(vlm, inputs).blocks[0].values
-    np.testing.assert_allclose(truncated_forward(vlm, inputs, 1), full, atol=1e-3)
 
 
 def test_a_failing_forward_leaves_no_hook_behind(llava, noise_pictures):
@@ -112,77 +77,6 @@ def test_layers_outside_the_model_are_refused(llava, noise_pictures):
     for layer in (0, 4, -1):
         with pytest.raises(UserError, match="layers 1 to 3"):
             truncated_forward(llava, inputs, layer)
-
-
-@pytest.mark.parametrize(
-    ("sites", "layers", "spoken"),
-    [
-        (("residual",), range(1, 4), "1 to 3"),
-        (("tower-residual",), range(-1, 1), "V1 to V2 (-1 to 0)"),
-        (("residual", "tower-residual"), range(-1, 4), "V1 to V2 (-1 to 0) and 1 to 3"),
-    ],
-)
-def test_layers_are_those_that_hold_a_site_and_are_told_by_name(llava, sites, layers, spoken):
-    assert exits.layers_of(llava, sites) == layers and exits.spoken_layers(layers) == spoken
-    for layer in (layers.start - 1, layers.stop):
-        with pytest.raises(UserError, match=f"no layer {layer}") as refused:
-            exits.check_layer(llava, sites, layer)
-        assert f"layers {spoken}." in str(refused.value)
-    exits.check_layer(llava, sites, layers[0]), exits.check_layer(llava, sites, layers[-1])
-
-
-def test_a_single_layer_is_told_as_well():
-    assert exits.spoken_layers(range(1, 2)) == "1 to 1" and exits.spoken_layers(range(0, 1)) == "V1 to V1 (0 to 0)"
-
-
-def test_each_site_is_as_wide_as_its_vectors_where_it_lives_and_of_no_width_elsewhere(llava):
-    widths = exits.site_widths(llava, ("tower-residual", "residual"))
-    assert widths.tolist() == [[16, 0]] * 2 + [[widths[-1, 1], 0][::-1]] * 3 and widths[-1, 1] > 0
-    assert exits.site_widths(llava, ("residual",)).tolist() == [[widths[-1, 1]]] * 3
-
-
-@pytest.mark.parametrize(("share", "cut"), [(0.0, "attention and mlp"), (1e-2, "none")])
-def test_a_cut_may_change_values_by_rounding_only(checkpoint, monkeypatch, share, cut):
-    from sn_viz.models import load_model
-
-    vlm = load_model(checkpoint("llava"), device="cpu")
-    for block in vlm.blocks:
-        original = block.mlp.forward
-        monkeypatch.setattr(block.mlp, "forward", lambda x, original=original: original(x) * (1 + share * (x.shape[1] > 1)))
-    assert exits.tail_cut(vlm) == cut
-
-
-def test_values_that_are_not_finite_must_be_so_in_both_readings():
-    whole = np.array([[1, np.inf, -np.inf, np.nan]], np.float32)
-    assert exits._same(whole, whole.copy(), 1e-4)
-    assert exits._same(whole, whole + np.float32(1e-6), 1e-4) and not exits._same(whole, whole + np.float32(0.1), 1e-4)
-    for i in range(4):
-        changed = whole.copy()
-        changed[0, i] = np.inf if i == 0 else 1
-        assert not exits._same(whole, changed, 1e-4)
-
-
-def test_a_stream_tells_time_and_ends_in_the_first_tokens_logits(any_vlm, noise_pictures):
-    pictures = noise_pictures(2)
-    stream = stream_layers(any_vlm, any_vlm.prepare(pictures, QUESTIONS))
-    moments = [stream.seconds_before, *(block.seconds for block in stream.blocks), stream.seconds]
-    assert moments == sorted(moments) and moments[0] > 0
-    assert [block.layer for block in stream.blocks] == [1, 2, 3]
-    np.testing.assert_allclose(stream.logits, any_vlm.first_token_logits(pictures, QUESTIONS), atol=1e-5)
-
-
-def test_a_stream_can_be_stopped_by_what_it_says(llava, noise_pictures, calls):
-    inputs = llava.prepare(noise_pictures(1), QUESTIONS[:1])
-    neurons_of(llava)
-    ran, seen = calls(llava), []
-
-    def look(reading):
-        seen.append((reading.layer, reading.values.shape))
-        return reading.layer == 2
-
-    stream = stream_layers(llava, inputs, on_block=look)
-    assert seen == [(1, (1, 144)), (2, (1, 144))] and len(stream.blocks) == 2
-    assert stream.logits is None and ran[3] == ran["norm"] == ran["lm_head"] == 0
 
 
 def test_threads_take_turns_on_one_model(llava, noise_pictures):

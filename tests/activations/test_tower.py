@@ -12,10 +12,11 @@ import pytest
 import torch
 from test_pipeline import draw
 
-from sn_viz.activations import reader as exits
 from sn_viz.activations.extract import extract, neurons_of
-from sn_viz.activations.reader import stream_layers, truncated_forward
+from sn_viz.activations.layout import Layout
+from sn_viz.activations.reader import truncated_forward
 from sn_viz.activations.sites import TOWER_SITES, site_names
+from sn_viz.activations.streaming import stream_layers
 from sn_viz.errors import UserError
 from sn_viz.models.tower import picture_means
 from sn_viz.pipeline import find
@@ -128,10 +129,11 @@ def test_mistakes_give_a_sentence(checkpoint, noise_pictures):
         truncated_forward(vlm, inputs, 1, "tower")
     with pytest.raises(UserError, match=r"no layer -2.*V1 to V2 \(-1 to 0\) and 1 to 3"):
         truncated_forward(vlm, inputs, -2, ("all", "tower"))
-    vlm.tower_blocks, vlm.places, vlm.layout = [], {}, {}
+    vlm.tower_blocks = []
+    layout = Layout(vlm)
     with pytest.raises(UserError, match="vision tower of LlavaForConditionalGeneration is no plain stack"):
-        exits.available_sites(vlm, "tower")
-    assert exits.available_sites(vlm) == site_names("all")
+        layout.available("tower")
+    assert layout.available() == site_names("all")
 
 
 def test_crops_of_one_picture_are_averaged_and_padding_is_no_crop():

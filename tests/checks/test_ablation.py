@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sn_viz.activations.extract import extract, neurons_of
-from sn_viz.activations.reader import stream_layers
+from sn_viz.activations.streaming import stream_layers
 from sn_viz.checks import ablation
 from sn_viz.checks.ablation import KINDS, ablate, matched_random, overwritten
 from sn_viz.errors import UserError

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sn_viz.activations.reader import reader_of
 from sn_viz.cli import main
 from sn_viz.early_exit import decide
 from sn_viz.early_exit.decide import full_answers, measure_latency, pictures_and_questions, predict
@@ -142,18 +143,20 @@ def test_the_endpoint_sees_its_picture_once(found, folder, seen):
     assert (seen["tower"], seen["first block"], seen["last block, passes"]) == (1, 1, 0)
 
 
-def test_what_a_new_model_is_tried_with_belongs_to_loading(vlm):
+def test_what_a_new_model_is_tried_with_belongs_to_loading(vlm, monkeypatch):
     assert vlm.n_weights < LARGE
-    assert vlm.tail_slicing is not None and vlm.replay.works is not None and vlm.layout
+    monkeypatch.setattr(vlm, "prepare", None)  # nothing more can be tried
+    reader = reader_of(vlm)
+    assert reader.tail_cut() and reader.replay.works is not None and reader.layout.widths(reader.layout.available()).all()
 
 
 def test_latency_is_measured_on_passes_that_nothing_slows_down(found, vlm, monkeypatch):
     tries = []
-    monkeypatch.setattr("sn_viz.activations.reader._record", lambda *_: tries.append(len(timed)))
+    monkeypatch.setattr("sn_viz.activations.recording.Recorder._record", lambda *_: tries.append(len(timed)))
     timed = []
     turns = __import__("sn_viz.latency", fromlist=["x"]).milliseconds_in_turns
     monkeypatch.setattr("sn_viz.early_exit.decide.milliseconds_in_turns", lambda *a: timed.append(1) or turns(*a))
-    vlm.replay.prompts.clear()
+    reader_of(vlm).replay.prompts.clear()
     measured = Activations(found.test_values, found.neurons, found.test.labels)
     measure_latency(found.config, vlm, found.test, measured, found.voters, 1)
     assert tries[:3] == [0, 0, 0], "each exit is recorded before the clock runs"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from sn_viz.activations.reader import truncated_forward, warm_up
+from sn_viz.activations.reader import reader_of, truncated_forward, warm_up
 from sn_viz.models import load_model
 from sn_viz.models.programs import AFTER, Watch
 
@@ -15,15 +15,16 @@ QUESTION = "Is it a recorded dog?"
 
 def plainly(vlm, inputs, layer, sites="all"):
     """Return what an exit reads when nothing is recorded."""
-    records, vlm.records = vlm.records, False
+    recorder = reader_of(vlm).recorder
+    enabled, recorder.enabled = recorder.enabled, False
     try:
         return truncated_forward(vlm, inputs, layer, sites, np.float32)
     finally:
-        vlm.records = records
+        recorder.enabled = enabled
 
 
 def programs_of(vlm, inputs):
-    return vlm.replay.known(inputs, 1).programs
+    return reader_of(vlm).replay.known(inputs, 1).programs
 
 
 @pytest.fixture
@@ -52,17 +53,18 @@ def test_a_small_model_is_recorded_and_deeper_exits_share_its_stretches(fresh, n
 
 
 def test_large_models_and_batches_and_exits_in_the_tower_are_not_recorded(fresh, noise_pictures, monkeypatch):
+    reader = reader_of(fresh)
     one, two = fresh.prepare(noise_pictures(1), [QUESTION]), fresh.prepare(noise_pictures(2), [QUESTION, "no?"])
-    monkeypatch.setattr("sn_viz.activations.reader.SMALL", fresh.n_weights)
+    monkeypatch.setattr("sn_viz.activations.recording.SMALL", fresh.n_weights)
     for inputs, layer, sites in ((one, 0, "tower"), (two, 1, "all")):
         for _ in range(AFTER + 2):
             truncated_forward(fresh, inputs, layer, sites)
-        assert fresh.replay.known(inputs, layer) is None or not fresh.replay.known(inputs, layer).programs
-    fresh.records = False
+        assert reader.replay.known(inputs, layer) is None or not reader.replay.known(inputs, layer).programs
+    reader.recorder.enabled = False
     for _ in range(AFTER + 2):
         truncated_forward(fresh, one, 1)
-    assert fresh.replay.known(one, 1) is None or not programs_of(fresh, one)
-    fresh.records = True
+    assert reader.replay.known(one, 1) is None or not programs_of(fresh, one)
+    reader.recorder.enabled = True
     warm_up(fresh, one, 1)
     assert programs_of(fresh, one), "exactly as large as may be"
 
@@ -103,7 +105,7 @@ def test_changed_weights_and_functions_change_what_is_read(fresh, noise_pictures
     assert not np.array_equal(truncated_forward(fresh, inputs, 1), before)
     with torch.no_grad():
         weight.div_(2)
-    fresh.watch = Watch(fresh.module)
+    reader_of(fresh).recorder.watch = Watch(fresh.module)
     np.testing.assert_array_equal(truncated_forward(fresh, inputs, 1), before)
     fresh.blocks[0].mlp.down_proj.weight = torch.nn.Parameter(2 * weight, requires_grad=False)
     assert not np.array_equal(truncated_forward(fresh, inputs, 1), before)
@@ -118,15 +120,15 @@ def test_a_model_that_looks_at_the_pixels_before_it_chooses_what_to_run_is_not_r
     vlm = load_model(checkpoint("idefics3"), device="cpu")  # leaves out parts of a picture that are blank
     inputs = vlm.prepare(noise_pictures(1), [QUESTION])
     warm_up(vlm, inputs, 1)
-    assert vlm.records is False
+    assert reader_of(vlm).recorder.enabled is False
 
 
 def test_a_program_that_computes_anything_else_is_not_taken(fresh, noise_pictures, monkeypatch):
     inputs = fresh.prepare(noise_pictures(1), [QUESTION])
     expected = plainly(fresh, inputs, 1)
     monkeypatch.setattr(
-        "sn_viz.activations.reader.recorded", lambda stretch, example: lambda x: tuple(y + 1e-7 for y in stretch(x))
+        "sn_viz.activations.recording.recorded", lambda stretch, example: lambda x: tuple(y + 1e-7 for y in stretch(x))
     )
     warm_up(fresh, inputs, 1)
     np.testing.assert_array_equal(truncated_forward(fresh, inputs, 1, dtype=np.float32), expected)
-    assert fresh.records is False and not programs_of(fresh, inputs)
+    assert reader_of(fresh).recorder.enabled is False and not programs_of(fresh, inputs)

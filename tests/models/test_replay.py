@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from sn_viz.activations.reader import truncated_forward
+from sn_viz.activations.reader import reader_of, truncated_forward
 from sn_viz.models import load_model
 from sn_viz.models.replay import KEPT
 
@@ -16,11 +16,12 @@ SITES = ("all", "tower")
 
 def own(vlm, inputs, layer):
     """Return what an exit reads when the model's own forward runs."""
-    works, vlm.replay.works = vlm.replay.works, False
+    replay = reader_of(vlm).replay
+    works, replay.works = replay.works, False
     try:
         return truncated_forward(vlm, inputs, layer, SITES, np.float32)
     finally:
-        vlm.replay.works = works
+        replay.works = works
 
 
 @pytest.mark.parametrize("layer", [-1, 0, 1, 2, 3])
@@ -47,7 +48,7 @@ def test_the_models_own_forward_runs_once_a_prompt(llava, noise_pictures, monkey
 def test_a_model_that_adds_to_its_blocks_from_outside_is_left_alone(random_vlm, noise_pictures):
     qwen = random_vlm("qwen3_vl")
     truncated_forward(qwen, qwen.prepare(noise_pictures(1), ["?"]), 1)
-    assert qwen.replay.works is False, "features of the tower are added behind its first blocks"
+    assert reader_of(qwen).replay.works is False, "features of the tower are added behind its first blocks"
 
 
 def test_a_block_that_is_told_about_the_picture_is_left_alone(checkpoint, noise_pictures, monkeypatch):
@@ -59,19 +60,21 @@ def test_a_block_that_is_told_about_the_picture_is_left_alone(checkpoint, noise_
     )
     monkeypatch.setattr(block, "forward", lambda hidden, *a, hint, **k: plain(hidden, *a, **k) + hint)
     truncated_forward(vlm, vlm.prepare(noise_pictures(1), ["?"]), 1)
-    assert vlm.replay.works is False
+    assert reader_of(vlm).replay.works is False
 
 
 def test_few_prompts_are_remembered(llava, noise_pictures):
     for number in range(KEPT + 2):
         truncated_forward(llava, llava.prepare(noise_pictures(1), ["x" * (number + 1)]), 1)
-    assert llava.replay.works and len(llava.replay.prompts) == KEPT
+    replay = reader_of(llava).replay
+    assert replay.works and len(replay.prompts) == KEPT
 
 
 def test_features_that_do_not_fill_their_places_are_a_fault(llava, noise_pictures):
     inputs = llava.prepare(noise_pictures(1), ["What is it?"])
     truncated_forward(llava, inputs, 1)
-    prompt = next(reversed(llava.replay.prompts.values()))
+    replay = reader_of(llava).replay
+    prompt = next(reversed(replay.prompts.values()))
     two = {**inputs, "pixel_values": inputs["pixel_values"].repeat(2, 1, 1, 1)}
     with torch.inference_mode(), pytest.raises(AssertionError, match="32 features for 16 places"):
-        llava.replay._run(two, prompt, 1)
+        replay._run(two, prompt, 1)

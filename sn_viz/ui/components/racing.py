@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sn_viz.activations.reader import block_clock, stream_layers
+from sn_viz.activations.streaming import block_clock, stream_layers
 from sn_viz.baselines.answers.said import written_answers
 from sn_viz.models import Vlm
 from sn_viz.pipeline import predict

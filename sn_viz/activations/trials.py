@@ -1,0 +1,27 @@
+"""Pictures of noise on which it is tried out what a model allows, before anybody's picture is read.
+
+Takes a ``Vlm``; returns prepared inputs. It knows nothing about what is tried.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sn_viz.models.vlm import Inputs, Vlm
+from sn_viz.types import Picture
+
+
+def noise_batch(vlm: Vlm) -> Inputs:
+    """Return the inputs of two pictures of noise, together."""
+    return vlm.prepare(_noise(0), ["?", "?"])
+
+
+def noise_pair(vlm: Vlm) -> tuple[Inputs, Inputs]:
+    """Return the inputs of two pictures of noise, one by one, asked the same."""
+    one, other = (vlm.prepare([picture], ["?"]) for picture in _noise(1))
+    return one, other
+
+
+def _noise(seed: int) -> list[Picture]:
+    noise = np.random.default_rng(seed).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
+    return [Picture(pixels) for pixels in noise]
