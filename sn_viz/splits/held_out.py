@@ -69,17 +69,17 @@ def align_classes(test: LabelledImages, train: LabelledImages) -> LabelledImages
         When the test set holds a class that the probing set lacks.
     """
     by_key = {label_key(name): number for number, name in enumerate(train.classes)}
-    number_of = {name: by_key.get(label_key(name), -1) for name in test.classes}
-    number_of |= {name: number for number, name in enumerate(train.classes) if name in number_of}
-    unknown = sorted(name for name in {test.classes[c] for c in np.unique(test.labels)} if number_of[name] < 0)
+    number_of = {name: by_key[key] for name in test.classes if (key := label_key(name)) in by_key}
+    number_of |= {name: number for number, name in enumerate(train.classes)}
+    unknown = sorted({test.classes[c] for c in np.unique(test.labels)} - number_of.keys())
     if unknown:
         raise UserError(
             f"The test set has the class {unknown[0]!r}, which the probing set lacks.",
             f"The probing set has: {', '.join(train.classes)}.",
             "Use the same class names in both.",
         )
-    new = np.array([number_of[name] for name in test.classes], np.int64)
-    return replace(test, labels=new[test.labels], classes=train.classes)
+    labels = np.array([number_of[test.classes[c]] for c in test.labels], np.int64)
+    return replace(test, labels=labels, classes=train.classes)
 
 
 def joined(images: LabelledImages) -> LabelledImages:
@@ -140,7 +140,8 @@ def kept_apart(train: LabelledImages, test: LabelledImages, drawn: bool = False)
             "Testing on them would say nothing.",
             "Give other test images.",
         )
-    within = [(i, j) for i, j in pairs if j < n], [(i, j) for i, j in pairs if i >= n and not gone[[i - n, j - n]].any()]
+    left = set((n + np.flatnonzero(~gone)).tolist())
+    within = [(i, j) for i, j in pairs if j < n], [pair for pair in pairs if left.issuperset(pair)]
     notes = [
         f"{_count(len(some), 'pair')} of {what} images show one photograph, {ALTERED}, and are kept together: "
         f"{_named(some, both.names)}."

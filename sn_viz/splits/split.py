@@ -59,7 +59,7 @@ def split(images: LabelledImages, test_size: float, seed: int) -> tuple[Labelled
     groups, wanted = group_index(images), []
     for label in range(len(images.classes)):
         n = int((images.labels == label).sum())
-        wanted.append(int(np.clip(np.floor(test_size * n + 0.5), 1, n - 1)))
+        wanted.append(min(_share(test_size, n), n - 1))
     in_test = drawn_apart(images.labels, groups, wanted, seed)
     if in_test is None:
         return images, nothing_held_out(images)
@@ -92,18 +92,23 @@ def own_split(images: LabelledImages, test_size: float = 0.5, seed: int = 0) -> 
 
 
 def _drawn_parts(images: LabelledImages, test_size: float, seed: int) -> np.ndarray | None:
-    """Return the side of each example, str (example,), where some have none; None where a class cannot be divided."""
-    parts, groups = np.array(images.parts), group_index(images)
+    """Return the side of each example, str objects (example,), where some have none; None where a class cannot be divided."""
+    parts, groups = np.array(images.parts, object), group_index(images)
     tested = np.unique(images.labels[parts == TEST])
     free = np.flatnonzero((parts == "") & ~np.isin(images.labels, tested))
     parts[parts == ""] = TRAIN
     counts = np.bincount(images.labels[free], minlength=len(images.classes))
-    wanted = [int(max(1, np.floor(test_size * n + 0.5))) if n else 0 for n in counts]
+    wanted = [_share(test_size, n) if n else 0 for n in counts.tolist()]
     goes = drawn_apart(images.labels[free], groups[free], wanted, seed)
     if goes is None:
         return None
     parts[free[goes]] = TEST
     return parts
+
+
+def _share(test_size: float, n: int) -> int:
+    """Return how many of ``n`` images are tested on: rounded, a half up, and at least one."""
+    return max(1, int(test_size * n + 0.5))
 
 
 def nothing_held_out(images: LabelledImages, why: str = "") -> LabelledImages:

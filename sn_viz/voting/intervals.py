@@ -38,8 +38,17 @@ def wilson(correct: int, n: int, confidence: float = 0.95) -> Interval:
     """
     if n <= 0:
         return Interval(np.nan, 0.0, 1.0, 0)
-    z2 = float(ndtri(0.5 + confidence / 2)) ** 2
-    p = float(correct) / n
-    centre = (p + z2 / (2 * n)) / (1 + z2 / n)
-    half = np.sqrt(z2 * (p * (1 - p) / n + z2 / (4 * n * n))) / (1 + z2 / n)
-    return Interval(p, 0.0 if correct == 0 else float(centre - half), 1.0 if correct == n else float(centre + half), int(n))
+    return wilson_of_share(float(correct) / n, n, int(n), confidence)
+
+
+def wilson_of_share(p: float, worth: float, n: int, confidence: float) -> Interval:
+    """Return the share ``p`` of ``n`` examples with Wilson's interval for ``worth`` independent ones, any number above 0."""
+    z2 = normal_squared(confidence)
+    centre = (p + z2 / (2 * worth)) / (1 + z2 / worth)
+    half = np.sqrt(z2 * (p * (1 - p) / worth + z2 / (4 * worth * worth))) / (1 + z2 / worth)
+    return Interval(p, 0.0 if p == 0 else float(centre - half), 1.0 if p == 1 else float(centre + half), n)
+
+
+def normal_squared(confidence: float) -> float:
+    """Return the square of the two-sided quantile of the normal distribution."""
+    return float(ndtri(0.5 + confidence / 2)) ** 2

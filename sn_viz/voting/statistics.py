@@ -11,12 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.special import chdtrc, ndtri, stdtrit
+from scipy.special import chdtrc, stdtrit
 
 from sn_viz.groups import grouped_folds, is_single, most_folds, n_groups, rows_of_groups
 from sn_viz.search.stumps import find_stumps
 from sn_viz.types import Interval, Neurons, Progress
 from sn_viz.voting.classifier import select_voters, voters_by_layer, votes_by_layer
+from sn_viz.voting.intervals import normal_squared, wilson_of_share
 from sn_viz.voting.intervals import wilson as wilson
 
 MAX_FOLDS = 5
@@ -64,16 +65,13 @@ def accuracy_interval(
     if groups is None or is_single(groups) or not n:
         return wilson(int(right.sum()), n, confidence)
     sizes, off = _group_sums(np.ones(n), groups), _group_sums(right - right.mean(), groups)
-    least, p, number = n**2 / float((sizes**2).sum()), float(right.mean()), len(sizes)
-    variance = float((off**2).sum()) / n**2 * number / max(number - 1, 1)
-    z2 = float(ndtri(0.5 + confidence / 2)) ** 2
-    worth = least
-    if variance > 0 and number > 1:
+    worth, p, number = n**2 / float((sizes**2).sum()), float(right.mean()), len(sizes)
+    spread = float((off**2).sum())
+    if spread > 0 and number > 1:
+        variance = spread / n**2 * number / (number - 1)
         student = float(stdtrit(number - 1, 0.5 + confidence / 2)) ** 2
-        worth = float(np.clip(p * (1 - p) / variance * z2 / student, min(least, n), n))
-    centre = (p + z2 / (2 * worth)) / (1 + z2 / worth)
-    half = np.sqrt(z2 * (p * (1 - p) / worth + z2 / (4 * worth**2))) / (1 + z2 / worth)
-    return Interval(p, 0.0 if p == 0 else float(centre - half), 1.0 if p == 1 else float(centre + half), n)
+        worth = float(np.clip(p * (1 - p) / variance * normal_squared(confidence) / student, worth, n))
+    return wilson_of_share(p, worth, n, confidence)
 
 
 def _group_sums(values: np.ndarray, groups: np.ndarray) -> np.ndarray:
@@ -134,7 +132,7 @@ def paired_difference(
     if groups is not None and not is_single(groups):
         return _grouped_difference(first.astype(int) - second.astype(int), groups, confidence, n_resamples, rng)
     # only how many wins and losses a resample holds matters
-    counts = rng.multinomial(n, [wins / n, losses / n, (n - wins - losses) / n], n_resamples)
+    counts = rng.multinomial(n, np.array([wins, losses, int((first == second).sum())]) / n, n_resamples)
     tail = (1 - confidence) / 2
     low, high = np.quantile((counts[:, 0] - counts[:, 1]) / n, [tail, 1 - tail])
     return Difference((wins - losses) / n, float(low), float(high), _mcnemar(wins, losses), n)
@@ -157,7 +155,8 @@ def _mcnemar(wins: int, losses: int) -> float:
     """Return the exact two-sided p-value that wins and losses are equally likely."""
     from scipy.stats import binomtest
 
-    return float(binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0
+    differ = wins + losses
+    return float(binomtest(wins, differ).pvalue) if differ else 1.0
 
 
 def permutation_p_value(observed: float | np.floating, null: Float[np.ndarray, " labelling"]) -> float:

@@ -27,7 +27,7 @@ GROUPS = {
     "voting": (Group(("voting/classifier.py",), ("tests/voting/test_classifier.py",), "finds_no_fault"),),
     "splits": (
         Group(
-            ("splits/held_out.py", "splits/split.py", "groups.py", "voting/statistics.py"),
+            ("splits/held_out.py", "splits/split.py", "groups.py", "voting/statistics.py", "voting/intervals.py"),
             (
                 "tests/splits/test_held_out.py",
                 "tests/splits/test_split.py",
@@ -67,6 +67,7 @@ GROUPS = {
             ("search/stumps.py",),
             (
                 "tests/search/test_search_pieces.py",
+                "tests/search/test_warm_up.py",
                 "tests/search/test_search.py",
                 "tests/search/test_search_fixed.py",
                 "tests/search/rules/test_rules.py",

@@ -105,3 +105,66 @@ def test_near_duplicates_within_the_test_stay_together_and_are_named_there_alone
 def halves_of_a_photograph():
     photo = Image.fromarray(load_sample_images().images[0])
     return photo.crop((0, 0, 300, 400)), photo.crop((340, 0, 640, 400))
+
+
+def test_every_reason_for_leaving_the_test_is_told_once():
+    photo, other = (Picture(np.asarray(part)) for part in halves_of_a_photograph())
+    smaller = Picture(np.asarray(Image.fromarray(photo.pixels).resize((150, 200))))
+    plain = images([0, 1, 0, 1], first=90).pictures
+    train = replace(images([0, 1, 1]), names=("p.png", "q.png", "r.png"), pictures=(photo, *plain[:2]), groups=("", "", "Ann"))
+    test = replace(
+        images([0, 1, 0, 1, 0]),
+        names=("same.png", "small.png", "hers.png", "other.png", "again.png"),
+        pictures=(photo, smaller, plain[2], other, plain[0]),
+        groups=("", "", "Ann", "", ""),
+        notes=("read",),
+        left_out=("x.png: broken",),
+    )
+    kept, fresh = kept_apart(train, test)
+    assert fresh.names == ("other.png",) and kept.names == train.names
+    assert kept.notes == () and len(set(kept.groups)) == 3 and fresh.groups == ("",)
+    assert fresh.notes == (
+        "read",
+        "2 test images are also probing images and were left out of the test: 'same.png', 'again.png'.",
+        "1 test images show the photograph of a probing image, re-encoded, rescaled or cropped, and were left out of the test: "
+        "'small.png' is 'p.png'.",
+        "1 test images belong together with probing images and were left out of the test: 'Ann'.",
+    )
+    why = "shares a picture or a group with the probing images"
+    assert fresh.left_out == ("x.png: broken", *(f"'{name}.png': {why}" for name in ("same", "small", "hers", "again")))
+
+
+def test_drawn_pictures_are_not_compared_and_a_test_without_groups_has_none():
+    photo, other = (Picture(np.asarray(part)) for part in halves_of_a_photograph())
+    smaller = Picture(np.asarray(Image.fromarray(photo.pixels).resize((150, 200))))
+    train, test = replace(images([0, 1]), pictures=(photo, other)), replace(images([0, 1], first=7), pictures=(smaller, photo))
+    kept, fresh = kept_apart(train, test, drawn=True)
+    assert fresh.names == ("0.png",) and kept.groups == fresh.groups == () and len(fresh.notes) == 1
+    nothing = kept_apart(train, test.take([]))[1]
+    assert len(nothing) == 0 and nothing.notes == ()
+
+
+def test_an_image_that_goes_for_the_group_of_its_picture_is_told_by_its_own_name():
+    train = images([0, 1])
+    test = images([0, 1, 1, 0], first=1)
+    test = replace(
+        test, names=("a", "b", "c", "d"), pictures=(*test.pictures[:2], *test.pictures[1:3]), groups=("Bob", "Bob", "", "")
+    )
+    _, fresh = kept_apart(train, test)
+    assert fresh.names == ("d",)
+    assert "also probing images and were left out of the test: 'a'." in fresh.notes[0]
+    assert "2 test images belong together with probing images and were left out of the test: 'Bob', 'c'." in fresh.notes[1]
+
+
+def test_classes_are_found_in_another_spelling_and_the_exact_one_first():
+    train = images([0, 1, 2], ("dog", "Dog", "cat"))
+    aligned = align_classes(images([2, 1, 0, 1], ("CAT", "Dog", "dog", "owl")), replace(train, classes=("dog", "Dog", "cat")))
+    assert aligned.labels.tolist() == [0, 1, 2, 1] and aligned.classes == ("dog", "Dog", "cat")
+
+
+def test_what_has_no_label_is_counted_and_said_of_what_it_is():
+    kept = usable(replace(images([0, -1, 1, -1, -1]), notes=("read",)), "test set")
+    assert kept.notes == ("read", "3 images of the test set have no label and were left out.")
+    assert usable(images([0, 1])).notes == ()
+    with pytest.raises(UserError, match="The test set has fewer than two classes. No labelled image was found"):
+        usable(images([-1, -1]), "test set")

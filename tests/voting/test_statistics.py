@@ -213,3 +213,139 @@ def test_the_p_value_of_grouped_pairs_is_that_of_the_sums_of_the_groups():
     found = paired_difference(first, second, groups=np.array([0, 0, 0, 1, 1, 2, 2, 3, 3]))
     assert found.p_value == pytest.approx(stats.chi2.sf((2 - 1 + 2) ** 2 / (4 + 1 + 4), 1)) and found.value == pytest.approx(3 / 9)
     assert paired_difference(first, first, groups=np.array([0, 0, 0, 1, 1, 2, 2, 3, 3])).p_value == 1
+
+
+def test_two_groups_and_one_have_a_standard_error():
+    from sn_viz.voting.statistics import _standard_error
+
+    lost = np.array([[1.0], [0.0], [0.0], [0.0]])
+    assert _standard_error(lost, np.array([0, 0, 1, 1]))[0] == pytest.approx((2 * (0.5**2 + 0.5**2)) ** 0.5 / 4)
+    assert _standard_error(lost, np.zeros(4, int))[0] == pytest.approx(0)
+    assert _standard_error(lost, np.array([0, 0, 1, 2]))[0] == pytest.approx((3 / 2 * (0.5**2 + 0.25**2 + 0.25**2)) ** 0.5 / 4)
+
+
+@pytest.mark.parametrize("confidence", [0.8, 0.95])
+@pytest.mark.parametrize(("right", "groups"), [([1, 1, 0, 0, 0, 1, 1], [0, 0, 1, 1, 2, 2, 2]), ([1, 1, 1], [0, 0, 1])])
+def test_a_grouped_interval_has_the_confidence_that_is_asked_for(right, groups, confidence):
+    right, groups = np.array(right, bool), np.array(groups)
+    found, n, p = accuracy_interval(right, groups, confidence), len(right), right.mean()
+    sizes, off = np.bincount(groups), np.bincount(groups, weights=right - p)
+    kish, number, normal = n**2 / (sizes**2).sum(), len(sizes), stats.norm.ppf(0.5 + confidence / 2)
+    variance = (off**2).sum() / n**2 * number / (number - 1)
+    student = stats.t.ppf(0.5 + confidence / 2, number - 1)
+    worth = np.clip(p * (1 - p) / variance * (normal / student) ** 2, kish, n) if variance else kish
+    middle = (p + normal**2 / 2 / worth) / (1 + normal**2 / worth)
+    half = normal * (p * (1 - p) / worth + normal**2 / 4 / worth**2) ** 0.5 / (1 + normal**2 / worth)
+    assert found.low == pytest.approx(middle - half) and found.high == pytest.approx(min(1, middle + half))
+
+
+def test_all_wrong_and_nothing_in_groups():
+    none = accuracy_interval(np.zeros(6, bool), np.array([0, 0, 1, 1, 2, 2]))
+    assert (none.value, none.low, none.n) == (0, 0, 6) and none.high == pytest.approx(wilson(0, 3).high)
+    nothing = accuracy_interval(np.zeros(0, bool), np.zeros(0, int))
+    assert np.isnan(nothing.value) and (nothing.low, nothing.high, nothing.n) == (0, 1, 0)
+
+
+@pytest.mark.parametrize("confidence", [0.5, 0.8, 0.95])
+def test_the_bootstrap_interval_is_that_of_the_binomial_distribution(confidence):
+    first, second = np.arange(37) < 11, np.zeros(37, bool)
+    found = paired_difference(first, second, confidence, n_resamples=60_000)
+    tail = (1 - confidence) / 2
+    assert (found.low * 37, found.high * 37) == pytest.approx(tuple(stats.binom.ppf([tail, 1 - tail], 37, 11 / 37)))
+    assert found.value == 11 / 37 and found.n == 37
+    other = paired_difference(second, first, confidence, n_resamples=60_000)
+    assert (other.low, other.high) == pytest.approx((-found.high, -found.low))
+
+
+@pytest.mark.parametrize("confidence", [0.8, 0.95])
+def test_examples_that_come_twice_in_a_group_are_worth_what_they_are_worth_once(confidence):
+    rng = np.random.default_rng(8)
+    first, second = rng.random(41) < 0.6, rng.random(41) < 0.4
+    once = paired_difference(first, second, confidence, n_resamples=40_000)
+    twice = paired_difference(
+        np.repeat(first, 2), np.repeat(second, 2), confidence, n_resamples=40_000, groups=np.repeat(np.arange(41), 2)
+    )
+    assert (twice.value, twice.low, twice.high) == pytest.approx((once.value, once.low, once.high))
+    assert twice.n == 82
+
+
+def test_large_groups_weigh_as_much_as_they_hold():
+    first, groups = np.array([1, 1, 1, 1, 1, 1, 0], bool), np.array([0, 0, 0, 0, 0, 0, 1])
+    found = paired_difference(first, np.zeros(7, bool), groups=groups, n_resamples=500)
+    assert (found.low, found.high, found.value) == (0, 1, pytest.approx(6 / 7))
+
+
+@pytest.mark.parametrize(("wins", "losses"), [(3, 0), (3, 1), (3, 3), (1, 6), (0, 1), (10, 4)])
+def test_the_p_value_of_single_pairs_is_mcnemars(wins, losses):
+    first = np.array([True] * wins + [False] * losses + [True, False])
+    second = np.array([False] * wins + [True] * losses + [True, False])
+    assert paired_difference(first, second, n_resamples=5).p_value == pytest.approx(binomtest(wins, wins + losses).pvalue)
+
+
+def test_scores_that_differ_by_rounding_count_as_equal():
+    null = np.array([0.7 - 5e-7, 0.7 - 2e-6, 0.7 + 1e-3, 0.1])
+    assert permutation_p_value(0.7, null) == 3 / 5
+
+
+def test_every_repeat_makes_new_folds_and_its_share_is_counted():
+    from sn_viz.groups import grouped_folds
+    from sn_viz.voting.classifier import voters_by_layer, votes_by_layer
+
+    rng, neurons = np.random.default_rng(9), neurons_of(2, 30)
+    labels = rng.permutation(np.arange(46) % 3)
+    values = rng.normal(size=(46, 60)).astype(np.float16)
+    values[:, ::7] += labels[:, None]
+    expected = np.zeros((46, 2))
+    for repeat in range(5):
+        fold = grouped_folds(labels, None, 4, 11 + repeat)
+        for number in range(4):
+            out = fold == number
+            by_layer = voters_by_layer(find_stumps(values[~out], labels[~out], classes=3), neurons, 3, 3)
+            expected[out] += votes_by_layer(values[out], by_layer, 3, "majority").predicted == labels[out, None]
+    told = []
+    right = cross_validated_layers(
+        values, labels, neurons, voters=3, n_folds=4, seed=11, progress=lambda part, what: told.append((part, what))
+    )
+    np.testing.assert_allclose(right, expected / 5)
+    assert [part for part, _ in told] == pytest.approx(np.arange(20) / 20) and told[0][1].startswith("Choosing the exit layer")
+
+
+def test_groups_are_judged_as_often_as_there_are_few_of_them():
+    labels, groups = np.repeat([0, 1], 60), np.repeat(np.arange(20), 6)
+    values = np.random.default_rng(10).normal(size=(120, 4)).astype(np.float32)
+    told = []
+    cross_validated_layers(values, labels, neurons_of(2, 2), voters=1, groups=groups, progress=lambda part, _: told.append(part))
+    assert len(told) == 10 * 5
+    told.clear()
+    cross_validated_layers(values, labels, neurons_of(2, 2), voters=1, progress=lambda part, _: told.append(part))
+    assert len(told) == 2 * 5
+
+
+def test_the_earliest_layer_within_so_many_standard_errors_is_chosen():
+    right = np.ones((100, 4))
+    right[:9, 0], right[:4, 1], right[:1, 2] = 0, 0, 0
+    assert [choose_exit_layer(right, se) for se in (0.0, 0.9, 1.0, 2.0, 2.1, 3.2)] == [4, 4, 3, 3, 2, 1]
+    assert choose_exit_layer(np.array([[0.0, 1, 1], [1, 0, 1], [1, 1, 1]]), se=0.0) == 3
+    assert choose_exit_layer(np.array([[1.0, 1.0]])) == 1 and choose_exit_layer(np.array([[0.0, 1.0]])) == 2
+
+
+def test_a_share_of_the_samples_chooses_a_neuron_again():
+    rng = np.random.default_rng(12)
+    labels, groups = np.arange(30) % 3, np.arange(30) // 2
+    values = rng.normal(size=(30, 12)).astype(np.float32)
+    chosen = np.array([3, 8, 0])
+    from sn_viz.groups import rows_of_groups
+    from sn_viz.voting.classifier import select_voters
+
+    for given in (None, groups):
+        again, draws = np.zeros(3), np.random.default_rng(4)
+        for _ in range(6):
+            parts = []
+            for c in range(3):
+                of_class = rows_of_groups(np.flatnonzero(labels == c), np.arange(30) if given is None else given)
+                parts += [of_class[i] for i in draws.choice(len(of_class), len(of_class))]
+            drawn = np.concatenate(parts)
+            voters = select_voters(find_stumps(values[drawn], labels[drawn], classes=3), 2, 3)
+            again += np.isin(chosen, voters.neuron)
+        found = selection_stability(values, labels, chosen, voters=2, n_classes=3, n_resamples=6, seed=4, groups=given)
+        np.testing.assert_allclose(found, again / 6)

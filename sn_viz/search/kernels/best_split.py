@@ -535,10 +535,9 @@ def _null_f1(keys, n, k, weights, members, total, best):
 def _null_ranks(keys, n, k, weights, total, highest):
     """One sorted neuron: the rank sum of the members about its centre, for every labelling; ``weights`` are 0 or 1."""
     first = 0
-    while first < n:
-        after = first + 1
-        while after < n and not _differ(keys[first, k], keys[after, k]):
-            after += 1
+    for after in range(1, n + 1):
+        if after < n and not _differ(keys[first, k], keys[after, k]):
+            continue
         rank = np.int32(first + after - n)
         for p in range(first, after):
             row = np.int64(keys[p, k] & np.uint32(0xFFFF))

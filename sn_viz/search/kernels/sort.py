@@ -27,6 +27,8 @@ HALVES = tuple(2**k for k in reversed(range(16)))
 """Every power of two below the number of rows that can be sorted, the largest first."""
 TILE = 256
 """Rows merged depth first: 16 kB stay in the first-level cache."""
+LOOKS = 2
+"""How often a group is taken through registers until it is small: four stages each, so of 32,768 rows 128 are left, of 256 one."""
 
 Pairs = Sequence[tuple[int, int]]
 
@@ -138,22 +140,24 @@ _exchange = _in_registers(halving(2), 2)
 @njit(nogil=True, error_model="numpy")
 def _merge_whole(keys, low, high, size):
     """Sort every bitonic group of ``size`` rows, a power of two, in [low, high), which they fill; large groups first."""
-    while size > TILE:
-        unit = size // 16
-        for start in range(low, high, size):
-            for i in range(start, start + unit):
-                _halve_16(keys, i, i + 8 * unit, unit)
-        size = unit
+    for _ in range(LOOKS):
+        if size > TILE:
+            unit = size // 16
+            for start in range(low, high, size):
+                for i in range(start, start + unit):
+                    _halve_16(keys, i, i + 8 * unit, unit)
+            size = unit
     if size < 2:
         return
     for start in range(low, high, size):
         inner = size
-        while inner >= 16:
-            unit = inner // 16
-            for group in range(start, start + size, inner):
-                for i in range(group, group + unit):
-                    _halve_16(keys, i, i + 8 * unit, unit)
-            inner = unit
+        for _ in range(LOOKS):
+            if inner >= 16:
+                unit = inner // 16
+                for group in range(start, start + size, inner):
+                    for i in range(group, group + unit):
+                        _halve_16(keys, i, i + 8 * unit, unit)
+                inner = unit
         if inner == 8:
             for group in range(start, start + size, 8):
                 _halve_8(keys, group, group + 4, 1)
@@ -210,7 +214,9 @@ def merge_runs(keys, ends):
     Runs rise, but the first of every pair falls: so neighbours form a valley. ``ends`` int64 (run,) is used up.
     """
     runs = len(ends)
-    while runs > 1:
+    for _ in HALVES:
+        if runs < 2:
+            return
         low, merged, left = 0, 0, runs - runs // 2
         for second in range(1, runs, 2):
             high = ends[second]
