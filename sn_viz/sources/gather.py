@@ -125,7 +125,7 @@ def gather(found: Iterable[Found | Note], question: str | None, budget: Budget) 
         labels=np.array([number_of[names[label]] for _, _, label, *_ in kept], dtype=np.int64),
         classes=classes,
         questions=tuple(asked for *_, asked, _, _ in kept),
-        notes=tuple(notes) + said + _left_out_notes(left_out),
+        notes=tuple(notes) + said + _groups_note([group for *_, group in kept]) + _left_out_notes(left_out),
         left_out=tuple(named) + tuple(f"{_name_of(error)}: {error.cause}" for error in left_out),
         parts=tuple(part for *_, part, _ in kept) if any(part for *_, part, _ in kept) else (),
         groups=tuple(group for *_, group in kept) if any(group for *_, group in kept) else (),
@@ -208,6 +208,15 @@ def _nothing_read(left_out: list[UserError], notes: list[str]) -> UserError:
     return UserError(
         f"None of the {len(left_out)} files could be read." if len(left_out) > 1 else "No image could be read.", reasons
     )
+
+
+def _groups_note(groups: list[str]) -> tuple[str, ...]:
+    """Return the note that says what groups are for; none where the data names none."""
+    named = list(dict.fromkeys(filter(None, groups)))
+    if not named:
+        return ()
+    n = f"{len(named):,} groups are named" if len(named) > 1 else "One group is named"
+    return (f"{n} ({listed([quoted(name) for name in named[:3]])}): all images of one stay on one side of every split and fold.",)
 
 
 def _left_out_notes(left_out: list[UserError]) -> tuple[str, ...]:

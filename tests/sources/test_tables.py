@@ -332,3 +332,12 @@ def test_a_number_is_one_label_with_and_without_its_point(home) -> None:
     images = load(home, "image,label\na.png,1\nb.png,1.0\nc.png,0\nd.png,0.0\n")
     assert images.classes == ("0", "1") and images.labels.tolist() == [1, 1, 0, 0]
     assert "2 spellings were read as one class, '1': '1', '1.0'." in images.notes
+
+
+def test_named_groups_are_said_to_stay_together(tmp_path) -> None:
+    for i in range(6):
+        (tmp_path / f"{i}.png").write_bytes(png(i))
+    rows = [f"{i}.png,{'ab'[i % 2]},person {i // 2}" for i in range(6)]
+    (tmp_path / "t.csv").write_text("image,label,group\n" + "\n".join(rows))
+    told = "3 groups are named ('person 0', 'person 1', 'person 2'): all images of one stay on one side of every split and fold."
+    assert told in load_images(tmp_path / "t.csv").notes
