@@ -8,9 +8,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from sn_viz.types import Prediction, RunRecord
+
+if TYPE_CHECKING:
+    from sn_viz.early_exit.decide import Predictor
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +53,19 @@ class Run(RunRecord):
         from sn_viz.early_exit.decide import predict
 
         return predict(self, images, exit_layer, question, batch_size=batch_size)
+
+    def predictor(self, exit_layer: int | None = None, question: str | None = None, batch_size: int = 1) -> Predictor:
+        """Return a callable that labels one picture or a sequence of them, with everything looked up and checked once.
+
+        Examples
+        --------
+        >>> label = find("pack:presence-dog").predictor()  # doctest: +SKIP
+        >>> label("photo.jpg").label  # doctest: +SKIP
+        'yes'
+        """
+        from sn_viz.early_exit.decide import Predictor
+
+        return Predictor.of(self, exit_layer, question, batch_size=batch_size)
 
     def to_json(self) -> str:
         """Return the summary that ``find --json`` prints, as JSON text; see `sn_viz.storage.summary.summary`."""

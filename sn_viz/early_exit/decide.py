@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -68,24 +69,61 @@ def predict(
     UserError
         For a layer that the model lacks, an unreadable image, or a missing question.
     """
-    chosen = checked_layer(exit_layer, run.neurons.n_layers, run.neurons.n_tower)
-    layer = run.exit_layer if chosen is None else chosen
-    pictures, questions = pictures_and_questions(run, images, question)
-    vlm = vlm or model_named(run.config.model)
-    check_model(run, vlm)
-    get_ready(vlm, run.neurons.site_names)
-    voters, n_classes = run.voters[layer - run.neurons.layers.start], len(run.train.classes)
-    decide = Decision(vlm, run.neurons, voters, layer, n_classes, run.config.weighting, run.train_values.dtype)
-    predictions: dict[int, Prediction] = {}
-    for rows in batches(vlm, pictures, questions, range(len(pictures)), batch_size):
-        start = time.perf_counter()
-        tallies = decide.together([pictures[row] for row in rows], [questions[row] for row in rows])
-        milliseconds = 1000 * (time.perf_counter() - start) / len(rows)
-        for row, tally, winner in zip(rows, tallies, winners(tallies).tolist(), strict=True):
-            first, second = np.sort(tally)[::-1][:2]
-            shares, margin = tuple(map(float, tally)), float(first - second)
-            predictions[row] = Prediction(run.train.classes[winner], winner, layer, milliseconds, shares, margin)
-    return [predictions[row] for row in range(len(pictures))]
+    checked_layer(exit_layer, run.neurons.n_layers, run.neurons.n_tower)
+    asked = pictures_and_questions(run, images, question)  # what cannot be read is told before the model loads
+    return Predictor.of(run, exit_layer, question, vlm, batch_size).label(*asked)
+
+
+@dataclass(frozen=True, eq=False)
+class Predictor:
+    """A run that is ready to label pictures: the layer chosen, the model loaded, checked and warm.
+
+    Make one with `Predictor.of` or ``Run.predictor``. Called with one picture (a path, PIL image, array or Picture) it gives a
+    `Prediction`, with a sequence of them a list. One thread calls it at a time.
+    """
+
+    run: RunRecord
+    decide: Decision
+    question: str | None = None
+    batch_size: int = 1
+
+    @classmethod
+    def of(
+        cls,
+        run: RunRecord,
+        exit_layer: int | None = None,
+        question: str | None = None,
+        vlm: Vlm | None = None,
+        batch_size: int = 1,
+    ) -> Predictor:
+        """Return the predictor of a run; parameters and errors as for `predict`."""
+        chosen = checked_layer(exit_layer, run.neurons.n_layers, run.neurons.n_tower)
+        layer = run.exit_layer if chosen is None else chosen
+        vlm = vlm or model_named(run.config.model)
+        check_model(run, vlm)
+        get_ready(vlm, run.neurons.site_names)
+        voters, n_classes = run.voters[layer - run.neurons.layers.start], len(run.train.classes)
+        decide = Decision(vlm, run.neurons, voters, layer, n_classes, run.config.weighting, run.train_values.dtype)
+        return cls(run, decide, question, batch_size)
+
+    def __call__(self, images: Any) -> Prediction | list[Prediction]:
+        """Return the prediction for one picture, or those for a sequence of them in its order."""
+        alone = isinstance(images, (str, bytes, os.PathLike, np.ndarray, Picture)) or hasattr(images, "getbands")
+        found = self.label(*pictures_and_questions(self.run, [images] if alone else images, self.question))
+        return found[0] if alone else found
+
+    def label(self, pictures: Sequence[Picture], questions: Sequence[str]) -> list[Prediction]:
+        """Return the predictions for decoded pictures, each asked its question."""
+        decide, predictions = self.decide, {}
+        for rows in batches(decide.vlm, pictures, questions, range(len(pictures)), self.batch_size):
+            start = time.perf_counter()
+            tallies = decide.together([pictures[row] for row in rows], [questions[row] for row in rows])
+            milliseconds = 1000 * (time.perf_counter() - start) / len(rows)
+            for row, tally, winner in zip(rows, tallies, winners(tallies).tolist(), strict=True):
+                first, second = np.sort(tally)[::-1][:2]
+                shares, margin = tuple(map(float, tally)), float(first - second)
+                predictions[row] = Prediction(self.run.train.classes[winner], winner, decide.layer, milliseconds, shares, margin)
+        return [predictions[row] for row in range(len(pictures))]
 
 
 def model_version(vlm: Vlm) -> dict[str, str]:

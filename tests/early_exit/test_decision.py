@@ -14,6 +14,7 @@ from sn_viz.activations.reader import reader_of
 from sn_viz.cli import main
 from sn_viz.early_exit import decide
 from sn_viz.early_exit.decide import full_answers, measure_latency, pictures_and_questions, predict
+from sn_viz.errors import UserError
 from sn_viz.models.model_cache import LARGE, model_named
 from sn_viz.pipeline import find
 from sn_viz.sources import load_images
@@ -178,3 +179,21 @@ def test_latencies_are_medians_told_by_name_and_layer(found, vlm, monkeypatch, e
     assert by_layer.tolist() == [10, 20, 30]
     assert (named["full_model"], named["first_token"], named["early_exit"]) == (100, 60, 10 * exit_layer)
     assert named["early_exit_p95"] == pytest.approx(91 * exit_layer)
+
+
+def test_a_predictor_labels_one_picture_or_many_as_predict_does(found, folder, seen):
+    label = found.predictor()
+    paths = [folder / "red" / "0.png", folder / "blue" / "1.png", folder / "red" / "2.png"]
+    seen.clear()
+    one, many, from_pil = label(paths[0]), label(paths), label(Image.open(paths[1]))
+    assert seen["tower"] == 5, "every picture once"
+    same = found.predict(paths)
+    assert [p.label for p in many] == [p.label for p in same] and [p.tally for p in many] == [p.tally for p in same]
+    assert one.tally == many[0].tally and from_pil.tally == many[1].tally and one.exit_layer == found.exit_layer
+    assert [p.label for p in found.predictor(batch_size=3)(paths)] == [p.label for p in many]
+
+
+def test_a_predictor_takes_a_layer_and_a_question_and_checks_them_at_once(found, folder):
+    assert found.predictor(exit_layer=1)(folder / "red" / "0.png").exit_layer == 1
+    with pytest.raises(UserError, match="layer"):
+        found.predictor(exit_layer=99)
