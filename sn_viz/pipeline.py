@@ -27,6 +27,7 @@ from sn_viz.config import baseline_names, check_choices, checked_layer, choose_m
 from sn_viz.early_exit.decide import measure_latency, model_version, predict
 from sn_viz.errors import UserError
 from sn_viz.groups import group_index
+from sn_viz.models.hub.obtain import obtain
 from sn_viz.models.model_cache import model_named
 from sn_viz.progress import Stages, part, silent
 from sn_viz.report.caveats import with_warnings
@@ -196,7 +197,8 @@ def find(
     question : str, optional
         Asked of every image; by default each image's own question.
     model : str, path or Vlm, optional
-        A name from the catalogue, a hub id, a folder, or a loaded model; by default what `sn_viz.config.choose_model` says.
+        A name from the catalogue, a model of the hub as OWNER/NAME[@REVISION], a folder, or a loaded model; by default what
+        `sn_viz.config.choose_model` says. What is not on this machine is fetched; the run keeps the commit.
     compare : "all", "none", or names
         Baselines to run on the same images. "all" leaves out those that train for long: name them, as in "all,lora".
     test : optional
@@ -251,6 +253,7 @@ def find(
         train, held_out = load_splits(data, question, test, test_size, seed, columns)
         given = given_answers(answers)
         answer_key(train.classes, train.questions, given)  # a mistake in the answers is told before the model loads
+        model, note = _obtained(model, report if progress else silent)
         report(0.5, "Loading the model")
         vlm = model_named(model, device, dtype)
     config = Config(
@@ -268,7 +271,16 @@ def find(
         answers=tuple(given.items()),
     )
     found = run(config, train, held_out, vlm, part(progress or silent, 0.10, 1.0))
-    return replace(found, seconds={**stage.seconds, **found.seconds})
+    told = {"model": {"sentence": note}} if note else {}
+    return replace(found, seconds={**stage.seconds, **found.seconds}, findings={**found.findings, **told})
+
+
+def _obtained(model: str | Vlm, progress: Progress) -> tuple[str | Vlm, str]:
+    """Return the model's name, for one of the hub at a commit whose files are then here, and how the commit was come by."""
+    if not isinstance(model, str):
+        return model, ""
+    found = obtain(model, progress)
+    return found.name, found.note
 
 
 def _checked_exit(exit_layer: int | str | None, vlm: Vlm, sites: tuple[str, ...]) -> int | None:

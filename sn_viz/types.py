@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -68,8 +69,8 @@ class Config:
 
     @property
     def model_name(self) -> str:
-        """What to call the model: its name, or the name of its folder."""
-        return Path(self.model).name
+        """What to call the model: its name, OWNER/NAME@COMMIT for one of the hub, or the name of its folder."""
+        return self.model if re.fullmatch(r"[\w.-]+/[\w.-]+@[0-9a-f]{40}", self.model) else Path(self.model).name
 
     def key(self) -> str:
         """Return a stable hexadecimal digest of every field."""

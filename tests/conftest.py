@@ -291,3 +291,16 @@ def make_labelled() -> Callable[..., Any]:
         return LabelledImages(names, pictures, np.array(labels, np.int64), classes, ("Is it?",) * len(labels))
 
     return labelled
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A hub on this machine that has the embedded model under another name; its client asks it, with a cache of the test's own."""
+    from hub_stand_in import EMBEDDED, serving, use
+
+    from sn_viz.paths import ASSETS
+
+    with serving() as hub:
+        hub.add(EMBEDDED, ASSETS / "tiny-llava")
+        use(monkeypatch, hub.address, tmp_path / "hub-cache")
+        yield hub

@@ -12,7 +12,7 @@ import typer
 
 from sn_viz.cli.app import bench_app
 from sn_viz.cli.options import DeviceOption, JsonOption, ModelOption, QuickOption
-from sn_viz.cli.output import check_json_target, progress_bar, quiet, write_json
+from sn_viz.cli.output import check_json_target, have_model, progress_bar, quiet, write_json
 from sn_viz.errors import UserError
 
 
@@ -31,7 +31,7 @@ def bench_model(
         from sn_viz.config import choose_model
         from sn_viz.models import load_model
 
-        result = measure(load_model(choose_model(model).name, device), n, quick)
+        result = measure(load_model(have_model(choose_model(model).name), device), n, quick)
     write_json(json_file, as_json(result))
     if json_file != "-":
         typer.echo("\n".join(lines(result)))
@@ -58,7 +58,7 @@ def bench_paper(
         from sn_viz.config import choose_model
         from sn_viz.models.model_cache import model_named
 
-        vlm = model_named(choose_model(model).name, device)
+        vlm = model_named(have_model(choose_model(model).name), device)
         settings = paper.settings_of(vlm, n_train, n_test, seed, compare)
         names = [name.strip() for name in only.split(",")] if only else []
         planned = paper.jobs(root, out, settings, names)
@@ -90,7 +90,7 @@ def bench_photos(
         from sn_viz.config import choose_model
         from sn_viz.models import load_model
 
-        vlm = load_model(choose_model(model).name, device)
+        vlm = load_model(have_model(choose_model(model).name), device)
         names = [name.strip() for name in only.split(",") if name.strip()]
         answers = measure(vlm, folder, names, probing, seed, lambda name: print(f"{name} ...", file=sys.stderr))
     write_json(json_file, as_json(answers))
@@ -222,7 +222,7 @@ def _bench_options(model: str | None, device: str | None, quick: bool) -> Any:
     from sn_viz.bench import Options
     from sn_viz.config import choose_model
 
-    return Options(choose_model(model).name, device, quick)
+    return Options(have_model(choose_model(model).name), device, quick)
 
 
 _add_benches()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,7 @@ import typer
 
 from sn_viz.cli.app import app
 from sn_viz.cli.options import JsonOption
-from sn_viz.cli.output import new_console, print_list
+from sn_viz.cli.output import have_model, new_console, print_list, quiet, write_json
 
 
 @app.command()
@@ -45,12 +46,28 @@ def packs(json_file: JsonOption = None) -> None:
 
 
 @app.command()
-def models(json_file: JsonOption = None) -> None:
-    """List the models known by name."""
-    from sn_viz.models.catalog import CATALOG
+def models(
+    fetch: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Fetch this model of the hub, or where its branch is now; then list nothing.")
+    ] = None,
+    json_file: JsonOption = None,
+) -> None:
+    """List the models known by name; any other of the hub goes by OWNER/NAME[@REVISION]."""
+    from sn_viz.models.catalog import CATALOG, resolve_name
+    from sn_viz.models.hub.cache import cached
+    from sn_viz.models.hub.name import HubName
 
-    rows = [
-        {"name": m.name, "megabytes": m.n_bytes // 10**6, "usable_by_name": m.available, "hub_id": m.hub_id, "note": m.note}
-        for m in CATALOG
-    ]
-    print_list(("model", "MB", "usable by name", "hub", "note"), rows, json_file)
+    if fetch is not None:
+        with quiet(json_file):
+            name = have_model(resolve_name(fetch), fresh=True)
+        if json_file != "-":
+            new_console().print(f"{name} is here.", markup=False, highlight=False)
+        write_json(json_file, json.dumps({"name": name}))
+        return
+    rows = []
+    for m in CATALOG:
+        copy = cached(HubName(m.hub_id)) if m.hub_id else None
+        here = m.folder.is_dir() if m.folder else copy is not None
+        facts = {"name": m.name, "megabytes": m.n_bytes // 10**6, "here": here, "hub_id": m.hub_id}
+        rows.append(facts | {"commit": copy.hub.revision if copy else None, "note": m.note})
+    print_list(("model", "MB", "here", "hub", "commit", "note"), rows, json_file)

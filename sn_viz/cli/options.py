@@ -10,7 +10,10 @@ from sn_viz.config import Choice
 from sn_viz.errors import UserError
 
 JsonOption = Annotated[str | None, typer.Option("--json", metavar="FILE", help="Write JSON to this file; - prints only JSON.")]
-ModelOption = Annotated[str | None, typer.Option(help="Name, or folder of a model. [default: SN_VIZ_MODEL, else tiny-llava]")]
+ModelOption = Annotated[
+    str | None,
+    typer.Option(help="Name, folder, or OWNER/NAME[@REVISION] of the hub. [default: SN_VIZ_MODEL, else tiny-llava]"),
+]
 QuickOption = Annotated[bool, typer.Option("--quick", help="Small sizes, few repetitions: a look, not a record.")]
 DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda, ... [default: the fastest there is]")]
 

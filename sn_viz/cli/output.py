@@ -99,3 +99,12 @@ def progress_bar() -> Iterator[Progress]:
     ) as bar:
         task = bar.add_task("Starting", total=1.0)
         yield lambda fraction, doing: bar.update(task, completed=fraction, description=doing)
+
+
+def have_model(model: str, fresh: bool = False) -> str:
+    """Fetch a model of the hub that is not here, with a bar of its own; returns its name at the commit, other names as they are."""
+    from sn_viz.models.hub.obtain import obtain
+
+    with progress_bar() as progress:
+        say = new_console(stderr=True).print
+        return obtain(model, progress, lambda text: say(text, markup=False, highlight=False), fresh=fresh).name

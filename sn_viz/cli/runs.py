@@ -11,7 +11,7 @@ import typer
 from sn_viz import config
 from sn_viz.cli.app import app
 from sn_viz.cli.options import DeviceOption, JsonOption, ModelOption, columns_given, option
-from sn_viz.cli.output import check_json_target, new_console, progress_bar, quiet, write_json
+from sn_viz.cli.output import check_json_target, have_model, new_console, progress_bar, quiet, write_json
 
 
 @app.command()
@@ -57,6 +57,7 @@ def find(
             check_folder(out)
 
         choice = config.choose_model(model, data)
+        have_model(choice.name)
         with progress_bar() as progress:
             found = pipeline.find(
                 data,
@@ -80,7 +81,7 @@ def find(
         if out is not None:
             found.save(out)
         if json_file != "-":
-            console.print(f"Model: {choice.name} ({choice.why})", markup=False, highlight=False)
+            console.print(f"Model: {found.config.model} ({choice.why})", markup=False, highlight=False)
             print_run(found, console)
     write_json(json_file, found.to_json())
 
@@ -107,7 +108,7 @@ def predict(
         from sn_viz.sources.text import distinct_names
 
         reopened = Run.load(run)
-        model = resolve_name(model) if model else reopened.config.model
+        model = have_model(resolve_name(model) if model else reopened.config.model)
         layer = config.checked_layer(exit_layer, reopened.neurons.n_layers, reopened.neurons.n_tower)
         pictures, questions = decide.pictures_and_questions(reopened, images, question)
         vlm = model_named(model, device)
@@ -161,7 +162,7 @@ def check(
         options = Options(tuple(wording or WORDINGS), strength, n, seed)
         names = CHECKS.names() if what == "all" else [name.strip() for name in what.split(",")]
         reopened = Run.load(run)
-        vlm = model_named(resolve_name(model) if model else reopened.config.model, device)
+        vlm = model_named(have_model(resolve_name(model) if model else reopened.config.model), device)
         with progress_bar() as progress:
             examined = examine(reopened, names, vlm, options, progress)
         examined.save(run)

@@ -31,7 +31,9 @@ def serve(
 ) -> None:
     """Start the app in the browser."""
     from sn_viz.ui.page import build
+    from sn_viz.ui.server.hosts import served
     from sn_viz.ui.server.launch import launch, port_of_environment
 
     port = port or port_of_environment()
-    launch(build(), port, root_path, host, host_name or (), behind_proxy)
+    public = served(host, host_name or (), behind_proxy).is_public
+    launch(build(public=public), port, root_path, host, host_name or (), behind_proxy)

@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 from sn_viz.models.catalog import CATALOG
+from sn_viz.models.hub.name import is_pinned_name
 from sn_viz.paths import cache_folder
 
 FILE = "model-folders.json"
@@ -21,16 +22,21 @@ MOST_BYTES = 2**20
 
 
 def saved_name(model: str) -> str:
-    """Return what a saved run calls its model: a known name or hub id as it is, else the name of the folder.
+    """Return what a saved run calls its model: a known name, or a model of the hub at a commit, as it is; else the folder's name.
 
     Examples
     --------
     >>> saved_name("/home/me/models/my-llava")
     'my-llava'
     """
-    if any(model in (row.name, row.hub_id) for row in CATALOG):
+    if _is_known(model):
         return model
     return re.split(r"[\\/]+", model.rstrip("\\/"))[-1] or "model"
+
+
+def _is_known(model: str) -> bool:
+    """Return whether a name finds its model on any machine."""
+    return is_pinned_name(model) or any(model in (row.name, row.hub_id) for row in CATALOG)
 
 
 def remember(model: str, key: str) -> None:
@@ -62,7 +68,7 @@ def folder_of(name: str, key: str) -> str | None:
     key : str
         The model's key, as the run keeps it. One with other weights, or in another number format, is not it.
     """
-    if any(name in (row.name, row.hub_id) for row in CATALOG):
+    if _is_known(name):
         return None
     folder = _known().get(key)
     return folder if folder is not None and saved_name(folder) == name and Path(folder).is_dir() else None

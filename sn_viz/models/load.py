@@ -1,13 +1,15 @@
 """Loads a model by name or from a folder.
 
-Takes a name or path; returns a ``Vlm``. Only safetensors weights are read, no code that comes with a model is ever run, and a model
-comes from the hub only at a pinned commit. A folder from outside is looked at first (``folder_check``), its template and tokenizer
-run in a process of their own (``apart``), and it is tried on one picture: what cannot be used is told in a sentence.
+Takes a name or path; returns a ``Vlm``. Only safetensors weights are read, and no code that comes with a model is ever run. A model
+of the hub is a folder too, at one commit (``hub.obtain``), so transformers never asks the network. Whatever is not embedded is
+looked at first (``folder_check``), its template and tokenizer run in a process of their own (``apart``), and it is tried on one
+picture: what cannot be used is told in a sentence.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,9 +20,9 @@ import torch
 
 from sn_viz.errors import UserError
 from sn_viz.models.apart import Apart, Template, try_tokenizer
-from sn_viz.models.catalog import locate
 from sn_viz.models.fold import simplify_tower
 from sn_viz.models.folder_check import check_folder, check_weights, weights_held
+from sn_viz.models.hub.obtain import obtain
 from sn_viz.models.torchvision_guard import hide_broken_torchvision
 from sn_viz.models.vlm import Vlm
 from sn_viz.models.weights import weights_key
@@ -57,7 +59,8 @@ def load_model(
     Parameters
     ----------
     name_or_path : str or path
-        A name of ``models.catalog`` or a local folder saved by transformers.
+        A name of ``models.catalog``, a local folder saved by transformers, or a model of the hub as OWNER/NAME[@REVISION]; what is
+        not on this machine is fetched, see ``models.hub.obtain``.
     device : str or torch.device, optional
         Default: the GPU if there is one, else the CPU.
     dtype : torch.dtype, optional
@@ -71,7 +74,8 @@ def load_model(
     Raises
     ------
     UserError
-        When there is no such model, its files are missing or damaged, it needs code of its own, or it is no decoder-only model.
+        When there is no such model, it cannot be fetched, its files are missing or damaged, it needs a Python package that is not
+        installed or code of its own, or it is no decoder-only model.
 
     Examples
     --------
@@ -79,17 +83,17 @@ def load_model(
     >>> vlm.n_layers  # doctest: +SKIP
     12
     """
-    source, revision, name = locate(name_or_path)
+    found = obtain(name_or_path)
+    source, name = found.folder, found.title
     device = _device(device)
     dtype = dtype or (torch.float32 if device.type == "cpu" else torch.bfloat16)
-    options: dict[str, Any] = {"revision": revision, "trust_remote_code": False, "local_files_only": revision is None}
-    apart = _apart(source, revision, name)
+    options: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
+    apart = _apart(source, name)
     try:
-        with _quiet(local=revision is None):
+        with _quiet():
             config = _plain_config(AutoConfig.from_pretrained(source, **options))
             processor = _load_processor(source, config, options)
-            if revision is None:
-                _check_weights(source, config, dtype, device, name)
+            _check_weights(source, config, dtype, device, name)
             loaded: Any = AutoModelForImageTextToText.from_pretrained(
                 source, config=config, dtype=dtype, use_safetensors=True, output_loading_info=True, **options
             )
@@ -111,7 +115,9 @@ def load_model(
             "It has an encoder and a decoder; super neurons are read from a decoder-only language model.",
             "Choose a model such as LLaVA, Qwen3-VL, Idefics3 or Gemma 3.",
         )
-    key = weights_key(name, source, revision, str(dtype).removeprefix("torch."), processor)
+    key = weights_key(
+        found.repository or name, found.repository or source, found.commit or None, str(dtype).removeprefix("torch."), processor
+    )
     module = module.eval().requires_grad_(False).to(device)
     if simplify_tower(module) is not None:
         key += "-folded"
@@ -123,9 +129,9 @@ def load_model(
     return vlm
 
 
-def _apart(source: str, revision: str | None, name: str) -> Apart | None:
-    """Return the process for template and tokenizer of a folder from outside, tried; None for an embedded or a pinned model."""
-    if revision is not None or Path(source).resolve().parent == ASSETS.resolve():
+def _apart(source: str, name: str) -> Apart | None:
+    """Return the process for template and tokenizer of a model from outside, tried; None for an embedded one."""
+    if Path(source).resolve().parent == ASSETS.resolve():
         return None
     apart = Apart()
     apart.start()  # it takes its moment while the files are looked at
@@ -180,11 +186,22 @@ def _try(vlm: Vlm) -> None:
 
 
 def _not_loaded(name: str, error: Exception) -> UserError:
+    if isinstance(error, ImportError) and (package := _package(error)):
+        cause = f"It needs the Python package {package}, which is not installed here."
+        return UserError(f"The model {name!r} could not be loaded.", cause, f"Run: pip install {package}")
     return UserError(
         f"The model {name!r} could not be loaded.",
         f"{type(error).__name__}: {next(iter(str(error).strip().splitlines()), 'no details')[:300]}",
-        "It must be a complete image-text-to-text model with safetensors weights; from the hub, the network must work.",
+        "It must be a complete image-text-to-text model with safetensors weights.",
     )
+
+
+def _package(error: ImportError) -> str:
+    """Return the package that an ImportError misses, as Python or transformers say it; "" where neither does."""
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return error.name.partition(".")[0]
+    found = re.search(r"requires the (\w[\w-]*) library|Package `(\w[\w-]*)` is required", str(error))
+    return (found[1] or found[2]).lower() if found else ""
 
 
 def _device(wanted: str | torch.device | None) -> torch.device:
@@ -200,12 +217,11 @@ def _device(wanted: str | torch.device | None) -> torch.device:
 
 
 @contextmanager
-def _quiet(local: bool) -> Iterator[None]:
-    """Keep transformers' warnings off the screen, and its progress bars where nothing is downloaded."""
+def _quiet() -> Iterator[None]:
+    """Keep transformers' warnings and progress bars off the screen."""
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
-    if local:
-        logging.disable_progress_bar()
+    logging.disable_progress_bar()
     try:
         yield
     finally:

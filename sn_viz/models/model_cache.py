@@ -1,5 +1,7 @@
 """A model is loaded, and warmed up, once per process. Takes a name or a loaded model; returns a ``Vlm``.
 
+A branch of the hub is the commit that it is at on this machine, so that it is loaded anew once it has moved.
+
 The first pass of a process is slow: memory is fetched, code is chosen for the machine, and what this project tries out about a
 model is tried. That belongs to loading, so that every later call runs each picture once and takes as long as it says. A small model
 is warmed up with one blank picture; in a large one a pass costs more than it saves, and its first call is slower instead.
@@ -10,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+
+from sn_viz.models.hub.obtain import obtain
 
 if TYPE_CHECKING:
     from sn_viz.models.vlm import Vlm
@@ -22,7 +26,7 @@ WARM_UPS: list[Callable[[Vlm], None]] = []
 
 def model_named(model: str | Vlm, device: str | None = None, dtype: Any = None) -> Vlm:
     """Return the model of that name, loaded and warmed up once per process; a loaded model is returned as it is."""
-    return _loaded(model, device, dtype) if isinstance(model, str) else model
+    return _loaded(obtain(model).name, device, dtype) if isinstance(model, str) else model
 
 
 @lru_cache(maxsize=2)  # used in turn, two models do not load each other anew

@@ -24,9 +24,9 @@ def weights_key(name: str, source: str, revision: str | None, dtype: str, proces
     Parameters
     ----------
     name, source : str
-        What it is called, and the local folder or hub id it came from.
+        What it is called, and its local folder, or its repository on the hub.
     revision : str or None
-        The commit, for a hub id.
+        The commit, for a model of the hub: it stands for the files, which are then not read.
     dtype : str
         "float32", "bfloat16".
     processor : object

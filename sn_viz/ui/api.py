@@ -6,7 +6,7 @@ guessed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import numpy as np
 from sn_viz.baselines.answers import given_answers
 from sn_viz.config import SEED, VOTERS
 from sn_viz.errors import UserError
+from sn_viz.models.hub.obtain import is_here, obtain
 from sn_viz.pipeline import find as find_neurons
 from sn_viz.pipeline import model_named
 from sn_viz.pipeline import predict as predict_with
@@ -30,13 +31,14 @@ from sn_viz.ui.server import packs
 from sn_viz.ui.server.arguments import Arguments, checked
 from sn_viz.ui.server.guard import guarded
 from sn_viz.ui.server.jobs import run_job
-from sn_viz.ui.server.quotas import READING, TURNS, UPLOADS, visitor
+from sn_viz.ui.server.offered import Offered
+from sn_viz.ui.server.quotas import FETCHING, READING, TURNS, UPLOADS, visitor
 from sn_viz.ui.server.session import RUNS
 from sn_viz.ui.server.uploads import UploadedFile, UploadedImage
 from sn_viz.ui.tabs import examples_tab
 
 
-def publish(models: dict[str, str], usual: tuple[str, str]) -> None:
+def publish(models: Mapping[str, str], usual: tuple[str, str]) -> None:
     """Add the endpoints to the page being built; their widgets are never shown."""
     with gr.Row(visible=False):
         pack, data = gr.Textbox("", label="pack"), UploadedFile(label="data", file_types=[".zip", ".tar", ".gz", ".parquet"])
@@ -64,7 +66,7 @@ def list_packs() -> list[dict[str, Any]]:
     return [{"name": pack.name, "question": packs.question_of(pack)} for pack in packs.packs().values()]
 
 
-def _find(models: dict[str, str], usual: tuple[str, str]) -> Callable[..., dict[str, Any]]:
+def _find(models: Mapping[str, str], usual: tuple[str, str]) -> Callable[..., dict[str, Any]]:
     """``usual``: the model for packs, and for one's own images, where none is named."""
 
     @guarded
@@ -95,6 +97,9 @@ def _find(models: dict[str, str], usual: tuple[str, str]) -> Callable[..., dict[
         )
         arguments = Arguments(**{**asdict(arguments), "compare": ("all",), "answers": tuple(given_answers(answers).items())})
         owner = visitor(request)
+        if not is_here(arguments.model):
+            most = models.most_bytes if isinstance(models, Offered) else None
+            run_job(lambda progress: obtain(arguments.model, progress, most_bytes=most), owner, desk=FETCHING)
         images = run_job(lambda progress: _images(owner, data, arguments, progress), owner, desk=READING) if data else None
         key = run_job(lambda progress: _key_of(owner, pack, images, arguments, progress), owner)
         return {"run": key, **summary(RUNS.get(key)), "model": model}

@@ -6,6 +6,7 @@ Takes the name of the default model; returns a Gradio page. It knows no figure a
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import gradio as gr
@@ -25,7 +26,9 @@ from sn_viz.ui.components.link import Link, read_link, write_link
 from sn_viz.ui.server import export, packs
 from sn_viz.ui.server.arguments import Arguments
 from sn_viz.ui.server.guard import guarded
+from sn_viz.ui.server.hosts import served
 from sn_viz.ui.server.launch import TEMPORARY_FILES_SECONDS
+from sn_viz.ui.server.offered import Offered, chosen, models_here
 from sn_viz.ui.server.paths import own_upload_folder
 from sn_viz.ui.server.session import RUNS
 from sn_viz.ui.server.uploads import Page
@@ -70,20 +73,25 @@ class States(NamedTuple):
     """Of the run that is shown: while the widgets say something else, it is marked as old."""
 
 
-def build(model: str | None = None) -> gr.Blocks:
+def build(model: str | None = None, public: bool | None = None) -> gr.Blocks:
     """Build the page.
 
     Parameters
     ----------
     model : str, optional
         Name or folder of the default model; by default the embedded one.
+    public : bool, optional
+        Whether it is served beyond this machine: then only what is offered may be chosen. By default as the environment says;
+        ``launch`` sees to it either way.
     """
     own_upload_folder()
     default = choose_model(model).name
-    models = run_panel.models_here(default)
+    public = served().is_public if public is None else public
+    models = models_here(default)
     first_model = next(iter(models))
     first = Arguments(models[first_model])
     with Page(title=TITLE, analytics_enabled=False, delete_cache=(600, TEMPORARY_FILES_SECONDS), fill_width=True) as page:
+        page.offered = models
         states = _states()
         gr.HTML(INTRO)
         strip, mark, again, copy, export_button, bundle = _strip()
@@ -93,7 +101,7 @@ def build(model: str | None = None) -> gr.Blocks:
                     with gr.Column(scale=7, min_width=320):
                         examples = examples_tab.layout()
                     with gr.Column(scale=4, min_width=300, elem_classes="sn-panel"):
-                        panel = run_panel.layout(models, packs.question_of(packs.packs()[packs.FIRST_PACK]))
+                        panel = run_panel.layout(models, packs.question_of(packs.packs()[packs.FIRST_PACK]), not public)
                         gr.HTML(f'<p class="sn-private">{examples_tab.PRIVACY}</p>')
                 answers = answer_row.layout()
                 editing = edit_panel.layout()
@@ -148,7 +156,7 @@ def build(model: str | None = None) -> gr.Blocks:
     return page
 
 
-def usual_models(models: dict[str, str], asked: str | None) -> tuple[str, str]:
+def usual_models(models: Mapping[str, str], asked: str | None) -> tuple[str, str]:
     """Return what answers where nobody chose: about packs, and about people's own images; the operator's word goes for both."""
     first = next(iter(models))
     named = asked is not None or bool(os.environ.get("SN_VIZ_MODEL"))
@@ -207,7 +215,7 @@ def _connect_opening(
     tabs: gr.Tabs,
     cards: gr.HTML,
     panel: run_panel.Panel,
-    models: dict[str, str],
+    models: Offered,
 ) -> Any:
     """Wire what happens when the page opens; returns the event."""
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
@@ -217,10 +225,11 @@ def _connect_opening(
     @guarded
     def open_page(request: gr.Request) -> tuple:
         """Open what the link asks for: a sample pack, at its layer, neuron, threshold and tab."""
-        link = read_link(dict(request.query_params), tuple(packs.packs()), tuple(models))
+        parameters = dict(request.query_params)
+        link = read_link(parameters, tuple(packs.packs()), models.opened_by_a_link(parameters.get("model")))
         name = link.pack or packs.FIRST_PACK
         model = link.model or next(iter(models))
-        key = packs.PREFETCHER.want(name, Arguments(models[model]))
+        key = packs.PREFETCHER.want(name, Arguments(chosen(models, model)))
         opened = (examples_tab.touch(), link, name, packs.cards(name), packs.question_of(packs.packs()[name]), model, name, model)
         return *opened, gr.Tabs(selected=link.tab or "examples"), key, *_arrived(key)
 

@@ -43,18 +43,27 @@ def test_a_folder_without_a_model_is_named(tmp_path):
         load_model(tmp_path)
 
 
-def test_a_known_model_without_a_checked_commit_is_never_downloaded():
-    with pytest.raises(UserError, match="No commit"):
-        load_model("llava-1.5-7b")
-    with pytest.raises(UserError, match="No commit"):
-        load_model("Qwen/Qwen3-VL-2B-Instruct")
-
-
-def test_hub_rows_are_pinned_to_a_full_commit_or_not_used():
+def test_a_name_of_the_table_is_a_folder_or_a_repository_of_the_hub():
     for row in catalog.CATALOG:
-        assert row.revision is None or (len(row.revision) == 40 and int(row.revision, 16) >= 0)
-        assert (row.hub_id is None) == (row.folder is not None)
+        place = catalog.locate(row.name)
+        assert (row.hub_id is None) == (row.folder is not None) == (place.hub is None)
+        assert place.hub is None or (
+            str(place.hub) == row.hub_id and str(catalog.locate(f"{row.name}@v1").hub) == f"{row.hub_id}@v1"
+        )
     assert len(set(catalog.model_names())) == len(catalog.CATALOG)
+
+
+def test_a_folder_goes_before_a_model_of_the_hub(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert catalog.locate("lab/model").hub is not None and catalog.resolve_name("lab/model") == "lab/model"
+    (tmp_path / "lab" / "model").mkdir(parents=True)
+    assert catalog.resolve_name("lab/model") == str(tmp_path / "lab" / "model")
+    with pytest.raises(UserError, match="holds no model"):
+        catalog.locate("lab/model")
+
+
+def test_an_address_of_the_hub_becomes_a_name():
+    assert catalog.resolve_name("https://huggingface.co/lab/model/tree/v1") == "lab/model@v1"
 
 
 def test_pickled_weights_are_refused(checkpoint, tmp_path):

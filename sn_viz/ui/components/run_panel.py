@@ -6,9 +6,9 @@ Takes widget values; streams progress and ends with the key of a finished run. I
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
+from itertools import chain
 from typing import Any, NamedTuple
 
 import gradio as gr
@@ -17,7 +17,7 @@ from sn_viz import config
 from sn_viz.activations.sites import SITES, TOWER_SITES
 from sn_viz.baselines import BASELINES
 from sn_viz.config import Choice
-from sn_viz.models.catalog import CATALOG
+from sn_viz.models.hub.obtain import is_here, obtain
 from sn_viz.pipeline import find
 from sn_viz.plots.reference import method_name
 from sn_viz.types import LabelledImages, Progress
@@ -29,7 +29,8 @@ from sn_viz.ui.server import packs
 from sn_viz.ui.server.arguments import MAX_QUESTION, Arguments, checked
 from sn_viz.ui.server.guard import guarded, message
 from sn_viz.ui.server.jobs import STOPS, Done, Step, steps
-from sn_viz.ui.server.quotas import READING, visitor
+from sn_viz.ui.server.offered import Offered, labels
+from sn_viz.ui.server.quotas import FETCHING, READING, visitor
 from sn_viz.ui.server.session import RUNS
 from sn_viz.ui.tabs import examples_tab
 from sn_viz.ui.tabs.examples_tab import MAX_CLASSES, Where
@@ -50,13 +51,6 @@ class Panel(NamedTuple):
     status: gr.HTML
 
 
-def models_here(default: str) -> dict[str, str]:
-    """Return the models that can be loaded here, the default first: name -> name or folder; folders stay on the server."""
-    known = {row.name: row.name for row in CATALOG if row.available or row.name == default}
-    first = default if default in known else Path(default).name
-    return {first: default, **{name: source for name, source in known.items() if name != first}}
-
-
 def _described(registry: Any) -> list[tuple[str, str]]:
     return [(name.replace("-", " "), name) for name in registry.names()]
 
@@ -71,8 +65,8 @@ def _slider(choice: Choice, elem_id: str) -> gr.Slider:
     return gr.Slider(low, high, value=choice.default, step=choice.step, label=choice.label, elem_id=elem_id, buttons=[])
 
 
-def layout(models: dict[str, str], question: str) -> Panel:
-    """Place the widgets."""
+def layout(models: Mapping[str, str], question: str, any_name: bool = False) -> Panel:
+    """Place the widgets; ``any_name`` lets people type the name of a model that is not offered."""
     text = gr.Textbox(
         question,
         label="Question",
@@ -85,7 +79,13 @@ def layout(models: dict[str, str], question: str) -> Panel:
         find_button = gr.Button("Find super neurons", variant="primary", elem_id="btn-find", scale=3, min_width=170)
         cancel = gr.Button("Cancel", elem_id="btn-cancel", interactive=False, scale=1, min_width=90)
     status = views.status_view("status", IDLE)
-    model = gr.Dropdown(list(models), value=next(iter(models)), label="Model", elem_id="model")
+    model = gr.Dropdown(
+        labels(models, any_name),
+        value=next(iter(models)),
+        label="Model: one of these, or OWNER/NAME of the hub" if any_name else "Model",
+        allow_custom_value=any_name,
+        elem_id="model",
+    )
     with gr.Accordion("Advanced", open=False, elem_id="advanced"):
         sites = gr.CheckboxGroup(
             [*_described(SITES), *_described(TOWER_SITES)],
@@ -217,7 +217,7 @@ def connect(
     tab: examples_tab.Examples,
     states: Any,
     n_classes: gr.State,
-    models: dict[str, str],
+    models: Mapping[str, str],
     answers: list[gr.Textbox],
 ) -> None:
     """Wire Find and Cancel; a finished run's key goes into ``states.run``."""
@@ -235,7 +235,7 @@ def connect(
     panel.cancel.click(cancel, states.job, panel.status, queue=False, **private)
 
 
-def _bound(models: dict[str, str]) -> Any:
+def _bound(models: Mapping[str, str]) -> Any:
     @guarded
     def run(request: gr.Request, *values: Any) -> Iterator[tuple]:
         """Run and report; a finished run comes with the set-up it was made of."""
@@ -255,7 +255,7 @@ def cancel(job: str) -> dict:
     return views.status("Stopping", "after this batch", tone="busy")
 
 
-def stream(models: dict[str, str], owner: str, job: str, asked_by: str, *values: Any) -> Iterator[tuple]:
+def stream(models: Mapping[str, str], owner: str, job: str, asked_by: str, *values: Any) -> Iterator[tuple]:
     """Run what the widgets say.
 
     Yields (status, run key, pack, model, find button, cancel button, set-up, question, key of the file whose questions were taken).
@@ -265,7 +265,7 @@ def stream(models: dict[str, str], owner: str, job: str, asked_by: str, *values:
         asked = Asked.of(values)
         arguments = checked(models, asked.question, *asked.choices)
         stop = STOPS.flag(job)
-        for step in _read(asked.where, owner, stop):
+        for step in chain(_fetch(models, arguments.model, owner, stop), _read(asked.where, owner, stop)):
             yield views.status(step.text, f"{step.seconds:.0f} s", step.fraction, "busy"), *keep
         images = examples_tab.loaded(asked.where, owner)
         if (
@@ -300,6 +300,15 @@ def _read(where: Where, owner: str, stop: threading.Event) -> Iterator[Step]:
     """Read the images before the model's turn, which then finds them at hand: large files hold up nobody's run."""
     if where.source != "pack" and examples_tab.at_hand(where, owner) is None:
         for step in steps(examples_tab.reading(where, owner), stop, owner, desk=READING):
+            if isinstance(step, Step):
+                yield step
+
+
+def _fetch(models: Mapping[str, str], model: str, owner: str, stop: threading.Event) -> Iterator[Step]:
+    """Fetch a model of the hub before the model's turn, as visitors may; nothing where it is here."""
+    most = models.most_bytes if isinstance(models, Offered) else None
+    if not is_here(model):
+        for step in steps(lambda progress: obtain(model, progress, most_bytes=most), stop, owner, desk=FETCHING):
             if isinstance(step, Step):
                 yield step
 

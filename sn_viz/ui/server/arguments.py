@@ -6,6 +6,7 @@ Takes raw widget values, which the browser may forge; returns checked ``Argument
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from sn_viz.activations.sites import SITES, site_names
 from sn_viz.baselines import BASELINES
 from sn_viz.config import METRIC, RULE, SEED, TEST_SIZE, VOTERS, WEIGHTING, Choice
 from sn_viz.errors import UserError
+from sn_viz.ui.server.offered import chosen
 
 MAX_QUESTION = 300
 
@@ -46,7 +48,7 @@ class Arguments:
 
 
 def checked(
-    models: dict[str, str],
+    models: Mapping[str, str],
     question: str | None,
     model: str,
     sites: list[str],
@@ -66,10 +68,7 @@ def checked(
     UserError
         For a choice that does not exist, a number out of range or a question that is too long.
     """
-    if not isinstance(model, str) or model not in models:
-        raise UserError(
-            f"The model {str(model)[:60]!r} is not offered here.", f"There are: {', '.join(models)}.", "Choose one of these."
-        )
+    source = chosen(models, model)
     _check_kinds(question, sites, compare)
     question = " ".join((question or "").split())
     if len(question) > MAX_QUESTION:
@@ -77,16 +76,16 @@ def checked(
             "The question is too long.", f"It has {len(question)} characters; at most {MAX_QUESTION} are asked.", "Shorten it."
         )
     sites, compare = list(sites or []), list(compare or [])
-    chosen = site_names(str(name) for name in sites)
+    read = site_names(str(name) for name in sites)
     for name in compare:
         if name != "all":
             BASELINES[str(name)]
     for choice, name in ((RULE, rule), (METRIC, metric), (WEIGHTING, weighting)):
         choice.check(name)
     return Arguments(
-        model=models[model],
+        model=source,
         question=question or None,
-        sites=() if chosen == tuple(SITES.usual()) else chosen,
+        sites=() if read == tuple(SITES.usual()) else read,
         rule=rule,
         metric=metric,
         voters=_whole("voters", voters, *bounds(VOTERS)),

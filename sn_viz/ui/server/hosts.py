@@ -49,6 +49,11 @@ class Served:
     behind_proxy: bool = False
     """Whether forwarded host headers count."""
 
+    @property
+    def is_public(self) -> bool:
+        """Whether others than the person at this machine may come."""
+        return self.addresses or self.behind_proxy or not self.names <= set(LOCAL)
+
     def is_own(self, host: str) -> bool:
         """Return whether ``host``, lower case, without port or brackets, is one of ours."""
         return host in self.names or (self.addresses and _is_address(host))

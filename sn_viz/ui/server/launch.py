@@ -29,6 +29,7 @@ from sn_viz.paths import ASSETS
 from sn_viz.search.stumps import warm_up_beside
 from sn_viz.ui.components.theme import theme
 from sn_viz.ui.server.hosts import OwnHosts, Served, board_address, served
+from sn_viz.ui.server.offered import Offered
 from sn_viz.ui.server.quotas import limits
 from sn_viz.ui.server.requests import OnlyChecked, SafeRequests
 
@@ -189,6 +190,9 @@ def launch(
     own = served(host, host_names, behind_proxy)
     on_space = bool(os.environ.get("SPACE_ID"))
     port = _free_port() if port is None and own.addresses and not on_space else port
+    offered = getattr(page, "offered", None)
+    if isinstance(offered, Offered):
+        offered.any_name = not own.is_public
     flags = launch_flags(port, root_path, own, page)
     warm_up_beside()
     read_by_h11()

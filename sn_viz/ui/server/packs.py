@@ -23,6 +23,7 @@ from typing import Any
 import sn_viz
 from sn_viz.activations.store import ABANDONED_SECONDS
 from sn_viz.errors import UserError
+from sn_viz.models.hub.obtain import name_here, obtain
 from sn_viz.paths import cache_folder
 from sn_viz.pipeline import find, model_named
 from sn_viz.run import Run
@@ -95,6 +96,7 @@ def with_own_question(name: str, arguments: Arguments) -> Arguments:
 
 def run_key(name: str, arguments: Arguments) -> str:
     """Return the shelf key of a run of pack ``name``: the same for everyone who asks for the same."""
+    arguments = replace(arguments, model=name_here(arguments.model))
     return f"{KEY}{name}.{hashlib.sha256(repr(arguments).encode()).hexdigest()[:16]}"
 
 
@@ -102,6 +104,7 @@ def run_pack(name: str, arguments: Arguments, progress: Progress) -> str:
     """Return the key of the finished run of pack ``name``: from the shelf, from disk, or computed now."""
     key = run_key(name, arguments)
     if RUNS.find(key) is None:
+        obtain(arguments.model, progress)
         folder = _folder(key, arguments)
         RUNS.put(_saved(folder) or _computed(name, arguments, folder, progress), key)
     return key

@@ -344,5 +344,7 @@ class Arrivals:
 TURNS = Turns()
 READING = Turns(lambda: replace(limits(), jobs=8, queue=2 * limits().queue), at_once=2, of="the reader of images")
 """Turns at decoding, beside the model's: nobody's large files hold up anybody's run, nor, two being read at once, a reading."""
+FETCHING = Turns(of="the hub")
+"""Turns at fetching models: a large one holds up nobody's run."""
 UPLOADS = Uploads()
 ARRIVALS = Arrivals(upload_folder)
