@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from sn_viz.activations.sites import Place
-from sn_viz.models.tower import picture_means
+from sn_viz.activations.tower import picture_means
 from sn_viz.models.vlm import Inputs, Vlm
 
 Spot = tuple[int, int, Place]

@@ -17,8 +17,8 @@ from torch import nn
 
 from sn_viz.activations.hooks import Spot, Stop, Write, cut_down, hooks, read_spots
 from sn_viz.activations.layout import Layout
+from sn_viz.activations.replay import Replay
 from sn_viz.activations.tail import tail_parts
-from sn_viz.models.replay import Replay
 from sn_viz.models.vlm import Inputs, Vlm
 
 HALF_MAX = float(np.finfo(np.float16).max)

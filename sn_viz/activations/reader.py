@@ -21,12 +21,12 @@ import torch
 from sn_viz.activations.hooks import cut_down, hooks
 from sn_viz.activations.layout import Layout
 from sn_viz.activations.passes import Buffer, Plan, plan_pass, run_pass
+from sn_viz.activations.programs import AFTER
 from sn_viz.activations.recording import Recorder, run_programs
+from sn_viz.activations.replay import Replay
 from sn_viz.activations.tail import boldest_exact_cut, tail_parts
 from sn_viz.activations.trials import noise_batch, noise_pair
 from sn_viz.models.model_cache import WARM_UPS
-from sn_viz.models.programs import AFTER
-from sn_viz.models.replay import Replay
 from sn_viz.models.vlm import Inputs, Vlm
 
 

@@ -1,6 +1,6 @@
 """Which passes run as recorded programs: short ones that repeat, once a recording has proved to be the pass, bit for bit.
 
-Takes plans and inputs; returns programs (`sn_viz.models.programs`). It knows nothing about labels or where to stop.
+Takes plans and inputs; returns programs (`sn_viz.activations.programs`). It knows nothing about labels or where to stop.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import torch
 
 from sn_viz.activations.hooks import Stop, cut_down, hooks, read_spots
 from sn_viz.activations.passes import Buffer, Plan, run_pass
-from sn_viz.models.programs import AFTER, FAULTS, Stretch, Watch, recorded, run_in_order
-from sn_viz.models.replay import Prompt, Replay
+from sn_viz.activations.programs import AFTER, FAULTS, Stretch, Watch, recorded, run_in_order
+from sn_viz.activations.replay import Prompt, Replay
 from sn_viz.models.threads import SMALL
 from sn_viz.models.vlm import Inputs, Vlm
 

@@ -20,6 +20,7 @@ from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
 from sn_viz.activations.extract import neurons_of
+from sn_viz.activations.programs import AFTER
 from sn_viz.activations.reader import reader_of, truncated_forward
 from sn_viz.baselines.answers import parse_answer
 from sn_viz.bench import BENCHES, Options, Row, row
@@ -28,7 +29,6 @@ from sn_viz.bench.parts import runs_of
 from sn_viz.early_exit.decide import model_version, predict
 from sn_viz.latency import times_in_turns
 from sn_viz.models import load_model
-from sn_viz.models.programs import AFTER
 from sn_viz.models.vlm import Vlm
 from sn_viz.run import Run
 from sn_viz.sources.ingest import as_picture, picture_from_pixels

@@ -17,8 +17,8 @@ from sn_viz.activations.layout import Layout
 from sn_viz.activations.reader import truncated_forward
 from sn_viz.activations.sites import TOWER_SITES, site_names
 from sn_viz.activations.streaming import stream_layers
+from sn_viz.activations.tower import picture_means
 from sn_viz.errors import UserError
-from sn_viz.models.tower import picture_means
 from sn_viz.pipeline import find
 from sn_viz.run import Run
 from sn_viz.types import LabelledImages, layer_name

@@ -5,9 +5,9 @@ import torch
 from torch import nn
 from transformers import EfficientNetModel
 
+from sn_viz.activations.tower import picture_means
 from sn_viz.models.blocks import is_convolutional, tower_blocks
 from sn_viz.models.fold import convolutional_tower, simplify_tower
-from sn_viz.models.tower import picture_means
 from sn_viz.training.families.photo import GATE_BIAS, tower_config
 
 

@@ -48,10 +48,13 @@ GROUPS = {
     ),
     "exits": (
         Group(
-            tuple(f"activations/{name}.py" for name in ("reader", "layout", "passes", "tail", "recording", "streaming", "hooks")),
-            (
-                *(f"tests/activations/test_{name}.py" for name in ("exits", "layout", "tail", "streaming", "reader")),
-                "tests/models/test_programs.py",
+            tuple(
+                f"activations/{name}.py"
+                for name in ("reader", "layout", "passes", "tail", "recording", "programs", "replay", "streaming", "hooks")
+            ),
+            tuple(
+                f"tests/activations/test_{name}.py"
+                for name in ("exits", "layout", "tail", "streaming", "reader", "programs", "replay")
             ),
             f"{OTHER_FAMILIES} or threads_take_turns or looks_at_the_pixels or reads_what_the_pass_reads or functions_are_gone",
         ),

@@ -41,7 +41,7 @@ class Prompt:
     passes: Counter[Any] = field(default_factory=Counter)
     """How often its pass ran up to where, counted by `sn_viz.activations.recording`."""
     programs: dict[Any, Any] = field(default_factory=dict)
-    """Stretches of its pass that were recorded; see `sn_viz.models.programs`."""
+    """Stretches of its pass that were recorded; see `sn_viz.activations.programs`."""
 
 
 class Replay:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from sn_viz.activations.programs import AFTER, Watch
 from sn_viz.activations.reader import reader_of, truncated_forward, warm_up
 from sn_viz.models import load_model
-from sn_viz.models.programs import AFTER, Watch
 
 QUESTION = "Is it a recorded dog?"
 

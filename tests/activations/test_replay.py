@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from sn_viz.activations.reader import reader_of, truncated_forward
+from sn_viz.activations.replay import KEPT
 from sn_viz.models import load_model
-from sn_viz.models.replay import KEPT
 
 QUESTIONS = ["Is there a dog in this picture?", "yes?"]
 SITES = ("all", "tower")
