@@ -78,6 +78,8 @@ class Vlm:
         self.lock = threading.RLock()
         self._text_lock = threading.RLock()
         self._size_matters: bool | None = None
+        self._nested = True
+        """Whether the processor takes a list of pictures for each prompt."""
 
     def __repr__(self) -> str:
         return f"Vlm({self.key!r}, {type(self.module).__name__}, {self.n_layers} layers, {self.dtype} on {self.device})"
@@ -138,10 +140,22 @@ class Vlm:
 
     def _processed(self, pictures: Sequence[Picture], questions: Sequence[str]) -> Inputs:
         """Return what the processor makes of pictures and questions, tensors on the CPU."""
-        images = [[Image.fromarray(np.ascontiguousarray(picture.pixels))] for picture in pictures]
+        images = [Image.fromarray(np.ascontiguousarray(picture.pixels)) for picture in pictures]
         with self._text_lock:
             prompts = self.prompts(questions)
-            return dict(self.processor(images=images, text=prompts, **self.text_options(prompts[0])))
+            options = self.text_options(prompts[0])
+            try:
+                batch = self._processor_call([[image] for image in images] if self._nested else images, prompts, options)
+            except (ValueError, TypeError, AttributeError):
+                if not self._nested:
+                    raise
+                batch = self._processor_call(images, prompts, options)  # some take one flat list; those that take both are alike
+                self._nested = False
+        batch.pop("labels", None)  # for training; with them a forward pass wants logits at every position
+        return batch
+
+    def _processor_call(self, images: Any, prompts: list[str], options: dict[str, Any]) -> Inputs:
+        return dict(self.processor(images=images, text=prompts, **options))
 
     def prompts(self, questions: Sequence[str]) -> list[str]:
         """Return the text put before the model for each question, with one placeholder for the picture."""
@@ -176,7 +190,9 @@ class Vlm:
         """What a question must not contain: the tokenizer's special tokens and the picture's placeholder."""
         special = {str(token) for token in self.tokenizer.added_tokens_decoder.values() if token.special}
         placeholder = getattr(self.processor, "image_token", None)
-        return tuple(sorted(filter(None, {*special, *self.tokenizer.all_special_tokens, placeholder})))
+        return tuple(
+            sorted(filter(None, {str(token) for token in (*special, *self.tokenizer.all_special_tokens, placeholder or "")}))
+        )
 
     def prompt_groups(self, pictures: Sequence[Picture], questions: Sequence[str]) -> list[tuple[int, ...]]:
         """Return a key per example; examples with equal keys have prompts of equal length.
@@ -307,11 +323,35 @@ class Vlm:
             float32 (n, vocabulary); for the last block these are the first token's own logits.
         """
         hidden = hidden.to(self.device, self.dtype)
-        logits = self.lm_head(hidden if self.norm is None else self.norm(hidden)).float()
-        text = self.module.config.get_text_config()
-        logits = logits * getattr(text, "logit_scale", 1.0) / getattr(text, "logits_scaling", 1.0)
-        cap = getattr(text, "final_logit_softcapping", None)
+        return self._scaled(self.lm_head(hidden if self.norm is None else self.norm(hidden)).float(), *self._scaling)
+
+    def _scaled(self, logits: torch.Tensor, scale: float, cap: float | None) -> torch.Tensor:
+        logits = logits if scale == 1.0 else logits * scale
         return logits if cap is None else torch.tanh(logits / cap) * cap
+
+    @cached_property
+    @torch.inference_mode()
+    def _scaling(self) -> tuple[float, float | None]:
+        """What the family does to what its head says: a factor and a soft cap, settled once against the model's own logits.
+
+        A configuration names them, but not every model that is made of a language model applies what that one's names.
+        """
+        text = self.module.config.get_text_config()
+        scale, divisor = (float(getattr(text, name, None) or 1.0) for name in ("logit_scale", "logits_scaling"))
+        cap = getattr(text, "final_logit_softcapping", None)
+        choices = list(dict.fromkeys((s, c) for s in (scale / divisor, 1.0, scale, 1 / divisor) for c in (cap, None)))
+        if len(choices) == 1:
+            return choices[0]
+        blank = [Picture(np.full((48, 64, 3), 127, np.uint8))]
+        heard: list[torch.Tensor] = []
+        with self.lock:
+            hook = self.lm_head.register_forward_hook(lambda _head, _given, said: heard.append(said[:, -1].float()))
+            try:
+                real = torch.from_numpy(self.first_token_logits(blank, ["?"])).to(self.device)
+            finally:
+                hook.remove()
+        off = [float((self._scaled(heard[-1], *choice) - real).abs().max()) for choice in choices]
+        return choices[int(np.argmin(off))]
 
     def answer_token_ids(self, text: str) -> list[int]:
         """Return the ids of the tokens an answer may start with.
