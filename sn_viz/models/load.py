@@ -31,24 +31,10 @@ from sn_viz.types import Picture
 
 hide_broken_torchvision()
 
-from transformers import AutoConfig, AutoImageProcessor, AutoModelForImageTextToText, AutoProcessor, AutoTokenizer, PreTrainedConfig  # noqa: E402
+from transformers import AutoConfig, AutoModelForImageTextToText, PreTrainedConfig  # noqa: E402
 from transformers.utils import logging  # noqa: E402
 
-
-class _NoVideo(dict[str, Any]):
-    """Stands where a processor wants its video part, which needs torchvision: only pictures are shown, so it is never called.
-
-    An empty dictionary, because a processor prints its parts as JSON.
-    """
-
-
-class _PicturesOnly:
-    """Mixed into a processor class, lets it be built around ``_NoVideo``."""
-
-    def check_argument_for_proper_class(self, argument_name: str, argument: object) -> object:
-        if isinstance(argument, _NoVideo):
-            return _NoVideo
-        return super().check_argument_for_proper_class(argument_name, argument)  # type: ignore[misc]
+from sn_viz.models.processors import load_processor  # noqa: E402
 
 
 def load_model(
@@ -92,7 +78,7 @@ def load_model(
     try:
         with _quiet():
             config = _plain_config(AutoConfig.from_pretrained(source, **options))
-            processor = _load_processor(source, config, options)
+            processor = load_processor(source, config, options, name)
             _check_weights(source, config, dtype, device, name)
             loaded: Any = AutoModelForImageTextToText.from_pretrained(
                 source, config=config, dtype=dtype, use_safetensors=True, output_loading_info=True, **options
@@ -228,30 +214,3 @@ def _quiet() -> Iterator[None]:
         logging.set_verbosity(verbosity)
         if bars:
             logging.enable_progress_bar()
-
-
-def _load_processor(source: str, config: Any, options: dict[str, Any]) -> Any:
-    """Load the whole processor, or all of it but the video part where torchvision is absent."""
-    try:
-        return AutoProcessor.from_pretrained(source, **options)
-    except ImportError as error:
-        if "torchvision" not in str(error).lower():
-            raise
-        return _pictures_only_processor(source, config, options)
-
-
-def _pictures_only_processor(source: str, config: Any, options: dict[str, Any]) -> Any:
-    from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
-
-    whole: Any = PROCESSOR_MAPPING[type(config)]
-    kind: Any = type(whole.__name__, (_PicturesOnly, whole), {})
-    parts: list[Any] = []
-    for attribute in kind.get_attributes():
-        if "video" in attribute:
-            parts.append(_NoVideo())
-        elif "tokenizer" in attribute:
-            parts.append(AutoTokenizer.from_pretrained(source, **options))
-        else:
-            parts.append(AutoImageProcessor.from_pretrained(source, backend="pil", **options))
-    settings, _ = kind.get_processor_dict(source, **options)
-    return kind.from_args_and_dict(parts, settings)

@@ -102,8 +102,30 @@ def test_paligemma_is_prompted_its_own_way(llava, monkeypatch):
     assert llava.prompts(["Is there a dog?"]) == ["<image>answer en Is there a dog?"]
 
 
-def test_logits_are_scaled_as_the_family_says(llava, monkeypatch):
+def test_logits_are_scaled_as_the_model_does_whatever_its_configuration_says(llava, monkeypatch):
     hidden = torch.ones(1, 32)
-    plain = llava.unembed(hidden)
-    monkeypatch.setattr(llava.module.config.get_text_config(), "final_logit_softcapping", 0.5, raising=False)
-    torch.testing.assert_close(llava.unembed(hidden), torch.tanh(plain / 0.5) * 0.5)
+    plain, forward = llava.unembed(hidden), llava.module.forward
+    text = llava.module.config.get_text_config()
+
+    def unembedded(applied):
+        """Return what is read of a model that applies ``applied`` to what its head says."""
+
+        def scaled(**inputs):
+            said = forward(**inputs)
+            said.logits = applied(said.logits)
+            return said
+
+        monkeypatch.setattr(llava.module, "forward", scaled)
+        llava.__dict__.pop("_scaling", None)
+        return llava.unembed(hidden)
+
+    def capped(logits):
+        return torch.tanh(logits / 0.05) * 0.05
+
+    monkeypatch.setattr(text, "final_logit_softcapping", 0.05, raising=False)
+    monkeypatch.setattr(text, "logits_scaling", 4.0, raising=False)
+    torch.testing.assert_close(unembedded(lambda logits: logits), plain)
+    torch.testing.assert_close(unembedded(capped), capped(plain))
+    torch.testing.assert_close(unembedded(lambda logits: logits / 4), plain / 4)
+    torch.testing.assert_close(unembedded(lambda logits: capped(logits / 4)), capped(plain / 4))
+    llava.__dict__.pop("_scaling", None)
