@@ -18,7 +18,13 @@ from sn_viz.models.torchvision_guard import hide_broken_torchvision
 
 hide_broken_torchvision()
 
-from transformers import PreTrainedTokenizerFast, SiglipVisionConfig  # noqa: E402
+from transformers import (  # noqa: E402
+    LlamaConfig,
+    LlavaProcessor,
+    PreTrainedTokenizerFast,
+    SiglipImageProcessor,
+    SiglipVisionConfig,
+)
 
 CHAT_TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}{% if message['role'] == 'user' %}"
@@ -93,10 +99,45 @@ def vision_config(sizes: Sizes) -> SiglipVisionConfig:
     )
 
 
-def begin(model: Any, tokenizer: PreTrainedTokenizerFast, sizes: Sizes) -> Any:
-    """Let tower and decoder of a fresh model start out looking at what is near and alike, and end answers; return the model."""
+def llama_config(tokenizer: PreTrainedTokenizerFast, sizes: Sizes) -> LlamaConfig:
+    """Return the configuration of a Llama decoder with tied embeddings."""
+    return LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=sizes.width,
+        intermediate_size=sizes.mlp,
+        num_hidden_layers=sizes.blocks,
+        num_attention_heads=sizes.heads,
+        num_key_value_heads=sizes.heads,
+        max_position_embeddings=512,
+        rms_norm_eps=1e-5,
+        tie_word_embeddings=True,
+        **ends_of(tokenizer),
+    )
+
+
+def llava_processor(tokenizer: PreTrainedTokenizerFast, sizes: Sizes, mean: float, deviation: float) -> LlavaProcessor:
+    """Return a processor: bicubic resize to the tower's square, normalised by ``mean`` and ``deviation``, one <image> a patch."""
+    return LlavaProcessor(
+        image_processor=SiglipImageProcessor(
+            size={"height": sizes.image, "width": sizes.image}, image_mean=[mean] * 3, image_std=[deviation] * 3
+        ),
+        tokenizer=tokenizer,
+        patch_size=sizes.patch,
+        vision_feature_select_strategy="full",
+        num_additional_image_tokens=0,
+        chat_template=CHAT_TEMPLATE,
+    )
+
+
+def end_answers(model: Any, tokenizer: PreTrainedTokenizerFast) -> None:
+    """Let generation of a fresh model end where the tokenizer's texts end."""
     model.generation_config.eos_token_id = tokenizer.eos_token_id
     model.generation_config.pad_token_id = tokenizer.pad_token_id
+
+
+def begin(model: Any, tokenizer: PreTrainedTokenizerFast, sizes: Sizes) -> Any:
+    """Let tower and decoder of a fresh model start out looking at what is near and alike, and end answers; return the model."""
+    end_answers(model, tokenizer)
     look_nearby(model.model.vision_tower, sizes.image // sizes.patch)
     match_likeness(model.model.language_model)
     return model

@@ -16,46 +16,37 @@ given and of where it answers, so that kinds without a question survive on the w
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import PreTrainedTokenizerFast
 
 from sn_viz.errors import UserError
 from sn_viz.paths import cache_folder
 from sn_viz.training import asking
-from sn_viz.training.families import EMBEDDED_FAMILIES, Family
+from sn_viz.training.families import EMBEDDED_FAMILIES
 from sn_viz.training.families.photo import LICENCE, fill_tower, published_weights, tail, tail_parameters
-from sn_viz.training.losses import SHARP, SIDES, VisionHeads, answer_loss
+from sn_viz.training.losses import answer_loss
 from sn_viz.training.model import Sizes, make_tokenizer, on, save_model
-from sn_viz.training.nouns import NAMES
+from sn_viz.training.optimisers import Optimisers, adam, learning_at, muon, schedule
 from sn_viz.training.photo_features import Standing
-from sn_viz.training.photographs import GRID, SIDE, Kept, fill, find_photographs, plan_pictures
-from sn_viz.training.rows import EASY, OPEN, STEPS, WEIGHTS, Packer, Rows, ask_some, corpus
-from sn_viz.training.train import DONE, Clock, Log, Optimisers, schedule
-from sn_viz.world.questions import Asked
-from sn_viz.world.scene import COLOUR_NAMES, TRAINED_KINDS
+from sn_viz.training.photo_losses import Losses
+from sn_viz.training.photo_pool import Batch, Pool
+from sn_viz.training.photographs import SIDE, Kept, fill, find_photographs, plan_pictures
+from sn_viz.training.rows import EASY, OPEN, STEPS, WEIGHTS, Packer, Rows, corpus
+from sn_viz.training.stages import Clock, Log, StagedTraining, device_named, go_through
 
 STAGES = ("naming", "shallow", "deep")
 SAVE_SECONDS = 300.0
-WORDS = tuple(dict.fromkeys((*NAMES, *TRAINED_KINDS)))
-"""Every word for what a picture shows."""
-CENTRES = (np.arange(GRID) + 0.5) / GRID
-"""Middles of the patches along a side, as fractions of the picture."""
 ROW = 176
 """Tokens of a training row: 25 of the picture, then packed questions."""
-MARGIN = 0.02
-"""A patch whose middle is nearer than this to the edge of a photograph shows two."""
 
 
 @dataclass(frozen=True)
@@ -95,242 +86,28 @@ class PhotoRecipe:
         return self.single + self.several + self.drawn
 
 
-@dataclass(frozen=True, eq=False)
-class Batch:
-    """Pictures of one step with all that the losses need."""
-
-    stem: Tensor
-    """float32 (picture, 112, row, column)."""
-    soft: Tensor
-    """float32 (photograph, 1000), of the pictures that ``photographed`` tells."""
-    photographed: Tensor
-    """bool (picture,)."""
-    truth: dict[str, Tensor]
-    """Dense truth of the drawn pictures, as ``VisionHeads`` takes it."""
-    names: Tensor
-    """float32 (picture, patch, word): how likely each of ``WORDS`` should be; all zero where a patch is of nothing."""
-    colours: Tensor
-    """int64 (picture, patch): index into ``COLOUR_NAMES``, -1 for none."""
-    place: Tensor
-    """float32 (picture, patch, 2): centre of the thing that the patch shows; NaN for none."""
-    asked: list[list[Asked]]
-
-
-class Pool:
-    """The pictures that are there, by what they are, and batches of them."""
-
-    def __init__(self, kept: Kept, recipe: PhotoRecipe, held_out: bool) -> None:
-        self.kept, self.recipe, self.held_out = kept, recipe, held_out
-        self.index = {word: number for number, word in enumerate(WORDS)}
-        self.n = 0
-        self.refresh()
-
-    def refresh(self) -> None:
-        """Take in the pictures that were added since."""
-        n = self.kept.n_done
-        if n == self.n:
-            return
-        self.n = n
-        part = self.kept.held_out[:n] == self.held_out
-        drawn = self.kept.drawn[:n]
-        count = (self.kept.photographs[:n] >= 0).sum(1)
-        whole = (count == 1) & (self.kept.boxes[:n, 0, 2] > 0.9) & (self.kept.boxes[:n, 0, 0] < 0.1)
-        clear = (self.kept.truth["degraded"][:n] == 0) & (
-            (self.kept.truth["count"][:n] > 0) | (self.kept.truth["figure"][:n] != 255)
-        )
-        self.single = np.flatnonzero(part & ~drawn & whole)
-        self.several = np.flatnonzero(part & ~drawn & ~whole & (count > 0))
-        self.drawn, self.clear = np.flatnonzero(part & drawn), np.flatnonzero(part & drawn & clear)
-
-    def batch(self, rng: np.random.Generator, families: dict[str, float]) -> Batch:
-        """Return a random batch; of the drawn pictures one may be spoilt, and is asked nothing."""
-        recipe = self.recipe
-        parts = ((self.single, recipe.single), (self.several, recipe.several), (self.clear, recipe.drawn - 1), (self.drawn, 1))
-        return self.of(np.concatenate([rng.choice(pool, n) for pool, n in parts]), rng, families)
-
-    def of(self, index: np.ndarray, rng: np.random.Generator, families: dict[str, float]) -> Batch:
-        """Return the pictures ``index`` with questions from ``rng``."""
-        kept = self.kept
-        drawn = kept.drawn[index]
-        names = np.zeros((len(index), GRID * GRID, len(WORDS)), np.float32)
-        colours = np.full((len(index), GRID * GRID), -1, np.int64)
-        place = np.full((len(index), GRID * GRID, 2), np.nan, np.float32)
-        asked: list[list[Asked]] = []
-        for row, i in enumerate(index):
-            i = int(i)
-            if drawn[row]:
-                self._drawn(i, names[row], colours[row], place[row])
-                asked.append(self._ask_drawn(i, rng, families))
-            else:
-                self._photographed(i, names[row], place[row])
-                boxes = [tuple(float(v) for v in box) for box in kept.boxes[i, : len(kept.nouns(i))]]
-                asked.append(asking.ask_some(kept.nouns(i), boxes, rng, 14))  # type: ignore[arg-type]
-        photographed = ~drawn
-        tensor = torch.from_numpy
-        return Batch(
-            tensor(kept.stem[index].astype(np.float32)),
-            tensor(kept.soft[index[photographed]].astype(np.float32)),
-            tensor(photographed),
-            self._truth(index[drawn]),
-            tensor(names),
-            tensor(colours),
-            tensor(place),
-            asked,
-        )
-
-    def _ask_drawn(self, index: int, rng: np.random.Generator, families: dict[str, float]) -> list[Asked]:
-        if self.kept.truth["degraded"][index]:
-            return []
-        return [asking.dress(one, rng) for one in ask_some(self.kept, index, rng, families)]  # type: ignore[arg-type]
-
-    def _truth(self, index: np.ndarray) -> dict[str, Tensor]:
-        whole = {name: self.kept.truth[name][index] for name in ("kind", "colour", "count", "background", "degraded", "figure")}
-        truth = {name: torch.from_numpy(value.astype(np.int64)) for name, value in whole.items()}
-        for name in ("place", "present"):
-            truth[name] = torch.from_numpy(self.kept.truth[name][index].astype(np.float32))
-        truth["bright"] = torch.from_numpy(self.kept.bright[index])
-        return truth
-
-    def _drawn(self, index: int, names: np.ndarray, colours: np.ndarray, place: np.ndarray) -> None:
-        kind = self.kept.truth["kind"][index]
-        on = np.flatnonzero(kind)
-        names[on, [self.index[TRAINED_KINDS[kind[p] - 1]] for p in on]] = 1
-        colours[:] = self.kept.truth["colour"][index].astype(np.int64) - 1
-        place[on] = self.kept.truth["place"][index][on, :2]
-
-    def _photographed(self, index: int, names: np.ndarray, place: np.ndarray) -> None:
-        x, y = np.tile(CENTRES, GRID), np.repeat(CENTRES, GRID)
-        whole = len(self.kept.nouns(index)) == 1 and self.kept.boxes[index, 0, 2] - self.kept.boxes[index, 0, 0] > 0.9
-        for noun, box in zip(self.kept.nouns(index), self.kept.boxes[index].astype(np.float32), strict=False):
-            left, top, right, bottom = box
-            inside = (x > left + MARGIN) & (x < right - MARGIN) & (y > top + MARGIN) & (y < bottom - MARGIN)
-            names[np.ix_(inside, [self.index[word] for word in noun.words])] = 1 / len(noun.words)
-            if not whole:
-                place[inside] = ((left + right) / 2, (top + bottom) / 2)
-
-
-def word_table(tokenizer: PreTrainedTokenizerFast, words: Sequence[str]) -> Tensor:
-    """Return float32 (word, token): what share of a word's embedding each token's is."""
-    table = torch.zeros(len(words), len(tokenizer))
-    for row, word in enumerate(words):
-        ids = tokenizer.encode(word, add_special_tokens=False)
-        for token in ids:
-            table[row, token] += 1 / len(ids)
-    return table
-
-
-class Losses(nn.Module):
-    """The losses beside that of the answers; what they learn is used in training only."""
-
-    def __init__(self, tokenizer: PreTrainedTokenizerFast, head: dict[str, Tensor], sizes: Sizes) -> None:
-        super().__init__()
-        self.heads = VisionHeads(sizes.vision_width)
-        self.projected = nn.Linear(sizes.width, len(head["bias"]))
-        self.answering = nn.Linear(sizes.width, len(head["bias"]))
-        for name, words in (("things", WORDS), ("tints", COLOUR_NAMES), ("sides", SIDES)):
-            self.register_buffer(name, word_table(tokenizer, words), persistent=False)
-        self.register_buffer("head_weight", head["weight"], persistent=False)
-        self.register_buffer("head_bias", head["bias"], persistent=False)
-
-    things: Tensor
-    tints: Tensor
-    sides: Tensor
-    head_weight: Tensor
-    head_bias: Tensor
-
-    def naming(self, embeddings: Tensor, pictured: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return how far patches are from their words (kind, colour, side), and means of patches from all words of a picture."""
-
-        def scores(vectors: Tensor, bag: Tensor) -> Tensor:
-            return 12 * F.linear(F.normalize(vectors.float(), dim=-1), F.normalize(bag @ embeddings.float(), dim=-1))
-
-        on = batch.names.sum(-1) > 0
-        kinds = scores(pictured[on], self.things)
-        loss = F.cross_entropy(kinds, batch.names[on])
-        tinted = batch.colours >= 0
-        if tinted.any():
-            loss = loss + 0.5 * F.cross_entropy(scores(pictured[tinted], self.tints), batch.colours[tinted])
-        placed = ~batch.place[..., 0].isnan()
-        if placed.any():
-            sides = scores(pictured[placed], self.sides)
-            further = sides[:, 1::2] - sides[:, ::2]
-            wanted = torch.sigmoid(SHARP * (batch.place[placed] - 0.5))
-            loss = loss + F.binary_cross_entropy_with_logits(further, wanted)
-        whole = F.normalize(pictured.float(), dim=-1).mean(1)
-        shown = (batch.names > 0).float().amax(1)
-        some = shown.sum(1) > 0
-        gist = F.cross_entropy(scores(whole[some], self.things), shown[some] / shown[some].sum(1, keepdim=True))
-        return loss, gist
-
-    def kept(self, features: Tensor, batch: Batch) -> Tensor:
-        """Return how far the tower's own head is from what it said of each photograph before training."""
-        said = F.linear(features[batch.photographed].mean(1), self.head_weight, self.head_bias)
-        return F.cross_entropy(said, batch.soft.softmax(-1))
-
-    def passed(self, pictured: Tensor, batch: Batch) -> Tensor:
-        """Return how badly what the tower's head said of each photograph is read from the mean of the projected patches."""
-        said = self.projected(pictured[batch.photographed].float().mean(1))
-        return F.cross_entropy(said, batch.soft.softmax(-1))
-
-    def answered(self, hidden: Tensor, rows: Rows, batch: Batch) -> Tensor:
-        """Return how badly it is read from ``hidden`` (row, token, width) where the questions about photographs are answered."""
-        number = batch.photographed.cumsum(0) - 1
-        at = [(row, place) for row, place, family in rows.families if family.startswith("photo ")]
-        row, place = torch.tensor(at, device=hidden.device).reshape(-1, 2).unbind(1)
-        said = self.answering(hidden[row, place].float())
-        return F.cross_entropy(said, batch.soft.softmax(-1)[number[row]])
-
-
 @dataclass
-class Training:
+class Training(StagedTraining):
     """What the stages share."""
 
     recipe: PhotoRecipe
-    model: Any
-    losses: Losses
-    tokenizer: PreTrainedTokenizerFast
+    heads: Losses
     pool: Pool
     held_out: Pool
-    folder: Path
-    log: Log
-    device: torch.device
-
-    @property
-    def family(self) -> Family:
-        """What kind of model it is."""
-        return EMBEDDED_FAMILIES["photo"]
 
     @cached_property
     def packer(self) -> Packer:
         """What packs questions behind the pictures' tokens."""
         return Packer(self.tokenizer, self.family.prefix(self.tokenizer, self.recipe.sizes), ROW)
 
-    def save(self, stage: str, clock: Clock | None = None) -> None:
-        """Write what learned, so that a later call goes on from this stage, or from the part of it that ``clock`` tells."""
-        place = self.folder / (f"{stage}-part" if clock else stage)
-        fresh = place.with_name(place.name + "-new")
-        shutil.rmtree(fresh, ignore_errors=True)
-        save_model(self.model, self.family.make_processor(self.tokenizer, self.recipe.sizes), fresh)
-        exact = {name: value.contiguous().cpu() for name, value in self.model.state_dict().items() if name != "lm_head.weight"}
-        save_file(exact, fresh / "exact.safetensors")
-        save_file({name: v.contiguous().cpu() for name, v in self.losses.state_dict().items()}, fresh / "heads.safetensors")
-        progress = {"taken": clock.taken, "before": clock.done()} if clock else {}
-        (fresh / DONE).write_text(json.dumps(asdict(self.recipe) | progress, indent=1))
-        shutil.rmtree(place, ignore_errors=True)
-        fresh.rename(place)
-        if not clock:
-            shutil.rmtree(self.folder / f"{stage}-part", ignore_errors=True)
+    def run(self, stage: str, clock: Clock) -> None:
+        """Train one stage until ``clock`` says that it is over."""
+        run_stage(self, stage, clock)
 
-    def load(self, stage: str) -> None:
-        """Take up the weights of a saved stage, with as many blocks as it has."""
-        weights = load_file(self.folder / stage / "exact.safetensors")
-        blocks = 1 + max(int(n.split("layers.")[1].split(".")[0]) for n in weights if "language_model.layers." in n)
-        if blocks != len(self.model.model.language_model.layers):
-            self.model = self.family.make_model(self.tokenizer, replace(self.recipe.sizes, blocks=blocks))
-        self.model.load_state_dict(weights, strict=False)
-        self.model.tie_weights()
-        on(self.device, self.model)
-        self.losses.load_state_dict(load_file(self.folder / stage / "heads.safetensors"))
+    def compile(self, stage: str) -> None:
+        """Compile every block of the decoder, which "naming" does not run through."""
+        for layer in self.model.model.language_model.layers if stage != "naming" else ():
+            layer.compile()
 
     def prepare(self) -> None:
         """Let only what learns have gradients, and let batch norms keep their statistics."""
@@ -344,7 +121,7 @@ class Training:
         """Return Muon for the matrices of the blocks, AdamW for the rest, the tower slowly; without ``decoder`` no blocks."""
         recipe = self.recipe
         matrices: list = []
-        rest: dict[float, list] = {rate: list(self.losses.parameters()), recipe.tower_rate: []}
+        rest: dict[float, list] = {rate: list(self.heads.parameters()), recipe.tower_rate: []}
         for name, weight in self.model.named_parameters():
             if not weight.requires_grad or (".layers." in name and not decoder):
                 continue
@@ -352,15 +129,8 @@ class Training:
                 rest[recipe.tower_rate].append(weight)
             else:
                 (matrices if weight.ndim == 2 and ".layers." in name else rest[rate]).append(weight)
-        each: list[torch.optim.Optimizer] = [
-            torch.optim.AdamW(
-                [{"params": p, "lr": r, "rate": r} for r, p in rest.items() if p], betas=(0.9, 0.98), weight_decay=0.01
-            )
-        ]
-        if matrices:
-            muon = [{"params": matrices, "lr": 1.5 * rate, "rate": 1.5 * rate}]
-            each.append(torch.optim.Muon(muon, weight_decay=0.05, momentum=0.95, adjust_lr_fn="match_rms_adamw"))
-        return Optimisers(each)
+        muons = [muon({rate: matrices})] if matrices else []
+        return Optimisers([adam(learning_at(rest)), *muons])
 
     def see(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return the tower's patches (picture, patch, 1280) and what the decoder is given of them (picture, patch, width)."""
@@ -370,10 +140,10 @@ class Training:
     def beside(self, features: Tensor, pictured: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Return the losses beside that of the answers, by name."""
         embeddings = self.model.model.language_model.embed_tokens.weight
-        naming, gist = self.losses.naming(embeddings, pictured, batch)
-        dense = self.losses.heads.loss(features[~batch.photographed].float(), batch.truth)[0]
-        return {"naming": naming, "gist": gist, "soft": self.losses.kept(features.float(), batch), "dense": dense} | {
-            "passed": self.losses.passed(pictured, batch)
+        naming, gist = self.heads.naming(embeddings, pictured, batch)
+        dense = self.heads.heads.loss(features[~batch.photographed].float(), batch.truth)[0]
+        return {"naming": naming, "gist": gist, "soft": self.heads.kept(features.float(), batch), "dense": dense} | {
+            "passed": self.heads.passed(pictured, batch)
         }
 
     def on_device(self, batch: Batch) -> Batch:
@@ -392,7 +162,6 @@ def run_stage(training: Training, stage: str, clock: Clock) -> None:
     rng = np.random.default_rng((recipe.seed, STAGES.index(stage), clock.taken))
     weights = {"naming": recipe.naming_weight, "gist": recipe.gist_weight, "soft": recipe.soft_weight, "dense": recipe.dense_weight}
     weights |= {"passed": recipe.passed_weight, "answered": recipe.passed_weight}
-    learning = [weight for group in best.each for part in group.param_groups for weight in part["params"]]
     while (done := clock.done()) < 1:
         batch = training.on_device(training.pool.batch(rng, _families(stage, done)))
         with torch.autocast(training.device.type, torch.bfloat16):
@@ -402,12 +171,12 @@ def run_stage(training: Training, stage: str, clock: Clock) -> None:
                 rows = training.packer.pack(batch.asked).to(training.device)
                 hidden = training.family.read(training.model, rows, pictured)
                 shown["answer"] = answer_loss(training.model, rows, hidden)
-                shown["answered"] = training.losses.answered(hidden, rows, batch)
+                shown["answered"] = training.heads.answered(hidden, rows, batch)
         shown |= training.beside(features, pictured, batch)
         scale = 1.0 if not decoder else max(1 / 3, 1 - done) if stage == "shallow" else 1 / 3
         loss = sum((value * (1.0 if name == "answer" else weights[name] * scale) for name, value in shown.items()), torch.zeros(()))
         loss.backward()
-        nn.utils.clip_grad_norm_(learning, 1.0)
+        nn.utils.clip_grad_norm_(best.learning, 1.0)
         best.step(schedule(done))
         clock.taken += 1
         if clock.taken % 25 == 0:
@@ -435,7 +204,7 @@ def measure(training: Training, decoder: bool, batches: int = 10) -> dict[str, A
     rng = np.random.default_rng(5)
     right: dict[str, list[bool]] = {}
     nearest: list[np.ndarray] = []
-    table = F.normalize(training.losses.things @ training.model.model.language_model.embed_tokens.weight, dim=-1)
+    table = F.normalize(training.heads.things @ training.model.model.language_model.embed_tokens.weight, dim=-1)
     for _ in range(batches):
         batch = training.on_device(training.held_out.batch(rng, WEIGHTS))
         features, pictured = training.see(batch)
@@ -509,7 +278,7 @@ def train_photo(
     recipe = recipe or PhotoRecipe()
     folder = Path(folder) if folder else cache_folder() / f"train-{recipe.family}"
     folder.mkdir(parents=True, exist_ok=True)
-    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    where = device_named(device)
     log = Log(folder / "log.jsonl")
     weights, head = published_weights()
     kept = prepare_pictures(folder / "pictures", photos, recipe, where, log.write if fill_first else None)
@@ -524,28 +293,11 @@ def train_photo(
     fill_tower(model.model.vision_tower, weights)
     losses = Losses(tokenizer, head, recipe.sizes).to(where)
     pools = (Pool(kept, recipe, False), Pool(kept, recipe, True))
-    training = Training(recipe, on(where, model), losses, tokenizer, *pools, folder, log, where)
+    training = Training(recipe, on(where, model), losses, tokenizer, folder, log, where, *pools)
     log.write(
         stage="pictures", n=kept.n_done, single=len(pools[0].single), several=len(pools[0].several), drawn=len(pools[0].drawn)
     )
-    finished = max((i for i, s in enumerate(STAGES) if (folder / s / DONE).exists()), default=-1) if resume else -1
-    if finished >= 0:
-        training.load(STAGES[finished])
-    for number, stage in enumerate(STAGES[finished + 1 :], finished + 1):
-        part = folder / f"{stage}-part" / DONE
-        progress = {name: json.loads(part.read_text())[name] for name in ("taken", "before")} if resume and part.exists() else {}
-        if progress:
-            training.load(f"{stage}-part")
-        elif stage == "deep":
-            training.model = on(where, training.family.deepen(training.model, recipe.sizes.blocks, recipe.seed))
-        if compiled and stage != "naming":
-            torch._dynamo.reset()
-            for layer in training.model.model.language_model.layers:
-                layer.compile()
-        clock = Clock(recipe.minutes[number], recipe.steps[number], **progress)
-        run_stage(training, stage, clock)
-        training.save(stage)
-        log.write(stage=stage, finished=True, steps=clock.taken)
+    go_through(training, STAGES, resume, compiled)
     save_model(training.model, training.family.make_processor(tokenizer, recipe.sizes), out)
     shutil.copyfile(LICENCE, Path(out, "LICENSE"))
     return Path(out)

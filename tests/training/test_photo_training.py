@@ -22,7 +22,7 @@ from sn_viz.training import asking, rows, train_photo
 from sn_viz.training.families.photo import fill_tower, published_weights, stem, tail, tower_config
 from sn_viz.training.nouns import HELD_OUT, NAMES, NEVER, NOUNS, absent_from, trained
 from sn_viz.training.photo_features import Standing, fold_batch_norms, normalised
-from sn_viz.training.photographs import find_photographs, plan_pictures
+from sn_viz.training.photographs import fill, find_photographs, plan_pictures
 from sn_viz.types import layer_name
 from sn_viz.world import questions
 from sn_viz.world.scene import Drawing, sample_scene
@@ -181,10 +181,10 @@ def test_pictures_are_kept_and_an_interrupted_call_goes_on(photographs, tmp_path
     table = find_photographs([photographs])
     whole, halves = plan_pictures(tmp_path / "a", table, 40), plan_pictures(tmp_path / "b", table, 40)
     standing = Standing(160)
-    train_photo.fill(whole, standing, workers=1)
-    train_photo.fill(halves, standing, workers=1, limit=15)
+    fill(whole, standing, workers=1)
+    fill(halves, standing, workers=1, limit=15)
     assert halves.n_done == 15
-    train_photo.fill(halves, standing, workers=1)
+    fill(halves, standing, workers=1)
     assert whole.n_done == halves.n_done == recipe.pictures
     assert all(np.array_equal(whole.arrays[n], halves.arrays[n]) for n in ("photographs", "boxes", "kind", "seed", "bright"))
     assert np.allclose(whole.stem[:], halves.stem[:], atol=0.25)  # bfloat16, in other batches

@@ -10,58 +10,44 @@ from typing import Any
 
 import torch
 from transformers import (
-    LlamaConfig,
     LlavaConfig,
     LlavaForConditionalGeneration,
     LlavaProcessor,
     PreTrainedTokenizerFast,
-    SiglipImageProcessor,
 )
 
 from sn_viz.training.families import EMBEDDED_FAMILIES, Family
-from sn_viz.training.model import CHAT_TEMPLATE, IMAGE_TOKENS, Sizes, begin, ends_of, match_likeness, see, vision_config
+from sn_viz.training.model import (
+    IMAGE_TOKENS,
+    Sizes,
+    begin,
+    ends_of,
+    llama_config,
+    llava_processor,
+    match_likeness,
+    see,
+    vision_config,
+)
 from sn_viz.training.rows import Rows
 
 
 def make_processor(tokenizer: PreTrainedTokenizerFast, sizes: Sizes) -> LlavaProcessor:
     """Return the processor: bicubic resize to the tower's square, scaled to [-1, 1], and one <image> token a patch."""
-    return LlavaProcessor(
-        image_processor=SiglipImageProcessor(
-            size={"height": sizes.image, "width": sizes.image}, image_mean=[0.5] * 3, image_std=[0.5] * 3
-        ),
-        tokenizer=tokenizer,
-        patch_size=sizes.patch,
-        vision_feature_select_strategy="full",
-        num_additional_image_tokens=0,
-        chat_template=CHAT_TEMPLATE,
-    )
+    return llava_processor(tokenizer, sizes, mean=0.5, deviation=0.5)
 
 
 def make_model(tokenizer: PreTrainedTokenizerFast, sizes: Sizes, seed: int = 0) -> LlavaForConditionalGeneration:
     """Return a freshly initialised model, float32."""
     torch.manual_seed(seed)
-    ends = ends_of(tokenizer)
-    text = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=sizes.width,
-        intermediate_size=sizes.mlp,
-        num_hidden_layers=sizes.blocks,
-        num_attention_heads=sizes.heads,
-        num_key_value_heads=sizes.heads,
-        max_position_embeddings=512,
-        rms_norm_eps=1e-5,
-        tie_word_embeddings=True,
-        **ends,
-    )
     config = LlavaConfig(
         vision_config=vision_config(sizes),
-        text_config=text,
+        text_config=llama_config(tokenizer, sizes),
         image_token_index=tokenizer.get_vocab()["<image>"],
         vision_feature_layer=-1,
         vision_feature_select_strategy="full",
         image_seq_length=(sizes.image // sizes.patch) ** 2,
         tie_word_embeddings=True,
-        **ends,
+        **ends_of(tokenizer),
     )
     return begin(LlavaForConditionalGeneration(config), tokenizer, sizes)
 

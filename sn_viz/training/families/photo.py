@@ -18,16 +18,14 @@ from transformers import (
     EfficientNetModel,
     FastVlmConfig,
     FastVlmForConditionalGeneration,
-    LlamaConfig,
     LlavaProcessor,
     PreTrainedTokenizerFast,
-    SiglipImageProcessor,
 )
 
 from sn_viz.errors import UserError
 from sn_viz.training.families import EMBEDDED_FAMILIES, Family
 from sn_viz.training.families.llava import divide, prefix, project, read
-from sn_viz.training.model import CHAT_TEMPLATE, IMAGE_TOKENS, Sizes, ends_of, match_likeness
+from sn_viz.training.model import IMAGE_TOKENS, Sizes, end_answers, ends_of, llama_config, llava_processor, match_likeness
 
 TAIL = 11
 """Blocks of the tower from this one on learn; the pictures' values before it are computed once and kept."""
@@ -139,45 +137,22 @@ def tail_parameters(tower: Any) -> list[torch.nn.Parameter]:
 
 def make_processor(tokenizer: PreTrainedTokenizerFast, sizes: Sizes) -> LlavaProcessor:
     """Return the processor: bicubic resize to the tower's square, its makers' normalisation, one <image> token a patch."""
-    return LlavaProcessor(
-        image_processor=SiglipImageProcessor(
-            size={"height": sizes.image, "width": sizes.image}, image_mean=[MEAN] * 3, image_std=[DEVIATION] * 3
-        ),
-        tokenizer=tokenizer,
-        patch_size=sizes.patch,
-        vision_feature_select_strategy="full",
-        num_additional_image_tokens=0,
-        chat_template=CHAT_TEMPLATE,
-    )
+    return llava_processor(tokenizer, sizes, MEAN, DEVIATION)
 
 
 def make_model(tokenizer: PreTrainedTokenizerFast, sizes: Sizes, seed: int = 0) -> FastVlmForConditionalGeneration:
     """Return a model with a fresh projector and decoder, float32; its tower's weights come from ``fill_tower``."""
     torch.manual_seed(seed)
-    ends = ends_of(tokenizer)
-    text = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=sizes.width,
-        intermediate_size=sizes.mlp,
-        num_hidden_layers=sizes.blocks,
-        num_attention_heads=sizes.heads,
-        num_key_value_heads=sizes.heads,
-        max_position_embeddings=512,
-        rms_norm_eps=1e-5,
-        tie_word_embeddings=True,
-        **ends,
-    )
     config = FastVlmConfig(
         vision_config=tower_config(sizes.image),
-        text_config=text,
+        text_config=llama_config(tokenizer, sizes),
         image_token_index=tokenizer.get_vocab()[IMAGE_TOKENS["image_token"]],
         image_seq_length=(sizes.image // sizes.patch) ** 2,
         tie_word_embeddings=True,
-        **ends,
+        **ends_of(tokenizer),
     )
     model: Any = FastVlmForConditionalGeneration(config)
-    model.generation_config.eos_token_id = tokenizer.eos_token_id
-    model.generation_config.pad_token_id = tokenizer.pad_token_id
+    end_answers(model, tokenizer)
     match_likeness(model.model.language_model)
     with torch.no_grad():  # projected patches begin about as loud as words, whose scale is 0.02
         for linear in (model.model.multi_modal_projector.linear_1, model.model.multi_modal_projector.linear_2):

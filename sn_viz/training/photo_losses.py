@@ -1,0 +1,91 @@
+"""The losses of the photograph training beside that of the answers: words for patches, and what the tower's own head said.
+
+They are held to what the head said of each photograph before the training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import PreTrainedTokenizerFast
+
+from sn_viz.training.losses import SHARP, SIDES, VisionHeads
+from sn_viz.training.model import Sizes
+from sn_viz.training.photo_pool import WORDS, Batch
+from sn_viz.training.rows import Rows
+from sn_viz.world.scene import COLOUR_NAMES
+
+
+def word_table(tokenizer: PreTrainedTokenizerFast, words: Sequence[str]) -> Tensor:
+    """Return float32 (word, token): what share of a word's embedding each token's is."""
+    table = torch.zeros(len(words), len(tokenizer))
+    for row, word in enumerate(words):
+        ids = tokenizer.encode(word, add_special_tokens=False)
+        for token in ids:
+            table[row, token] += 1 / len(ids)
+    return table
+
+
+class Losses(nn.Module):
+    """The losses beside that of the answers; what they learn is used in training only."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, head: dict[str, Tensor], sizes: Sizes) -> None:
+        super().__init__()
+        self.heads = VisionHeads(sizes.vision_width)
+        self.projected = nn.Linear(sizes.width, len(head["bias"]))
+        self.answering = nn.Linear(sizes.width, len(head["bias"]))
+        for name, words in (("things", WORDS), ("tints", COLOUR_NAMES), ("sides", SIDES)):
+            self.register_buffer(name, word_table(tokenizer, words), persistent=False)
+        self.register_buffer("head_weight", head["weight"], persistent=False)
+        self.register_buffer("head_bias", head["bias"], persistent=False)
+
+    things: Tensor
+    tints: Tensor
+    sides: Tensor
+    head_weight: Tensor
+    head_bias: Tensor
+
+    def naming(self, embeddings: Tensor, pictured: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return how far patches are from their words (kind, colour, side), and means of patches from all words of a picture."""
+
+        def scores(vectors: Tensor, bag: Tensor) -> Tensor:
+            return 12 * F.linear(F.normalize(vectors.float(), dim=-1), F.normalize(bag @ embeddings.float(), dim=-1))
+
+        on = batch.names.sum(-1) > 0
+        kinds = scores(pictured[on], self.things)
+        loss = F.cross_entropy(kinds, batch.names[on])
+        tinted = batch.colours >= 0
+        if tinted.any():
+            loss = loss + 0.5 * F.cross_entropy(scores(pictured[tinted], self.tints), batch.colours[tinted])
+        placed = ~batch.place[..., 0].isnan()
+        if placed.any():
+            sides = scores(pictured[placed], self.sides)
+            further = sides[:, 1::2] - sides[:, ::2]
+            wanted = torch.sigmoid(SHARP * (batch.place[placed] - 0.5))
+            loss = loss + F.binary_cross_entropy_with_logits(further, wanted)
+        whole = F.normalize(pictured.float(), dim=-1).mean(1)
+        shown = (batch.names > 0).float().amax(1)
+        some = shown.sum(1) > 0
+        gist = F.cross_entropy(scores(whole[some], self.things), shown[some] / shown[some].sum(1, keepdim=True))
+        return loss, gist
+
+    def kept(self, features: Tensor, batch: Batch) -> Tensor:
+        """Return how far the tower's own head is from what it said of each photograph before training."""
+        said = F.linear(features[batch.photographed].mean(1), self.head_weight, self.head_bias)
+        return F.cross_entropy(said, batch.soft.softmax(-1))
+
+    def passed(self, pictured: Tensor, batch: Batch) -> Tensor:
+        """Return how badly what the tower's head said of each photograph is read from the mean of the projected patches."""
+        said = self.projected(pictured[batch.photographed].float().mean(1))
+        return F.cross_entropy(said, batch.soft.softmax(-1))
+
+    def answered(self, hidden: Tensor, rows: Rows, batch: Batch) -> Tensor:
+        """Return how badly it is read from ``hidden`` (row, token, width) where the questions about photographs are answered."""
+        number = batch.photographed.cumsum(0) - 1
+        at = [(row, place) for row, place, family in rows.families if family.startswith("photo ")]
+        row, place = torch.tensor(at, device=hidden.device).reshape(-1, 2).unbind(1)
+        said = self.answering(hidden[row, place].float())
+        return F.cross_entropy(said, batch.soft.softmax(-1)[number[row]])
