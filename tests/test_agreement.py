@@ -16,6 +16,7 @@ from rich.console import Console
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "plots"))
 
+from one_server import SERVER
 from planted_run import make_run, measured  # noqa: E402
 
 from sn_viz.formatting import percent, percent_range  # noqa: E402
@@ -26,7 +27,6 @@ from sn_viz.report.tables import print_run  # noqa: E402
 from sn_viz.run import Run  # noqa: E402
 from sn_viz.ui import page  # noqa: E402
 from sn_viz.ui.components import neuron  # noqa: E402
-from sn_viz.ui.server.session import RUNS  # noqa: E402
 from sn_viz.ui.tabs import compare_tab, exit_tab  # noqa: E402
 from sn_viz.voting.verdict import verdict  # noqa: E402
 
@@ -76,7 +76,7 @@ def _words(html: str) -> str:
 
 def strip(run: Run) -> dict:
     """Return the result in one line, as the page shows it."""
-    shown, _ = page.show_strip(RUNS.put(run), None)
+    shown, _ = page.show_strip(SERVER, SERVER.runs.put(run), None)
     return shown
 
 

@@ -32,13 +32,13 @@ from sn_viz.ui.server.arguments import Arguments, checked
 from sn_viz.ui.server.guard import guarded
 from sn_viz.ui.server.jobs import run_job
 from sn_viz.ui.server.offered import Offered
-from sn_viz.ui.server.quotas import FETCHING, READING, TURNS, UPLOADS, visitor
-from sn_viz.ui.server.session import RUNS
+from sn_viz.ui.server.quotas import visitor
+from sn_viz.ui.server.state import Server
 from sn_viz.ui.server.uploads import UploadedFile, UploadedImage
 from sn_viz.ui.tabs import examples_tab
 
 
-def publish(models: Mapping[str, str], usual: tuple[str, str]) -> None:
+def publish(server: Server, models: Mapping[str, str], usual: tuple[str, str]) -> None:
     """Add the endpoints to the page being built; their widgets are never shown."""
     with gr.Row(visible=False):
         pack, data = gr.Textbox("", label="pack"), UploadedFile(label="data", file_types=[".zip", ".tar", ".gz", ".parquet"])
@@ -52,12 +52,14 @@ def publish(models: Mapping[str, str], usual: tuple[str, str]) -> None:
         answers = gr.Textbox("", label="answers", max_length=2000)
         index, result = gr.Number(0, precision=0, label="neuron"), gr.JSON(label="result")
         buttons = [gr.Button(name) for name in ("packs", "find", "predict", "neuron", "exit_race")]
-    alone: dict[str, Any] = {"concurrency_limit": None}  # turns at the model are given by ``share``
+    alone: dict[str, Any] = {"concurrency_limit": None}  # turns at the model are given by the server
     buttons[0].click(list_packs, None, result, api_name="packs")
-    buttons[1].click(_find(models, usual), [pack, data, question, model, voters, seed, answers], result, api_name="find", **alone)
-    buttons[2].click(predict, [run, image, question, layer], result, api_name="predict", **alone)
-    buttons[3].click(describe_neuron, [run, index], result, api_name="neuron")
-    buttons[4].click(exit_race, [run, image, question, layer], result, api_name="exit_race", **alone)
+    buttons[1].click(
+        _find(server, models, usual), [pack, data, question, model, voters, seed, answers], result, api_name="find", **alone
+    )
+    buttons[2].click(server.bind(predict), [run, image, question, layer], result, api_name="predict", **alone)
+    buttons[3].click(server.bind(describe_neuron), [run, index], result, api_name="neuron")
+    buttons[4].click(server.bind(exit_race), [run, image, question, layer], result, api_name="exit_race", **alone)
 
 
 @guarded
@@ -66,7 +68,7 @@ def list_packs() -> list[dict[str, Any]]:
     return [{"name": pack.name, "question": packs.question_of(pack)} for pack in packs.packs().values()]
 
 
-def _find(models: Mapping[str, str], usual: tuple[str, str]) -> Callable[..., dict[str, Any]]:
+def _find(server: Server, models: Mapping[str, str], usual: tuple[str, str]) -> Callable[..., dict[str, Any]]:
     """``usual``: the model for packs, and for one's own images, where none is named."""
 
     @guarded
@@ -99,44 +101,46 @@ def _find(models: Mapping[str, str], usual: tuple[str, str]) -> Callable[..., di
         owner = visitor(request)
         if not is_here(arguments.model):
             most = models.most_bytes if isinstance(models, Offered) else None
-            run_job(lambda progress: obtain(arguments.model, progress, most_bytes=most), owner, desk=FETCHING)
-        images = run_job(lambda progress: _images(owner, data, arguments, progress), owner, desk=READING) if data else None
-        key = run_job(lambda progress: _key_of(owner, pack, images, arguments, progress), owner)
-        return {"run": key, **summary(RUNS.get(key)), "model": model}
+            run_job(server.fetching, lambda progress: obtain(arguments.model, progress, most_bytes=most), owner)
+        images = (
+            run_job(server.reading, lambda progress: _images(server, owner, data, arguments, progress), owner) if data else None
+        )
+        key = run_job(server.turns, lambda progress: _key_of(server, owner, pack, images, arguments, progress), owner)
+        return {"run": key, **summary(server.runs.get(key)), "model": model}
 
     return find
 
 
-def _images(owner: str, data: str, arguments: Arguments, progress: Progress) -> LabelledImages:
-    UPLOADS.count(owner, [data])
+def _images(server: Server, owner: str, data: str, arguments: Arguments, progress: Progress) -> LabelledImages:
+    server.uploads.count(owner, [data])
     images = examples_tab.from_files([data], arguments.question, examples_tab.heard(progress))
     examples_tab.check_asked(images)
     return images
 
 
-def _key_of(owner: str, pack: str, images: LabelledImages | None, arguments: Arguments, progress: Progress) -> str:
+def _key_of(server: Server, owner: str, pack: str, images: LabelledImages | None, arguments: Arguments, progress: Progress) -> str:
     if images is not None:
-        return RUNS.put(find_neurons(images, progress=progress, **arguments.keywords()), owner=owner)
-    return packs.run_pack(packs.checked(pack), packs.with_own_question(pack, arguments), progress)
+        return server.runs.put(find_neurons(images, progress=progress, **arguments.keywords()), owner=owner)
+    return packs.run_pack(server.runs, packs.checked(pack), packs.with_own_question(pack, arguments), progress)
 
 
 @guarded
-def predict(request: gr.Request, run: str, image: str | None, question: str, exit_layer: str) -> dict[str, Any]:
+def predict(server: Server, request: gr.Request, run: str, image: str | None, question: str, exit_layer: str) -> dict[str, Any]:
     """Let the super neurons of a finished run label one image; the model stops at the exit layer.
 
     `run` is a key from /find; `exit_layer` counts from 1, "V4" is the fourth block of the vision tower (where the run read it) and
     0 takes the run's own; an empty `question` asks the run's.
     """
-    found, images, layer = _asked(visitor(request), run, image, question, exit_layer)
-    with TURNS.turn(visitor(request)):
+    found, images, layer = _asked(server, visitor(request), run, image, question, exit_layer)
+    with server.turns.turn(visitor(request)):
         answer = predict_with(found, images, layer, vlm=model_named(found.config.model))[0]
     return {**asdict(answer), "tally": dict(zip(found.train.classes, answer.tally, strict=True))}
 
 
 @guarded
-def describe_neuron(run: str, neuron_index: float) -> dict[str, Any]:
+def describe_neuron(server: Server, run: str, neuron_index: float) -> dict[str, Any]:
     """Describe one neuron of a finished run: where it lives, its threshold, and the test images it fires for most and least."""
-    found = RUNS.get(run)
+    found = server.runs.get(run)
     column = neuron.checked_neuron(found, neuron_index)
     cut, (most, least) = neuron.cut(found, column), neuron.extreme_examples(found, column)
     row = neuron.stump_of(found, column)
@@ -164,13 +168,13 @@ def known(value: float) -> float | None:
 
 
 @guarded
-def exit_race(request: gr.Request, run: str, image: str | None, question: str, exit_layer: str) -> dict[str, Any]:
+def exit_race(server: Server, request: gr.Request, run: str, image: str | None, question: str, exit_layer: str) -> dict[str, Any]:
     """Race the early exit against the full model on one image: the vote after every block, and milliseconds.
 
     Parameters as for /predict.
     """
-    found, images, layer = _asked(visitor(request), run, image, question, exit_layer)
-    with TURNS.turn(visitor(request)):
+    found, images, layer = _asked(server, visitor(request), run, image, question, exit_layer)
+    with server.turns.turn(visitor(request)):
         result = race(found, model_named(found.config.model), images.pictures[0], images.questions[0], layer)
     by_layer = [
         {
@@ -189,12 +193,14 @@ def exit_race(request: gr.Request, run: str, image: str | None, question: str, e
     }
 
 
-def _asked(owner: str, run: str, image: str | None, question: str, exit_layer: str) -> tuple[RunRecord, LabelledImages, int]:
-    found = RUNS.get(run)
+def _asked(
+    server: Server, owner: str, run: str, image: str | None, question: str, exit_layer: str
+) -> tuple[RunRecord, LabelledImages, int]:
+    found = server.runs.get(run)
     if image is None:
         raise UserError("There is no image.", "The image is empty.", "Send a PNG or JPEG.")
     asked = " ".join((question or "").split())[:300] or found.config.question or found.shown.question or found.shown.questions[0]
     layer = layer_asked(found, exit_layer)
-    UPLOADS.count(owner, [image])
-    picture = run_job(lambda _: read_picture(Path(image), "your image"), owner, desk=READING)
+    server.uploads.count(owner, [image])
+    picture = run_job(server.reading, lambda _: read_picture(Path(image), "your image"), owner)
     return found, LabelledImages(("image",), (picture,), np.array([-1]), found.train.classes, (asked,)), layer

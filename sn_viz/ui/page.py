@@ -30,7 +30,7 @@ from sn_viz.ui.server.hosts import served
 from sn_viz.ui.server.launch import TEMPORARY_FILES_SECONDS
 from sn_viz.ui.server.offered import Offered, chosen, models_here
 from sn_viz.ui.server.paths import own_upload_folder
-from sn_viz.ui.server.session import RUNS
+from sn_viz.ui.server.state import Server, new_server
 from sn_viz.ui.server.uploads import Page
 from sn_viz.ui.tabs import compare_tab, examples_tab, exit_tab, neurons_tab
 from sn_viz.voting.verdict import verdict
@@ -73,7 +73,7 @@ class States(NamedTuple):
     """Of the run that is shown: while the widgets say something else, it is marked as old."""
 
 
-def build(model: str | None = None, public: bool | None = None) -> gr.Blocks:
+def build(model: str | None = None, public: bool | None = None) -> Page:
     """Build the page.
 
     Parameters
@@ -85,6 +85,7 @@ def build(model: str | None = None, public: bool | None = None) -> gr.Blocks:
         ``launch`` sees to it either way.
     """
     own_upload_folder()
+    server = new_server()
     default = choose_model(model).name
     public = served().is_public if public is None else public
     models = models_here(default)
@@ -124,22 +125,26 @@ def build(model: str | None = None, public: bool | None = None) -> gr.Blocks:
             panel.choices[0],
             usual_models(models, model),
         )
-        run_panel.connect(panel, examples, states, n_classes, models, answers.boxes)
+        run_panel.connect(server, panel, examples, states, n_classes, models, answers.boxes)
         run_panel.connect_marks(panel, examples, states, n_classes, mark, changed, answers.boxes)
-        neurons_tab.connect(neurons, states.run, states.neuron, states.link)
-        exit_tab.connect(leave, states.run, states.link)
-        compare_tab.connect(methods, states.run)
+        neurons_tab.connect(server, neurons, states.run, states.neuron, states.link)
+        exit_tab.connect(server, leave, states.run, states.link)
+        compare_tab.connect(server, methods, states.run)
         states.run.change(
-            show_strip, [states.run, states.shown_pack], [strip, again], api_visibility="private", show_progress="hidden"
+            server.bind(show_strip),
+            [states.run, states.shown_pack],
+            [strip, again],
+            api_visibility="private",
+            show_progress="hidden",
         )
         again.click(
-            record_again,
+            server.bind(record_again),
             [states.run, n_classes, *examples.names],
             [states.touched, tabs, states.source, examples.tabs, panel.status, *examples.again],
             api_visibility="private",
             show_progress="hidden",
         )
-        opened = _connect_opening(page, states, tabs, examples.cards, panel, models)
+        opened = _connect_opening(server, page, states, tabs, examples.cards, panel, models)
         opened.then(
             run_panel.setup_in,
             run_panel.setup_widgets(panel, examples, states, n_classes, answers.boxes),
@@ -147,12 +152,12 @@ def build(model: str | None = None, public: bool | None = None) -> gr.Blocks:
             api_visibility="private",
             show_progress="hidden",
         )
-        answer_row.connect(answers, examples, states, n_classes, panel.question, changed)
-        read = edit_panel.connect(editing, examples, states, n_classes, changed)
-        _connect_questions(read, states, examples, panel, n_classes)
-        _connect_sharing(states, tabs, neurons, leave, copy, export_button, bundle)
-        api.publish(models, usual_models(models, model))
-    packs.PREFETCHER.want(packs.FIRST_PACK, first)
+        answer_row.connect(server, answers, examples, states, n_classes, panel.question, changed)
+        read = edit_panel.connect(server, editing, examples, states, n_classes, changed)
+        _connect_questions(server, read, states, examples, panel, n_classes)
+        _connect_sharing(server, states, tabs, neurons, leave, copy, export_button, bundle)
+        api.publish(server, models, usual_models(models, model))
+    page.kept, page.on_launch = server, lambda: server.prefetch.want(packs.FIRST_PACK, first)
     return page
 
 
@@ -181,11 +186,13 @@ def _states() -> States:
     )
 
 
-def _connect_questions(read: Any, states: States, examples: Any, panel: run_panel.Panel, n_classes: gr.State) -> None:
+def _connect_questions(
+    server: Server, read: Any, states: States, examples: Any, panel: run_panel.Panel, n_classes: gr.State
+) -> None:
     """Whenever a set was read, let the questions of a new file win over one left in the box."""
     asked = [panel.question, states.asked_by, *examples_tab.inputs(examples, states.source, states.pack, n_classes)]
     read(
-        run_panel.own_questions,
+        server.bind(run_panel.own_questions),
         asked,
         [panel.question, states.asked_by, panel.status],
         queue=False,
@@ -210,6 +217,7 @@ def _strip() -> tuple[gr.HTML, gr.HTML, gr.Button, gr.Button, gr.Button, gr.Down
 
 
 def _connect_opening(
+    server: Server,
     page: gr.Blocks,
     states: States,
     tabs: gr.Tabs,
@@ -229,13 +237,13 @@ def _connect_opening(
         link = read_link(parameters, tuple(packs.packs()), models.opened_by_a_link(parameters.get("model")))
         name = link.pack or packs.FIRST_PACK
         model = link.model or next(iter(models))
-        key = packs.PREFETCHER.want(name, Arguments(chosen(models, model)))
+        key = server.prefetch.want(name, Arguments(chosen(models, model)))
         opened = (examples_tab.touch(), link, name, packs.cards(name), packs.question_of(packs.packs()[name]), model, name, model)
-        return *opened, gr.Tabs(selected=link.tab or "examples"), key, *_arrived(key)
+        return *opened, gr.Tabs(selected=link.tab or "examples"), key, *_arrived(server, key)
 
     def poll(key: str) -> tuple:
         """Look whether the awaited run is there."""
-        return _arrived(key)
+        return _arrived(server, key)
 
     outputs = [
         states.touched,
@@ -254,24 +262,33 @@ def _connect_opening(
     return page.load(open_page, None, [*outputs, *arriving], **private)
 
 
-def _arrived(key: str) -> tuple:
+def _arrived(server: Server, key: str) -> tuple:
     """Return (run key, status, timer): the run when it is there, else how far it is."""
-    if RUNS.find(key) is not None:
+    if server.runs.find(key) is not None:
         return key, run_panel.IDLE, gr.Timer(active=False)
-    said = packs.PREFETCHER.said(key)
+    said = server.prefetch.said(key)
     return gr.skip(), said, gr.Timer(active=said["tone"] == "busy")
 
 
 def _connect_sharing(
-    states: States, tabs: gr.Tabs, neurons: Any, leave: Any, copy: gr.Button, export_button: gr.Button, bundle: gr.DownloadButton
+    server: Server,
+    states: States,
+    tabs: gr.Tabs,
+    neurons: Any,
+    leave: Any,
+    copy: gr.Button,
+    export_button: gr.Button,
+    bundle: gr.DownloadButton,
 ) -> None:
     tab_now = gr.State("examples")
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     tabs.select(_tab_name, None, tab_now, **private)
     link_text = gr.Textbox(visible=False)
     asked = [states.run, states.shown_pack, states.shown_model, states.neuron, leave.layer, neurons.threshold, tab_now]
-    copy.click(link_to, asked, link_text, **private).success(None, link_text, link_text, js=COPY_LINK, **private)
-    export_button.click(export.bundle, [states.run], bundle, **private).success(None, None, None, js=DOWNLOAD, **private)
+    copy.click(server.bind(link_to), asked, link_text, **private).success(None, link_text, link_text, js=COPY_LINK, **private)
+    export_button.click(server.bind(export.bundle), [states.run], bundle, **private).success(
+        None, None, None, js=DOWNLOAD, **private
+    )
 
 
 def _tab_name(event: gr.SelectData) -> str:
@@ -280,31 +297,33 @@ def _tab_name(event: gr.SelectData) -> str:
 
 
 @guarded
-def link_to(run_key: str, pack: str | None, model: str | None, neuron: int, layer: float, threshold: float, tab: str) -> str:
+def link_to(
+    server: Server, run_key: str, pack: str | None, model: str | None, neuron: int, layer: float, threshold: float, tab: str
+) -> str:
     """Return the query of a link to what is shown; people's own images are never linked, only where to look."""
-    RUNS.get(run_key)
+    server.runs.get(run_key)
     gr.Info("Link copied." if pack else "Link copied. It opens the app, not your images: those stay with you.", duration=4)
     asked = int(layer) if layer >= 1 else None  # a link opens the pack as it comes, which reads no vision tower
     return write_link(Link(pack, model, asked, int(neuron), float(threshold), tab) if pack else Link(tab=tab))
 
 
 @guarded
-def record_again(run_key: str, count: int, *names: str) -> tuple:
+def record_again(server: Server, run_key: str, count: int, *names: str) -> tuple:
     """Go to the examples and show a second recording for each class that was recorded once."""
     return (
         examples_tab.touch(),
         gr.Tabs(selected="examples"),
         "own",
-        *examples_tab.open_again(examples_tab.recorded_once(RUNS.get(run_key).train), count, *names),
+        *examples_tab.open_again(examples_tab.recorded_once(server.runs.get(run_key).train), count, *names),
     )
 
 
 @guarded
-def show_strip(run_key: str, pack: str | None) -> tuple:
+def show_strip(server: Server, run_key: str, pack: str | None) -> tuple:
     """Return the current result in one line of figures, and the button for another recording where one is needed."""
     if not run_key:
         return gr.skip(), gr.skip()
-    run = RUNS.get(run_key)
+    run = server.runs.get(run_key)
     seen = verdict(run)
     yours = "Your images, changed by hand" if edits.is_edited(run.train) else "Your images"
     where = f"Sample pack “{pack}”" if pack else yours

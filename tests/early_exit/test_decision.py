@@ -8,6 +8,7 @@ from itertools import count
 import gradio as gr
 import numpy as np
 import pytest
+from one_server import SERVER
 from PIL import Image
 
 from sn_viz.activations.reader import reader_of
@@ -136,10 +137,9 @@ def test_the_race_runs_the_exit_the_answer_and_the_timed_pass_once_each(found, v
 
 def test_the_endpoint_sees_its_picture_once(found, folder, seen):
     from sn_viz.ui import api
-    from sn_viz.ui.server.session import RUNS
 
-    key = RUNS.put(found)
-    said = api.predict(gr.Request(session_hash="one"), key, str(folder / "red" / "1.png"), "", "1")
+    key = SERVER.runs.put(found)
+    said = api.predict(SERVER, gr.Request(session_hash="one"), key, str(folder / "red" / "1.png"), "", "1")
     assert said["label"] == "red"
     assert (seen["tower"], seen["first block"], seen["last block, passes"]) == (1, 1, 0)
 

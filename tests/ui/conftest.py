@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import gradio as gr
 import pytest
+from one_server import SERVER
 from planted_run import make_run
-
-from sn_viz.ui.server.session import RUNS
 
 
 @pytest.fixture(scope="session")
@@ -18,7 +17,7 @@ def planted():
 @pytest.fixture()
 def run_key(planted) -> str:
     """Its key."""
-    return RUNS.put(planted)
+    return SERVER.runs.put(planted)
 
 
 @pytest.fixture()

@@ -24,7 +24,7 @@ def find(tmp_path_factory, checkpoint):
             Image.fromarray(random.integers(0, 256, (24, 24, 3), dtype=np.uint8)).save(folder / "one.png")
             archive.write(folder / "one.png", f"{('alpha', 'beta')[i % 2]}/{i}.png")
     patch = pytest.MonkeyPatch()
-    patch.setattr(packs.PREFETCHER, "want", packs.run_key)
+    patch.setattr(packs.Prefetcher, "want", lambda _, name, arguments: packs.run_key(name, arguments))
     built = page.build(str(checkpoint("llava")))
     _, address, _ = launch.launch(built, prevent_thread_lock=True, quiet=True)
     client = Client(address, verbose=False)

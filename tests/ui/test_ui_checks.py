@@ -7,11 +7,10 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from one_server import SERVER
 from planted_run import make_run
 
 from sn_viz.ui.components import check_panel
-from sn_viz.ui.server.jobs import STOPS
-from sn_viz.ui.server.session import RUNS
 
 REQUEST = SimpleNamespace(session_hash="checks", client=None, headers={})
 
@@ -30,15 +29,15 @@ def asked(monkeypatch):
 
 
 def last(key, names, wordings="One?\n\n {question} Two?", strength=0.3, n=40):
-    return list(check_panel.stream(REQUEST, STOPS.new(), key, names, wordings, strength, n))[-1]
+    return list(check_panel.stream(SERVER, REQUEST, SERVER.stops.new(), key, names, wordings, strength, n))[-1]
 
 
 def test_findings_come_under_a_key_of_their_own_and_the_shown_run_stays(asked):
-    key = RUNS.put(make_run())
+    key = SERVER.runs.put(make_run())
     status, new_key, find, stop = last(key, ["wordings"])
     assert status["text"] == "Done" and find.interactive and not stop.interactive
-    assert new_key != key and not RUNS.get(key).findings
-    assert check_panel.show(new_key)["note"] == "wordings was asked."
+    assert new_key != key and not SERVER.runs.get(key).findings
+    assert check_panel.show(SERVER, new_key)["note"] == "wordings was asked."
     ((names, options),) = asked
     assert names == ("wordings",) and options.wordings == ("One?", "{question} Two?")
     assert (options.strength, options.n_images) == (0.3, 40)
@@ -55,15 +54,15 @@ def test_findings_come_under_a_key_of_their_own_and_the_shown_run_stays(asked):
     ],
 )
 def test_what_cannot_be_asked_gets_a_sentence(asked, key, names, more, said):
-    key = RUNS.put(make_run()) if key == "run" else key
+    key = SERVER.runs.put(make_run()) if key == "run" else key
     status, new_key, *_ = last(key, names, **more)
     assert said in status["text"] + status["detail"] and not isinstance(new_key, str) and not asked
 
 
 def test_a_stopped_test_changes_nothing(asked):
-    key, job = RUNS.put(make_run()), STOPS.new()
-    STOPS.stop(job)
-    status, new_key, *_ = list(check_panel.stream(REQUEST, job, key, ["causal"], "", 0.5, 40))[-1]
+    key, job = SERVER.runs.put(make_run()), SERVER.stops.new()
+    SERVER.stops.stop(job)
+    status, new_key, *_ = list(check_panel.stream(SERVER, REQUEST, job, key, ["causal"], "", 0.5, 40))[-1]
     assert "Nothing was changed" in status["text"] and not isinstance(new_key, str)
 
 

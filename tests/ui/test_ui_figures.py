@@ -17,7 +17,6 @@ from sn_viz.types import AnswerKey
 from sn_viz.ui import page
 from sn_viz.ui.components import figures
 from sn_viz.ui.server import packs
-from sn_viz.ui.server.session import RUNS
 from sn_viz.ui.tabs import compare_tab
 
 NEW = '''
@@ -41,7 +40,7 @@ def dropped(request, tmp_path, monkeypatch):
     monkeypatch.setattr(plots, "__path__", [*plots.__path__, str(tmp_path)])
     monkeypatch.setattr(PLOTS, "_entries", dict(PLOTS._entries))
     monkeypatch.setattr(PLOTS, "_loaded", False)
-    monkeypatch.setattr(packs.PREFETCHER, "want", packs.run_key)
+    monkeypatch.setattr(packs.Prefetcher, "want", lambda _, name, arguments: packs.run_key(name, arguments))
     yield request.param
     sys.modules.pop("sn_viz.plots.throwaway", None)
     importlib.invalidate_caches()
@@ -56,7 +55,7 @@ def test_a_new_file_is_in_the_report_and_on_its_tab(dropped):
     built = page.build()
     view = next(block for block in built.blocks.values() if getattr(block, "elem_id", None) == "fig-throwaway")
     redraw = next(fn for fn in built.fns.values() if view in fn.outputs)
-    drawn = redraw.fn(RUNS.put(run))
+    drawn = redraw.fn(built.kept.runs.put(run))
     text = drawn if isinstance(drawn, str) else drawn[redraw.outputs.index(view)]
     assert json.loads(text)["light"]["data"][0]["y"] == [6, 4] and json.loads(text)["label"] == "How many images"
     assert any("A &amp; B." in str(getattr(block, "value", "")) for block in built.blocks.values())

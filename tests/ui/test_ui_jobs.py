@@ -9,7 +9,9 @@ import pytest
 
 from sn_viz.errors import Cancelled, UserError
 from sn_viz.ui.server.jobs import Done, Latest, Step, Stops, run_job, steps
-from sn_viz.ui.server.quotas import TURNS, Limits, Turns
+from sn_viz.ui.server.quotas import Limits, Turns
+
+TURNS = Turns()
 
 
 def _slow(progress):
@@ -25,7 +27,7 @@ def test_reports_come_before_the_result():
         time.sleep(0.15)
         return 42
 
-    seen = list(steps(work, threading.Event(), poll_seconds=0.01))
+    seen = list(steps(TURNS, work, threading.Event(), poll_seconds=0.01))
     assert isinstance(seen[-1], Done) and seen[-1].value == 42
     assert any(isinstance(step, Step) and step.text == "half" and step.fraction == 0.5 for step in seen)
 
@@ -38,7 +40,7 @@ def test_a_stop_ends_the_work_within_a_batch():
 
     started = time.monotonic()
     with pytest.raises(Cancelled):
-        for _ in steps(work, stop, poll_seconds=0.01):
+        for _ in steps(TURNS, work, stop, poll_seconds=0.01):
             if time.monotonic() - started > 0.1:
                 stop.set()
     assert time.monotonic() - started < 1.5
@@ -50,7 +52,7 @@ def test_a_stop_ends_the_work_within_a_batch():
 
 def test_a_closed_page_stops_the_work():
     stop = threading.Event()
-    running = steps(_slow, stop, poll_seconds=0.01)
+    running = steps(TURNS, _slow, stop, poll_seconds=0.01)
     next(running)
     running.close()
     time.sleep(0.1)
@@ -60,7 +62,7 @@ def test_a_closed_page_stops_the_work():
 def test_a_job_that_waits_for_the_model_can_be_stopped():
     stop = threading.Event()
     with TURNS.turn():
-        waiting = steps(lambda progress: 1, stop, poll_seconds=0.01)
+        waiting = steps(TURNS, lambda progress: 1, stop, poll_seconds=0.01)
         assert "Waiting" in next(waiting).text
         stop.set()
         with pytest.raises(Cancelled):
@@ -72,7 +74,7 @@ def test_an_error_of_the_work_is_raised_here():
         raise UserError("No dog.")
 
     with pytest.raises(UserError, match="No dog"):
-        list(steps(work, threading.Event()))
+        list(steps(TURNS, work, threading.Event()))
 
 
 def test_unknown_and_forgotten_stop_keys_mean_stop():
@@ -87,7 +89,7 @@ def test_the_place_in_the_queue_is_told_and_moves_up():
     desk = Turns(Limits)
     others = [desk.ask(f"visitor {i}") for i in range(3)]
     assert desk.take(others[0], 0)
-    waiting = steps(lambda progress: "mine", threading.Event(), "me", poll_seconds=0.01, desk=desk)
+    waiting = steps(desk, lambda progress: "mine", threading.Event(), "me", poll_seconds=0.01)
     assert next(waiting).text == "Waiting for the model: 3 jobs before yours"
     desk.leave(others[1])
     desk.leave(others[2])
@@ -109,8 +111,8 @@ def test_of_a_preview_only_the_latest_matters():
 
 
 def test_a_job_that_is_waited_for_gives_its_result_or_its_error():
-    assert run_job(lambda progress: 7, "me") == 7
+    assert run_job(TURNS, lambda progress: 7, "me") == 7
     stop = threading.Event()
     stop.set()
     with pytest.raises(Cancelled):
-        run_job(_slow, "me", stop)
+        run_job(TURNS, _slow, "me", stop)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import gradio as gr
 import pytest
 from hub_stand_in import EMBEDDED, nothing_listens, use
+from one_server import SERVER
 
 from sn_viz.errors import Cancelled, UserError
 from sn_viz.models.hub.obtain import is_here, obtain
 from sn_viz.ui.components import run_panel
 from sn_viz.ui.server import launch as launching
 from sn_viz.ui.server.hosts import served
-from sn_viz.ui.server.jobs import STOPS
 from sn_viz.ui.server.offered import chosen, labels, models_here
 
 
@@ -29,8 +29,8 @@ def own_machine():
 
 def statuses(models, model, stop_at=""):
     """Return what the page says while a model is fetched, up to the first image; stopped where ``stop_at`` is in a text."""
-    job, said = STOPS.new(), []
-    for step in run_panel._fetch(models, model, "somebody", STOPS.flag(job)):
+    job, said = SERVER.stops.new(), []
+    for step in run_panel._fetch(SERVER, models, model, "somebody", SERVER.stops.flag(job)):
         said.append(step.text)
         if stop_at and stop_at in step.text:
             run_panel.cancel(job)

@@ -9,12 +9,12 @@ from dataclasses import replace
 
 import gradio as gr
 import pytest
+from one_server import SERVER
 
 from sn_viz.glossary import GLOSSARY
 from sn_viz.ui import page
 from sn_viz.ui.components import answer_row, run_panel
 from sn_viz.ui.server import export, packs
-from sn_viz.ui.server.session import RUNS
 from sn_viz.ui.tabs import compare_tab, exit_tab
 from sn_viz.voting.intervals import wilson
 
@@ -28,7 +28,7 @@ IDS = (
 @pytest.fixture(scope="module")
 def built():
     patch = pytest.MonkeyPatch()
-    patch.setattr(packs.PREFETCHER, "want", packs.run_key)
+    patch.setattr(packs.Prefetcher, "want", lambda _, name, arguments: packs.run_key(name, arguments))
     yield page.build("/some/where/secret/my-model")
     patch.undo()
 
@@ -64,8 +64,11 @@ def test_no_gradio_plot_and_no_template_that_shows_a_value(built):
 
 
 def test_a_link_to_ones_own_images_names_no_result(run_key):
-    assert page.link_to(run_key, None, "m", 3, 2, 0.5, "neurons") == "?tab=neurons"
-    assert page.link_to(run_key, "night", "m", 3, 2, 0.5, "neurons") == "?pack=night&model=m&layer=2&neuron=3&t=0.5&tab=neurons"
+    assert page.link_to(SERVER, run_key, None, "m", 3, 2, 0.5, "neurons") == "?tab=neurons"
+    assert (
+        page.link_to(SERVER, run_key, "night", "m", 3, 2, 0.5, "neurons")
+        == "?pack=night&model=m&layer=2&neuron=3&t=0.5&tab=neurons"
+    )
 
 
 def test_the_strip_shows_both_methods_and_the_speedup(planted):
@@ -80,13 +83,13 @@ def judged(run, right):
 
 
 def test_the_strip_says_its_verdict_and_its_warnings_before_any_speed(planted):
-    key = RUNS.put(judged(planted, 15))
-    strip, _ = page.show_strip(key, None)
+    key = SERVER.runs.put(judged(planted, 15))
+    strip, _ = page.show_strip(SERVER, key, None)
     assert strip["verdict"]["kind"] == "nothing found" and "worse than chance" in strip["verdict"]["text"]
     assert any("lies below what chance reaches" in told for told in strip["warnings"])
     assert "the intervals are wide" in " ".join(strip["warnings"])
     assert [fact["label"] for fact in strip["facts"]] == ["super neurons", "full model", "searched"]
-    assert not any("×" in fact["value"] for fact in exit_tab.layer_facts(RUNS.get(key), 2)["facts"])
+    assert not any("×" in fact["value"] for fact in exit_tab.layer_facts(SERVER.runs.get(key), 2)["facts"])
 
 
 def test_slower_is_called_slower(planted):
@@ -114,6 +117,6 @@ def test_an_export_names_a_model_by_its_folders_name_and_tells_no_path(planted):
 
 def test_a_late_answer_never_overwrites_a_later_one(built):
     """Whatever is worked out again at many events has one listener, which waits for its last call and then looks afresh."""
-    watching = [fn for fn in built.fns.values() if fn.fn in (answer_row.show, run_panel.mark)]
+    watching = [fn for fn in built.fns.values() if fn.fn in (built.kept.bind(answer_row.show), run_panel.mark)]
     assert [fn.trigger_mode for fn in watching] == ["always_last"] * 2 and len({fn.fn for fn in watching}) == 2
     assert all(len(fn.targets) > 10 for fn in watching)

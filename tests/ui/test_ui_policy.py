@@ -8,11 +8,11 @@ from dataclasses import replace
 import gradio as gr
 import numpy as np
 import pytest
+from one_server import SERVER
 from planted_run import make_run
 
 from sn_viz.types import Votes
 from sn_viz.ui.components import policy_panel
-from sn_viz.ui.server.session import RUNS
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def run():
 
 
 def _shown(run, level, risk="disagreement"):
-    figure, facts = policy_panel.show(RUNS.put(run), level, risk)
+    figure, facts = policy_panel.show(SERVER, SERVER.runs.put(run), level, risk)
     return json.loads(figure)["light"], facts
 
 
@@ -88,4 +88,4 @@ def test_forged_choices_get_a_sentence(run, level, risk):
 
 def test_an_expired_result_says_run_it_again():
     with pytest.raises(gr.Error, match="run it again"):
-        policy_panel.show("gone", 10, "error")
+        policy_panel.show(SERVER, "gone", 10, "error")

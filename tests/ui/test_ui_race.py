@@ -8,11 +8,10 @@ from dataclasses import replace
 import gradio as gr
 import numpy as np
 import pytest
+from one_server import SERVER
 from PIL import Image
 
 from sn_viz.ui.components.racing import Race
-from sn_viz.ui.server import jobs
-from sn_viz.ui.server.session import RUNS
 from sn_viz.ui.tabs import exit_tab
 from sn_viz.voting.intervals import wilson
 
@@ -65,21 +64,21 @@ def own(tmp_path):
 
 
 def test_a_new_run_and_a_click_forget_the_own_picture_and_the_old_race(run_key, event):
-    assert exit_tab.show(run_key, None)[-1] is None
-    example, shown, upload, figure, result = exit_tab.pick_image(run_key, event(group=0, item=3))
+    assert exit_tab.show(SERVER, run_key, None)[-1] is None
+    example, shown, upload, figure, result = exit_tab.pick_image(SERVER, run_key, event(group=0, item=3))
     assert upload is None and result == {} and json.loads(figure)["light"]["data"] == []
-    assert shown == exit_tab._chosen(RUNS.get(run_key), example)
+    assert shown == exit_tab._chosen(SERVER.runs.get(run_key), example)
 
 
 def test_an_own_picture_is_shown_as_the_model_will_see_it_and_taking_it_away_shows_the_chosen_one(run_key, own):
-    shown, _, result = exit_tab.show_upload(REQUEST, run_key, 4, own)
+    shown, _, result = exit_tab.show_upload(SERVER, REQUEST, run_key, 4, own)
     assert shown["groups"][0]["items"][0]["caption"] == "Your own image" and result == {}
-    assert exit_tab.show_upload(REQUEST, run_key, 4, None)[0] == exit_tab._chosen(RUNS.get(run_key), 4)
+    assert exit_tab.show_upload(SERVER, REQUEST, run_key, 4, None)[0] == exit_tab._chosen(SERVER.runs.get(run_key), 4)
 
 
 def test_a_file_that_is_no_picture_is_told_in_place_of_one(run_key, tmp_path):
     (tmp_path / "not.png").write_bytes(b"no picture")
-    shown = exit_tab.show_upload(REQUEST, run_key, 4, str(tmp_path / "not.png"))[0]
+    shown = exit_tab.show_upload(SERVER, REQUEST, run_key, 4, str(tmp_path / "not.png"))[0]
     assert not shown["groups"] and shown["empty"]
 
 
@@ -94,8 +93,8 @@ def test_the_race_runs_the_picture_it_shows(run_key, own, with_upload, monkeypat
     monkeypatch.setattr(exit_tab, "race", race)
     monkeypatch.setattr(exit_tab, "model_named", lambda name: None)
     monkeypatch.setattr(exit_tab, "SHOW_SECONDS", 0.0)
-    steps = list(exit_tab.show_race(REQUEST, jobs.STOPS.new(), run_key, 4, own if with_upload else None, 2))
-    run = RUNS.get(run_key)
+    steps = list(exit_tab.show_race(SERVER, REQUEST, SERVER.stops.new(), run_key, 4, own if with_upload else None, 2))
+    run = SERVER.runs.get(run_key)
     expected = exit_tab._contestant(run, 4, own if with_upload else None)[0]
     assert [picture.sha256 for picture in seen] == [expected.sha256]
     shown = [step[4] for step in steps if isinstance(step[4], dict) and "groups" in step[4]]

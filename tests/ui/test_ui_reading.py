@@ -9,13 +9,13 @@ import zipfile
 import numpy as np
 import pyarrow as pa
 import pytest
+from one_server import SERVER
 from PIL import Image
 from pyarrow import parquet
 
 from sn_viz.errors import Cancelled
 from sn_viz.sources.ingest import as_picture
 from sn_viz.ui.components import run_panel
-from sn_viz.ui.server.jobs import STOPS
 from sn_viz.ui.tabs import examples_tab
 from sn_viz.ui.tabs.examples_tab import Where
 
@@ -49,17 +49,17 @@ def one_zip(paths: list[str]) -> Where:
 @pytest.mark.parametrize("way_in", [one_gallery_a_class, one_zip])
 def test_cancel_stops_the_reading_between_two_images(way_in, slow_pictures):
     where, owner = way_in(slow_pictures), f"somebody with {way_in.__name__}"
-    job, *_, button = run_panel.begin()
+    job, *_, button = run_panel.begin(SERVER)
     assert button.interactive, "Cancel can be pressed while it reads"
     told = []
     with pytest.raises(Cancelled):
-        for step in run_panel._read(where, owner, STOPS.flag(job)):
+        for step in run_panel._read(SERVER, where, owner, SERVER.stops.flag(job)):
             told.append(step.text)
             if step.text.startswith("Reading your images: number"):
-                run_panel.cancel(job)
+                run_panel.cancel(SERVER, job)
     assert told[-1].startswith("Reading your images: number ")
     assert int(told[-1].rsplit(" ", 1)[1].replace(",", "")) < MANY, "it did not read to the end"
-    assert examples_tab.at_hand(where, owner) is None, "half a set is no set"
+    assert examples_tab.at_hand(SERVER, where, owner) is None, "half a set is no set"
 
 
 def test_a_parquet_or_a_tar_is_read_like_a_zip(tmp_path):

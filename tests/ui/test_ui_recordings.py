@@ -6,12 +6,12 @@ from pathlib import Path
 import gradio as gr
 import numpy as np
 import pytest
+from one_server import SERVER
 from PIL import Image
 
 from sn_viz.groups import group_index
 from sn_viz.pipeline import load_splits
 from sn_viz.ui import page
-from sn_viz.ui.server.session import RUNS
 from sn_viz.ui.tabs import examples_tab
 from sn_viz.ui.tabs.examples_tab import MAX_CLASSES, Where, from_galleries, recorded_once
 
@@ -105,12 +105,12 @@ def untested(run, groups):
 
 def test_the_strip_says_so_and_offers_to_record_again(planted):
     groups = tuple("webcam recording of " + planted.train.classes[label] for label in planted.train.labels)
-    key = RUNS.put(untested(planted, groups))
-    strip, button = page.show_strip(key, None)
+    key = SERVER.runs.put(untested(planted, groups))
+    strip, button = page.show_strip(SERVER, key, None)
     assert strip["warnings"][0] == "No accuracy was measured, for it is one recording."
     assert strip["facts"][0]["value"] == "none" and not any("×" in fact["value"] or "%" in fact["value"] for fact in strip["facts"])
     assert button.visible
-    _, selected, source, own, status, *shown = page.record_again(key, 2, *planted.train.classes, *["class"] * 4)
+    _, selected, source, own, status, *shown = page.record_again(SERVER, key, 2, *planted.train.classes, *["class"] * 4)
     assert (selected.selected, source, own.selected) == ("examples", "own", "own") and "again" in status["text"]
     assert [isinstance(gallery, gr.Gallery) and gallery.visible for gallery in shown] == [True, True] + [False] * 4
 
@@ -121,5 +121,5 @@ def test_the_button_is_for_recordings_that_were_not_tested(planted, kind):
     run = {"held out": planted, "a zip's groups": untested(planted, ("Eve",) * len(planted.train))}.get(
         kind, untested(planted, named)
     )
-    _, button = page.show_strip(RUNS.put(run), "photos" if kind == "a pack" else None)
+    _, button = page.show_strip(SERVER, SERVER.runs.put(run), "photos" if kind == "a pack" else None)
     assert not button.visible

@@ -20,9 +20,7 @@ from sn_viz.types import LabelledImages, Prediction
 from sn_viz.ui import api, page
 from sn_viz.ui.components.racing import Race
 from sn_viz.ui.server import launch, packs
-from sn_viz.ui.server.jobs import STOPS
 from sn_viz.ui.server.paths import upload_folder
-from sn_viz.ui.server.session import RUNS
 from sn_viz.ui.tabs import examples_tab, exit_tab
 
 RANDOM = np.random.default_rng(3)
@@ -72,13 +70,13 @@ def files(tmp_path_factory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="module")
-def address():
-    """A really launched page whose model is never asked."""
+def served():
+    """A really launched page whose model is never asked: its address, and what it keeps."""
     patch = pytest.MonkeyPatch()
-    patch.setattr(packs.PREFETCHER, "want", packs.run_key)
+    patch.setattr(packs.Prefetcher, "want", lambda _, name, arguments: packs.run_key(name, arguments))
     built = page.build()
     _, where, _ = launch.launch(built, prevent_thread_lock=True, quiet=True)
-    yield where
+    yield where, built.kept
     built.close()
     patch.undo()
 
@@ -112,8 +110,9 @@ def as_uploaded(path: Path) -> str:
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_equal_pixels_by_every_way_in(name, files, address, raced, planted, tmp_path):
-    path, run_key = files[name], RUNS.put(planted)
+def test_equal_pixels_by_every_way_in(name, files, served, raced, planted, tmp_path):
+    (address, server), path = served, files[name]
+    run_key = server.runs.put(planted)
     expected = read_picture(path, name).sha256
     others = [tmp_path / f"other-{i}.png" for i in range(3)]
     for other in others:
@@ -131,7 +130,7 @@ def test_equal_pixels_by_every_way_in(name, files, address, raced, planted, tmp_
     client.predict(run_key, handle_file(str(path)), "", "0", api_name="/predict")
     client.predict(run_key, handle_file(str(path)), "", "0", api_name="/exit_race")
     uploaded = exit_tab_upload().preprocess(exit_tab_upload().data_model(path=as_uploaded(path), orig_name=path.name))
-    list(exit_tab.show_race(gr.Request(session_hash="one"), STOPS.new(), run_key, 0, uploaded, 2))
+    list(exit_tab.show_race(server, gr.Request(session_hash="one"), server.stops.new(), run_key, 0, uploaded, 2))
     seen |= dict(zip(("/predict", "/exit_race", "race"), raced, strict=True))
     assert seen == dict.fromkeys(seen, expected)
 

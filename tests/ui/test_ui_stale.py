@@ -5,6 +5,7 @@ from __future__ import annotations
 import gradio as gr
 import numpy as np
 import pytest
+from one_server import SERVER
 from planted_run import make_run
 
 from sn_viz.types import LabelledImages, Picture
@@ -12,7 +13,6 @@ from sn_viz.ui.components import run_panel, stale
 from sn_viz.ui.components.answer_row import Guess
 from sn_viz.ui.components.edits import Edits
 from sn_viz.ui.server.quotas import visitor
-from sn_viz.ui.server.session import SETS
 from sn_viz.ui.tabs import examples_tab
 
 REQUEST = gr.Request(session_hash="someone")
@@ -63,8 +63,8 @@ def of_file(*questions):
 
 def asked(images, question, taken=""):
     place = examples_tab.Where.of(where("file", files=["/some/upload.zip"]))
-    SETS.put(images, f"{visitor(REQUEST)}|{place.key}")
-    return run_panel.own_questions(REQUEST, question, taken, *where("file", files=["/some/upload.zip"])), place.key
+    SERVER.sets.put(images, f"{visitor(REQUEST)}|{place.key}")
+    return run_panel.own_questions(SERVER, REQUEST, question, taken, *where("file", files=["/some/upload.zip"])), place.key
 
 
 def test_a_new_files_question_wins_over_one_left_in_the_box_and_says_so():
@@ -121,9 +121,9 @@ def find_asks(monkeypatch):
     def asks(images, question, asked_by="", guess=GUESS, written=("yes", "no")):
         place = examples_tab.Where.of(where("file", files=["/some/unread.zip"]))
         owner = visitor(REQUEST)
-        SETS.put(images, f"{owner}|{place.key}")
+        SERVER.sets.put(images, f"{owner}|{place.key}")
         values = Edits(), question, *CHOICES, guess, *boxes(*written), *where("file", files=["/some/unread.zip"])
-        return seen, place.key, list(run_panel.stream(MODELS, owner, run_panel.STOPS.new(), asked_by, *values))
+        return seen, place.key, list(run_panel.stream(SERVER, MODELS, owner, SERVER.stops.new(), asked_by, *values))
 
     return asks
 

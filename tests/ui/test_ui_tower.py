@@ -7,6 +7,7 @@ import json
 import gradio as gr
 import numpy as np
 import pytest
+from one_server import SERVER
 
 from sn_viz.errors import UserError
 from sn_viz.pipeline import find
@@ -16,7 +17,6 @@ from sn_viz.ui.components import maps
 from sn_viz.ui.components.layers import checked_layer, layer_asked, spoken
 from sn_viz.ui.components.link import Link
 from sn_viz.ui.components.racing import race
-from sn_viz.ui.server.session import RUNS
 from sn_viz.ui.tabs import exit_tab, neurons_tab
 
 QUESTION = "Is it night?"
@@ -34,7 +34,7 @@ def run(llava, noise_pictures, tmp_path_factory):
 
 @pytest.fixture()
 def key(run) -> str:
-    return RUNS.put(run)
+    return SERVER.runs.put(run)
 
 
 def _title(text: str) -> str:
@@ -43,36 +43,38 @@ def _title(text: str) -> str:
 
 def test_the_exit_tab_begins_in_the_tower(run, key):
     assert run.exit_layer == -1 and list(run.neurons.layers) == [-1, 0, 1, 2, 3]
-    layers, slider, facts, *_ = exit_tab.show(key, None)
+    layers, slider, facts, *_ = exit_tab.show(SERVER, key, None)
     assert (slider.minimum, slider.maximum, slider.value) == (-1, 3, -1) and "V1 to V2 of the vision tower" in slider.label
     assert facts["title"].startswith("Stop after block V1 of the vision tower") and "V2" in layers
-    assert "block V2 of the vision tower" in exit_tab.show_layer(key, 0)["title"]
-    assert "layer 3 of 3" in exit_tab.show_layer(key, 3)["title"]
-    assert exit_tab.show(key, Link(layer=2))[1].value == 2
+    assert "block V2 of the vision tower" in exit_tab.show_layer(SERVER, key, 0)["title"]
+    assert "layer 3 of 3" in exit_tab.show_layer(SERVER, key, 3)["title"]
+    assert exit_tab.show(SERVER, key, Link(layer=2))[1].value == 2
     with pytest.raises(gr.Error, match="V1 to V2"):
-        exit_tab.show_layer(key, -2)
+        exit_tab.show_layer(SERVER, key, -2)
 
 
 def test_a_click_on_a_layer_of_the_tower_moves_the_exit(key, event):
-    layer, facts = exit_tab.pick_layer(key, event(x=0, y=0.5, curve=0, point=1, custom=[0]))
+    layer, facts = exit_tab.pick_layer(SERVER, key, event(x=0, y=0.5, curve=0, point=1, custom=[0]))
     assert layer == 0 and "V2" in facts["title"]
 
 
 def test_a_cell_of_the_tower_opens_its_units(run, key, event):
     column = int(np.flatnonzero(run.neurons.layer == 0)[3])
-    units, picked, *_ = neurons_tab.pick_cell(key, event(x=0, y=0, curve=0, point=[0, 1], custom=[0, "tower-residual", column]))
+    units, picked, *_ = neurons_tab.pick_cell(
+        SERVER, key, event(x=0, y=0, curve=0, point=[0, 1], custom=[0, "tower-residual", column])
+    )
     assert picked == column and "layer V2" in _title(units)
     with pytest.raises(gr.Error):
-        neurons_tab.pick_cell(key, event(x=0, y=0, curve=0, point=[0, 1], custom=[-2, "tower-residual", column]))
+        neurons_tab.pick_cell(SERVER, key, event(x=0, y=0, curve=0, point=[0, 1], custom=[-2, "tower-residual", column]))
 
 
 def test_the_map_offers_and_draws_blocks_of_the_tower(run, key):
-    choices, _ = neurons_tab.show_map_choices(key)
+    choices, _ = neurons_tab.show_map_choices(SERVER, key)
     assert [name for name, _ in choices.choices][2:] == ["layer V1", "layer V2", "layer 1", "layer 2", "layer 3"]
-    assert "layer V1" in maps.map_text(key, run, "-1", "class")
+    assert "layer V1" in maps.map_text(SERVER.maps, key, run, "-1", "class")
     for wrong in ("-2", "V1", "+1", "99"):
         with pytest.raises(UserError):
-            maps.map_text(key, run, wrong, "class")
+            maps.map_text(SERVER.maps, key, run, wrong, "class")
 
 
 def test_the_race_starts_in_the_tower(run, llava):
@@ -97,10 +99,10 @@ def test_clients_name_a_block_of_the_tower_and_zero_stays_the_runs_own_choice(ru
         checked_layer(run, True)
     monkeypatch.setattr(api, "model_named", lambda name: llava)
     Image.fromarray(run.test.pictures[0].pixels).save(tmp_path / "one.png")
-    said = api.exit_race(gr.Request(session_hash="one"), key, str(tmp_path / "one.png"), "", "V2")
+    said = api.exit_race(SERVER, gr.Request(session_hash="one"), key, str(tmp_path / "one.png"), "", "V2")
     assert said["exit_layer"] == 0 and [row["name"] for row in said["by_layer"]] == ["V1", "V2", "1", "2", "3"]
 
 
 def test_the_strip_and_a_copied_link(run, key):
     assert "stop at block V1 of the vision tower" in page.strip_facts(run)[0]["note"] and spoken(run, 2) == "layer 2 of 3"
-    assert "layer" not in page.link_to(key, "night", "m", 3, -1, 0.5, "exit")
+    assert "layer" not in page.link_to(SERVER, key, "night", "m", 3, -1, 0.5, "exit")

@@ -94,20 +94,21 @@ def widgets(folder: Path) -> Try:
     from sn_viz.ui import api
     from sn_viz.ui.components import layers, neuron
     from sn_viz.ui.server import arguments, packs
-    from sn_viz.ui.server.session import RUNS
+    from sn_viz.ui.server.state import new_server
 
     run = small_run()
-    key = RUNS.put(run)
+    server = new_server()
+    key = server.runs.put(run)
     describe = getattr(api.describe_neuron, "__wrapped__", api.describe_neuron)
 
     def attempt(rng: np.random.Generator) -> None:
         ways = (
             lambda: arguments.checked({"m": "tiny-llava"}, *_forged(rng)),  # type: ignore[arg-type]
-            lambda: describe(key if rng.random() < 0.7 else anything(rng), anything(rng)),
+            lambda: describe(server, key if rng.random() < 0.7 else anything(rng), anything(rng)),
             lambda: layers.layer_asked(run, anything(rng)),
             lambda: neuron.checked_neuron(run, anything(rng)),
             lambda: packs.checked(anything(rng)),
-            lambda: RUNS.get(anything(rng)),
+            lambda: server.runs.get(anything(rng)),
         )
         ways[rng.integers(len(ways))]()
 

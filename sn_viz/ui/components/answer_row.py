@@ -16,6 +16,7 @@ from sn_viz.ui.components import edits, views
 from sn_viz.ui.components.edits import Edits
 from sn_viz.ui.server.guard import message
 from sn_viz.ui.server.quotas import visitor
+from sn_viz.ui.server.state import Server
 from sn_viz.ui.tabs import examples_tab
 from sn_viz.ui.tabs.examples_tab import MAX_CLASSES, Where
 
@@ -59,7 +60,13 @@ def layout() -> AnswerRow:
 
 
 def connect(
-    row: AnswerRow, tab: examples_tab.Examples, states: Any, n_classes: gr.State, question: gr.Textbox, changed: list
+    server: Server,
+    row: AnswerRow,
+    tab: examples_tab.Examples,
+    states: Any,
+    n_classes: gr.State,
+    question: gr.Textbox,
+    changed: list,
 ) -> None:
     """Fill the fields in anew at every event of ``changed`` and when the question has been written.
 
@@ -69,7 +76,7 @@ def connect(
     looked_at = [states.guess, states.edits, question, *row.boxes, *where]
     gr.on(
         [*changed, question.blur, question.submit],
-        show,
+        server.bind(show),
         looked_at,
         [states.guess, row.row, row.told, *row.boxes],
         trigger_mode="always_last",
@@ -78,11 +85,11 @@ def connect(
     )
 
 
-def show(request: gr.Request, guess: Guess, made: Edits, question: str, *values: Any) -> tuple:
+def show(server: Server, request: gr.Request, guess: Guess, made: Edits, question: str, *values: Any) -> tuple:
     """Return the guess, and the fields: the guess where the user has written nothing else for these classes."""
     written, place = values[:MAX_CLASSES], Where.of(values[MAX_CLASSES:])
     try:
-        images = edits.apply(examples_tab.loaded(place, visitor(request)), made.belonging_to(place.name))
+        images = edits.apply(examples_tab.loaded(server, place, visitor(request)), made.belonging_to(place.name))
     except Exception as error:  # the panel below says what is wrong with the set; faults of ours are logged by ``message``
         message(error)
         return Guess(), gr.Column(visible=False), *(gr.skip(),) * (1 + MAX_CLASSES)

@@ -18,9 +18,9 @@ from sn_viz.types import Progress, RunRecord
 from sn_viz.ui.components import figures, views
 from sn_viz.ui.server.arguments import MAX_QUESTION
 from sn_viz.ui.server.guard import guarded, message
-from sn_viz.ui.server.jobs import STOPS, Done, steps
+from sn_viz.ui.server.jobs import Done, steps
 from sn_viz.ui.server.quotas import visitor
-from sn_viz.ui.server.session import RUNS
+from sn_viz.ui.server.state import Server
 
 N_IMAGES = 60
 """Test images at first: a minute's work for the embedded model."""
@@ -80,26 +80,26 @@ def layout() -> Checks:
     return Checks(names, wordings, strength, n_images, button, cancel, status, facts, drawn)
 
 
-def connect(panel: Checks, run_key: gr.State) -> None:
+def connect(server: Server, panel: Checks, run_key: gr.State) -> None:
     """Wire the panel to ``run_key``, which is given the examined run's key."""
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-    figures.connect(panel.figures, run_key)
-    run_key.change(show, run_key, panel.facts, **private)
+    figures.connect(server, panel.figures, run_key)
+    run_key.change(server.bind(show), run_key, panel.facts, **private)
     job, buttons = gr.State(""), [panel.button, panel.cancel]
-    panel.button.click(begin, None, [job, panel.status, *buttons], queue=False, **private).then(
-        stream,
+    panel.button.click(server.bind(begin), None, [job, panel.status, *buttons], queue=False, **private).then(
+        server.bind(stream),
         [job, run_key, panel.names, panel.wordings, panel.strength, panel.n_images],
         [panel.status, run_key, *buttons],
         concurrency_limit=None,
         **private,
     )
-    panel.cancel.click(cancel, job, panel.status, queue=False, **private)
+    panel.cancel.click(server.bind(cancel), job, panel.status, queue=False, **private)
 
 
 @guarded
-def show(run_key: str) -> Any:
+def show(server: Server, run_key: str) -> Any:
     """Return what a run's findings say, in words."""
-    return {"warnings": []} | _told(RUNS.get(run_key)) if run_key else gr.skip()
+    return {"warnings": []} | _told(server.runs.get(run_key)) if run_key else gr.skip()
 
 
 def _told(run: RunRecord) -> dict[str, Any]:
@@ -107,19 +107,24 @@ def _told(run: RunRecord) -> dict[str, Any]:
     return {"note": " ".join(said)}
 
 
-def begin() -> tuple:
+def begin(server: Server) -> tuple:
     """Return a new job key, and the buttons of a running job."""
-    return STOPS.new(), views.status("Queued", tone="busy", fraction=0.0), gr.Button(interactive=False), gr.Button(interactive=True)
+    return (
+        server.stops.new(),
+        views.status("Queued", tone="busy", fraction=0.0),
+        gr.Button(interactive=False),
+        gr.Button(interactive=True),
+    )
 
 
-def cancel(job: str) -> dict[str, Any]:
+def cancel(server: Server, job: str) -> dict[str, Any]:
     """Ask the job to stop; it does within a batch."""
-    STOPS.stop(job)
+    server.stops.stop(job)
     return views.status("Stopping", "after this batch", tone="busy")
 
 
 def stream(
-    request: gr.Request, job: str, run_key: str, names: list[str], wordings: str, strength: float, n_images: float
+    server: Server, request: gr.Request, job: str, run_key: str, names: list[str], wordings: str, strength: float, n_images: float
 ) -> Iterator[tuple[Any, ...]]:
     """Make the tests; yields (status, run key, button, cancel button)."""
     idle, keep = (gr.Button(interactive=True), gr.Button(interactive=False)), (gr.skip(),) * 3
@@ -129,12 +134,12 @@ def stream(
             raise UserError("There is nothing to test yet.", "No result is open.", "Run a pack or your own images first.")
         if not names:
             raise UserError("Nothing was tested.", "No test is ticked.", "Tick at least one.")
-        run = RUNS.get(run_key)
+        run = server.runs.get(run_key)
         options = Options(tuple(filter(None, map(str.strip, wordings.splitlines()))) or WORDINGS, strength, int(n_images))
-        for step in steps(lambda progress: _examined(run, names, options, progress), STOPS.flag(job), owner):
+        for step in steps(server.turns, lambda progress: _examined(run, names, options, progress), server.stops.flag(job), owner):
             if isinstance(step, Done):
                 # under a key of its own: a pack's result is everybody's, these findings are this visitor's
-                key = RUNS.put(step.value, owner=owner)
+                key = server.runs.put(step.value, owner=owner)
                 yield views.status("Done", f"in {step.seconds:.1f} s", tone="done"), key, *idle
             else:
                 yield views.status(step.text, f"{step.seconds:.0f} s", step.fraction, "busy"), *keep

@@ -19,7 +19,8 @@ from sn_viz.ui.components import edits, views
 from sn_viz.ui.components.edits import Edits, Example
 from sn_viz.ui.server.guard import guarded, message
 from sn_viz.ui.server.jobs import Done, steps
-from sn_viz.ui.server.quotas import READING, visitor
+from sn_viz.ui.server.quotas import visitor
+from sn_viz.ui.server.state import Server
 from sn_viz.ui.tabs import examples_tab
 from sn_viz.ui.tabs.examples_tab import Where
 
@@ -64,7 +65,9 @@ def layout() -> EditPanel:
     return EditPanel(grid, panel, image, told, to, remove, undo)
 
 
-def connect(panel: EditPanel, tab: examples_tab.Examples, states: Any, n_classes: gr.State, changed: list[Any]) -> Any:
+def connect(
+    server: Server, panel: EditPanel, tab: examples_tab.Examples, states: Any, n_classes: gr.State, changed: list[Any]
+) -> Any:
     """Wire the panel: the set is shown anew at every event of ``changed``; edits go into ``states.edits``.
 
     Returns what is triggered when a set was read and is shown.
@@ -75,23 +78,23 @@ def connect(panel: EditPanel, tab: examples_tab.Examples, states: Any, n_classes
     looked_at = [states.edits, chosen, *where]
     outputs = [states.edits, chosen, *panel]
     shown = gr.on(
-        changed, show, looked_at, list(panel), trigger_mode="multiple", concurrency_limit=None, **private
+        changed, server.bind(show), looked_at, list(panel), trigger_mode="multiple", concurrency_limit=None, **private
     )  # at once: a call stops the one before it
-    panel.grid.pick(pick, looked_at, outputs, **private)
-    panel.to.input(move, [panel.to, *looked_at], outputs, **private)
-    panel.remove.click(remove, looked_at, outputs, **private)
-    panel.undo.click(undo, looked_at, outputs, **private)
+    panel.grid.pick(server.bind(pick), looked_at, outputs, **private)
+    panel.to.input(server.bind(move), [panel.to, *looked_at], outputs, **private)
+    panel.remove.click(server.bind(remove), looked_at, outputs, **private)
+    panel.undo.click(server.bind(undo), looked_at, outputs, **private)
     return shown.then
 
 
-def show(request: gr.Request, made: Edits, chosen: Chosen, *where: Any) -> Iterator[tuple]:
+def show(server: Server, request: gr.Request, made: Edits, chosen: Chosen, *where: Any) -> Iterator[tuple]:
     """Show the set as it is now, read as a job that the next one stops; a set that cannot be read says why in its place."""
     place, owner = Where.of(where), visitor(request)
     try:
-        flag = examples_tab.PREVIEWS.flag(owner, place.key)
-        images = examples_tab.at_hand(place, owner)
+        flag = server.previews.flag(owner, place.key)
+        images = examples_tab.at_hand(server, place, owner)
         if images is None:
-            for step in steps(examples_tab.reading(place, owner), flag, owner, desk=READING):
+            for step in steps(server.reading, examples_tab.reading(server, place, owner), flag, owner):
                 if isinstance(step, Done):
                     images = step.value
                 else:
@@ -111,9 +114,9 @@ def _instead(said: str) -> tuple:
 
 
 @guarded
-def pick(event: gr.EventData, request: gr.Request, made: Edits, chosen: Chosen, *where: Any) -> tuple:
+def pick(server: Server, event: gr.EventData, request: gr.Request, made: Edits, chosen: Chosen, *where: Any) -> tuple:
     """Choose the clicked image, or show more of them."""
-    place, base, made, chosen = _looked_at(request, made, chosen, where)
+    place, base, made, chosen = _looked_at(server, request, made, chosen, where)
     images = edits.apply(base, made)
     if isinstance(event._data, dict) and event._data.get("more"):
         chosen = chosen._replace(pages=chosen.pages + 1)
@@ -124,9 +127,9 @@ def pick(event: gr.EventData, request: gr.Request, made: Edits, chosen: Chosen, 
 
 
 @guarded
-def move(to: str, request: gr.Request, made: Edits, chosen: Chosen, *where: Any) -> tuple:
+def move(server: Server, to: str, request: gr.Request, made: Edits, chosen: Chosen, *where: Any) -> tuple:
     """Move the chosen image to the class ``to``."""
-    place, base, made, chosen = _looked_at(request, made, chosen, where)
+    place, base, made, chosen = _looked_at(server, request, made, chosen, where)
     images = edits.apply(base, made)
     example = _example(chosen)
     made = edits.move(images, made, example, to)
@@ -134,9 +137,9 @@ def move(to: str, request: gr.Request, made: Edits, chosen: Chosen, *where: Any)
 
 
 @guarded
-def remove(request: gr.Request, made: Edits, chosen: Chosen, *where: Any) -> tuple:
+def remove(server: Server, request: gr.Request, made: Edits, chosen: Chosen, *where: Any) -> tuple:
     """Remove the chosen image."""
-    place, base, made, chosen = _looked_at(request, made, chosen, where)
+    place, base, made, chosen = _looked_at(server, request, made, chosen, where)
     example = _example(chosen)
     made = edits.remove(edits.apply(base, made), made, example)
     chosen = chosen._replace(example=None)
@@ -144,9 +147,9 @@ def remove(request: gr.Request, made: Edits, chosen: Chosen, *where: Any) -> tup
 
 
 @guarded
-def undo(request: gr.Request, made: Edits, chosen: Chosen, *where: Any) -> tuple:
+def undo(server: Server, request: gr.Request, made: Edits, chosen: Chosen, *where: Any) -> tuple:
     """Take the last change back, and choose its image."""
-    place, base, made, chosen = _looked_at(request, made, chosen, where)
+    place, base, made, chosen = _looked_at(server, request, made, chosen, where)
     made, last = edits.undo(made)
     if last is None:
         raise UserError("There is nothing to undo.", "This set was not changed.", "Click an image to change it.")
@@ -157,9 +160,11 @@ def undo(request: gr.Request, made: Edits, chosen: Chosen, *where: Any) -> tuple
     return made, chosen, *_shown(base, made, chosen, place, said)
 
 
-def _looked_at(request: gr.Request, made: Edits, chosen: Chosen, where: Any) -> tuple[Where, LabelledImages, Edits, Chosen]:
+def _looked_at(
+    server: Server, request: gr.Request, made: Edits, chosen: Chosen, where: Any
+) -> tuple[Where, LabelledImages, Edits, Chosen]:
     place = Where.of(where)
-    return place, examples_tab.loaded(place, visitor(request)), made.belonging_to(place.name), _of(chosen, place)
+    return place, examples_tab.loaded(server, place, visitor(request)), made.belonging_to(place.name), _of(chosen, place)
 
 
 def _of(chosen: Chosen, place: Where) -> Chosen:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
@@ -17,7 +17,9 @@ from sn_viz.plots import PLOTS, histogram, ordered, style, units
 from sn_viz.types import RunRecord
 from sn_viz.ui.components.plotly_view import payload, plotly_view
 from sn_viz.ui.server.guard import guarded
-from sn_viz.ui.server.session import RUNS
+
+if TYPE_CHECKING:
+    from sn_viz.ui.server.state import Server
 
 
 def element_id(name: str) -> str:
@@ -69,14 +71,14 @@ def draw_all(names: Iterable[str], run: RunRecord) -> list[str]:
     return [draw(name, run) for name in names]
 
 
-def connect(views: dict[str, gr.HTML], run_key: gr.State) -> None:
+def connect(server: Server, views: dict[str, gr.HTML], run_key: gr.State) -> None:
     """Redraw ``views``, plots by name, whenever ``run_key`` names another run."""
     names = list(views)
 
     @guarded
     def show(key: str) -> Any:
         """Return the plots of a new run."""
-        drawn = draw_all(names, RUNS.get(key)) if key else [gr.skip() for _ in names]
+        drawn = draw_all(names, server.runs.get(key)) if key else [gr.skip() for _ in names]
         return drawn[0] if len(drawn) == 1 else tuple(drawn)
 
     if names:

@@ -13,13 +13,18 @@ from sn_viz.ui.server.session import Shelf
 
 BYTES_PER_POINT = 400
 """About what one image of a layout takes: coordinates and hover text."""
-LAYOUTS: Shelf[projection.Info] = Shelf("map", 64 * 2**20, lambda info: BYTES_PER_POINT * len(info.x))
-"""By run key and layer."""
 COLOURS = {"class": "Class", "correct": "Right or wrong", "split": "Probing or test"}
 
 
-def map_text(run_key: str, run: RunRecord, layer: str, colour: str) -> str:
+def size_of_layout(layout: projection.Info) -> int:
+    """Return about the bytes of a layout."""
+    return BYTES_PER_POINT * len(layout.x)
+
+
+def map_text(layouts: Shelf[projection.Info], run_key: str, run: RunRecord, layer: str, colour: str) -> str:
     """Return the map of ``run``: of "all" neurons, the "super" neurons, or one layer such as "3" ("0" and less: vision tower).
+
+    Its layout is taken from ``layouts``, and kept there.
 
     Raises
     ------
@@ -30,8 +35,8 @@ def map_text(run_key: str, run: RunRecord, layer: str, colour: str) -> str:
     if chosen not in ("all", "super", *run.neurons.layers) or colour not in COLOURS:
         raise UserError("This map cannot be drawn.", "The layer or colour does not exist.", "Choose from the lists.")
     key = f"{run_key}|{chosen}"
-    layout = LAYOUTS.find(key)
+    layout = layouts.find(key)
     if layout is None:
         layout = projection.info(run, chosen)
-        LAYOUTS.put(layout, key)
+        layouts.put(layout, key)
     return figures.text("map", projection.recoloured(layout, run, colour), "Map of the activations, one point per image")

@@ -22,7 +22,7 @@ from sn_viz.types import RunRecord
 from sn_viz.ui.components import figures, views
 from sn_viz.ui.components.plotly_view import payload
 from sn_viz.ui.server.guard import guarded, message
-from sn_viz.ui.server.session import RUNS
+from sn_viz.ui.server.state import Server
 from sn_viz.voting.verdict import verdict
 
 LEVEL = 10
@@ -65,21 +65,21 @@ def layout() -> Policy:
     return Policy(level, risk, facts, figure)
 
 
-def connect(panel: Policy, run_key: gr.State) -> None:
+def connect(server: Server, panel: Policy, run_key: gr.State) -> None:
     """Wire the panel to ``run_key``."""
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     asked, shown = [run_key, panel.level, panel.risk], [panel.figure, panel.facts]
-    run_key.change(show, asked, shown, **private)
-    panel.level.release(show, asked, shown, trigger_mode="always_last", **private)
-    panel.risk.input(show, asked, shown, trigger_mode="always_last", **private)
+    run_key.change(server.bind(show), asked, shown, **private)
+    panel.level.release(server.bind(show), asked, shown, trigger_mode="always_last", **private)
+    panel.risk.input(server.bind(show), asked, shown, trigger_mode="always_last", **private)
 
 
 @guarded
-def show(run_key: str, level: float, risk: str) -> tuple:
+def show(server: Server, run_key: str, level: float, risk: str) -> tuple:
     """Return the figure and the facts at a level in percent; where a run cannot say, why."""
     if not run_key:
         return gr.skip(), gr.skip()
-    run = RUNS.get(run_key)
+    run = server.runs.get(run_key)
     try:
         trial = trial_of_run(run, _fraction(level), risk)
     except UserError as error:

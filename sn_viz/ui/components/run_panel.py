@@ -28,10 +28,10 @@ from sn_viz.ui.components.stale import Setup
 from sn_viz.ui.server import packs
 from sn_viz.ui.server.arguments import MAX_QUESTION, Arguments, checked
 from sn_viz.ui.server.guard import guarded, message
-from sn_viz.ui.server.jobs import STOPS, Done, Step, steps
+from sn_viz.ui.server.jobs import Done, Step, steps
 from sn_viz.ui.server.offered import Offered, labels
-from sn_viz.ui.server.quotas import FETCHING, READING, visitor
-from sn_viz.ui.server.session import RUNS
+from sn_viz.ui.server.quotas import visitor
+from sn_viz.ui.server.state import Server
 from sn_viz.ui.tabs import examples_tab
 from sn_viz.ui.tabs.examples_tab import MAX_CLASSES, Where
 
@@ -187,13 +187,13 @@ def connect_marks(
     )
 
 
-def own_questions(request: gr.Request, question: str, asked_by: str, *where: Any) -> tuple:
+def own_questions(server: Server, request: gr.Request, question: str, asked_by: str, *where: Any) -> tuple:
     """Let the questions of a newly read file win over one left in the box, once, and say so.
 
     Returns the question, the key of the file whose questions were taken, and the status.
     """
     place = Where.of(where)
-    images = examples_tab.SETS.find(f"{visitor(request)}|{place.key}") if place.source == "file" else None
+    images = server.sets.find(f"{visitor(request)}|{place.key}") if place.source == "file" else None
     if images is None or place.key == asked_by:
         return (gr.skip(),) * 3
     if not _asks(images):
@@ -213,6 +213,7 @@ def _put_aside(images: LabelledImages, question: str) -> tuple[str, str]:
 
 
 def connect(
+    server: Server,
     panel: Panel,
     tab: examples_tab.Examples,
     states: Any,
@@ -223,39 +224,44 @@ def connect(
     """Wire Find and Cancel; a finished run's key goes into ``states.run``."""
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     buttons = [panel.find, panel.cancel]
-    started = panel.find.click(begin, None, [states.job, panel.status, *buttons], queue=False, **private)
+    started = panel.find.click(server.bind(begin), None, [states.job, panel.status, *buttons], queue=False, **private)
     widgets = setup_widgets(panel, tab, states, n_classes, answers)
     started.then(
-        _bound(models),
+        _bound(server, models),
         [states.job, states.asked_by, *widgets],
         [panel.status, states.run, states.shown_pack, states.shown_model, *buttons, states.setup, panel.question, states.asked_by],
         concurrency_limit=None,
         **private,
     )
-    panel.cancel.click(cancel, states.job, panel.status, queue=False, **private)
+    panel.cancel.click(server.bind(cancel), states.job, panel.status, queue=False, **private)
 
 
-def _bound(models: Mapping[str, str]) -> Any:
+def _bound(server: Server, models: Mapping[str, str]) -> Any:
     @guarded
     def run(request: gr.Request, *values: Any) -> Iterator[tuple]:
         """Run and report; a finished run comes with the set-up it was made of."""
-        yield from stream(models, visitor(request), *values)
+        yield from stream(server, models, visitor(request), *values)
 
     return run
 
 
-def begin() -> tuple:
+def begin(server: Server) -> tuple:
     """Return a new job key, and the buttons of a running job."""
-    return STOPS.new(), views.status("Queued", tone="busy", fraction=0.0), gr.Button(interactive=False), gr.Button(interactive=True)
+    return (
+        server.stops.new(),
+        views.status("Queued", tone="busy", fraction=0.0),
+        gr.Button(interactive=False),
+        gr.Button(interactive=True),
+    )
 
 
-def cancel(job: str) -> dict:
+def cancel(server: Server, job: str) -> dict:
     """Ask the job to stop; it does within a batch."""
-    STOPS.stop(job)
+    server.stops.stop(job)
     return views.status("Stopping", "after this batch", tone="busy")
 
 
-def stream(models: Mapping[str, str], owner: str, job: str, asked_by: str, *values: Any) -> Iterator[tuple]:
+def stream(server: Server, models: Mapping[str, str], owner: str, job: str, asked_by: str, *values: Any) -> Iterator[tuple]:
     """Run what the widgets say.
 
     Yields (status, run key, pack, model, find button, cancel button, set-up, question, key of the file whose questions were taken).
@@ -264,10 +270,10 @@ def stream(models: Mapping[str, str], owner: str, job: str, asked_by: str, *valu
     try:
         asked = Asked.of(values)
         arguments = checked(models, asked.question, *asked.choices)
-        stop = STOPS.flag(job)
-        for step in chain(_fetch(models, arguments.model, owner, stop), _read(asked.where, owner, stop)):
+        stop = server.stops.flag(job)
+        for step in chain(_fetch(server, models, arguments.model, owner, stop), _read(server, asked.where, owner, stop)):
             yield views.status(step.text, f"{step.seconds:.0f} s", step.fraction, "busy"), *keep
-        images = examples_tab.loaded(asked.where, owner)
+        images = examples_tab.loaded(server, asked.where, owner)
         if (
             asked.where.source == "file" and asked.where.key != asked_by and _asks(images)
         ):  # Find came before its questions were seen
@@ -281,7 +287,7 @@ def stream(models: Mapping[str, str], owner: str, job: str, asked_by: str, *valu
             arguments = checked(models, asked.question, *asked.choices)
         if asked.guess.classes != images.classes:  # the fields still speak of another set
             asked = asked._replace(guess=Guess())
-        for step in steps(_work(asked, arguments, owner), stop, owner):
+        for step in steps(server.turns, _work(server, asked, arguments, owner), stop, owner):
             if isinstance(step, Done):
                 shown = asked.where.pack if step.value.startswith(packs.KEY) else None
                 done = views.status("Done", f"in {step.seconds:.1f} s", tone="done")
@@ -296,19 +302,19 @@ def _idle_buttons() -> tuple[gr.Button, gr.Button]:
     return gr.Button(interactive=True), gr.Button(interactive=False)
 
 
-def _read(where: Where, owner: str, stop: threading.Event) -> Iterator[Step]:
+def _read(server: Server, where: Where, owner: str, stop: threading.Event) -> Iterator[Step]:
     """Read the images before the model's turn, which then finds them at hand: large files hold up nobody's run."""
-    if where.source != "pack" and examples_tab.at_hand(where, owner) is None:
-        for step in steps(examples_tab.reading(where, owner), stop, owner, desk=READING):
+    if where.source != "pack" and examples_tab.at_hand(server, where, owner) is None:
+        for step in steps(server.reading, examples_tab.reading(server, where, owner), stop, owner):
             if isinstance(step, Step):
                 yield step
 
 
-def _fetch(models: Mapping[str, str], model: str, owner: str, stop: threading.Event) -> Iterator[Step]:
+def _fetch(server: Server, models: Mapping[str, str], model: str, owner: str, stop: threading.Event) -> Iterator[Step]:
     """Fetch a model of the hub before the model's turn, as visitors may; nothing where it is here."""
     most = models.most_bytes if isinstance(models, Offered) else None
     if not is_here(model):
-        for step in steps(lambda progress: obtain(model, progress, most_bytes=most), stop, owner, desk=FETCHING):
+        for step in steps(server.fetching, lambda progress: obtain(model, progress, most_bytes=most), stop, owner):
             if isinstance(step, Step):
                 yield step
 
@@ -322,7 +328,7 @@ def told_of_question(images: LabelledImages, question: str | None) -> LabelledIm
     return replace(images, notes=(*images.notes, f"“{question}” was asked of every image instead of {what} that came with them."))
 
 
-def _work(asked: Asked, arguments: Arguments, owner: str) -> Any:
+def _work(server: Server, asked: Asked, arguments: Arguments, owner: str) -> Any:
     where, chosen = asked.where, replace(arguments, answers=asked.answers)
 
     def work(progress: Progress) -> str:
@@ -330,12 +336,12 @@ def _work(asked: Asked, arguments: Arguments, owner: str) -> Any:
         made_here = asked.made.belonging_to(where.name)
         if where.source == "pack" and not made_here.made:
             name = packs.checked(where.pack)
-            return packs.run_pack(name, packs.with_own_question(name, chosen), progress)
+            return packs.run_pack(server.runs, name, packs.with_own_question(name, chosen), progress)
         progress(0.0, "Reading your images")
-        found = examples_tab.loaded(where, owner)
+        found = examples_tab.loaded(server, where, owner)
         images = edits.apply(told_of_question(found, arguments.question), made_here).ask(arguments.question)
         examples_tab.check_asked(images)
         test = packs.held_out(where.pack).ask(arguments.question) if where.source == "pack" else None
-        return RUNS.put(find(images, test=test, progress=progress, **chosen.keywords()), owner=owner)
+        return server.runs.put(find(images, test=test, progress=progress, **chosen.keywords()), owner=owner)
 
     return work

@@ -20,26 +20,21 @@ from sn_viz.storage.save import save_run
 from sn_viz.types import RunRecord
 from sn_viz.ui.components import neuron
 from sn_viz.ui.server.guard import guarded
-from sn_viz.ui.server.quotas import ARRIVALS
-from sn_viz.ui.server.session import RUNS, Shelf
+from sn_viz.ui.server.state import Server
 
 N_NEURONS = 1000
 
 
-_MADE: Shelf[str] = Shelf("export", 500, lambda path: 1)
-"""Paths of zips by run key: a run is exported once, however often its button is pressed."""
-
-
 @guarded
-def bundle(run_key: str) -> str:
+def bundle(server: Server, run_key: str) -> str:
     """Return the path of a zip with everything about the run."""
-    run = RUNS.get(run_key)
-    made = _MADE.find(run_key)
+    run = server.runs.get(run_key)
+    made = server.exports.find(run_key)
     if made is None or not Path(made).is_file():
         data = zipped(run)
-        ARRIVALS.make_room(len(data))
+        server.arrivals.make_room(len(data))
         made = save_bytes_to_cache(data, "super-neurons.zip", get_upload_folder())
-        _MADE.put(made, run_key)
+        server.exports.put(made, run_key)
     return made
 
 

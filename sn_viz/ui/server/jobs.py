@@ -17,7 +17,7 @@ from typing import Any
 
 from sn_viz.errors import Cancelled
 from sn_viz.types import Progress
-from sn_viz.ui.server.quotas import SERVER, TURNS, Ticket, Turns
+from sn_viz.ui.server.quotas import SERVER, Ticket, Turns
 
 ABANDONED_AFTER_SECONDS = 30.0
 """A job whose page stopped listening for this long is stopped too."""
@@ -72,9 +72,6 @@ class Stops:
         self.flag(key).set()
 
 
-STOPS = Stops()
-
-
 class Latest:
     """Stop flags of work of which only a visitor's latest matters, such as the preview of a set that is being put together."""
 
@@ -103,16 +100,18 @@ class Latest:
 
 
 def steps(
+    desk: Turns,
     work: Callable[[Progress], Any],
     stop: threading.Event,
     owner: str = SERVER,
     poll_seconds: float = 0.1,
-    desk: Turns = TURNS,
 ) -> Iterator[Step | Done]:
     """Run ``work`` in a thread when its turn has come; yield a ``Step`` per report and a ``Done`` at the end.
 
     Parameters
     ----------
+    desk : Turns
+        What it takes turns at: the model, or the reader of images.
     work : callable
         Takes a progress callback, returns the result. Whatever it raises is raised here.
     stop : threading.Event
@@ -121,8 +120,6 @@ def steps(
         Whose job it is; turns are shared fairly between owners.
     poll_seconds : float
         How often a report is looked for.
-    desk : Turns
-        What it takes turns at: the model by default.
 
     Raises
     ------
@@ -174,9 +171,9 @@ def steps(
         closed.set()
 
 
-def run_job(work: Callable[[Progress], Any], owner: str, stop: threading.Event | None = None, desk: Turns = TURNS) -> Any:
+def run_job(desk: Turns, work: Callable[[Progress], Any], owner: str, stop: threading.Event | None = None) -> Any:
     """Run ``work`` as a job, to its end; returns its result."""
-    for step in steps(work, stop or threading.Event(), owner, desk=desk):
+    for step in steps(desk, work, stop or threading.Event(), owner):
         if isinstance(step, Done):
             return step.value
     raise AssertionError("a job ends with its result or an exception")

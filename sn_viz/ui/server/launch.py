@@ -32,10 +32,11 @@ from sn_viz.ui.server.hosts import OwnHosts, Served, board_address, served
 from sn_viz.ui.server.offered import Offered
 from sn_viz.ui.server.quotas import limits
 from sn_viz.ui.server.requests import OnlyChecked, SafeRequests
+from sn_viz.ui.server.uploads import Page
 
 MAX_FILE_BYTES = 64 * 2**20
 QUEUE_SIZE = 400
-"""Events of the page that may wait in Gradio's own queue; the queue for the model is much shorter and in ``share``."""
+"""Events of the page that may wait in Gradio's own queue; the queue for the model is much shorter: ``quotas.Turns``."""
 TEMPORARY_FILES_SECONDS = 3600
 """Uploads that Gradio keeps on disk are deleted when this old."""
 
@@ -104,9 +105,11 @@ def guards(page: gr.Blocks | None, own: Served) -> Callable[[Any], AbstractAsync
     Middleware given to Gradio stands inside the one it adds itself, which answers some requests alone.
     """
 
+    kept = page.kept if isinstance(page, Page) else None
+
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:
-        app.middleware_stack = OwnHosts(SafeRequests(app.middleware_stack, page), own)
+        app.middleware_stack = OwnHosts(SafeRequests(app.middleware_stack, page, arrivals=kept and kept.arrivals), own)
         yield
 
     return lifespan
@@ -170,7 +173,7 @@ def launch(
 ) -> Any:
     """Serve ``page``; returns what Gradio's ``launch`` returns.
 
-    The search is compiled beside it, so that on a new machine no click waits for a compiler.
+    The first sample pack is run beside it, and the search is compiled, so that on a new machine no click waits for a compiler.
 
     Parameters
     ----------
@@ -196,6 +199,8 @@ def launch(
     flags = launch_flags(port, root_path, own, page)
     warm_up_beside()
     read_by_h11()
+    if isinstance(page, Page):
+        page.on_launch()
     page.queue(max_size=QUEUE_SIZE, default_concurrency_limit=8, api_open=False)
     if own.addresses and not on_space:
         print(f"Write on the board: {board_address(own.listen, flags['server_port'])}", flush=True)

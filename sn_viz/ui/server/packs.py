@@ -26,6 +26,7 @@ from sn_viz.errors import UserError
 from sn_viz.models.hub.obtain import name_here, obtain
 from sn_viz.paths import cache_folder
 from sn_viz.pipeline import find, model_named
+from sn_viz.plots import projection
 from sn_viz.run import Run
 from sn_viz.sources.pack import Pack, load_pack, pack_names
 from sn_viz.storage.save import save_run
@@ -35,7 +36,8 @@ from sn_viz.ui.components.maps import map_text
 from sn_viz.ui.server.arguments import Arguments
 from sn_viz.ui.server.guard import message
 from sn_viz.ui.server.jobs import Done, steps
-from sn_viz.ui.server.session import RUNS
+from sn_viz.ui.server.quotas import Turns
+from sn_viz.ui.server.session import Shelf
 
 log = logging.getLogger("sn_viz.ui")
 KEY = "pack."
@@ -100,13 +102,13 @@ def run_key(name: str, arguments: Arguments) -> str:
     return f"{KEY}{name}.{hashlib.sha256(repr(arguments).encode()).hexdigest()[:16]}"
 
 
-def run_pack(name: str, arguments: Arguments, progress: Progress) -> str:
+def run_pack(runs: Shelf[RunRecord], name: str, arguments: Arguments, progress: Progress) -> str:
     """Return the key of the finished run of pack ``name``: from the shelf, from disk, or computed now."""
     key = run_key(name, arguments)
-    if RUNS.find(key) is None:
+    if runs.find(key) is None:
         obtain(arguments.model, progress)
         folder = _folder(key, arguments)
-        RUNS.put(_saved(folder) or _computed(name, arguments, folder, progress), key)
+        runs.put(_saved(folder) or _computed(name, arguments, folder, progress), key)
     return key
 
 
@@ -163,7 +165,8 @@ def bound(folder: Path, max_bytes: int = MAX_SAVED_BYTES) -> None:
 class Prefetcher:
     """Runs packs in the background, one after the other, each only once; a bounded number may wait."""
 
-    def __init__(self, capacity: int = 8) -> None:
+    def __init__(self, runs: Shelf[RunRecord], maps: Shelf[projection.Info], turns: Turns, capacity: int = 8) -> None:
+        self._runs, self._maps, self._turns = runs, maps, turns
         self._wanted: queue.Queue[tuple[str, Arguments]] = queue.Queue(capacity)
         self._said: dict[str, dict[str, Any]] = {}
         self._lock = threading.Lock()
@@ -173,7 +176,7 @@ class Prefetcher:
         """Ask for a run of pack ``name``; returns its key at once."""
         key = run_key(name, arguments)
         with self._lock:
-            if RUNS.find(key) is not None or self._said.get(key, {}).get("tone") == "busy":
+            if self._runs.find(key) is not None or self._said.get(key, {}).get("tone") == "busy":
                 return key
             try:
                 self._wanted.put_nowait((name, arguments))
@@ -202,11 +205,11 @@ class Prefetcher:
             name, arguments = self._wanted.get()
             key = run_key(name, arguments)
             try:
-                for step in steps(functools.partial(run_pack, name, arguments), threading.Event()):
+                for step in steps(self._turns, functools.partial(run_pack, self._runs, name, arguments), threading.Event()):
                     if not isinstance(step, Done):
                         self._say(key, views.status("Running the sample pack", step.text, step.fraction, "busy"))
                 self._say(key, views.status("Ready", tone="done"))
-                map_text(key, RUNS.get(key), "all", "class")
+                map_text(self._maps, key, self._runs.get(key), "all", "class")
                 self._freeze_gc()
             except Exception as error:  # told to whoever waits; this thread serves the next one
                 self._say(key, views.status("The sample pack could not be run.", message(error), tone="error"))
@@ -219,6 +222,3 @@ class Prefetcher:
         if not gc.get_freeze_count():
             gc.collect()
             gc.freeze()
-
-
-PREFETCHER = Prefetcher()

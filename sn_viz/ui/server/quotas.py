@@ -15,13 +15,12 @@ import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import gradio as gr
 
 from sn_viz.errors import UserError
-from sn_viz.ui.server.paths import upload_folder
 
 MIB = 2**20
 SPARE_MIB = 64
@@ -339,12 +338,3 @@ class Arrivals:
     def _is_full(self, n_bytes: int) -> bool:
         folder = next((path for path in (self._folder(), *self._folder().parents) if path.is_dir()), Path("/"))
         return shutil.disk_usage(folder).free < n_bytes + SPARE_MIB * MIB
-
-
-TURNS = Turns()
-READING = Turns(lambda: replace(limits(), jobs=8, queue=2 * limits().queue), at_once=2, of="the reader of images")
-"""Turns at decoding, beside the model's: nobody's large files hold up anybody's run, nor, two being read at once, a reading."""
-FETCHING = Turns(of="the hub")
-"""Turns at fetching models: a large one holds up nobody's run."""
-UPLOADS = Uploads()
-ARRIVALS = Arrivals(upload_folder)

@@ -27,8 +27,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sn_viz.errors import UserError
 from sn_viz.ui.server.guard import message
-from sn_viz.ui.server.paths import hidden, hidden_everywhere
-from sn_viz.ui.server.quotas import ARRIVALS
+from sn_viz.ui.server.paths import hidden, hidden_everywhere, upload_folder
+from sn_viz.ui.server.quotas import Arrivals
 from sn_viz.ui.server.uploads import taken
 
 log = logging.getLogger("sn_viz.ui")
@@ -103,9 +103,14 @@ class SafeRequests:
         Whose functions may be called; None leaves that to the app.
     max_upload : int
         Bytes of an upload.
+    arrivals : Arrivals, optional
+        What counts uploads; by default one of its own.
     """
 
-    def __init__(self, app: ASGIApp, page: Any = None, max_upload: int = MAX_UPLOAD_BYTES) -> None:
+    def __init__(
+        self, app: ASGIApp, page: Any = None, max_upload: int = MAX_UPLOAD_BYTES, arrivals: Arrivals | None = None
+    ) -> None:
+        self.arrivals = arrivals or Arrivals(upload_folder)
         self.app, self.page, self.max_upload = app, page, max_upload
         self._secret = secrets.token_bytes(32)
 
@@ -191,8 +196,8 @@ class SafeRequests:
             raise Refused(413, f"At most {self.max_upload // 2**20} MB in one upload. Send fewer or smaller images.")
         address = str((scope.get("client") or ("unknown",))[0])
         owner = self._visitor(headers) or f"address {address}"
-        await asyncio.to_thread(ARRIVALS.take, owner, address, int(declared or 0))
-        return _counted(receive, self.max_upload, lambda n: None if declared else ARRIVALS.take(owner, address, n))
+        await asyncio.to_thread(self.arrivals.take, owner, address, int(declared or 0))
+        return _counted(receive, self.max_upload, lambda n: None if declared else self.arrivals.take(owner, address, n))
 
     def _visitor(self, headers: Headers) -> str | None:
         """Return the visitor that this server's own cookie names, or None."""

@@ -14,7 +14,6 @@ from typing import Generic, TypeVar
 
 from sn_viz.errors import UserError
 from sn_viz.types import LabelledImages, RunRecord
-from sn_viz.ui.server.quotas import limits
 
 T = TypeVar("T")
 
@@ -95,8 +94,3 @@ def size_of_run(run: RunRecord) -> int:
     """Return the bytes of the large arrays of ``run``."""
     stumps = 18 * len(run.stumps)
     return run.train_values.nbytes + run.test_values.nbytes + stumps + size_of_images(run.train) + size_of_images(run.test)
-
-
-RUNS: Shelf[RunRecord] = Shelf("result", 1500 * 2**20, size_of_run, lambda: limits().runs)
-SETS: Shelf[LabelledImages] = Shelf("set of images", 1000 * 2**20, size_of_images, lambda: 3)
-"""By what they were loaded from: a set is decoded once to be shown, edited and run."""

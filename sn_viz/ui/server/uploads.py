@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 import stat
 from abc import ABCMeta
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 from gradio.component_meta import ComponentMeta
@@ -23,6 +23,10 @@ from pydantic import ValidationError
 from sn_viz.errors import UserError
 from sn_viz.ui.server.guard import shown, shown_anyway
 from sn_viz.ui.server.paths import hidden, real_path, upload_folder
+
+if TYPE_CHECKING:
+    from sn_viz.ui.server.state import Server
+
 
 MAX_PATH = 4096
 MAX_FILES = 20_000
@@ -174,6 +178,11 @@ class Page(gr.Blocks):
 
     Whatever a handler or a component raises leaves here as a sentence; what was not foreseen is logged under an incident id.
     """
+
+    kept: Server | None = None
+    """What it keeps for its visitors."""
+    on_launch: Callable[[], object] = staticmethod(lambda: None)
+    """What begins when it is served, not before."""
 
     async def preprocess_data(self, block_fn: Any, inputs: list[Any], state: Any, explicit_call: bool = False) -> Any:
         """Return the arguments of a handler."""

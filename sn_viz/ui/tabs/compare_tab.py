@@ -15,7 +15,7 @@ from sn_viz.plots import compare, reference
 from sn_viz.types import RunRecord
 from sn_viz.ui.components import check_panel, figures
 from sn_viz.ui.server.guard import guarded
-from sn_viz.ui.server.session import RUNS
+from sn_viz.ui.server.state import Server
 
 HEADERS = ["method", "accuracy", "95 % interval", "time per image", "note"]
 
@@ -45,17 +45,17 @@ def layout() -> Compare:
     return Compare(drawn, table, check_panel.layout())
 
 
-def connect(tab: Compare, run_key: gr.State) -> None:
+def connect(server: Server, tab: Compare, run_key: gr.State) -> None:
     """Wire the tab to ``run_key``."""
-    figures.connect(tab.figures, run_key)
-    check_panel.connect(tab.checks, run_key)
-    run_key.change(show, [run_key], tab.table, api_visibility="private", show_progress="hidden")
+    figures.connect(server, tab.figures, run_key)
+    check_panel.connect(server, tab.checks, run_key)
+    run_key.change(server.bind(show), [run_key], tab.table, api_visibility="private", show_progress="hidden")
 
 
 @guarded
-def show(run_key: str) -> Any:
+def show(server: Server, run_key: str) -> Any:
     """Return the table of a new run; what to know before believing it stands in the strip."""
-    return rows(RUNS.get(run_key)) if run_key else gr.skip()
+    return rows(server.runs.get(run_key)) if run_key else gr.skip()
 
 
 def rows(run: RunRecord) -> list[list[Any]]:

@@ -27,9 +27,8 @@ from sn_viz.types import LabelledImages, Progress
 from sn_viz.ui.components import views
 from sn_viz.ui.server import packs
 from sn_viz.ui.server.guard import guarded
-from sn_viz.ui.server.jobs import Latest, run_job
-from sn_viz.ui.server.quotas import READING, UPLOADS
-from sn_viz.ui.server.session import SETS
+from sn_viz.ui.server.jobs import run_job
+from sn_viz.ui.server.state import Server
 from sn_viz.ui.server.uploads import UploadedFile, UploadedGallery
 
 MAX_CLASSES, FEWEST_CLASSES = 6, 2
@@ -38,7 +37,6 @@ WEBCAM_FILE = "webcam_upload."
 """How Gradio's gallery calls a picture of the webcam."""
 RECORDING, RECORDED_AGAIN = "webcam recording of ", "second webcam recording of "
 """Begin the names of the groups that the webcam's pictures of a class are: one a recording."""
-PREVIEWS = Latest()
 PRIVACY = "Your images stay on this server; nothing is sent anywhere."
 
 
@@ -146,14 +144,14 @@ def inputs(tab: Examples, source: gr.State, pack: gr.State, n_classes: gr.State)
     return [source, pack, n_classes, tab.file, *tab.names, *tab.galleries, *tab.again]
 
 
-def at_hand(where: Where, owner: str) -> LabelledImages | None:
+def at_hand(server: Server, where: Where, owner: str) -> LabelledImages | None:
     """Return the images of ``where`` when nothing of a visitor's need be read for them: a pack's, or those read before."""
     if where.source == "pack":
         return load_pack(packs.checked(where.pack))[0]
-    return SETS.find(f"{owner}|{where.key}")
+    return server.sets.find(f"{owner}|{where.key}")
 
 
-def loaded(where: Where, owner: str) -> LabelledImages:
+def loaded(server: Server, where: Where, owner: str) -> LabelledImages:
     """Return the images of ``where`` with their own questions; a pack's are its probing images.
 
     Raises
@@ -163,23 +161,27 @@ def loaded(where: Where, owner: str) -> LabelledImages:
     Cancelled
         When ``owner`` began to read something else meanwhile.
     """
-    images = at_hand(where, owner)
-    return run_job(reading(where, owner), owner, PREVIEWS.flag(owner, where.key), READING) if images is None else images
+    images = at_hand(server, where, owner)
+    return _read_now(server, where, owner) if images is None else images
 
 
-def reading(where: Where, owner: str) -> Callable[[Progress], LabelledImages]:
+def _read_now(server: Server, where: Where, owner: str) -> LabelledImages:
+    return run_job(server.reading, reading(server, where, owner), owner, server.previews.flag(owner, where.key))
+
+
+def reading(server: Server, where: Where, owner: str) -> Callable[[Progress], LabelledImages]:
     """Return the job that reads the images of ``where``; it can be stopped between two of them."""
 
     def work(progress: Progress) -> LabelledImages:
-        images = at_hand(where, owner)  # perhaps read while this job waited
+        images = at_hand(server, where, owner)  # perhaps read while this job waited
         if images is None:
-            UPLOADS.count(owner, uploaded(where))
+            server.uploads.count(owner, uploaded(where))
             budget = heard(progress)
             if where.source == "own":
                 images = from_galleries(where.count, where.names, where.galleries, None, budget, where.again)
             else:
                 images = from_files(where.files, None, budget)
-            SETS.put(images, f"{owner}|{where.key}", owner)
+            server.sets.put(images, f"{owner}|{where.key}", owner)
         return images
 
     return work

@@ -23,9 +23,9 @@ from sn_viz.ui.components.layers import checked_layer, numbering, spoken
 from sn_viz.ui.components.plotly_view import Pick
 from sn_viz.ui.components.racing import Race, race
 from sn_viz.ui.server.guard import guarded, message
-from sn_viz.ui.server.jobs import STOPS, Done, run_job, steps
-from sn_viz.ui.server.quotas import READING, UPLOADS, visitor
-from sn_viz.ui.server.session import RUNS
+from sn_viz.ui.server.jobs import Done, run_job, steps
+from sn_viz.ui.server.quotas import visitor
+from sn_viz.ui.server.state import Server
 from sn_viz.ui.server.uploads import UploadedImage
 from sn_viz.voting.verdict import Verdict, verdict
 
@@ -93,38 +93,42 @@ def layout() -> Exit:
     return Exit(layers, layer, facts, images, upload, chosen, button, cancel, figure, result, policy, others)
 
 
-def connect(tab: Exit, run_key: gr.State, link: gr.State) -> None:
+def connect(server: Server, tab: Exit, run_key: gr.State, link: gr.State) -> None:
     """Wire the tab to ``run_key``."""
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     example = gr.State(0)
     outputs = [tab.layers, tab.layer, tab.facts, tab.images, example, tab.chosen, tab.figure, tab.result, tab.upload]
-    run_key.change(show, [run_key, link], outputs, **private)
-    policy_panel.connect(tab.policy, run_key)
-    figures.connect(tab.others, run_key)
-    tab.layers.pick(pick_layer, [run_key], [tab.layer, tab.facts], **private)
-    tab.layer.input(show_layer, [run_key, tab.layer], tab.facts, trigger_mode="always_last", **private)
-    tab.images.pick(pick_image, [run_key], [example, tab.chosen, tab.upload, tab.figure, tab.result], **private)
+    run_key.change(server.bind(show), [run_key, link], outputs, **private)
+    policy_panel.connect(server, tab.policy, run_key)
+    figures.connect(server, tab.others, run_key)
+    tab.layers.pick(server.bind(pick_layer), [run_key], [tab.layer, tab.facts], **private)
+    tab.layer.input(server.bind(show_layer), [run_key, tab.layer], tab.facts, trigger_mode="always_last", **private)
+    tab.images.pick(server.bind(pick_image), [run_key], [example, tab.chosen, tab.upload, tab.figure, tab.result], **private)
     tab.upload.change(
-        show_upload, [run_key, example, tab.upload], [tab.chosen, tab.figure, tab.result], concurrency_limit=None, **private
+        server.bind(show_upload),
+        [run_key, example, tab.upload],
+        [tab.chosen, tab.figure, tab.result],
+        concurrency_limit=None,
+        **private,
     )
     job = gr.State("")
     buttons = [tab.button, tab.cancel]
-    tab.button.click(begin_race, None, [job, tab.result, *buttons], queue=False, **private).then(
-        show_race,
+    tab.button.click(server.bind(begin_race), None, [job, tab.result, *buttons], queue=False, **private).then(
+        server.bind(show_race),
         [job, run_key, example, tab.upload, tab.layer],
         [tab.figure, tab.result, *buttons, tab.chosen],
         concurrency_limit=None,
         **private,
     )
-    tab.cancel.click(STOPS.stop, job, None, queue=False, **private)
+    tab.cancel.click(server.stops.stop, job, None, queue=False, **private)
 
 
 @guarded
-def show(run_key: str, link: Any) -> tuple:
+def show(server: Server, run_key: str, link: Any) -> tuple:
     """Return the whole tab for a new run."""
     if not run_key:
         return (gr.skip(),) * 9
-    run = RUNS.get(run_key)
+    run = server.runs.get(run_key)
     layers = run.neurons.layers
     layer = link.layer if link and link.layer in layers else run.exit_layer
     images = {
@@ -197,69 +201,71 @@ def speed_facts(seen: Verdict, early: float, full: float) -> list[dict[str, str]
 
 
 @guarded
-def pick_layer(run_key: str, event: gr.EventData) -> tuple:
+def pick_layer(server: Server, run_key: str, event: gr.EventData) -> tuple:
     """Move the exit to the clicked layer."""
-    run, layer = RUNS.get(run_key), Pick.read(event).x
+    run, layer = server.runs.get(run_key), Pick.read(event).x
     layer = checked_layer(run, layer)
     return layer, layer_facts(run, layer)
 
 
 @guarded
-def show_layer(run_key: str, layer: float) -> dict:
+def show_layer(server: Server, run_key: str, layer: float) -> dict:
     """Return the facts of the exit layer on the slider."""
-    run = RUNS.get(run_key)
+    run = server.runs.get(run_key)
     return layer_facts(run, checked_layer(run, min(int(layer), run.neurons.layers[-1])))
 
 
 @guarded
-def pick_image(run_key: str, event: gr.EventData) -> tuple:
+def pick_image(server: Server, run_key: str, event: gr.EventData) -> tuple:
     """Choose a test image for the race."""
-    run = RUNS.get(run_key)
+    run = server.runs.get(run_key)
     example = views.tile_of(event, [race_examples(run)])
     return example, _chosen(run, example), None, no_race(run), {}
 
 
 @guarded
-def show_upload(request: gr.Request, run_key: str, example: int, upload: str | None) -> tuple:
+def show_upload(server: Server, request: gr.Request, run_key: str, example: int, upload: str | None) -> tuple:
     """Show the picture that will race: one's own, as the model will see it, else the chosen test image; an older race goes."""
     if not run_key:
         return (gr.skip(),) * 3
-    run, owner = RUNS.get(run_key), visitor(request)
+    run, owner = server.runs.get(run_key), visitor(request)
     if upload is None and example not in range(len(run.shown)):
         return (gr.skip(),) * 3
     if upload is None:
         return _chosen(run, example), no_race(run), {}
     try:
-        UPLOADS.count(owner, [upload])
-        contestant = run_job(lambda _: _contestant(run, example, upload), owner, STOPS.flag(STOPS.new()), READING)
+        server.uploads.count(owner, [upload])
+        contestant = run_job(
+            server.reading, lambda _: _contestant(run, example, upload), owner, server.stops.flag(server.stops.new())
+        )
         return _shown(*contestant), no_race(run), {}
     except UserError as error:
         return {"groups": [], "empty": message(error)}, no_race(run), {}
 
 
-def begin_race() -> tuple:
+def begin_race(server: Server) -> tuple:
     """Return a new job key, and the buttons of a running race."""
-    return STOPS.new(), {"note": "Queued."}, gr.Button(interactive=False), gr.Button(interactive=True)
+    return server.stops.new(), {"note": "Queued."}, gr.Button(interactive=False), gr.Button(interactive=True)
 
 
 def show_race(
-    request: gr.Request, job: str, run_key: str, example: int, upload: str | None, layer: float
+    server: Server, request: gr.Request, job: str, run_key: str, example: int, upload: str | None, layer: float
 ) -> Iterator[tuple[Any, ...]]:
     """Run the race and show it block by block; yields (figure, result, race button, cancel button, the picture)."""
     idle = (gr.Button(interactive=True), gr.Button(interactive=False))
     keep = (gr.skip(),) * 3
-    stop, owner = STOPS.flag(job), visitor(request)
+    stop, owner = server.stops.flag(job), visitor(request)
     try:
         if not run_key:
             raise UserError("There is nothing to race yet.", "No result is open.", "Run a pack or your own images first.")
-        run = RUNS.get(run_key)
-        UPLOADS.count(owner, [upload] if upload else [])
-        picture, question, truth = run_job(lambda _: _contestant(run, example, upload), owner, stop, READING)
+        run = server.runs.get(run_key)
+        server.uploads.count(owner, [upload] if upload else [])
+        picture, question, truth = run_job(server.reading, lambda _: _contestant(run, example, upload), owner, stop)
         layer = checked_layer(run, int(layer))
         name = "Your own image" if upload else run.shown.names[example]
         yield gr.skip(), {"note": "Waiting for a turn."}, *keep[:2], _shown(picture, question, truth, name)
         finished = None
-        for step in steps(lambda progress: _raced(run, picture, question, layer, progress), stop, owner):
+        for step in steps(server.turns, lambda progress: _raced(run, picture, question, layer, progress), stop, owner):
             if isinstance(step, Done):
                 finished = step.value
             else:

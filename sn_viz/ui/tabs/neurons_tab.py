@@ -16,7 +16,7 @@ from sn_viz.ui.components import figures, neuron, views
 from sn_viz.ui.components.maps import COLOURS, map_text
 from sn_viz.ui.components.plotly_view import Pick
 from sn_viz.ui.server.guard import guarded
-from sn_viz.ui.server.session import RUNS
+from sn_viz.ui.server.state import Server
 
 PLACED = ("heatmap", "units", "histogram", "map")
 """Plots with a place of their own, because clicks in them move the others."""
@@ -95,24 +95,30 @@ def layout() -> Neurons:
     )
 
 
-def connect(tab: Neurons, run_key: gr.State, picked: gr.State, link: gr.State) -> None:
+def connect(server: Server, tab: Neurons, run_key: gr.State, picked: gr.State, link: gr.State) -> None:
     """Wire the views: ``run_key`` names the run, ``picked`` is the chosen neuron, ``link`` what the address asked for."""
     page = [picked, tab.facts, tab.histogram, tab.threshold, tab.images]
-    run_key.change(show, [run_key, link], [tab.heatmap, tab.units, tab.table, *page], **_private())
-    run_key.change(show_map_choices, [run_key], [tab.map_layer, tab.map_image], **_private()).then(
-        show_map, [run_key, tab.map_layer, tab.map_colour], tab.map, **_private()
+    run_key.change(server.bind(show), [run_key, link], [tab.heatmap, tab.units, tab.table, *page], **_private())
+    run_key.change(server.bind(show_map_choices), [run_key], [tab.map_layer, tab.map_image], **_private()).then(
+        server.bind(show_map), [run_key, tab.map_layer, tab.map_colour], tab.map, **_private()
     )
-    tab.heatmap.pick(pick_cell, [run_key], [tab.units, *page], **_at_once())
-    tab.units.pick(pick_unit, [run_key], page, **_at_once())
-    tab.table.select(pick_row, [run_key], [tab.units, *page], **_at_once())
+    tab.heatmap.pick(server.bind(pick_cell), [run_key], [tab.units, *page], **_at_once())
+    tab.units.pick(server.bind(pick_unit), [run_key], page, **_at_once())
+    tab.table.select(server.bind(pick_row), [run_key], [tab.units, *page], **_at_once())
     tab.threshold.input(
-        move_threshold, [run_key, picked, tab.threshold], [tab.facts, tab.histogram], trigger_mode="always_last", **_at_once()
+        server.bind(move_threshold),
+        [run_key, picked, tab.threshold],
+        [tab.facts, tab.histogram],
+        trigger_mode="always_last",
+        **_at_once(),
     )
-    tab.reset.click(show_neuron, [run_key, picked], page, **_at_once())
+    tab.reset.click(server.bind(show_neuron), [run_key, picked], page, **_at_once())
     for choice in (tab.map_layer, tab.map_colour):
-        choice.input(show_map, [run_key, tab.map_layer, tab.map_colour], tab.map, trigger_mode="always_last", **_private())
-    tab.map.pick(pick_point, [run_key], tab.map_image, **_private())
-    figures.connect(tab.others, run_key)
+        choice.input(
+            server.bind(show_map), [run_key, tab.map_layer, tab.map_colour], tab.map, trigger_mode="always_last", **_private()
+        )
+    tab.map.pick(server.bind(pick_point), [run_key], tab.map_image, **_private())
+    figures.connect(server, tab.others, run_key)
 
 
 def _private() -> dict[str, Any]:
@@ -125,11 +131,11 @@ def _at_once() -> dict[str, Any]:
 
 
 @guarded
-def show(run_key: str, link: Any) -> tuple:
+def show(server: Server, run_key: str, link: Any) -> tuple:
     """Return every view of a new run; a link may ask for a neuron, a layer and a threshold."""
     if not run_key:
         return (gr.skip(),) * 8
-    run = RUNS.get(run_key)
+    run = server.runs.get(run_key)
     column = link.neuron if link and link.neuron is not None and link.neuron < len(run.neurons) else neuron.best_neuron(run)
     layer, site = _home(run, column)
     if link and link.neuron is None and link.layer in run.neurons.layers:
@@ -139,9 +145,9 @@ def show(run_key: str, link: Any) -> tuple:
 
 
 @guarded
-def show_neuron(run_key: str, column: Any) -> tuple:
+def show_neuron(server: Server, run_key: str, column: Any) -> tuple:
     """Return the page of one neuron with its found threshold."""
-    run = RUNS.get(run_key)
+    run = server.runs.get(run_key)
     return _page(run, neuron.checked_neuron(run, column))
 
 
@@ -169,9 +175,9 @@ def _home(run: RunRecord, column: int) -> tuple[int, str]:
 
 
 @guarded
-def pick_cell(run_key: str, event: gr.EventData) -> tuple:
+def pick_cell(server: Server, run_key: str, event: gr.EventData) -> tuple:
     """Return the units and the best neuron of the clicked cell."""
-    run, custom = RUNS.get(run_key), Pick.read(event).custom
+    run, custom = server.runs.get(run_key), Pick.read(event).custom
     layer, site, column = _cell(run, custom)
     return figures.draw_units(run, layer, site), *_page(run, column)
 
@@ -191,16 +197,16 @@ def _cell(run: RunRecord, custom: tuple) -> tuple[int, str, int]:
 
 
 @guarded
-def pick_unit(run_key: str, event: gr.EventData) -> tuple:
+def pick_unit(server: Server, run_key: str, event: gr.EventData) -> tuple:
     """Return the page of the clicked unit."""
-    run = RUNS.get(run_key)
+    run = server.runs.get(run_key)
     return _page(run, _cell(run, Pick.read(event).custom)[2])
 
 
 @guarded
-def pick_row(run_key: str, event: gr.SelectData) -> tuple:
+def pick_row(server: Server, run_key: str, event: gr.SelectData) -> tuple:
     """Return the units and the page of the neuron in the clicked row."""
-    run, row = RUNS.get(run_key), event.row_value
+    run, row = server.runs.get(run_key), event.row_value
     if not isinstance(row, list) or not row:
         raise UserError("This row was not understood.", "The page sent no row.", "Reload the page.")
     column = neuron.checked_neuron(run, _number(row[0]))
@@ -212,36 +218,36 @@ def _number(value: Any) -> Any:
 
 
 @guarded
-def move_threshold(run_key: str, column: Any, threshold: float) -> tuple:
+def move_threshold(server: Server, run_key: str, column: Any, threshold: float) -> tuple:
     """Return the facts and the histogram at the dragged threshold."""
-    run = RUNS.get(run_key)
+    run = server.runs.get(run_key)
     column = neuron.checked_neuron(run, column)
     return neuron.facts(run, column, float(threshold)), figures.draw_histogram(run, column, float(threshold))
 
 
 @guarded
-def show_map_choices(run_key: str) -> tuple:
+def show_map_choices(server: Server, run_key: str) -> tuple:
     """Return the layers a map can be drawn of."""
     if not run_key:
         return gr.skip(), gr.skip()
-    neurons = RUNS.get(run_key).neurons
+    neurons = server.runs.get(run_key).neurons
     layers = [(f"layer {neurons.layer_name(layer)}", str(layer)) for layer in neurons.layers]
     choices = [("all layers", "all"), ("the super neurons", "super"), *layers]
     return gr.Dropdown(choices=choices, value="all"), {"groups": [], "empty": "Click a point to see its image."}
 
 
 @guarded
-def show_map(run_key: str, layer: str, colour: str) -> str | dict:
+def show_map(server: Server, run_key: str, layer: str, colour: str) -> str | dict:
     """Return the map of all images."""
     if not run_key:
         return gr.skip()
-    return map_text(run_key, RUNS.get(run_key), layer, colour)
+    return map_text(server.maps, run_key, server.runs.get(run_key), layer, colour)
 
 
 @guarded
-def pick_point(run_key: str, event: gr.EventData) -> dict:
+def pick_point(server: Server, run_key: str, event: gr.EventData) -> dict:
     """Return the image of the clicked point."""
-    run, custom = RUNS.get(run_key), Pick.read(event).custom
+    run, custom = server.runs.get(run_key), Pick.read(event).custom
     images = {"train": run.train, "test": run.test}.get(str(custom[1])) if len(custom) == 2 else None
     if images is None or custom[0] not in range(len(images)):
         raise UserError("This point is not in the map.", "The page is older than the result.", "Reload the page.")
