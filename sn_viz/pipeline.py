@@ -46,8 +46,6 @@ __all__ = ["find", "model_named", "predict", "run"]
 
 NULL_BUDGET = 4e8
 """At most this many values are searched for the null, but never fewer than 20 labellings."""
-
-
 STABILITY_BUDGET = 2e8
 """At most this many values are searched for the stability of the choice, but never in fewer than 5 samples."""
 
@@ -85,26 +83,14 @@ def run(
     groups = group_index(train)
     stage, n_classes, cache = Stages(progress), len(train.classes), cache or Store()
     with stage("extract", 0.30, "Reading activations") as report:
-        read = partial(extract, vlm, sites=config.sites or "all", cache=cache, also=sites_read_by(config.compare))
-        share = len(train) / (len(train) + len(test))
-        seen = read(train, progress=part(report, 0, share))
-        unseen = read(test, progress=part(report, share, 1)) if len(test) else seen.take([])
+        seen, unseen = _activations(config, vlm, train, test, cache, report)
     with stage("search", 0.35, "Looking for super neurons"):
         stumps = find_stumps(seen.values, train.labels, config.rule, config.metric, n_classes)
         voters = voters_by_layer(stumps, seen.neurons, config.voters, n_classes)
     with stage("choose", 0.45, "Choosing the exit layer on the probing images") as report:
-        choices = (config.rule, config.metric, config.voters, config.weighting, n_classes)
-        correct = cross_validated_layers(
-            seen.values, train.labels, seen.neurons, *choices, seed=config.seed, progress=report, groups=groups
-        )
-        layers = seen.neurons.layers
-        exit_layer = (
-            layers[choose_exit_layer(correct, groups=groups if len(correct) else None) - 1]
-            if config.exit_layer is None
-            else config.exit_layer
-        )
+        correct, exit_layer = _exit_chosen(config, seen, train, groups, report)
     with stage("vote", 0.46, "Voting on the test images"):
-        votes = votes_by_layer(unseen.values, voters, n_classes, config.weighting, layers.start)
+        votes = votes_by_layer(unseen.values, voters, n_classes, config.weighting, seen.neurons.layers.start)
     with stage("baselines", 0.80, "Comparing with other methods") as report:
         key = answer_key(train.classes, train.questions, dict(config.answers), train.answer_rule)
         if "full-model" in config.compare:
@@ -112,10 +98,9 @@ def run(
         context = Context(vlm, train, test, seen.values, unseen.values, seen.neurons, config.seed, report, cache, key)
         baselines, left_out = compare(config.compare if len(test) else (), context)
     with stage("null", 0.88, "Asking what luck alone would find"):
-        labellings = int(np.clip(NULL_BUDGET / max(seen.values.size, 1), 20, 100))
-        null_scores = best_scores_under_null(seen.values, train.labels, config.metric, config.rule, labellings, config.seed, groups)
+        null_scores = _best_by_luck(config, seen, train, groups)
     with stage("stability", 0.90, "Drawing the probing images again"):
-        stability = stability_of(config, seen, voters[exit_layer - layers.start], train, exit_layer)
+        stability = stability_of(config, seen, voters[exit_layer - seen.neurons.layers.start], train, exit_layer)
     with stage("latency", 1.0, "Timing, one image at a time") as report:
         exit_ms, layer_ms = measure_latency(config, vlm, test if len(test) else train, seen, voters, exit_layer, report, key)
     found = Run(
@@ -139,6 +124,35 @@ def run(
         findings={"stability": stability} | ({"left_out": {"lines": lines}} if (lines := _left_out(train, test)) else {}),
     )
     return with_warnings(found, *left_out)
+
+
+def _activations(
+    config: Config, vlm: Vlm, train: LabelledImages, test: LabelledImages, cache: Store, report: Progress
+) -> tuple[Activations, Activations]:
+    """Read both splits; without test images nothing of the second."""
+    read = partial(extract, vlm, sites=config.sites or "all", cache=cache, also=sites_read_by(config.compare))
+    share = len(train) / (len(train) + len(test))
+    seen = read(train, progress=part(report, 0, share))
+    return seen, read(test, progress=part(report, share, 1)) if len(test) else seen.take([])
+
+
+def _exit_chosen(
+    config: Config, seen: Activations, train: LabelledImages, groups: np.ndarray, report: Progress
+) -> tuple[np.ndarray, int]:
+    """Return what every layer is right about by cross-validation, share (example, layer), and the exit: chosen by it, or given."""
+    choices = (config.rule, config.metric, config.voters, config.weighting, len(train.classes))
+    correct = cross_validated_layers(
+        seen.values, train.labels, seen.neurons, *choices, seed=config.seed, progress=report, groups=groups
+    )
+    if config.exit_layer is not None:
+        return correct, config.exit_layer
+    return correct, seen.neurons.layers[choose_exit_layer(correct, groups=groups if len(correct) else None) - 1]
+
+
+def _best_by_luck(config: Config, seen: Activations, train: LabelledImages, groups: np.ndarray) -> np.ndarray:
+    """Return the best score of each shuffled labelling, as many as the budget allows."""
+    labellings = int(np.clip(NULL_BUDGET / max(seen.values.size, 1), 20, 100))
+    return best_scores_under_null(seen.values, train.labels, config.metric, config.rule, labellings, config.seed, groups)
 
 
 def _left_out(train: LabelledImages, test: LabelledImages) -> list[str]:

@@ -129,19 +129,13 @@ def teach(context: Context, module: Any, recipe: Recipe, what: str) -> Taught:
     optimiser = torch.optim.AdamW(weights, lr=recipe.learning_rate, weight_decay=0.01)
     scaler = torch.amp.GradScaler(vlm.device.type, enabled=vlm.dtype == torch.float16)  # type: ignore[attr-defined]
     loss = _Loss(vlm, module, starts)
-    best, best_step, kept = np.inf, 0, [weight.detach().clone() for weight in weights]
-    stale = 0
+    best = _Best(weights)
     with torch.inference_mode(False), torch.enable_grad():
         for step, rows in enumerate(_batches(len(lesson), recipe.batch, n_steps, context.seed)):
             context.progress(step / (n_steps + 1), f"{what}: training step {step + 1} of {n_steps}")
             if len(judge) and step % recipe.every == 0:
-                judged = loss.of(judge, context)
-                best, best_step, kept, stale = (
-                    (judged, step, [weight.detach().clone() for weight in weights], 0)
-                    if judged < best
-                    else (best, best_step, kept, stale + 1)
-                )
-                if stale >= recipe.patience:
+                best.judge(loss.of(judge, context), step)
+                if best.stale >= recipe.patience:
                     break
             for group in optimiser.param_groups:
                 group["lr"] = recipe.learning_rate * min((step + 1) / (0.1 * n_steps), (n_steps - step) / (0.9 * n_steps), 1.0)
@@ -151,13 +145,39 @@ def teach(context: Context, module: Any, recipe: Recipe, what: str) -> Taught:
             nn.utils.clip_grad_norm_(weights, 1.0)
             scaler.step(optimiser)
             scaler.update()
-        if not len(judge) or (stale < recipe.patience and loss.of(judge, context) < best):
-            kept, best_step = [weight.detach() for weight in weights], n_steps
-    with torch.no_grad():
-        for weight, value in zip(weights, kept, strict=True):
-            weight.copy_(value)
+        if not len(judge):
+            best.keep(np.inf, n_steps)
+        elif best.stale < recipe.patience:
+            best.judge(loss.of(judge, context), n_steps)
+    best.put_back()
     seconds = time.perf_counter() - began
-    return Taught(module, vlm, words, starts, seconds, best_step, len(judge), sum(weight.numel() for weight in weights))
+    return Taught(module, vlm, words, starts, seconds, best.step, len(judge), sum(weight.numel() for weight in weights))
+
+
+class _Best:
+    """The weights as they were when the loss on the images held back was lowest."""
+
+    def __init__(self, weights: Sequence[nn.Parameter]) -> None:
+        self.weights, self.stale = weights, 0
+        self.keep(np.inf, 0)
+
+    def keep(self, loss: float, step: int) -> None:
+        """Take the weights as they are now for the best."""
+        self.loss, self.step, self.stale = loss, step, 0
+        self.kept = [weight.detach().clone() for weight in self.weights]
+
+    def judge(self, loss: float, step: int) -> None:
+        """Keep the weights where ``loss`` is lower than ever; otherwise count one more time that it was not."""
+        if loss < self.loss:
+            self.keep(loss, step)
+        else:
+            self.stale += 1
+
+    def put_back(self) -> None:
+        """Give the weights their best values."""
+        with torch.no_grad():
+            for weight, value in zip(self.weights, self.kept, strict=True):
+                weight.copy_(value)
 
 
 def distinct_words(vlm: Vlm, context: Context) -> tuple[tuple[str, ...], tuple[list[int], ...]]:

@@ -136,27 +136,40 @@ def ablate(
     before_logits = _logits(vlm, images)
     leads = _Leads(vlm, before_logits, images, key)
     before = leads.answers(before_logits)
-    after, push, done = [], [], 0
-    for columns in (chosen, *draws):
+    after, push = [], []
+    for done, columns in enumerate((chosen, *draws)):
         if progress is not None:
             progress(done / (1 + n_draws), "Overwriting neurons in the full pass")
-        done += 1
         targets = _targets(kind, values[:, columns], labels, before, len(images.classes))
         logits = _logits(vlm, images, neurons, columns, targets)
         after.append(leads.answers(logits))
         push.append(leads.of(before_logits, before) - leads.of(logits, before))
+    return _told_apart(kind, len(chosen), before, after, push, random, group_index(images))
+
+
+def _told_apart(
+    kind: str,
+    n_neurons: int,
+    before: np.ndarray,
+    after: Sequence[np.ndarray],
+    push: Sequence[np.ndarray],
+    random: np.random.Generator,
+    groups: np.ndarray,
+) -> Ablation:
+    """Return the chosen neurons' effects, the first of ``after`` and ``push``, against those of random ones, which follow."""
+    n_draws = len(after) - 1
     moved = np.array(after) != before
-    groups = group_index(images)
+    random_push = np.array(push[1:]).reshape(n_draws, len(before))
     share, difference = _compared(moved[0], moved[1:], random, groups)
-    _, push_difference = _compared(push[0], np.array(push[1:]).reshape(n_draws, len(before)), random, groups)
+    _, push_difference = _compared(push[0], random_push, random, groups)
     return Ablation(
         kind,
-        len(chosen),
+        n_neurons,
         before,
         after[0],
         np.array(after[1:], dtype=np.int64).reshape(n_draws, len(before)),
         push[0],
-        np.array(push[1:]).reshape(n_draws, len(before)),
+        random_push,
         accuracy_interval(moved[0], groups),
         share,
         difference,

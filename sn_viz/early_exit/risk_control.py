@@ -57,6 +57,26 @@ class Certificate:
     mean_layer: Float[np.ndarray, " rung"]
     """float64 (rung,): average exit layer, the last one where the full model answered; NaN without images."""
 
+    @classmethod
+    def of(
+        cls, votes: Votes, full: np.ndarray, thresholds: np.ndarray, level: float, labels: np.ndarray | None, confidence: float
+    ) -> Certificate:
+        """Return what these images say about ``thresholds``, float64 (rung,); the other parameters as for `RiskControlled`."""
+        lost = losses(votes, full, thresholds, labels)
+        counts, n = lost.sum(axis=0), len(lost)
+        return cls(
+            "disagreement" if labels is None else "error",
+            level,
+            confidence,
+            n,
+            thresholds,
+            counts,
+            p_values(counts, n, level),
+            upper_bounds(counts, n, confidence),
+            certified(counts, n, level, confidence),
+            mean_layers(votes, thresholds),
+        )
+
 
 @dataclass(frozen=True)
 class RiskControlled:
@@ -136,20 +156,7 @@ class RiskControlled:
         thresholds = np.asarray(grid, dtype=np.float64)
         if not len(thresholds):
             raise UserError("There is no margin to try.", "The grid is empty.", "Give at least one margin, for example 1.0.")
-        lost = losses(votes, full, thresholds, labels)
-        counts, n = lost.sum(axis=0), len(lost)
-        certificate = Certificate(
-            "disagreement" if labels is None else "error",
-            level,
-            confidence,
-            n,
-            thresholds,
-            counts,
-            p_values(counts, n, level),
-            upper_bounds(counts, n, confidence),
-            certified(counts, n, level, confidence),
-            mean_layers(votes, thresholds),
-        )
+        certificate = Certificate.of(votes, full, thresholds, level, labels, confidence)
         good = np.flatnonzero(certificate.certified)
         return cls(float(thresholds[good[-1]]), certificate) if len(good) else FullModel(certificate)
 
