@@ -33,7 +33,7 @@ def statuses(models, model, stop_at=""):
     for step in run_panel._fetch(SERVER, models, model, "somebody", SERVER.stops.flag(job)):
         said.append(step.text)
         if stop_at and stop_at in step.text:
-            run_panel.cancel(job)
+            run_panel.cancel(SERVER, job)
     return said
 
 
