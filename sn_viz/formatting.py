@@ -7,6 +7,7 @@ what is not known is said to be. It knows nothing of runs.
 from __future__ import annotations
 
 import math
+import re
 
 UNDEFINED = "undefined"
 """Said where a share has no value, such as an accuracy on no images."""
@@ -73,6 +74,17 @@ def ratio_words(slow: float, fast: float) -> str:
     if f"{max(slow, fast) / min(slow, fast):.1f}" == "1.0":
         return "as fast"
     return f"{slow / fast:.1f} times as fast" if slow > fast else f"{fast / slow:.1f} times as slow"
+
+
+def short_model(name: str) -> str:
+    """Return what to call a model where there is little room: the last part of its name or path, a commit in seven digits.
+
+    Examples
+    --------
+    >>> short_model("lab/model@0123456789abcdef0123456789abcdef01234567"), short_model("/models/mine"), short_model("tiny-llava")
+    ('model@0123456', 'mine', 'tiny-llava')
+    """
+    return re.sub(r"(@[0-9a-f]{7})[0-9a-f]{33}$", r"\1", re.split(r"[\\/]", name)[-1])
 
 
 def probability(value: float) -> str:

@@ -285,7 +285,7 @@ def find(
         answers=tuple(given.items()),
     )
     found = run(config, train, held_out, vlm, part(progress or silent, 0.10, 1.0))
-    told = {"model": {"sentence": note}} if note else {}
+    told = {"model": {"note": note}} if note else {}
     return replace(found, seconds={**stage.seconds, **found.seconds}, findings={**found.findings, **told})
 
 

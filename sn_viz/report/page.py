@@ -301,6 +301,7 @@ def _settings_table(run: RunRecord) -> str:
     if named["exit_layer"] is None and layer is not None and not np.isfinite(layer.cv_accuracy):
         named["exit_layer"] = "the last: too few probing images to choose by cross-validation"
     rows = [(_text(name.replace("_", " ")), _setting(name, value)) for name, value in named.items()]
+    rows += [("model at", _text(note))] if (note := run.findings.get("model", {}).get("note")) else []
     rows += [("probing images", str(len(run.train))), ("test images", str(len(run.test))), ("neurons", f"{len(run.neurons):,}")]
     rows += [(f"seconds: {_text(stage)}", f"{seconds:.2f}") for stage, seconds in run.seconds.items()]
     rows += [(f"milliseconds: {_text(name.replace('_', ' '))}", f"{value:.1f}") for name, value in run.latency_ms.items()]

@@ -13,7 +13,7 @@ import gradio as gr
 import numpy as np
 
 from sn_viz.config import PHOTO_MODEL, choose_model
-from sn_viz.formatting import percent, percent_range
+from sn_viz.formatting import percent, percent_range, short_model
 from sn_viz.glossary import as_html
 from sn_viz.plots import reference
 from sn_viz.types import RunRecord
@@ -331,7 +331,7 @@ def show_strip(server: Server, run_key: str, pack: str | None) -> tuple:
     once = run.no_held_out and pack is None and examples_tab.recorded_once(run.train)
     shown = {
         "title": question,
-        "note": f"{where} · {len(run.train)} probing and {len(run.test)} test images · {run.config.model.rsplit('/', 1)[-1]}",
+        "note": f"{where} · {len(run.train)} probing and {len(run.test)} test images · {short_model(run.config.model)}",
         "verdict": views.verdict_mark(seen),
         "facts": strip_facts(run),
         "warnings": list(dict.fromkeys([*seen.reasons, *run.warnings])),

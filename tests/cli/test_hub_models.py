@@ -68,7 +68,7 @@ def test_a_run_keeps_the_commit_and_is_used_without_a_network(tmp_path):
     labelled = sn_viz(tmp_path, away, "predict", str(tmp_path / "run"), str(picture), "--json", "-")
     assert json.loads(labelled.stdout)["label"]
     again = sn_viz(tmp_path, away, "find", "pack:presence-dog", "--model", EMBEDDED, "--compare", "none", "--json", "-")
-    assert "the hub was not asked" in json.loads(again.stdout)["findings"]["model"]["sentence"]
+    assert "the hub was not asked" in json.loads(again.stdout)["findings"]["model"]["note"]
     listed = json.loads(sn_viz(tmp_path, away, "models", "--json", "-").stdout)
     assert [row["here"] for row in listed if row["hub_id"]] == [False] * 7
     assert "The hub did not answer" in sn_viz(tmp_path, away, "models", "--fetch", EMBEDDED, status=2).stderr

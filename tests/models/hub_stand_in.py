@@ -10,6 +10,7 @@ import json
 import re
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -55,6 +56,8 @@ class Hub:
     """Of files."""
     break_after: int = 0
     """Bytes of files after which each connection is broken off; 0 for never."""
+    pause: float = 0.0
+    """Seconds after each 64 KiB of a file."""
     status: int = 200
     """What every request is answered with, when it is not 200."""
 
@@ -146,8 +149,10 @@ def serving() -> Iterator[Hub]:
             cut = bool(is_file and hub.break_after and len(body) > hub.break_after)
             part = body[: hub.break_after] if cut else body
             try:
-                self.wfile.write(part)
-                self.wfile.flush()
+                for begin in range(0, len(part), 2**16):
+                    self.wfile.write(part[begin : begin + 2**16])
+                    self.wfile.flush()
+                    time.sleep(hub.pause if is_file else 0)
             except OSError:
                 return  # whoever asked has gone
             hub.bytes_sent += len(part) if is_file else 0

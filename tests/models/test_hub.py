@@ -16,11 +16,13 @@ from hub_stand_in import nothing_listens, use
 
 from sn_viz.errors import Cancelled, UserError
 from sn_viz.models import load, load_model
+from sn_viz.models.folders import folder_of, saved_name
 from sn_viz.models.hub import fetch, info
 from sn_viz.models.hub.cache import cached, storage
 from sn_viz.models.hub.name import HubName, read_name
 from sn_viz.models.hub.obtain import is_here, obtain
 from sn_viz.paths import ASSETS
+from sn_viz.types import Config
 
 TOKEN = "hf_thisIsTheTokenOfTheOperator"
 
@@ -94,6 +96,18 @@ def test_by_name_is_what_it_is_by_folder(hub, noise_pictures):
     commit = hub.repositories[NAME].branches["main"]
     assert by_name.name == f"{NAME}@{commit}" and by_name.key != by_folder.key and "/" not in by_name.key
     assert by_name.template is not None, "the template of a model from outside runs in a process of its own"
+
+
+def test_a_run_keeps_a_model_of_the_hub_by_its_commit_and_others_without_their_path():
+    pinned = f"lab/model@{'0123456789' * 4}"
+    assert saved_name(pinned) == pinned == Config(model=pinned).model_name
+    assert folder_of(pinned, "key") is None
+    for other, name in (
+        ("/home/me/lab/model", "model"),
+        (f"/home/me/{pinned}", pinned.split("/")[1]),
+        ("tiny-llava", "tiny-llava"),
+    ):
+        assert saved_name(other) == name == Config(model=other).model_name
 
 
 def test_only_what_is_needed_is_fetched_and_once(hub, small):
@@ -230,6 +244,17 @@ def test_a_connection_that_brings_nothing_ends_in_a_sentence(hub, small, monkeyp
     use(monkeypatch, nothing_listens(), tmp_path / "hub-cache")
     with pytest.raises(UserError, match="connection to the hub was lost.*goes on where it stopped"):
         fetch.fetch(listing, lambda *_: None, "Fetching")
+
+
+def test_where_there_are_no_links_the_files_themselves_are_moved(hub, small, monkeypatch):
+    def no_links(*_args: object) -> None:
+        raise OSError("links need a privilege")
+
+    hub.add("lab/small", small)
+    monkeypatch.setattr(Path, "symlink_to", no_links)
+    folder = Path(obtain("lab/small").folder)
+    assert is_here("lab/small") and not any(path.is_symlink() for path in folder.iterdir())
+    assert (folder / "model.safetensors").read_bytes() == (small / "model.safetensors").read_bytes()
 
 
 def test_a_file_that_is_not_what_was_announced_is_not_kept(hub, small):
