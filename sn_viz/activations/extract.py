@@ -1,15 +1,15 @@
 """Labelled images and a model in, activations out.
 
 One forward pass per batch; of every site only the last prompt position is kept (in the vision tower the mean over the patches), and
-no logits are computed. It knows nothing about
-labels beyond passing them on.
+no logits are computed. It knows nothing about labels beyond passing them on.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,8 +63,9 @@ def extract(
     dtype : type
         ``np.float16`` (values beyond its range are cut to its largest number; NaN stays NaN) or ``np.float32``.
     also : sequence of str
-        Further sites, each of which a later call will ask for: read in the same passes, as far as the model has them, and put in
-        the cache. They are not part of the result, and without a cache or with ``up_to_layer`` they are not read.
+        Further sites, each of which a later call will ask for: read in the same passes, as far as the model has them and these
+        passes reach them, and put in the cache. They are not part of the result, and without a cache or with ``up_to_layer`` they
+        are not read.
 
     Returns
     -------
@@ -84,40 +85,89 @@ def extract(
     """
     vlm = _loaded(model)
     pictures, questions, labels = _examples(images, question)
-    layout = reader_of(vlm).layout
-    chosen = layout.available(sites)
-    neurons = neurons_of(vlm, chosen, up_to_layer)
-    last = layout.layers(chosen)[-1] if up_to_layer is None else up_to_layer
-    key = _key(vlm, chosen, last, dtype)
+    wanted = _wanted(vlm, sites, up_to_layer, dtype)
+    cache = cache if dtype == np.float16 else None
     names = [_row_name(picture, text) for picture, text in zip(pictures, questions, strict=True)]
-    values = np.empty((len(pictures), len(neurons)), dtype=dtype)
-    known = _cached_rows(cache, vlm, chosen, last, dtype, names) if cache is not None and dtype == np.float16 else {}
-    first_row: dict[str, int] = {}
-    for row, name in enumerate(names):
-        first_row.setdefault(name, row)
-    missing = [row for name, row in first_row.items() if name not in known]
+    known = {} if cache is None else _cached_rows(cache, wanted, names)
+    missing = _first_rows(names, known)
+    beside = _beside(wanted, also) if cache is not None and up_to_layer is None and missing else []
+    values = np.empty((len(names), len(wanted.neurons)), dtype=dtype)
     for row, name in enumerate(names):
         if name in known:
-            values[row] = known[name][: len(neurons)]
-    done = len(pictures) - len(missing)
-    _tell(progress, done, len(pictures))
-    keeps = cache is not None and up_to_layer is None and dtype == np.float16 and bool(missing)
-    beside = [(name,) for name in also if name not in chosen and layout.has(name)] if keeps else []
-    read = layout.available((*chosen, *(name for (name,) in beside))) if beside else chosen
-    columns = {sites: _columns(vlm, read, sites) for sites in (chosen, *beside)} if beside else {chosen: slice(None)}
+            values[row] = known[name][: len(wanted.neurons)]
+    done = len(names) - len(missing)
+    _tell(progress, done, len(names))
+    for rows, found in _passes(wanted, beside, pictures, questions, missing, batch_size):
+        values[rows] = found[wanted]
+        if cache is not None:
+            for part, part_values in found.items():
+                cache.put(part.key, dict(zip([names[row] for row in rows], part_values, strict=True)))
+        done += len(rows)
+        _tell(progress, done, len(names))
+    _repeat_twins(values, names, known)
+    return Activations(values, wanted.neurons, labels, wanted.key)
+
+
+@dataclass(frozen=True, eq=False)
+class _Wanted:
+    """What is read of every image: sites up to a layer, in one number format."""
+
+    vlm: Vlm
+    sites: tuple[str, ...]
+    last: int
+    """The layer where the pass stops."""
+    dtype: type[np.floating]
+    neurons: Neurons
+
+    @property
+    def key(self) -> str:
+        """Name of these values in the cache."""
+        return self.key_up_to(self.last)
+
+    def key_up_to(self, layer: int) -> str:
+        """Return the name in the cache of the same sites up to ``layer``."""
+        layers = "all" if layer == self.deepest else str(layer)
+        return f"{self.vlm.key}.{'+'.join(self.sites)}.{layers}.{np.dtype(self.dtype).name}"
+
+    @property
+    def deepest(self) -> int:
+        """The last layer that holds the sites."""
+        return reader_of(self.vlm).layout.layers(self.sites)[-1]
+
+
+def _wanted(vlm: Vlm, sites: str | Sequence[str], up_to_layer: int | None, dtype: type[np.floating]) -> _Wanted:
+    layout = reader_of(vlm).layout
+    chosen = layout.available(sites)
+    last = layout.layers(chosen)[-1] if up_to_layer is None else up_to_layer
+    return _Wanted(vlm, chosen, last, dtype, neurons_of(vlm, chosen, last))
+
+
+def _beside(wanted: _Wanted, also: Sequence[str]) -> list[_Wanted]:
+    """Return those of the further sites, each on its own, that the same pass reaches and that are not read anyway."""
+    has = reader_of(wanted.vlm).layout.has
+    names = [name for name in dict.fromkeys(also) if name not in wanted.sites and has(name)]
+    parts = [_wanted(wanted.vlm, (name,), None, wanted.dtype) for name in names]
+    return [part for part in parts if part.last <= wanted.last]
+
+
+def _passes(
+    wanted: _Wanted,
+    beside: Sequence[_Wanted],
+    pictures: Sequence[Picture],
+    questions: Sequence[str],
+    missing: Sequence[int],
+    batch_size: int | None,
+) -> Iterator[tuple[list[int], dict[_Wanted, np.ndarray]]]:
+    """Yield rows and what one pass reads of them, (row, neuron), for what is wanted and each that is read beside it."""
+    vlm, every = wanted.vlm, wanted.sites
+    columns: dict[_Wanted, Any] = {wanted: slice(None)}
+    if beside:
+        every = reader_of(vlm).layout.available((*every, *(part.sites[0] for part in beside)))
+        columns = {part: _columns(vlm, every, part.sites) for part in (wanted, *beside)}
     for rows in batches(vlm, pictures, questions, missing, batch_size):
         inputs = vlm.prepare([pictures[row] for row in rows], [questions[row] for row in rows])
-        found = truncated_forward(vlm, inputs, last, read, dtype)
-        values[rows] = found[:, columns[chosen]]
-        if cache is not None and dtype == np.float16:
-            for sites, where in columns.items():
-                cache.put(_key(vlm, sites, last, dtype), dict(zip([names[row] for row in rows], found[:, where], strict=True)))
-        done += len(rows)
-        _tell(progress, done, len(pictures))
-    for row, name in enumerate(names):  # the same picture with the same question, twice in one set
-        if name not in known and first_row[name] != row:
-            values[row] = values[first_row[name]]
-    return Activations(values, neurons, labels, key)
+        found = truncated_forward(vlm, inputs, wanted.last, every, wanted.dtype)
+        yield rows, {part: found[:, where] for part, where in columns.items()}
 
 
 def _columns(vlm: Vlm, read: tuple[str, ...], wanted: Sequence[str]) -> np.ndarray:
@@ -218,21 +268,30 @@ def _row_name(picture: Picture, question: str) -> str:
     return hashlib.sha256(f"{picture.sha256}\n{question}".encode()).hexdigest()
 
 
-def _key(vlm: Vlm, sites: Sequence[str], last: int, dtype: type[np.floating]) -> str:
-    layers = "all" if last == reader_of(vlm).layout.layers(sites)[-1] else str(last)
-    return f"{vlm.key}.{'+'.join(sites)}.{layers}.{np.dtype(dtype).name}"
-
-
-def _cached_rows(
-    cache: Store, vlm: Vlm, sites: Sequence[str], last: int, dtype: type[np.floating], names: Sequence[str]
-) -> dict[str, np.ndarray]:
+def _cached_rows(cache: Store, wanted: _Wanted, names: Sequence[str]) -> dict[str, np.ndarray]:
     """Return known rows; a row of all layers serves a shallower request too, since layers come first in the order of neurons."""
     known: dict[str, np.ndarray] = {}
-    for key in dict.fromkeys((_key(vlm, sites, reader_of(vlm).layout.layers(sites)[-1], dtype), _key(vlm, sites, last, dtype))):
+    for key in dict.fromkeys((wanted.key_up_to(wanted.deepest), wanted.key)):
         absent = [name for name in dict.fromkeys(names) if name not in known]
         if absent:
             known.update(cache.get(key, absent))
     return known
+
+
+def _first_rows(names: Sequence[str], known: Collection[str]) -> list[int]:
+    """Return the rows to read: the first of every name that is not known."""
+    first: dict[str, int] = {}
+    for row, name in enumerate(names):
+        first.setdefault(name, row)
+    return [row for name, row in first.items() if name not in known]
+
+
+def _repeat_twins(values: np.ndarray, names: Sequence[str], known: Collection[str]) -> None:
+    """Fill in, behind its first row, the same picture with the same question in one set."""
+    first: dict[str, int] = {}
+    for row, name in enumerate(names):
+        if name not in known and first.setdefault(name, row) != row:
+            values[row] = values[first[name]]
 
 
 def _tell(progress: Callable[[float, str], None] | None, done: int, total: int) -> None:

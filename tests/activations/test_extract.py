@@ -262,6 +262,26 @@ def test_sites_read_beside_are_found_in_the_cache_and_equal_their_own_pass(llava
     assert beside.neurons.name(0) == alone.neurons.name(0) == "L1 attention-head 0"
 
 
+def test_sites_that_the_pass_does_not_reach_are_not_read_beside(llava, noise_pictures, tmp_path):
+    from sn_viz.activations.store import Store
+
+    pictures, cache = noise_pictures(2), Store(tmp_path)
+    tower = extract(llava, pictures, "yes?", sites="tower", cache=cache, also=("attention-head", "residual"))
+    np.testing.assert_array_equal(tower.values, extract(llava, pictures, "yes?", sites="tower").values)
+    alone = extract(llava, pictures, "yes?", sites="residual").values
+    np.testing.assert_array_equal(extract(llava, pictures, "yes?", sites="residual", cache=cache).values, alone)
+
+
+def test_sites_of_the_tower_are_read_beside_those_of_the_decoder(llava, noise_pictures, tmp_path, monkeypatch):
+    from sn_viz.activations.store import Store
+
+    pictures, cache = noise_pictures(2), Store(tmp_path)
+    alone = extract(llava, pictures, "yes?", sites="tower-residual").values
+    extract(llava, pictures, "yes?", cache=cache, also=("tower-residual",))
+    monkeypatch.setattr(sys.modules["sn_viz.activations.extract"], "truncated_forward", None)  # a second pass would fail
+    np.testing.assert_array_equal(extract(llava, pictures, "yes?", sites="tower-residual", cache=cache).values, alone)
+
+
 def test_some_sites_of_what_was_read_are_what_reading_them_gives(llava, noise_pictures):
     pictures = noise_pictures(2)
     every = extract(llava, pictures, "Is there a dog?", sites=("all", "attention-head"))
