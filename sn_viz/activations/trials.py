@@ -13,15 +13,16 @@ from sn_viz.types import Picture
 
 def noise_batch(vlm: Vlm) -> Inputs:
     """Return the inputs of two pictures of noise, together."""
-    return vlm.prepare(_noise(0), ["?", "?"])
+    return vlm.prepare(noise_pictures(0), ["?", "?"])
 
 
 def noise_pair(vlm: Vlm) -> tuple[Inputs, Inputs]:
     """Return the inputs of two pictures of noise, one by one, asked the same."""
-    one, other = (vlm.prepare([picture], ["?"]) for picture in _noise(1))
+    one, other = (vlm.prepare([picture], ["?"]) for picture in noise_pictures(1))
     return one, other
 
 
-def _noise(seed: int) -> list[Picture]:
+def noise_pictures(seed: int) -> list[Picture]:
+    """Return two pictures of noise."""
     noise = np.random.default_rng(seed).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
     return [Picture(pixels) for pixels in noise]

@@ -108,6 +108,7 @@ def load_model(
     if simplify_tower(module) is not None:
         key += "-folded"
     vlm = Vlm(name, module, processor, key)
+    vlm.from_outside = apart is not None
     if apart is not None:
         if getattr(processor, "chat_template", None):
             vlm.template = Template(apart, processor)

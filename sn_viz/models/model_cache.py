@@ -23,6 +23,9 @@ LARGE = 1e8
 WARM_UPS: list[Callable[[Vlm], None]] = []
 """What else is done to a small model once it is loaded; `sn_viz.activations.reader` adds what it tries out on first use."""
 
+SELF_TESTS: list[Callable[[Vlm], None]] = []
+"""What a model from outside must pass once it is loaded; `sn_viz.activations.self_test` adds its own."""
+
 
 def model_named(model: str | Vlm, device: str | None = None, dtype: Any = None) -> Vlm:
     """Return the model of that name, loaded and warmed up once per process; a loaded model is returned as it is."""
@@ -34,6 +37,8 @@ def _loaded(name: str, device: str | None, dtype: Any) -> Vlm:
     from sn_viz.models.load import load_model
 
     vlm = load_model(name, device=device, dtype=dtype)
+    for self_test in SELF_TESTS:
+        self_test(vlm)
     if vlm.n_weights < LARGE:
         vlm.warm_up()
         for warm_up in WARM_UPS:

@@ -6,7 +6,7 @@ Takes pictures and questions; returns tensors, texts or logits. It knows nothing
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import Any
@@ -75,6 +75,10 @@ class Vlm:
         self._first, self._number = weights[0], next((w for w in weights if w.is_floating_point()), weights[0])
         self.template: Callable[[Sequence[Any]], list[str]] | None = None
         """Renders the chat template of a model from outside, in a process of its own; None where transformers renders it here."""
+        self.from_outside = False
+        """Whether it is none of the embedded models."""
+        self.padding_is_neutral = True
+        """Whether a prompt's answer is the same beside a longer one; where it is not, only prompts of one length run together."""
         self.lock = threading.RLock()
         self._text_lock = threading.RLock()
         self._size_matters: bool | None = None
@@ -266,9 +270,9 @@ class Vlm:
         list of str
             The answers, without the prompt, control tokens and surrounding space.
         """
-        answers: list[str] = []
-        for start in range(0, len(pictures), batch_size):
-            inputs = self.prepare(pictures[start : start + batch_size], questions[start : start + batch_size])
+        answers = [""] * len(pictures)
+        for rows in self._turns(pictures, questions, batch_size):
+            inputs = self.prepare([pictures[row] for row in rows], [questions[row] for row in rows])
             options: dict[str, Any] = {
                 "do_sample": False,
                 "pad_token_id": self.tokenizer.pad_token_id,
@@ -276,14 +280,27 @@ class Vlm:
             }
             if reading is not None:
                 length = inputs["input_ids"].shape[1]
-                until = Until(self.tokenizer, length, max_new_tokens, lambda row, text, start=start: reading(start + row, text))
+                until = Until(self.tokenizer, length, max_new_tokens, lambda row, text, rows=rows: reading(rows[row], text))
                 options |= {"max_new_tokens": max(longest, max_new_tokens), "stopping_criteria": stopped_by(until)}
             with self.lock, self.threads(len(inputs["input_ids"])):
                 tokens = self.module.generate(**inputs, **options)
             new = tokens[:, inputs["input_ids"].shape[1] :]
             with self._text_lock:
-                answers += [text.strip() for text in self.tokenizer.batch_decode(new, skip_special_tokens=True)]
+                said = self.tokenizer.batch_decode(new, skip_special_tokens=True)
+            for row, text in zip(rows, said, strict=True):
+                answers[row] = text.strip()
         return answers
+
+    def _turns(self, pictures: Sequence[Picture], questions: Sequence[str], batch_size: int) -> Iterator[list[int]]:
+        """Yield the rows of each batch: in order, or by length where padding is not neutral."""
+        groups = [list(range(len(pictures)))]
+        if not self.padding_is_neutral:
+            by_length: dict[tuple[int, ...], list[int]] = {}
+            for row, key in enumerate(self.prompt_groups(pictures, questions)):
+                by_length.setdefault(key, []).append(row)
+            groups = list(by_length.values())
+        for group in groups:
+            yield from (group[start : start + batch_size] for start in range(0, len(group), batch_size))
 
     @torch.inference_mode()
     def first_token_logits(self, pictures: Sequence[Picture], questions: Sequence[str], batch_size: int = 8) -> np.ndarray:
@@ -301,12 +318,14 @@ class Vlm:
         np.ndarray
             float32 (example, vocabulary).
         """
-        rows = []
-        for start in range(0, len(pictures), batch_size):
-            inputs = self.prepare(pictures[start : start + batch_size], questions[start : start + batch_size])
+        order: list[int] = []
+        found = []
+        for rows in self._turns(pictures, questions, batch_size):
+            inputs = self.prepare([pictures[row] for row in rows], [questions[row] for row in rows])
             with self.lock, self.threads(len(inputs["input_ids"])):
-                rows.append(self.module(**inputs, **self.forward_options()).logits[:, -1].float().cpu().numpy())
-        return np.concatenate(rows)
+                found.append(self.module(**inputs, **self.forward_options()).logits[:, -1].float().cpu().numpy())
+            order += rows
+        return np.concatenate(found)[np.argsort(order)]
 
     @torch.inference_mode()
     def unembed(self, hidden: torch.Tensor) -> torch.Tensor:

@@ -8,7 +8,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from conftest import SIZES, TOWER, _template, _text, _tokenizer, make_pictures
+from random_models import SIZES, TOWER, make_tokenizer, template, text_sizes
 
 from sn_viz.activations.extract import extract
 from sn_viz.errors import UserError
@@ -21,12 +21,12 @@ def paligemma():
     from transformers import GemmaConfig, PaliGemmaConfig, PaliGemmaForConditionalGeneration, PaliGemmaProcessor, SiglipVisionConfig
     from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
-    tokenizer = _tokenizer(image_token="<image>")
+    tokenizer = make_tokenizer(image_token="<image>")
     images = SiglipImageProcessorPil(size={"height": 32, "width": 32})
     images.image_seq_length = 16
     processor = PaliGemmaProcessor(images, tokenizer)
     config = PaliGemmaConfig(
-        text_config=GemmaConfig(**_text(tokenizer, head_dim=8)).to_dict(),
+        text_config=GemmaConfig(**text_sizes(tokenizer, head_dim=8)).to_dict(),
         vision_config=SiglipVisionConfig(**TOWER, vision_use_head=False).to_dict(),
         image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
         projection_dim=32,
@@ -41,13 +41,13 @@ def llava_with(text, **more):
     from transformers import LlavaConfig, LlavaForConditionalGeneration, LlavaProcessor, SiglipVisionConfig
     from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
-    tokenizer = _tokenizer(image_token="<image>")
+    tokenizer = make_tokenizer(image_token="<image>")
     processor = LlavaProcessor(
         SiglipImageProcessorPil(size={"height": 32, "width": 32}), tokenizer, patch_size=8,
-        vision_feature_select_strategy="full", num_additional_image_tokens=0, chat_template=_template("<image>"),
+        vision_feature_select_strategy="full", num_additional_image_tokens=0, chat_template=template("<image>"),
     )  # fmt: skip
     config = LlavaConfig(
-        text_config=text(**_text(tokenizer), **more),
+        text_config=text(**text_sizes(tokenizer), **more),
         vision_config=SiglipVisionConfig(**TOWER, vision_use_head=False),
         image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
         vision_feature_select_strategy="full",
@@ -84,8 +84,8 @@ def vlm(request, tmp_path_factory):
     return load_model(saved(FAMILIES[request.param], tmp_path_factory.mktemp("model")), device="cpu")
 
 
-def test_it_answers_and_what_is_read_is_what_it_computes(vlm):
-    pictures = make_pictures(3)
+def test_it_answers_and_what_is_read_is_what_it_computes(vlm, noise_pictures):
+    pictures = noise_pictures(3)
     assert len(vlm.generate(pictures, QUESTIONS, max_new_tokens=3)) == 3
     read = extract(vlm, pictures, QUESTIONS[0], sites=("residual",))
     assert read.values.shape == (3, vlm.n_layers * SIZES["hidden_size"]) and np.isfinite(read.values).all()
@@ -97,11 +97,11 @@ def test_it_answers_and_what_is_read_is_what_it_computes(vlm):
         np.testing.assert_allclose(read.values[row, :32].astype(np.float32), states[1][0, -1].numpy(), rtol=2e-3, atol=2e-3)
 
 
-def test_the_last_block_unembedded_is_the_first_token(vlm):
+def test_the_last_block_unembedded_is_the_first_token(vlm, noise_pictures):
     heard = []
     hook = vlm.blocks[-1].register_forward_hook(lambda _b, _i, said: heard.append(said[0] if isinstance(said, tuple) else said))
     try:
-        real = vlm.first_token_logits(make_pictures(1), QUESTIONS[:1])
+        real = vlm.first_token_logits(noise_pictures(1), QUESTIONS[:1])
     finally:
         hook.remove()
     ours = vlm.unembed(heard[-1][:, -1]).numpy()
@@ -138,7 +138,7 @@ def test_marks_of_any_type_can_be_looked_for(random_vlm):
         vlm.__dict__.pop("control_tokens", None)
 
 
-def test_a_processor_that_takes_flat_lists_alone_is_given_them(random_vlm):
+def test_a_processor_that_takes_flat_lists_alone_is_given_them(random_vlm, noise_pictures):
     vlm = random_vlm("llava")
     real, calls = vlm.processor, []
 
@@ -154,10 +154,10 @@ def test_a_processor_that_takes_flat_lists_alone_is_given_them(random_vlm):
                 raise ValueError("flat lists only")
             return real(images=images, **options)
 
-    expected = vlm._processed(make_pictures(2), QUESTIONS[:2])
+    expected = vlm._processed(noise_pictures(2), QUESTIONS[:2])
     vlm.processor = Flat()
     try:
-        given = [vlm._processed(make_pictures(2), QUESTIONS[:2]) for _ in range(2)]
+        given = [vlm._processed(noise_pictures(2), QUESTIONS[:2]) for _ in range(2)]
     finally:
         vlm.processor, vlm._nested = real, True
     assert calls == [True, False, False]
