@@ -18,7 +18,8 @@ import numpy as np
 
 from sn_viz.activations.extract import extract
 from sn_viz.activations.reader import reader_of
-from sn_viz.activations.sites import site_names
+from sn_viz.activations.self_test import unavailable
+from sn_viz.activations.sites import in_tower, site_names
 from sn_viz.activations.store import Store
 from sn_viz.baselines import BASELINES, Context, sites_read_by
 from sn_viz.baselines.answers import answer_key, given_answers
@@ -123,7 +124,7 @@ def run(
         answer_key=key,
         findings={"stability": stability} | ({"left_out": {"lines": lines}} if (lines := _left_out(train, test)) else {}),
     )
-    return with_warnings(found, *left_out)
+    return with_warnings(found, *left_out, *_not_there(vlm, config))
 
 
 def _activations(
@@ -153,6 +154,14 @@ def _best_by_luck(config: Config, seen: Activations, train: LabelledImages, grou
     """Return the best score of each shuffled labelling, as many as the budget allows."""
     labellings = int(np.clip(NULL_BUDGET / max(seen.values.size, 1), 20, 100))
     return best_scores_under_null(seen.values, train.labels, config.metric, config.rule, labellings, config.seed, groups)
+
+
+def _not_there(vlm: Vlm, config: Config) -> tuple[str, ...]:
+    """Return a sentence about the usual sites of the decoder that this model lacks; none where sites were named."""
+    missing = [] if config.sites else [name for name in unavailable(vlm) if not in_tower(name)]
+    if not missing:
+        return ()
+    return (f"{', '.join(missing)}: this model has no such place, so nothing was read there.",)
 
 
 def _left_out(train: LabelledImages, test: LabelledImages) -> list[str]:

@@ -17,6 +17,7 @@ from sn_viz.pipeline import find, load_splits
 from sn_viz.progress import Stages, part
 from sn_viz.run import Run
 from sn_viz.sources import load_images
+from sn_viz.types import Config
 from sn_viz.voting.classifier import voters_by_layer
 
 QUESTION = "What colour is it?"
@@ -286,3 +287,9 @@ def test_a_split_without_pictures_is_refused(tmp_path):
     (tmp_path / "test/cat/0.png").write_bytes(b"no image")
     with pytest.raises(UserError, match="The test split is empty"):
         load_splits(tmp_path, "Is it?", None, 0.5, 0)
+
+
+def test_sites_that_a_model_lacks_are_said_unless_sites_were_named(monkeypatch):
+    monkeypatch.setattr(pipeline, "unavailable", lambda vlm: ("mlp-neuron", "tower-residual"))
+    said = ("mlp-neuron: this model has no such place, so nothing was read there.",)
+    assert pipeline._not_there(None, Config()) == said and pipeline._not_there(None, Config(sites=("residual",))) == ()
