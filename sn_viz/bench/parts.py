@@ -57,6 +57,7 @@ def runs_of(vlm: Vlm, inputs: Inputs) -> dict[str, Callable[[], None]]:
             hook.remove()
 
     def runner(name: str) -> Callable[[], None]:
+        """Return what runs one part of the model alone, on what it was given in a whole pass."""
         args, kwargs = given[name]
 
         def run() -> None:

@@ -190,6 +190,7 @@ def stages(vlm: Vlm, inputs: Inputs) -> dict[str, float]:
     clock, spans = _Clock(vlm.device), dict[str, list[Any]]()
 
     def watch(name: str, first: nn.Module, last: nn.Module) -> list[Any]:
+        """Note when ``first`` begins and ``last`` ends, under ``name``; returns the handles of the hooks."""
         spans[name] = [None, None]
 
         def begin(*_: Any) -> None:

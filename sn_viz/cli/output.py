@@ -26,6 +26,7 @@ def new_console(stderr: bool = False) -> Console:
 
 
 def print_list(headings: tuple[str, ...], rows: list[dict[str, Any]], json_file: str | None) -> None:
+    """Print ``rows`` as a table, and as JSON where ``json_file`` says; "-" prints the JSON alone."""
     check_json_target(json_file)
     if json_file != "-":
         from sn_viz.report.tables import plain_table
@@ -42,6 +43,7 @@ def print_list(headings: tuple[str, ...], rows: list[dict[str, Any]], json_file:
 
 
 def write_json(target: str | None, text: str) -> None:
+    """Write ``text`` to the file ``target``; "-" is standard output, None nothing."""
     if target == "-":
         try:
             sys.stdout.write(text + "\n")

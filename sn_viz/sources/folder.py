@@ -39,6 +39,7 @@ class Folder:
 
     @staticmethod
     def read(data: Path, budget: Budget) -> Iterator[Found | Note]:
+        """Yield the images of a folder, and what to know about them."""
         walk = _Walk(data, budget)
         yield from (Note(text) for text in walk.notes())
 

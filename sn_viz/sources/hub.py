@@ -78,6 +78,7 @@ class Hub:
 
     @staticmethod
     def read(data: str | Asked, budget: Budget) -> Iterator[Found | Note]:
+        """Yield the rows of a data set, as they arrive."""
         text, asked = asked_of(data)
         reference = Reference.of(text)
         rows, said = _stream(reference)

@@ -35,6 +35,7 @@ class Upload:
 
     @staticmethod
     def read(data: list, budget: Budget) -> Iterator[Found]:
+        """Yield the files of each class; names that two classes share are told apart by the class."""
         given = Counter(name for _, files in data for name, *_ in files)
         shown = [name if given[name] == 1 else f"{class_name}/{name}" for class_name, files in data for name, *_ in files]
         names = iter(numbered(shown))

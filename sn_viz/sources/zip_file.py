@@ -51,6 +51,7 @@ class Zip:
 
     @staticmethod
     def read(data: Path, budget: Budget) -> Iterator[Found | Note]:
+        """Yield the images of a zip, and what to know about them."""
         with opened_archive(data, budget) as archive:
             inflater = Inflater(archive, data.name, budget)
             entries, notes = entries_of(archive, data.name, budget)

@@ -26,6 +26,7 @@ FORM = re.compile(rb'\s*\{\s*"format"\s*:\s*(\d{1,9})\s*[,}]')
 
 
 def digest_line(text: bytes) -> bytes:
+    """Return what ``run.sha256`` says of this ``run.json``."""
     return f"{hashlib.sha256(text).hexdigest()}  {RUN_FILE}\n".encode()
 
 
@@ -36,12 +37,14 @@ def files_of(facts: Any) -> list[str]:
 
 
 def write_png(picture: Picture, path: Path) -> None:
+    """Write a picture as PNG."""
     from PIL import Image
 
     Image.fromarray(picture.pixels).save(path, format="PNG", compress_level=1)
 
 
 def read_png(folder: Path, sha: str) -> Picture:
+    """Return a kept picture; ValueError when it is too large, or not the one that its name says."""
     from sn_viz.sources.ingest import decode
 
     with open_regular(folder / "pictures" / f"{sha}.png") as file:

@@ -139,6 +139,7 @@ class Packer:
         return self.known[text]
 
     def pack(self, asked: list[list[questions.Asked]]) -> Rows:
+        """Return one row a picture, its questions behind each other, each seeing the picture and itself alone."""
         n, head, length = len(asked), len(self.prefix), self.length
         tokens = np.full((n, length), self.pad)
         positions, block, targets = np.zeros((n, length), int), np.full((n, length), -1), np.full((n, length), -100)

@@ -156,4 +156,5 @@ def test_listing_models_loads_no_torch():
         "import sys, sn_viz.models.catalog; from sn_viz.activations.sites import SITES; SITES.names(); "
         "assert 'torch' not in sys.modules"
     )
-    subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT, timeout=60)
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, timeout=60, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -114,10 +114,13 @@ def test_bytes_of_one_visitor_are_bounded_and_a_file_counts_once(tmp_path):
 def test_old_files_no_longer_count(tmp_path):
     big = tmp_path / "big"
     big.write_bytes(b"x" * MIB)
-    uploads = Uploads(lambda: Limits(upload_mib=1), seconds=0.0)
-    uploads.count("a", [big])
     (tmp_path / "other").write_bytes(b"x" * MIB)
-    uploads.count("a", [tmp_path / "other"])
+    forgets, remembers = (Uploads(lambda: Limits(upload_mib=1), seconds=seconds) for seconds in (0.0, 3600.0))
+    for uploads in (forgets, remembers):
+        uploads.count("a", [big])
+    forgets.count("a", [tmp_path / "other"])
+    with pytest.raises(UserError, match="too much for one visitor"):
+        remembers.count("a", [tmp_path / "other"])
 
 
 def test_limits_come_from_the_environment(monkeypatch):

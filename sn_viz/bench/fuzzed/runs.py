@@ -78,6 +78,7 @@ def saved_runs(folder: Path) -> Try:
     paths = [path for path in places(json.loads(kept)) if path and path[0] not in ("summary", "files")]
 
     def attempt(rng: np.random.Generator) -> None:
+        """Damage a copy of the run in one way, and open it."""
         shutil.rmtree(folder / "run", ignore_errors=True)
         shutil.copytree(sound, folder / "run")
         way = rng.random()

@@ -23,6 +23,7 @@ def tables(folder: Path) -> Try:
     (folder / "sub").mkdir()
 
     def attempt(rng: np.random.Generator) -> None:
+        """Write a table with damaged rows, and read it."""
         rows = [
             {"image": f"{rng.integers(0, 9)}.png", "label": f"{rng.integers(0, 3)}", "question": "Is it?"}
             for _ in range(int(rng.integers(0, 12)))

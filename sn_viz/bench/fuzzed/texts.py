@@ -102,6 +102,7 @@ def widgets(folder: Path) -> Try:
     describe = getattr(api.describe_neuron, "__wrapped__", api.describe_neuron)
 
     def attempt(rng: np.random.Generator) -> None:
+        """Send one forged value to one of the checks."""
         ways = (
             lambda: arguments.checked({"m": "tiny-llava"}, *_forged(rng)),  # type: ignore[arg-type]
             lambda: describe(server, key if rng.random() < 0.7 else anything(rng), anything(rng)),

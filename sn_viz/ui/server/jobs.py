@@ -139,6 +139,7 @@ def steps(
         reports.put(("step", (float(fraction), text)))
 
     def run() -> None:
+        """Wait for a turn, work, and hand over the result or the error."""
         try:
             while not desk.take(ticket, 0.2):
                 progress(0.0, _waiting(desk, ticket))

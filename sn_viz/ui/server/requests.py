@@ -238,6 +238,7 @@ class OnlyChecked:
         body = b""
 
         async def rid(told: Message) -> None:
+            """Keep the answer back until it is whole, then send it without the server's paths."""
             nonlocal start, body
             if told["type"] == "http.response.start":
                 start = told
@@ -358,6 +359,7 @@ def _counted(receive: Receive, limit: int, count: Callable[[int], None]) -> Rece
     seen, more, until = 0, True, time.monotonic() + UPLOAD_SECONDS
 
     async def counted() -> Message:
+        """Pass on the next part of the body, counted; late or too many bytes are refused."""
         nonlocal seen, more
         if not more:
             return await receive()

@@ -173,6 +173,7 @@ def reading(server: Server, where: Where, owner: str) -> Callable[[Progress], La
     """Return the job that reads the images of ``where``; it can be stopped between two of them."""
 
     def work(progress: Progress) -> LabelledImages:
+        """Count, read and keep the images."""
         images = at_hand(server, where, owner)  # perhaps read while this job waited
         if images is None:
             server.uploads.count(owner, uploaded(where))
