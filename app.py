@@ -6,9 +6,9 @@ import sys
 # Threads that wait by spinning make a shared machine many times slower; this must be said before torch is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-from sn_viz.errors import UserError  # noqa: E402
-from sn_viz.ui.page import build  # noqa: E402
-from sn_viz.ui.server.launch import launch, port_of_environment  # noqa: E402
+from sn_viz.errors import UserError
+from sn_viz.ui.page import build
+from sn_viz.ui.server.launch import launch, port_of_environment
 
 
 def main() -> None:

@@ -17,18 +17,18 @@ from rich.console import Console
 sys.path.insert(0, str(Path(__file__).resolve().parent / "plots"))
 
 from one_server import SERVER
-from planted_run import make_run, measured  # noqa: E402
+from planted_run import make_run, measured
 
-from sn_viz.formatting import percent, percent_range  # noqa: E402
-from sn_viz.plots.reference import METHOD_NAMES  # noqa: E402
-from sn_viz.report import page as report  # noqa: E402
-from sn_viz.report.caveats import with_warnings  # noqa: E402
-from sn_viz.report.tables import print_run  # noqa: E402
-from sn_viz.run import Run  # noqa: E402
-from sn_viz.ui import page  # noqa: E402
-from sn_viz.ui.components import neuron  # noqa: E402
-from sn_viz.ui.tabs import compare_tab, exit_tab  # noqa: E402
-from sn_viz.voting.verdict import verdict  # noqa: E402
+from sn_viz.formatting import percent, percent_range
+from sn_viz.plots.reference import METHOD_NAMES
+from sn_viz.report import page as report
+from sn_viz.report.caveats import with_warnings
+from sn_viz.report.tables import print_run
+from sn_viz.run import Run
+from sn_viz.ui import page
+from sn_viz.ui.components import neuron
+from sn_viz.ui.tabs import compare_tab, exit_tab
+from sn_viz.voting.verdict import verdict
 
 
 def lucky(run: Run) -> Run:
@@ -112,7 +112,7 @@ def test_the_exit_its_accuracy_and_its_time_are_the_same(run, facts, printed, to
     assert f"layer {name}" in shown["title"] and shown["facts"][0]["value"] == percent(ours["value"])
     ms = f"{facts['latency_ms']['early_exit']['median']:.1f}"
     assert shown["facts"][1]["value"] == f"{ms} ms" and row["latency_ms"] == facts["latency_ms"]["early_exit"]["median"]
-    assert [r[3] for r in compare_tab.rows(run)][0] == f"{ms} ms" and cells(report._methods_table(run))[0][3] == ms
+    assert next(r[3] for r in compare_tab.rows(run)) == f"{ms} ms" and cells(report._methods_table(run))[0][3] == ms
     assert strip(run)["facts"][0]["value"] == percent(ours["value"]) and f"layer {name}" in strip(run)["facts"][0]["note"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import sys
 from pathlib import Path
@@ -32,7 +33,7 @@ def test_the_picture_shows_every_part_above_all_that_it_imports():
 def test_a_new_picture_has_no_box_on_another():
     boxes = re.findall(r'<rect x="(\d+)" y="(\d+)" width="(\d+)"', draw(ROOT / "sn_viz"))
     spans = sorted((int(y), int(x), int(x) + int(width)) for x, y, width in boxes)
-    for (y, _, right), (next_y, left, _) in zip(spans, spans[1:], strict=False):
+    for (y, _, right), (next_y, left, _) in itertools.pairwise(spans):
         assert y != next_y or right < left
 
 

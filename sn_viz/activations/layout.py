@@ -45,7 +45,7 @@ class Layout:
         names = site_names(sites)
         asked = ({sites} if isinstance(sites, str) else set(sites)) or {"all"}
         for name in names:
-            if name in asked or not self.vlm.tower_blocks and in_tower(name):
+            if name in asked or (not self.vlm.tower_blocks and in_tower(name)):
                 self.places(name)
         return tuple(name for name in names if self.has(name))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,10 +89,8 @@ def stream_layers(
         for layer in layers:
             handles.append(reader.layout.block(layer).register_forward_hook(lambda *_, layer=layer: finished(layer)))
         start = _now(vlm)
-        try:
+        with suppress(Stop):
             logits = vlm.module(**inputs, **vlm.forward_options()).logits[:, -1].float().cpu().numpy()
-        except Stop:
-            pass
         seconds = _now(vlm) - start
     return Stream(begun[0], tuple(readings), seconds, logits)
 

@@ -51,7 +51,7 @@ def write_json(target: str | None, text: str) -> None:
         except BrokenPipeError:
             raise
         except OSError as error:
-            sys.stdout = open(os.devnull, "w")  # what is left in its buffer would fail again on exit
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - what is left in its buffer would fail again on exit
             raise UserError(
                 "The results were not written to standard output.", f"{error.strerror or error}.", "Free some space."
             ) from error

@@ -64,7 +64,7 @@ class FastInputs:
     def __call__(self, pictures: Sequence[Picture], questions: Sequence[str]) -> Inputs:
         """Return the model's inputs, tensors on the CPU; what the processor itself returns wherever a short cut would differ."""
         keys = [self._key(picture, question) for picture, question in zip(pictures, questions, strict=True)]
-        if not self.works or self.size_matters and len({size for _, size in keys}) > 1:
+        if not self.works or (self.size_matters and len({size for _, size in keys}) > 1):
             return self.slowly(pictures, questions)
         if any(key not in self.prompts for key in keys):
             whole = self.slowly(pictures, questions)

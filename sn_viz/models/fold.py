@@ -8,6 +8,7 @@ what the modules are.
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import torch
@@ -82,7 +83,7 @@ def _last_map(tower: Any, pixels: torch.Tensor) -> torch.Tensor:
 def _fold_pairs(parent: nn.Module) -> None:
     """Fold every batch norm of ``parent`` that follows a convolution with as many channels."""
     children = list(parent.named_children())
-    for (conv_name, conv), (norm_name, norm) in zip(children, children[1:], strict=False):
+    for (conv_name, conv), (norm_name, norm) in itertools.pairwise(children):
         if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d) and conv.out_channels == norm.num_features:
             setattr(parent, conv_name, fuse_conv_bn_eval(conv, norm))
             setattr(parent, norm_name, nn.Identity())

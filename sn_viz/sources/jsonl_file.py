@@ -102,7 +102,7 @@ def _row(line: str, number: int, name: str) -> Row:
     for field, aliases in COLUMNS.items():
         value = next((entry[alias] for alias in aliases if entry.get(alias) is not None), None)
         if field == "label" and any(alias in entry for alias in aliases):
-            value = "" if value is None or isinstance(value, float) and not math.isfinite(value) else value
+            value = "" if value is None or (isinstance(value, float) and not math.isfinite(value)) else value
         if value is None and field in ("image", "label"):
             raise row_error(name, number, f"It has no '{field}'.", "Every row needs an image and a label.")
         if isinstance(value, (dict, list)):

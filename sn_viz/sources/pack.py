@@ -52,7 +52,8 @@ def model_of_pack(name: str) -> str | None:
 def pack_names() -> list[Pack]:
     """Return every pack, in the order people see them."""
     scenes = [Pack(n, t.title, t.question, t.classes, t.trained, "drawn scenes") for n, t in TASKS.items()]
-    return scenes + [
+    return [
+        *scenes,
         Pack("digits-three", "Is it a three?", DIGIT_QUESTION, YES_NO, False, "scikit-learn's handwritten digits"),
         Pack(
             "photos",

@@ -186,7 +186,7 @@ def label_of(text: str) -> str:
     >>> label_of("cat"), label_of(" NaN"), label_of("none")
     ('cat', '', 'none')
     """
-    return "" if len(text) < 20 and text.strip() in NO_LABEL or text.isspace() else text
+    return "" if (len(text) < 20 and text.strip() in NO_LABEL) or text.isspace() else text
 
 
 def row_error(table: str, number: int, cause: str, hint: str = "") -> UserError:

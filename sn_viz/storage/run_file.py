@@ -9,6 +9,7 @@ is saved and checked without a line here. A range is added to ``RANGES``; what h
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, asdict, fields, is_dataclass
@@ -59,7 +60,7 @@ FileName = Annotated[str, StringConstraints(pattern=r"^([a-z0-9_]{1,80}\.npy|pic
 def in_order(low: float, value: float, high: float) -> bool:
     """Return whether an interval holds its value, as far as they are known."""
     known = [x for x in (low, value, high) if not math.isnan(x)]
-    return all(a <= b + SLACK for a, b in zip(known, known[1:], strict=False))
+    return all(a <= b + SLACK for a, b in itertools.pairwise(known))
 
 
 def _is_interval(interval: Any) -> Any:

@@ -33,7 +33,7 @@ def summary(run: RunRecord) -> dict[str, Any]:
     """
     at_exit = run.by_layer[run.exit_index]
     baselines = {baseline.name.replace("-", "_"): baseline for baseline in run.baselines}
-    accuracy = {name: None for name in METHODS}
+    accuracy = dict.fromkeys(METHODS)
     accuracy |= {name: _measured(b.accuracy) for name, b in baselines.items()}
     accuracy["super_neurons"] = _measured(at_exit.accuracy)
     ms = run.latency_ms

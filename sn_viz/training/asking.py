@@ -353,7 +353,7 @@ def corpus(n: int, rng: np.random.Generator) -> list[str]:
     """Return texts for training the tokenizer: every word alone, often, and questions about made-up pictures."""
     nouns = [noun for word in NAMES for noun in members(word)[:1]]
     texts = [f" {word}" for name in NAMES for word in name.split()] * 30
-    texts += [f" {plural(name)}" for name in NAMES] * 3 + [text for text in (*BEFORE, *AFTER)] * 20
+    texts += [f" {plural(name)}" for name in NAMES] * 3 + [*BEFORE, *AFTER] * 20
     box = ((0.0, 0.0, 0.5, 0.5), (0.5, 0.0, 1.0, 0.5), (0.0, 0.5, 0.5, 1.0), (0.5, 0.5, 1.0, 1.0))
     for index in range(n):
         some = [nouns[int(i)] for i in rng.integers(len(nouns), size=4 if index % 2 else 1)]

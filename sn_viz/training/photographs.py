@@ -263,7 +263,7 @@ def plan_pictures(folder: str | Path, photographs: Sequence[Photograph], n: int,
     }  # fmt: skip
     shapes |= {name: ((n, *np.shape(sample[name])), np.asarray(sample[name]).dtype) for name in DRAWN}
     shapes["seed"] = ((n, 2), np.int64)
-    shapes |= {name: ((n,), np.uint8) for name in ("count", "background", "degraded", "figure")}
+    shapes |= dict.fromkeys(("count", "background", "degraded", "figure"), ((n,), np.uint8))
     assert shapes["kind"][0] == (n, patches)
     for name, (shape, kind) in shapes.items():
         np.lib.format.open_memmap(place / f"{name}.npy", "w+", kind, shape).flush()

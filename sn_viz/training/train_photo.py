@@ -207,7 +207,7 @@ def measure(training: Training, decoder: bool, batches: int = 10) -> dict[str, A
     table = F.normalize(training.heads.things @ training.model.model.language_model.embed_tokens.weight, dim=-1)
     for _ in range(batches):
         batch = training.on_device(training.held_out.batch(rng, WEIGHTS))
-        features, pictured = training.see(batch)
+        _features, pictured = training.see(batch)
         whole = F.normalize(pictured[: training.recipe.single].float(), dim=-1).mean(1)
         best = F.linear(whole, table).argmax(-1)
         nearest.append((batch.names[: training.recipe.single].amax(1).gather(1, best[:, None]) > 0).cpu().numpy())

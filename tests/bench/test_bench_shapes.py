@@ -41,7 +41,9 @@ def small(published: Shape) -> Shape:
     return Shape(published.name, MappingProxyType(config), "made up", side=32, tiles=published.tiles)
 
 
-@pytest.mark.parametrize(("shape", "millions"), zip(SHAPES, (256, 256, 2128, 7063), strict=True), ids=lambda one: str(one)[:12])
+@pytest.mark.parametrize(
+    ("shape", "millions"), list(zip(SHAPES, (256, 256, 2128, 7063), strict=True)), ids=lambda one: str(one)[:12]
+)
 def test_published_dimensions_give_the_published_size(shape, millions):
     module = shapes._empty(shape, torch.bfloat16)
     assert sum(weight.numel() for weight in module.parameters()) / 1e6 == pytest.approx(millions, rel=0.02)

@@ -72,9 +72,7 @@ def idle_ranges(source: str) -> list[tuple[tuple[int, int], tuple[int, int], str
     for node in ast.walk(tree):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
             note(node, "docstring")
-        elif isinstance(node, ast.AnnAssign):
-            note(node.annotation, "annotation")
-        elif isinstance(node, ast.arg):
+        elif isinstance(node, (ast.AnnAssign, ast.arg)):
             note(node.annotation, "annotation")
         elif isinstance(node, ast.FunctionDef):
             note(node.returns, "annotation")

@@ -68,7 +68,7 @@ def main() -> int:
     drawn, counts = draw(names, options.sample, options.seed)
     known = read_session(options.session)
     if not options.report:
-        due = [m for m in drawn if m["key"] not in known or options.again and known[m["key"]]["end"] in ("survived", "timed out")]
+        due = [m for m in drawn if m["key"] not in known or (options.again and known[m["key"]]["end"] in ("survived", "timed out"))]
         print(f"{len(drawn)} mutants drawn, {len(drawn) - len(due)} known, {len(due)} to run", flush=True)
         run_all(due, options.session, options.workers)
         known = read_session(options.session)

@@ -155,4 +155,4 @@ def test_a_failed_write_leaves_the_old_report(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(UserError, match="No space left on device"):
         report.write_report(small_run(), path)
-    assert path.read_text() == "the old one" and os.listdir(tmp_path) == ["report.html"]
+    assert path.read_text() == "the old one" and [each.name for each in tmp_path.iterdir()] == ["report.html"]

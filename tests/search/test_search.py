@@ -1,5 +1,6 @@
 """The search against a slow search over all cuts, against scikit-learn, and against itself under changes that must not matter."""
 
+import itertools
 import os
 import shutil
 import subprocess
@@ -43,7 +44,7 @@ def slow_search(column, is_class, metric):
         area = round(roc_auc_score(is_class, column.astype(np.float64)), 12)
         signs = (-1,) if area < 0.5 else (1,)
     best = None
-    for cut, (low, high) in enumerate(zip(levels[:-1], levels[1:], strict=True)):
+    for cut, (low, high) in enumerate(itertools.pairwise(levels)):
         for sign in signs:
             middle = np.float32((float(low) + float(high)) / 2)
             if not low < middle < high:

@@ -35,6 +35,7 @@ def handler(name: str, files: Mapping[str, bytes], asked: list[str]) -> type[Bas
             folders = {path.rsplit("/", 1)[0] for path in files if "/" in path}
             found += [{"type": "directory", "path": path, "oid": COMMIT, "size": 0} for path in wanted if path in folders]
             self._send(200, json.dumps(found).encode())
+            return None
 
         def _entry(self, path: str) -> dict:
             return {"type": "file", "path": path, "size": len(files[path]), "oid": COMMIT}
@@ -62,6 +63,7 @@ def handler(name: str, files: Mapping[str, bytes], asked: list[str]) -> type[Bas
             if path.startswith(resolve) and path.removeprefix(resolve) in files:
                 return self._file(files[path.removeprefix(resolve)])
             self._send(404, b'{"error": "not found"}', {"X-Error-Code": "EntryNotFound" if resolve in path else "RepoNotFound"})
+            return None
 
         def _file(self, data: bytes) -> None:
             wanted = self.headers.get("Range", "")
@@ -72,6 +74,7 @@ def handler(name: str, files: Mapping[str, bytes], asked: list[str]) -> type[Bas
                 more["Content-Range"] = f"bytes {first}-{stop}/{len(data)}"
                 return self._send(206, data[int(first) : stop + 1], more)
             self._send(200, data, more)
+            return None
 
         def _send(self, status: int, data: bytes, more: Mapping[str, str] | None = None) -> None:
             self.send_response(status)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 
 import pytest
@@ -39,7 +38,7 @@ SYSTEM = (
 
 
 def test_files_that_systems_leave_behind_are_ignored(tmp_path) -> None:
-    class_folders(tmp_path, cat=2, dog=2, **{name: 2 for name in SYSTEM})
+    class_folders(tmp_path, cat=2, dog=2, **dict.fromkeys(SYSTEM, 2))
     class_folders(tmp_path / "cat", **{"@eaDir": 2})
     names = (".DS_Store", "cat/.hidden.png", "cat/Thumbs.db", "dog/desktop.ini", "dog/THUMBS.DB")
     for name in (*names, "README.md"):
@@ -143,12 +142,12 @@ def test_links_are_followed_once(tmp_path) -> None:
     (tmp_path / "elsewhere" / "bird" / "2.png").write_bytes(png(70))
     for number in range(3):
         (tmp_path / "elsewhere" / "bird" / f"{number}.png").write_bytes(png(70 + number))
-    os.symlink(tmp_path / "elsewhere" / "bird", tmp_path / "data" / "bird")
-    os.symlink(tmp_path / "elsewhere" / "bird" / "2.png", tmp_path / "data" / "dog" / "link.png")
+    (tmp_path / "data" / "bird").symlink_to(tmp_path / "elsewhere" / "bird")
+    (tmp_path / "data" / "dog" / "link.png").symlink_to(tmp_path / "elsewhere" / "bird" / "2.png")
     (tmp_path / "elsewhere" / "bird" / "2.png").rename(tmp_path / "elsewhere" / "moved.png")
-    os.symlink(tmp_path / "data", tmp_path / "data" / "cat" / "loop")
-    os.symlink(tmp_path / "data" / "dog", tmp_path / "data" / "again")
-    os.symlink(tmp_path / "nowhere", tmp_path / "data" / "cat" / "broken.png")
+    (tmp_path / "data" / "cat" / "loop").symlink_to(tmp_path / "data")
+    (tmp_path / "data" / "again").symlink_to(tmp_path / "data" / "dog")
+    (tmp_path / "data" / "cat" / "broken.png").symlink_to(tmp_path / "nowhere")
     images = load_images(tmp_path / "data")
     said = " ".join(images.notes)
     assert images.classes == ("bird", "cat", "dog") and len(images) == 6

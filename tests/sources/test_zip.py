@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 import struct
 import zipfile
@@ -18,10 +17,10 @@ BIG = b"BM" + bytes(6 << 20)
 
 def notes_of(path, **budget) -> str:
     """Load an archive whose sound entries are two classes of two, and return the notes."""
-    before = set(os.listdir(path.parent))
+    before = set(path.parent.iterdir())
     images = load_images(path, budget=Budget(**budget))
     assert len(images) == 4 and images.classes == ("cat", "dog")
-    assert set(os.listdir(path.parent)) == before and not (path.parent.parent / "evil.png").exists()
+    assert set(path.parent.iterdir()) == before and not (path.parent.parent / "evil.png").exists()
     return " ".join(images.notes)
 
 

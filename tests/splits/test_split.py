@@ -77,7 +77,7 @@ def test_a_half_is_rounded_up_when_images_without_a_side_are_drawn(make_labelled
 
 def test_half_of_the_images_without_a_side_are_tested_on_by_default(make_labelled) -> None:
     images = replace(make_labelled([0] * 8 + [1] * 8), parts=("",) * 16)
-    train, test = own_split(images)
+    _train, test = own_split(images)
     assert np.bincount(test.labels).tolist() == [4, 4]
     assert test.names == own_split(images, 0.5, seed=0)[1].names != own_split(images, 0.5, seed=1)[1].names
 

@@ -85,7 +85,8 @@ def files(outside, server) -> list[dict[str, Any]]:
     for path in paths:
         made += [{"path": path, "orig_name": "x.png"}, {"path": path, "orig_name": "x.svg", "meta": META}]
     here = str(outside.secret)
-    return made + [
+    return [
+        *made,
         {"path": here, "meta": META, "is_stream": True, "url": here},
         {"path": here, "meta": {"_type": "other"}, "mime_type": "image/svg+xml", "url": f"{API}/file={here}"},
         {"url": f"http://127.0.0.1:{outside.listener.port}/x.png", "meta": META},
@@ -130,7 +131,7 @@ def test_every_function_refuses_every_file_that_was_not_uploaded_in_every_input(
                 answers.setdefault(kind, set()).add(re.sub(r'"(duration|average_duration)": ?[\d.e-]+', "", said))
             count += 1
     assert_untouched(outside)
-    assert asked > 1000 and DOORS <= answers.keys()
+    assert asked > 1000 and answers.keys() >= DOORS
     for kind in DOORS:
         assert len({REFUSAL in said and said.find("error") for said in answers[kind]}) <= 2, "one answer, whatever is there"
 
@@ -186,7 +187,7 @@ def test_a_large_picture_is_not_decoded_before_the_door(client, server):
     Image.new("1", (13_300, 13_300)).save(bomb, "PNG", optimize=True)
     (path,) = client.upload(("bomb.png", bomb.getvalue())).json()
     before = memory_mib(server, peak_from_now=True)
-    status, said = client.call(client.named("predict"), ["no such run", {"path": path, "meta": META}, "", "0"])
+    _status, said = client.call(client.named("predict"), ["no such run", {"path": path, "meta": META}, "", "0"])
     assert "This result is no longer here" in said
     assert memory_mib(server) - before < 150, "its pixels would take 500 MB as RGB"
 
@@ -336,7 +337,7 @@ def test_neither_a_model_given_by_its_folder_nor_a_cache_that_cannot_be_written_
     for cache in (tmp_path / "cache", blocked / "cache"):
         with started(tmp_path / f"server-{cache.parent.name}", SN_VIZ_MODEL=str(folder), SN_VIZ_CACHE=str(cache)) as server:
             client = Raw(server)
-            status, said = client.call(client.named("find"), ["presence-dog", None, "", "", 15, 0])
+            _status, said = client.call(client.named("find"), ["presence-dog", None, "", "", 15, 0])
             kept = cache.parent == tmp_path
             assert ('"run"' if kept else "cannot be written") in said, said[:500]
             pages = [client.http.get("/").text, client.http.get("/config").text]

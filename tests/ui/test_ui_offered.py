@@ -115,10 +115,10 @@ def test_a_link_opens_another_model_only_where_it_is_here(hub, monkeypatch, tmp_
 
 def test_choices_tell_what_there_is_to_fetch(hub, monkeypatch):
     monkeypatch.setenv("SN_VIZ_MODELS", "lab/model")
-    shown = dict((name, label) for label, name in labels(models_here("tiny-llava"), any_name=True))
+    shown = {name: label for label, name in labels(models_here("tiny-llava"), any_name=True)}
     assert shown["tiny-llava"] == "tiny-llava" and shown["lab/model"] == "lab/model (to be fetched)"
     assert shown["qwen3-vl-2b"] == "qwen3-vl-2b (4.3 GB to be fetched)"
-    assert "qwen3-vl-2b" not in dict((name, label) for label, name in labels(models_here("tiny-llava"), any_name=False))
+    assert "qwen3-vl-2b" not in {name: label for label, name in labels(models_here("tiny-llava"), any_name=False)}
 
 
 @pytest.mark.parametrize(

@@ -198,7 +198,11 @@ def _opposed(classes: tuple[str, ...]) -> tuple[int, str] | None:
 def _is_plainly_polar(name: str) -> bool:
     """Return whether a name means yes or no whatever stands beside it: "yes" does, "1", "n", "present" or "with" need not."""
     plain = fold(name).strip(" .!。！_")
-    if len(plain) == 1 and not is_unspaced(plain) or plain in (AMBIGUOUS - {"no", "none", "nothing"}) or plain in _OFTEN_OTHERWISE:
+    if (
+        (len(plain) == 1 and not is_unspaced(plain))
+        or plain in (AMBIGUOUS - {"no", "none", "nothing"})
+        or plain in _OFTEN_OTHERWISE
+    ):
         return False
     return bool(sense(name))
 
@@ -296,7 +300,7 @@ def observe(key: AnswerKey, answers: Sequence[str]) -> AnswerKey:
         yes = 0 if votes.count(0) > votes.count(1) else 1
         reason = f"In {votes.count(yes)} of {n} probing answers “yes” or “no” comes with the name of a class."
         return replace(_polar(key.classes, yes, "observed", reason), rule=key.rule)
-    if not alone and not votes or names >= FEWEST and n - alone - len(votes) >= CLEAR * n:
+    if (not alone and not votes) or (names >= FEWEST and n - alone - len(votes) >= CLEAR * n):
         reason = f"{names} of {n} probing answers name a class, {alone} say only yes or no."
         return replace(key, source="observed", reason=reason, inferred=True)
     reason = f"{key.reason[:-1]}, and {alone + len(votes)} of {n} probing answers say yes or no without telling."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -112,7 +113,7 @@ def _goes_on(text: str, pieces: list[tuple[int, int, bool]], at: int) -> bool:
     """Return whether the piece ``at`` is a further noun of a list that ends with "or", and no clause of its own."""
     for i in range(at, min(at + 6, len(pieces))):
         said = [word.text for word in words(text[pieces[i][0] : pieces[i][1]])]
-        if not said or len(said) > 4 and said[0] not in _LISTING:
+        if not said or (len(said) > 4 and said[0] not in _LISTING):
             return False
         if said[0] in _LISTING or any(word in _LISTING for word in said[1:-1]):
             return not any(word in _SUBJECTS for word in said)
@@ -175,7 +176,7 @@ def _places(
     for i in range(len(every) - len(name) + 1):
         window = every[i : i + len(name)]
         if all(_same(part, word.text, spoken) for part, word in zip(name, window, strict=True)):
-            if any(not re.fullmatch(r"[\s_'/-]*", text[a.end : b.start]) for a, b in zip(window, window[1:], strict=False)):
+            if any(not re.fullmatch(r"[\s_'/-]*", text[a.end : b.start]) for a, b in itertools.pairwise(window)):
                 continue
             close = sum(1000 if part == word.text else _common(part, word.text) for part, word in zip(name, window, strict=True))
             found.append((window[0].start, window[-1].end, close))
@@ -227,7 +228,7 @@ def _negated(text: str, clause: Clause, span: tuple[int, int], found: Sequence[t
     for i, word in enumerate(after):
         if is_negator(word) and not _harmless(after, i):
             rest = after[i + 1 :]
-            if after[:i] and after[i - 1] in _JOINING or rest and rest[-1] in _DETERMINERS:  # "a dog and not a": cut off
+            if (after[:i] and after[i - 1] in _JOINING) or (rest and rest[-1] in _DETERMINERS):  # "a dog and not a": cut off
                 return False
             return all(w in SEEN or w in _VERBS or w in FILLER for w in rest) and not any(
                 span[1] <= s < clause.end for s, *_ in found

@@ -83,7 +83,7 @@ def sense(name: str) -> int:
 def is_residual(name: str) -> bool:
     """Return whether a class of this name holds whatever the other class does not ("others", "background", "その他")."""
     said = [word for word in parts(name) if word not in FILLER or word in RESIDUAL]
-    return bool(said) and said[0] in RESIDUAL or fold(name).strip() in RESIDUAL
+    return (bool(said) and said[0] in RESIDUAL) or fold(name).strip() in RESIDUAL
 
 
 @lru_cache(maxsize=1024)

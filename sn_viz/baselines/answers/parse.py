@@ -104,7 +104,7 @@ def read(text: str, key: AnswerKey, question: str = "") -> int:
         all(len(letter) == 1 and letter.isascii() and letter.isalpha() for letter in letters)
         and len(set(letters)) == len(letters) > 1
     ):
-        if not (set(letters) == {"Y", "N"}):
+        if set(letters) != {"Y", "N"}:
             return _letter(text, letters, question)
     folded = _plain(text)
     markers = list(_MARKER.finditer(folded))
@@ -245,7 +245,7 @@ def _sentence(text: str, key: AnswerKey, question: str) -> int:
 def _named(said: set[int], denied: set[int], n: int) -> int:
     """Return the only class that is said; of two, the one that is left when the other is denied."""
     if len(said) == 1:
-        return next(iter(said)) if n == 2 and denied <= said or n != 2 or not denied else -1
+        return next(iter(said)) if (n == 2 and denied <= said) or n != 2 or not denied else -1
     return next(iter(denied)) if not said and len(denied) == 1 else -1
 
 
@@ -282,7 +282,7 @@ def _polar(text: str, cut: tuple[Clause, ...], about) -> int:
         if len({way for _, way in polar}) == 1 and not [w for w in others if not is_negator(w)]:
             alone = len(said) == len(polar)
             j, way = polar[-1]
-            if alone or j == len(said) - 1 or said[0] in YES | NO and said[0] not in AMBIGUOUS:
+            if alone or j == len(said) - 1 or (said[0] in YES | NO and said[0] not in AMBIGUOUS):
                 turned = any(is_negator(word) for word in said[:j] if word not in NO or way > 0)
                 heard.add(-way if turned and not alone else way)
                 continue
@@ -290,7 +290,7 @@ def _polar(text: str, cut: tuple[Clause, ...], about) -> int:
         if tuple(said[:2]) in NOT_NEGATING:
             continue
         if i == 0 and (first in YES or first in NO) and not (len({way for _, way in polar}) > 1 and len(said) <= 4):
-            if first == "no" and not about(i) or first in YES - AMBIGUOUS or first in NO - AMBIGUOUS - {"no"} and not about(i):
+            if (first == "no" and not about(i)) or first in YES - AMBIGUOUS or (first in NO - AMBIGUOUS - {"no"} and not about(i)):
                 heard.add(1 if first in YES else -1)
     heard.discard(0)
     return heard.pop() if len(heard) == 1 else 0

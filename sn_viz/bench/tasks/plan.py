@@ -30,7 +30,7 @@ class Plan:
 
 def fixed_and_mirroring() -> tuple[str, ...]:
     """Return the twins of the paper's benchmarks, all tasks with a fixed question (never trained ones among them), the digits."""
-    return (*(name for name, task in TASKS.items() if task.question or task.mirrors and task.trained), DIGITS)
+    return (*(name for name, task in TASKS.items() if task.question or (task.mirrors and task.trained)), DIGITS)
 
 
 FULL = Plan(fixed_and_mirroring(), (5, 20, 100, 500), 1000, 500, 5, (5, 20, 100, 500), 3)

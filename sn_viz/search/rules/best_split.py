@@ -21,4 +21,4 @@ def best_split(values: np.ndarray, is_class: np.ndarray) -> None:
     None
         Which tells the search to try every cut.
     """
-    return None
+    return

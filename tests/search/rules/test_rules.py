@@ -6,7 +6,7 @@ import pytest
 from sn_viz.search.rules import RULES
 
 
-@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("name", list(RULES))
 def test_a_rule_gives_one_threshold_per_neuron_or_none(name):
     values = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
     cut = RULES[name](values, np.arange(6) < 2)
