@@ -100,7 +100,7 @@ def build(model: str | None = None, public: bool | None = None) -> Page:
             with gr.Tab("Examples", id="examples", elem_id="tab-examples"):
                 with gr.Row(equal_height=False, elem_classes="sn-page"):
                     with gr.Column(scale=7, min_width=320):
-                        examples = examples_tab.layout()
+                        examples = examples_tab.layout(public)
                     with gr.Column(scale=4, min_width=300, elem_classes="sn-panel"):
                         panel = run_panel.layout(models, packs.question_of(packs.packs()[packs.FIRST_PACK]), not public)
                         gr.HTML(f'<p class="sn-private">{examples_tab.PRIVACY}</p>')
@@ -124,6 +124,7 @@ def build(model: str | None = None, public: bool | None = None) -> Page:
             panel.question,
             panel.choices[0],
             usual_models(models, model),
+            public,
         )
         run_panel.connect(server, panel, examples, states, n_classes, models, answers.boxes)
         run_panel.connect_marks(panel, examples, states, n_classes, mark, changed, answers.boxes)

@@ -21,11 +21,12 @@ from sn_viz.groups import group_index, n_groups
 from sn_viz.sources import load_images
 from sn_viz.sources.budget import DEFAULT, Budget
 from sn_viz.sources.classes import TEST, TRAIN
+from sn_viz.sources.hub import SCHEME as HUB
 from sn_viz.sources.pack import load_pack
 from sn_viz.sources.text import label_key, listed, quoted
 from sn_viz.types import LabelledImages, Progress
 from sn_viz.ui.components import views
-from sn_viz.ui.server import packs
+from sn_viz.ui.server import datasets, packs
 from sn_viz.ui.server.guard import guarded
 from sn_viz.ui.server.jobs import run_job
 from sn_viz.ui.server.state import Server
@@ -56,10 +57,15 @@ class Examples(NamedTuple):
     add: gr.Button
     remove: gr.Button
     file: gr.File
+    hub_name: gr.Dropdown
+    """The data set of the hub that is written or chosen."""
+    hub_read: gr.Button
+    hub: gr.State
+    """The one that is read, as ``hub:OWNER/NAME``; "" for an uploaded file."""
 
 
-def layout() -> Examples:
-    """Place the widgets."""
+def layout(public: bool = False) -> Examples:
+    """Place the widgets; on a ``public`` server with only those data sets of the hub that its operator names."""
     with gr.Tabs(elem_id="sources", selected="pack") as tabs:
         with gr.Tab("Sample packs", id="pack", elem_id="source-pack") as pack_tab:
             cards = views.cards_view("packs")
@@ -77,7 +83,21 @@ def layout() -> Examples:
                 height=150,
                 elem_id="upload-file",
             )
-    return Examples(cards, tabs, pack_tab, own_tab, file_tab, names, galleries, again, columns, add, remove, file)
+            listed = datasets.offered(public)
+            with gr.Row(elem_classes="sn-tight", visible=bool(listed)):
+                hub_name = gr.Dropdown(
+                    listed,
+                    value=None,
+                    label="Or a data set of the Hugging Face Hub: OWNER/NAME[@REVISION][:CONFIG/SPLIT]",
+                    allow_custom_value=not public,
+                    scale=4,
+                    elem_id="hub-data",
+                )
+                hub_read = gr.Button("Read it", size="sm", scale=1, min_width=90, elem_id="btn-hub-data")
+    hub = gr.State("")
+    return Examples(
+        cards, tabs, pack_tab, own_tab, file_tab, names, galleries, again, columns, add, remove, file, hub_name, hub_read, hub
+    )
 
 
 def _class_columns() -> tuple:
@@ -111,6 +131,7 @@ class Where(NamedTuple):
     count: int
     """Classes shown."""
     files: list[str] | None
+    """Paths of uploaded files, or one data set of the hub."""
     names: tuple[str, ...]
     galleries: tuple[Any, ...]
     again: tuple[Any, ...] = ()
@@ -122,7 +143,8 @@ class Where(NamedTuple):
         source, pack, count, files, *rest = values
         count = min(MAX_CLASSES, max(FEWEST_CLASSES, int(count)))
         names, galleries, again = (tuple(rest[start : start + MAX_CLASSES]) for start in (0, MAX_CLASSES, 2 * MAX_CLASSES))
-        return cls(source, pack, count, files, names, galleries, again)
+        hub = rest[3 * MAX_CLASSES] if len(rest) > 3 * MAX_CLASSES else ""
+        return cls(source, pack, count, [hub] if hub else files, names, galleries, again)
 
     @property
     def name(self) -> str:
@@ -141,7 +163,7 @@ class Where(NamedTuple):
 
 def inputs(tab: Examples, source: gr.State, pack: gr.State, n_classes: gr.State) -> list[Any]:
     """Return the widgets whose values ``Where.of`` reads."""
-    return [source, pack, n_classes, tab.file, *tab.names, *tab.galleries, *tab.again]
+    return [source, pack, n_classes, tab.file, *tab.names, *tab.galleries, *tab.again, tab.hub]
 
 
 def at_hand(server: Server, where: Where, owner: str) -> LabelledImages | None:
@@ -196,7 +218,7 @@ def heard(progress: Progress) -> Budget:
 def uploaded(where: Where) -> list[str]:
     """Return the paths of the files that ``where`` is read from."""
     if where.source == "file":
-        return list(where.files or [])
+        return [path for path in where.files or [] if not path.startswith(HUB)]
     galleries = (*where.galleries[: where.count], *where.again[: where.count]) if where.source == "own" else ()
     return [path for gallery in galleries for path in paths_of(gallery)]
 
@@ -215,6 +237,7 @@ def connect(
     question: gr.Textbox,
     model: gr.Dropdown,
     usual: tuple[str, str],
+    public: bool = False,
 ) -> list[Any]:
     """Wire the tab and return the events after which the set is another, for ``gr.on``.
 
@@ -228,9 +251,10 @@ def connect(
     tab.cards.pick(_picker(usual), model, [touched, pack, source, question, model], **private)
     for button, step in ((tab.add, 1), (tab.remove, -1)):
         button.click(_stepped(step), n_classes, [touched, n_classes, *tab.columns], **private)
+    tab.hub_read.click(_hub_chooser(public), tab.hub_name, [touched, tab.hub], **private)
+    tab.file.change(_file_instead, None, [touched, tab.hub], **private)
     return [
         touched.change,
-        tab.file.change,
         *(gallery.change for gallery in (*tab.galleries, *tab.again)),
         *(name.blur for name in tab.names),
     ]
@@ -249,6 +273,20 @@ def _switch(name: str, usual: tuple[str, str]) -> Any:
         return touch(), name, question, suiting(model, name, usual)
 
     return switch
+
+
+def _hub_chooser(public: bool) -> Any:
+    @guarded
+    def choose(name: str) -> tuple[str, str]:
+        """Take the data set of the hub that is named in place of a file."""
+        return touch(), datasets.chosen(name, public)
+
+    return choose
+
+
+def _file_instead() -> tuple[str, str]:
+    """Take the uploaded file in place of a data set of the hub."""
+    return touch(), ""
 
 
 def _stepped(step: int) -> Any:
@@ -347,6 +385,8 @@ def from_files(files: list[str] | None, question: str | None, budget: Budget = D
     """Return the images of an uploaded zip, tar or Parquet, or of a CSV or JSONL with a zip."""
     if not files:
         raise UserError("There is no file yet.", "Nothing was uploaded.", "Upload a zip with one folder per class.")
+    if files[0].startswith(HUB):
+        return load_images(files[0], question, budget=budget)
     if len(files) > 2:
         raise UserError(
             f"{len(files)} files are too many.", "One zip, tar or Parquet is read, or one table with one zip.", "Remove the others."
