@@ -1,6 +1,8 @@
 """How much the search takes at once: no result depends on it, but memory and speed do."""
 
+import mmap
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -68,7 +70,7 @@ class Watched(np.memmap):
         return found
 
 
-def mapped(path, n_rows, row_bytes):
+def map_of_zeros(path, n_rows, row_bytes):
     """A map of a file of zeros whose rows lie ``row_bytes`` apart; what is read of each is 100 numbers."""
     with path.open("wb") as file:
         file.truncate(n_rows * row_bytes)
@@ -81,12 +83,12 @@ def mapped(path, n_rows, row_bytes):
     ("n_rows", "row_bytes", "rows"), [(300, MIB, [256, 44]), (3, 512 * MIB, [1, 1, 1]), (5, 128 * MIB, [2, 2, 1])]
 )
 def test_a_file_is_read_256_mib_at_a_time_and_given_back(tmp_path, n_rows, row_bytes, rows):
-    values = mapped(tmp_path / "values", n_rows, row_bytes)
+    values = map_of_zeros(tmp_path / "values", n_rows, row_bytes)
     given_back = []
     values._mmap = type("Map", (), {"madvise": lambda self, advice: given_back.append(len(values.rows))})()
     [(slab, start)] = search._slabs(values)
     assert values.rows == rows and (slab == 0).all() and slab.shape == (n_rows, 100) and start == 0
-    assert given_back == list(range(1, len(rows) + 1))
+    assert given_back == (list(range(1, len(rows) + 1)) if hasattr(mmap, "MADV_DONTNEED") else [])
 
 
 def test_each_slab_of_a_file_is_read_into_its_own_place(tmp_path, monkeypatch):
@@ -227,8 +229,9 @@ def test_up_to_a_million_stumps_are_searched_unasked_and_more_where_a_hundred_by
 
 
 def test_the_system_tells_how_much_memory_can_be_had(tmp_path):
-    page = os.sysconf("SC_PAGE_SIZE")
-    assert page * os.sysconf("SC_AVPHYS_PAGES") / 4 < search._free_bytes() <= page * os.sysconf("SC_PHYS_PAGES")
+    if Path("/proc/meminfo").exists():
+        page = os.sysconf("SC_PAGE_SIZE")
+        assert page * os.sysconf("SC_AVPHYS_PAGES") / 4 < search._free_bytes() <= page * os.sysconf("SC_PHYS_PAGES")
     (tmp_path / "told").write_text("MemTotal:  9 kB\nMemAvailable:    3000 kB\nCached: 1 kB\n")
     assert search._free_bytes(tmp_path / "told") == 3000 * 1024
     (tmp_path / "told").write_text("MemTotal:  9 kB\n")
