@@ -225,13 +225,13 @@ def test_one_large_group_balances_many_small_ones():
 def test_the_poorest_class_says_how_many_folds_there_are():
     labels, groups = np.array([0, 0, 0, 0, 1, 1, 1]), np.array([0, 1, 2, 3, 4, 4, 5])
     assert most_folds(labels, groups, 9) == 2 and most_folds(labels, None, 9) == 3 and most_folds(labels, None, 2) == 2
-    assert most_folds(np.zeros(5, int), None, 9) == 0
+    assert most_folds(np.zeros(5, int), None, 9) == most_folds(np.zeros(0, int), None, 9) == 0
 
 
-def draws_by_hand(labels, groups, wanted, seed):
+def draws_by_hand(labels, groups, wanted, seed, tries=TRIES):
     """The most even of the draws, class after class as the notes of `drawn_apart` say."""
     rng, best = np.random.default_rng(seed), (np.inf, None)
-    for _ in range(TRIES):
+    for _ in range(tries):
         side: dict[int, bool] = {}
         for label, want in enumerate(wanted):
             sizes = {g: int((groups[labels == label] == g).sum()) for g in np.unique(groups[labels == label]).tolist()}
@@ -259,6 +259,14 @@ def test_the_most_even_draw_of_groups_with_several_classes_is_taken(seed):
     wanted = [max(1, int((labels == c).sum() * share)) for c, share in enumerate((0.5, 0.25, 0.4))]
     found, expected = drawn_apart(labels, groups, wanted, seed), draws_by_hand(labels, groups, wanted, seed)
     assert expected is not None and found is not None and found.tolist() == expected.tolist()
+
+
+def test_groups_of_one_class_each_are_drawn_once():
+    groups = np.repeat(np.arange(12), [1, 4, 2, 7, 3, 5, 6, 2, 1, 8, 3, 4])
+    labels = (groups % 2).astype(np.int64)
+    for seed in range(6):
+        found = drawn_apart(labels, groups, [8, 11], seed)
+        assert found is not None and found.tolist() == draws_by_hand(labels, groups, [8, 11], seed, tries=1).tolist()
 
 
 def test_nothing_goes_apart_of_a_class_of_which_nothing_is_wanted():

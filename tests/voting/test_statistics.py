@@ -51,7 +51,8 @@ def test_a_paired_difference_sees_what_two_intervals_cannot():
 def test_equal_methods_and_no_examples_do_not_differ():
     same = paired_difference(np.array([True, False]), np.array([True, False]))
     assert (same.value, same.low, same.high, same.p_value) == (0, 0, 0, 1)
-    assert np.isnan(paired_difference(np.zeros(0, bool), np.zeros(0, bool)).value)
+    nothing = paired_difference(np.zeros(0, bool), np.zeros(0, bool))
+    assert np.isnan(nothing.value) and (nothing.low, nothing.high, nothing.p_value, nothing.n) == (-1, 1, 1, 0)
 
 
 def test_the_p_value_is_never_zero_and_nan_stays_nan():
@@ -307,6 +308,8 @@ def test_every_repeat_makes_new_folds_and_its_share_is_counted():
         values, labels, neurons, voters=3, n_folds=4, seed=11, progress=lambda part, what: told.append((part, what))
     )
     np.testing.assert_allclose(right, expected / 5)
+    by_default = cross_validated_layers(values, labels, neurons)
+    np.testing.assert_array_equal(by_default, cross_validated_layers(values, labels, neurons, voters=15, n_folds=5, seed=0))
     assert [part for part, _ in told] == pytest.approx(np.arange(20) / 20) and told[0][1].startswith("Choosing the exit layer")
 
 
