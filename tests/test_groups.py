@@ -24,6 +24,8 @@ from sn_viz.groups import (
 from sn_viz.splits.split import split
 from sn_viz.types import LabelledImages, Picture
 
+pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
+
 UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 """The machine is not judged."""
 

@@ -83,3 +83,21 @@ def test_a_rule_of_ones_own_is_searched_by_the_same_kernel(monkeypatch):
     values = np.array([[0, 3], [1, 2], [2, 1], [9, 0]], np.float16)
     stumps = find_stumps(values, np.array([0, 0, 1, 1]), rule="median")
     assert stumps.threshold.tolist() == [1.5, 1.5] and stumps.sign.tolist() == [1, -1] and stumps.score.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("rule", ["zero", "midpoint"])
+def test_a_class_of_one_example_has_a_stump_and_one_of_none_or_all_has_not(rule):
+    values = np.random.default_rng(3).normal(size=(9, 50)).astype(np.float16)
+    labels = np.array([0, 0, 0, 0, 2, 0, 0, 0, 0])
+    stumps = find_stumps(values, labels, rule, classes=4)
+    for c in (0, 2):
+        mine = stumps.class_index == c
+        threshold, sign, score, margin = plainly(values, labels == c, rule, "balanced-accuracy")
+        np.testing.assert_array_equal(stumps.threshold[mine], threshold)
+        np.testing.assert_array_equal(stumps.sign[mine], sign)
+        np.testing.assert_array_equal(stumps.score[mine], score)
+        np.testing.assert_array_equal(stumps.margin[mine], margin)
+    absent = np.isin(stumps.class_index, [1, 3])
+    assert np.isnan(stumps.score[absent]).all() and (stumps.sign[absent] == 1).all()
+    assert not stumps.threshold[absent].any() and not stumps.margin[absent].any()
+    assert np.isnan(find_stumps(values, np.ones(9, int), rule).score).all()

@@ -11,6 +11,8 @@ from sn_viz.errors import UserError
 from sn_viz.splits.held_out import align_classes, joined, kept_apart, shared, usable, without_seen
 from sn_viz.types import LabelledImages, Picture
 
+pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
+
 
 def images(labels, classes=("no", "yes"), questions=None, first=0):
     pictures = tuple(Picture(np.full((8, 8, 3), i + first, np.uint8)) for i in range(len(labels)))

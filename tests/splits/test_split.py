@@ -11,6 +11,8 @@ from sn_viz.errors import UserError
 from sn_viz.sources.classes import TEST, TRAIN
 from sn_viz.splits.split import own_split, split
 
+pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
+
 
 def keys(images) -> set[tuple[str, str]]:
     return {(picture.sha256, question) for picture, question in zip(images.pictures, images.questions, strict=True)}

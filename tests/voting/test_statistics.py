@@ -17,6 +17,8 @@ from sn_viz.voting.statistics import (
     wilson,
 )
 
+pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
+
 
 @pytest.mark.parametrize(("correct", "n"), [(0, 5), (5, 5), (7, 10), (1, 200), (199, 200), (1, 1)])
 def test_wilson_equals_scipy(correct, n):
