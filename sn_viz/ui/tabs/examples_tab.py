@@ -88,7 +88,8 @@ def layout(public: bool = False) -> Examples:
                 hub_name = gr.Dropdown(
                     listed,
                     value=None,
-                    label="Or a data set of the Hugging Face Hub: OWNER/NAME[@REVISION][:CONFIG/SPLIT]",
+                    label="Or a data set of the hub",
+                    info="OWNER/NAME, perhaps with @REVISION or :CONFIG/SPLIT",
                     allow_custom_value=not public,
                     scale=4,
                     elem_id="hub-data",
