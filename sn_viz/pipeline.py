@@ -266,7 +266,8 @@ def find(
     """
     stage = Stages(progress or silent)
     names = baseline_names(compare)
-    chosen_sites = () if sites == "all" else site_names(map(str.strip, sites.split(",")) if isinstance(sites, str) else sites)
+    asked_sites = tuple(map(str.strip, sites.split(","))) if isinstance(sites, str) else tuple(sites)
+    site_names(asked_sites)  # a name that is none is told before the model loads
     check_choices(rule, metric, voters, weighting, test_size, seed)
     question = None if question is None else clean_question(question)
     if model is None or isinstance(model, str | os.PathLike):
@@ -279,6 +280,7 @@ def find(
         model, note = _obtained(model, report if progress else silent)
         report(0.5, "Loading the model")
         vlm = model_named(model, device, dtype)
+    chosen_sites = () if asked_sites == ("all",) else reader_of(vlm).layout.available(asked_sites)
     config = Config(
         question=question,
         model=model if isinstance(model, str) else vlm.name,

@@ -293,3 +293,12 @@ def test_sites_that_a_model_lacks_are_said_unless_sites_were_named(monkeypatch):
     monkeypatch.setattr(pipeline, "unavailable", lambda vlm: ("mlp-neuron", "tower-residual"))
     said = ("mlp-neuron: this model has no such place, so nothing was read there.",)
     assert pipeline._not_there(None, Config()) == said and pipeline._not_there(None, Config(sites=("residual",))) == ()
+
+
+def test_all_and_tower_stand_for_what_the_model_has():
+    """The photograph model's convolutional tower has no MLP: "tower" leaves that out, its name insists on it."""
+    run = find("pack:presence-dog", model="tiny-photo", sites="all,tower", compare="none")
+    assert "tower-residual" in run.neurons.site_names and "tower-mlp-neuron" not in run.neurons.site_names
+    assert run.config.sites == tuple(run.neurons.site_names)
+    with pytest.raises(UserError, match="'tower-mlp-neuron' is not there"):
+        find("pack:presence-dog", model="tiny-photo", sites="all,tower-mlp-neuron", compare="none")
