@@ -295,6 +295,7 @@ def test_sites_that_a_model_lacks_are_said_unless_sites_were_named(monkeypatch):
     assert pipeline._not_there(None, Config()) == said and pipeline._not_there(None, Config(sites=("residual",))) == ()
 
 
+@pytest.mark.long
 def test_all_and_tower_stand_for_what_the_model_has():
     """The photograph model's convolutional tower has no MLP: "tower" leaves that out, its name insists on it."""
     run = find("pack:presence-dog", model="tiny-photo", sites="all,tower", compare="none")

@@ -147,6 +147,7 @@ def test_damaged_files_are_refused_in_a_sentence(tmp_path) -> None:
             load_images(file)
 
 
+@pytest.mark.long
 def test_a_file_that_inflates_without_end_costs_this_process_nothing(tmp_path) -> None:
     file = tmp_path / "bomb.parquet"
     huge = pa.DictionaryArray.from_arrays(pa.array([0] * 40, pa.int32()), pa.array([b"\0" * (100 << 20)]))

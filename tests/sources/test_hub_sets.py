@@ -56,6 +56,7 @@ def read(address: str, *asked: tuple[str, dict | None]) -> list:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.long
 def test_configuration_split_and_commit_are_read_and_said(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     readme = """---
@@ -95,6 +96,7 @@ configs:
     assert all("/resolve/main" not in path for path in paths), "only the commit is read"
 
 
+@pytest.mark.long
 def test_a_row_that_names_a_file_of_this_machine_opens_nothing(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
     (tmp_path / "secret.png").write_bytes(png(1))
