@@ -28,7 +28,7 @@ PAGES = {path.relative_to(ROOT).as_posix(): path for path in [ROOT / "README.md"
 OURS = ("python -m sn_viz ", "sn-viz ")
 NOT_RUN = ("serve", "train", "bench")
 """They serve for ever or work for hours."""
-ELSEWHERE = re.compile(r"(bench|hub):|--model /|=hub\b")
+ELSEWHERE = re.compile(r"(bench|hub):|--model (/|https://|\w[\w.-]*/\w)|--fetch |=hub\b")
 """Data or models that do not lie here."""
 OF_OTHERS = ("--strict", "--check", "--help")
 """Options of other programs that the text names, and the one that every command has."""
