@@ -18,7 +18,6 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch import nn
 from transformers import PreTrainedTokenizerFast
 
 from sn_viz.training.families import EMBEDDED_FAMILIES, Family
@@ -71,8 +70,8 @@ class StagedTraining(ABC):
     recipe: Any
     """A frozen dataclass with at least ``family``, ``sizes``, ``seed``, ``minutes`` and ``steps``; written beside the weights."""
     model: Any
-    heads: nn.Module
-    """What learns beside the model and is not shipped."""
+    heads: Any
+    """What learns beside the model and is not shipped; a module."""
     tokenizer: PreTrainedTokenizerFast
     folder: Path
     log: Log
