@@ -72,7 +72,8 @@ def _visit(address: str, visitor: int, data: Path) -> dict:
     from gradio_client import Client, handle_file
 
     client = Client(address, verbose=False, httpx_kwargs={"timeout": 300})
-    found = client.predict(pack="", data=handle_file(data), question="Is it warm?", model="", voters=5, seed=0, api_name="/find")
+    asked = {"question": "Is it warm?", "model": "tiny-llava", "voters": 5, "seed": 0}  # a model that knows patches of colour
+    found = client.predict(pack="", data=handle_file(data), **asked, api_name="/find")
     told = client.predict(run=found["run"], neuron_index=0, api_name="/neuron") if found else {}
     return {"found": found, "neuron": told}
 
