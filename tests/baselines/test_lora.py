@@ -65,6 +65,7 @@ def test_it_learns_what_the_frozen_model_cannot_say(name, context, untouched):
     assert any("training step 2 of" in doing for _, doing in told)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("error", [Cancelled, ZeroDivisionError])
 def test_stopped_half_way_the_model_is_as_it_was(error, context, untouched):
     def stop(fraction, doing):

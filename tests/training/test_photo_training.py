@@ -205,6 +205,7 @@ def trained_folder(photographs, tmp_path_factory):
     return folder, out, recipe, photographs
 
 
+@pytest.mark.long
 def test_every_stage_learns_and_ships_a_model_that_transformers_reads(trained_folder):
     folder, out, recipe, _ = trained_folder
     log = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
@@ -250,6 +251,7 @@ def test_the_command_refuses_in_a_sentence(photographs, tmp_path, arguments, sai
     assert done.returncode == 2 and said in done.stderr, done.stderr
 
 
+@pytest.mark.long
 def test_an_exit_inside_the_tower_reads_what_the_whole_pass_reads_and_runs_nothing_behind_it(trained_folder):
     vlm = load_model(trained_folder[1], device="cpu")
     assert vlm.channels_first and vlm.key.endswith("-folded") and len(vlm.tower_blocks) == 17
