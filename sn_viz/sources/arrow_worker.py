@@ -7,6 +7,7 @@ limits its own memory first. It knows nothing of classes or splits.
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -134,7 +135,7 @@ def columns_of(schema: Any) -> list[Column]:
         is_bytes = kinds.is_binary(each.type) or kinds.is_large_binary(each.type)
         is_struct = kinds.is_struct(each.type) and each.type.get_field_index("bytes") >= 0
         scalar = kinds.is_string(each.type) or kinds.is_large_string(each.type) or kinds.is_integer(each.type)
-        scalar = scalar or kinds.is_boolean(each.type) or kinds.is_dictionary(each.type)
+        scalar = scalar or kinds.is_boolean(each.type) or kinds.is_dictionary(each.type) or kinds.is_floating(each.type)
         names = feature.get("names") if feature.get("_type") == "ClassLabel" else None
         named = tuple(str(name) for name in names) if isinstance(names, list) else ()
         found.append(Column(each.name, is_bytes or is_struct, feature.get("_type") == "Image", scalar, named))
@@ -168,8 +169,10 @@ def _plain(batch: Any, name: str, at: int) -> Any:
 
 
 def _text(value: Any) -> str:
-    if value is None:
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return ""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # how whole numbers are written beside a missing one
     return (json.dumps(value) if isinstance(value, bool) else str(value))[:CHARACTERS]
 
 

@@ -41,7 +41,7 @@ class Column:
     marked: bool = False
     """Whether the table itself says that they are pictures."""
     scalar: bool = False
-    """Whether its values are texts, whole numbers or truth values."""
+    """Whether its values are texts, numbers or truth values."""
     class_names: tuple[str, ...] = field(default=(), repr=False)
     """What its numbers stand for, where the table says so."""
 
@@ -81,6 +81,10 @@ def find_columns(columns: Sequence[Column], asked: Mapping[str, str], name: str)
         When a column asked for is not there, or image or label cannot be told.
     """
     by_name = {column.name: column for column in columns}
+    if len(by_name) < len(columns):
+        names = [column.name for column in columns]
+        twice = next(each for each in names if names.count(each) > 1)
+        raise UserError(f"{name} has two columns {quoted(twice)}.", "Which of them holds cannot be told.", "Rename or remove one.")
     for wanted in asked.values():
         if wanted not in by_name:
             raise UserError(f"{name} has no column {quoted(wanted)}.", _there(columns), "Check the name.")
@@ -116,6 +120,11 @@ def _label(columns: Sequence[Column], rest: Mapping[str, Column], name: str) -> 
     among = named or classes
     if not among:
         hint = "Call it label, or name it: label=COLUMN."
+        if other := next((column for column in columns if column.name.casefold() in ALIASES["label"] and not column.scalar), None):
+            cause = "Its values are neither texts nor numbers."
+            raise UserError(
+                f"The column {quoted(other.name)} of {name} was not read.", cause, "Write texts or numbers, or name another."
+            )
         raise UserError(f"No column of {name} is called label or class.", _there(columns), hint)
     if len(among) > 1 and not named:
         cause = f"It could be {listed([quoted(column.name) for column in among])}."

@@ -57,19 +57,34 @@ class Pairs:
     def read(data: Iterable[Any], budget: Budget) -> Iterator[Found | Note]:
         names = getattr(data, "classes", None)
         names = list(names) if isinstance(names, (list, tuple)) else []
+        unlabelled = 0
         for number, one in enumerate(_each(data), start=1):
             if number > budget.files:
                 yield Note(f"Only the first {budget.files:,} images were read.")
-                return
+                break
             name = f"image {number}"
             if not _is_pair(one):
                 cause = f"A {type(one).__name__} arrived where (picture, label) was expected."
                 raise UserError(f"{quoted(name)} was not read.", cause, "Yield pairs, or triples with a question.")
             picture, label, *rest = one
+            if label is None or not label_of(plain(label)):
+                unlabelled += 1
+                continue
             named = names[label] if isinstance(label, int) and not isinstance(label, bool) and 0 <= label < len(names) else label
-            yield Found(
-                name, label_of(str(named)), functools.partial(as_picture, picture, name, budget), str(rest[0]) if rest else None
-            )
+            yield Found(name, plain(named), functools.partial(as_picture, picture, name, budget), str(rest[0]) if rest else None)
+        if unlabelled:
+            yield Note(f"{unlabelled:,} image{'s' * (unlabelled > 1)} without a label left out.")
+
+
+def plain(label: Any) -> str:
+    """Return a label as text; a whole number that is written with a point, as beside a missing one, without it.
+
+    Examples
+    --------
+    >>> plain(1.0), plain("1.0"), plain(True)
+    ('1', '1.0', 'True')
+    """
+    return str(int(label)) if isinstance(label, float) and label.is_integer() else str(label)
 
 
 def _each(data: Any) -> Iterator[Any]:
@@ -115,7 +130,7 @@ def found_in(rows: Any, asked: Mapping[str, str], name: str, budget: Budget, n: 
         names = columns["label"].class_names
         if names and isinstance(label, int):
             label = names[label] if 0 <= label < len(names) else None
-        if label is None or not label_of(str(label)):
+        if label is None or not label_of(plain(label)):
             unlabelled += 1
             continue
         said = {what: row[columns[what].name] for what in ("question", "group") if what in columns}
@@ -126,7 +141,7 @@ def found_in(rows: Any, asked: Mapping[str, str], name: str, budget: Budget, n: 
             image = b""
         opened = functools.partial(as_picture, image, at, budget)
         question = None if said.get("question") is None else str(said["question"])
-        yield Found(at, str(label), opened, question, group=str(said.get("group") or ""))
+        yield Found(at, plain(label), opened, question, group=str(said.get("group") or ""))
     if unlabelled:
         yield Note(f"{unlabelled:,} rows of {shown} have no label and were left out.")
 
@@ -138,6 +153,8 @@ def columns_of(features: Mapping[str, Any]) -> list[Column]:
         kind = type(feature).__name__
         names = tuple(feature.names) if kind == "ClassLabel" else ()
         said = str(getattr(feature, "dtype", ""))
-        scalar = kind == "ClassLabel" or (kind == "Value" and (said in ("string", "large_string", "bool") or "int" in said))
+        scalar = kind == "ClassLabel" or (
+            kind == "Value" and said.startswith(("string", "large_string", "bool", "int", "uint", "float"))
+        )
         found.append(Column(name, kind == "Image" or said in ("binary", "large_binary"), kind == "Image", scalar, names))
     return found

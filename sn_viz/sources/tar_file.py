@@ -14,13 +14,12 @@ import tarfile
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from sn_viz.errors import UserError
 from sn_viz.sources.budget import MIB, Budget
-from sn_viz.sources.classes import layout_of, looks_like_image, system_note, system_part
+from sn_viz.sources.classes import Layout, layout_of, looks_like_image, system_note, system_part
 from sn_viz.sources.columns import ALIASES
 from sn_viz.sources.gather import Found, Note, SetRefused
 from sn_viz.sources.ingest import decode
@@ -67,25 +66,16 @@ def _is_tar(path: Path) -> bool:
     return path.name.lower().endswith(SUFFIXES) and path.is_file()
 
 
-@dataclass
-class _Sample:
-    """Files of one name."""
-
-    key: str
-    image: str = ""
-    """Name of the member that is its picture."""
-    data: bytes | None = None
-    too_large: bool = False
-    said: dict[str, bytes] = field(default_factory=dict)
-    """What its small members hold, by extension."""
-
-
 class _Archive:
     """One archive, read twice from its beginning: the names, then what is wanted of it."""
 
     def __init__(self, path: Path, budget: Budget) -> None:
         self._path, self._budget = path, budget
         self._class_names: list[str] = []
+        self._said: dict[str, dict[str, bytes]] = {}
+        """What the small members hold, by the name they share with an image and by extension."""
+        self._captions = False
+        """Whether a ``.txt`` beside an image is its label: not where folders say the class."""
         if path.stat().st_size > budget.zip_bytes:
             raise self._refused(f"It is larger than {budget.zip_bytes // MIB} MiB.", "Use fewer or smaller images.")
 
@@ -94,9 +84,10 @@ class _Archive:
         images = [PurePosixPath(name) for name in names if looks_like_image(PurePosixPath(name))]
         if not images:
             raise self._refused("It holds no images.", "Put images into it, in class folders or each with its .cls.")
-        keys = {_key(path.as_posix())[0] for path in images}
-        told = any(ext in (*LABELS, "json", "txt") and key in keys for key, ext in map(_key, names))
-        yield from self._samples(part, before) if told else self._in_folders(images, part, before)
+        layout = layout_of([path for path in images if not system_part(path)] or images)
+        self._captions = not any(layout.place(path).class_name for path in images)
+        told = any(self._label(_key(path.as_posix())[0]) for path in images)
+        yield from self._samples(names, part, before) if told else self._in_folders(images, layout, part, before)
 
     def _members(self) -> Iterator[tuple[tarfile.TarInfo, tarfile.TarFile]]:
         """Yield the plain files of the archive, in order."""
@@ -116,19 +107,25 @@ class _Archive:
             raise self._refused("It is no tar archive, or it is damaged or cut short.", "Pack it again.") from error
 
     def _names(self) -> list[str]:
-        """Return the names of all members, and take in what the numbers of classes stand for where one of them says so."""
-        names = []
+        """Return the names of all members, and take in what labels, facts and names of classes say, wherever they stand."""
+        names, held = [], 0
         for member, archive in self._members():
             names.append(member.name)
+            key, kind = _key(member.name)
             if PurePosixPath(member.name).name.casefold() in NAMES:
                 text = self._content(member, archive, TEXT_BYTES)[0]
                 self._class_names = [line.strip() for line in text.decode("utf-8", "replace").splitlines() if line.strip()]
+            elif kind in (*LABELS, "json", "txt"):
+                data = self._content(member, archive, TEXT_BYTES)[0]
+                if (held := held + len(data)) > self._budget.table_bytes:
+                    limit = f"Its labels are larger than {self._budget.table_bytes // MIB} MiB together."
+                    raise self._refused(limit, "Use fewer images.")
+                self._said.setdefault(key, {})[kind] = data
         return names
 
-    def _in_folders(self, images: Sequence[PurePosixPath], part: str, before: str) -> Iterator[Found | Note]:
+    def _in_folders(self, images: Sequence[PurePosixPath], layout: Layout, part: str, before: str) -> Iterator[Found | Note]:
         system = Counter(filter(None, map(system_part, images)))
         yield from map(Note, system_note(system))
-        layout = layout_of([path for path in images if not system_part(path)])
         if layout.note and not part:
             yield Note(layout.note)
         for member, archive in self._members():
@@ -139,50 +136,45 @@ class _Archive:
             data, too_large = self._content(member, archive, self._budget.file_bytes)
             yield Found(name, place.class_name, self._opener(name, data, too_large, place.class_name), part=part or place.part)
 
-    def _samples(self, part: str, before: str) -> Iterator[Found | Note]:
-        """Yield the samples of a WebDataset, each as soon as the next begins."""
-        sample: _Sample | None = None
-        unopened: Counter[str] = Counter()
+    def _samples(self, names: Sequence[str], part: str, before: str) -> Iterator[Found | Note]:
+        """Yield the images of a WebDataset, the first of each name."""
+        kinds = Counter(_key(name)[1] or "no extension" for name in names if not self._is_read(name))
+        seen: set[str] = set()
         unlabelled: list[str] = []
         for member, archive in self._members():
-            key, kind = _key(member.name)
-            if PurePosixPath(member.name).name.casefold() in NAMES:
+            key = _key(member.name)[0]
+            if not looks_like_image(PurePosixPath(member.name)) or key in seen:
                 continue
-            if sample is None or sample.key != key:
-                if sample is not None:
-                    yield from self._finished(sample, part, before, unlabelled)
-                sample = _Sample(key)
-            if looks_like_image(PurePosixPath(member.name)) and sample.data is None:
-                sample.image = member.name
-                sample.data, sample.too_large = self._content(member, archive, self._budget.file_bytes)
-            elif kind in (*LABELS, "json", "txt"):
-                sample.said[kind] = self._content(member, archive, TEXT_BYTES)[0]
-            else:
-                unopened[kind or "no extension"] += 1
-        if sample is not None:
-            yield from self._finished(sample, part, before, unlabelled)
-        if unopened:
-            kinds = ", ".join(f".{kind} ({n})" for kind, n in unopened.most_common(10))
-            yield Note(f"Members of {quoted(self._path.name)} that were not opened: {cut(kinds, 200)}.")
+            seen.add(key)
+            name, label = before + member.name, self._label(key)
+            if not label:
+                unlabelled.append(name)
+                continue
+            facts = _facts(self._said.get(key, {}).get("json"))
+            data, too_large = self._content(member, archive, self._budget.file_bytes)
+            opened = self._opener(name, data, too_large, label)
+            yield Found(name, label, opened, facts.get("question"), part, group=facts.get("group", ""))
+        if kinds:
+            told = ", ".join(f".{kind} ({n})" for kind, n in kinds.most_common(10))
+            yield Note(f"Members of {quoted(self._path.name)} that were not opened: {cut(told, 200)}.")
         if unlabelled:
             n = f"{len(unlabelled)} image{'s' * (len(unlabelled) > 1)}"
             yield Note(f"{n} of {quoted(self._path.name)} without a label left out: {listed([quoted(x) for x in unlabelled])}.")
 
-    def _finished(self, sample: _Sample, part: str, before: str, unlabelled: list[str]) -> Iterator[Found]:
-        if sample.data is None:
-            return
-        name = before + sample.image
-        facts = _facts(sample.said.get("json"))
-        label = next((_line(sample.said[kind]) for kind in LABELS if kind in sample.said), None)
-        label = facts.get("label", "") if label is None else label
-        label = label or (_line(sample.said["txt"]) if "txt" in sample.said and "question" not in facts else "")
-        if label.isdigit() and int(label[:9]) < len(self._class_names):
-            label = self._class_names[int(label[:9])]
-        if not label_of(label):
-            unlabelled.append(name)
-            return
-        opened = self._opener(name, sample.data, sample.too_large, label)
-        yield Found(name, label, opened, facts.get("question"), part, group=facts.get("group", ""))
+    def _is_read(self, name: str) -> bool:
+        path = PurePosixPath(name)
+        return looks_like_image(path) or path.name.casefold() in NAMES or _key(name)[1] in (*LABELS, "json", "txt")
+
+    def _label(self, key: str) -> str:
+        """Return the label of the image of that name, "" where it has none."""
+        said = self._said.get(key, {})
+        facts = _facts(said.get("json"))
+        label = next((_line(said[kind]) for kind in LABELS if kind in said), "") or facts.get("label", "")
+        if not label and self._captions and "question" not in facts:
+            label = _line(said.get("txt", b""))
+        if label.isascii() and label.isdecimal() and len(label) < 10 and int(label) < len(self._class_names):
+            return self._class_names[int(label)]
+        return label_of(label)
 
     def _content(self, member: tarfile.TarInfo, archive: tarfile.TarFile, limit: int) -> tuple[bytes, bool]:
         """Return what a member holds, and whether it is more than ``limit`` bytes; then nothing of it."""

@@ -169,3 +169,19 @@ def test_without_pyarrow_it_says_how_to_get_it(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(UserError, match="'pyarrow' is not installed.*pip install pyarrow"):
         load_images(tmp_path / "pets.parquet")
+
+
+def test_whole_numbers_beside_a_missing_one_are_labels_and_dates_are_not(tmp_path) -> None:
+    file, images = tmp_path / "t.parquet", [png(i) for i in range(7)]
+    table(file, image=images, label=[0.0, 1.0, None, 0.0, 1.0, float("nan"), 0.0])
+    assert load_images(file).classes == ("0", "1") and len(load_images(file)) == 5
+    table(file, image=images, label=pa.array([1, 2] * 3 + [1], pa.timestamp("s")))
+    with pytest.raises(UserError, match="column 'label' of 't.parquet' was not read.*neither texts nor numbers"):
+        load_images(file)
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path) -> None:
+    columns = [pa.array([png(i) for i in range(4)]), pa.array(list("abab")), pa.array(list("cdcd"))]
+    parquet.write_table(pa.Table.from_arrays(columns, ["image", "label", "label"]), tmp_path / "t.parquet")
+    with pytest.raises(UserError, match="two columns 'label'"):
+        load_images(tmp_path / "t.parquet")

@@ -97,3 +97,8 @@ def test_what_yields_something_else_is_refused() -> None:
     for data in ([1, 2], np.zeros((3, 8, 8, 3), np.uint8), {}):
         with pytest.raises(UserError, match=r"have no labels|holds no labelled"):
             load_images(data)
+
+
+def test_a_missing_label_leaves_its_image_out_and_whole_numbers_need_no_point() -> None:
+    images = load_images([(pixels(i), None if i == 0 else float("nan") if i == 1 else float(i % 2)) for i in range(8)])
+    assert images.classes == ("0", "1") and len(images) == 6 and "2 images without a label left out." in images.notes

@@ -164,3 +164,30 @@ def test_a_tar_that_the_package_datasets_reads_is_read_alike(tmp_path) -> None:
     ours = load_images(tmp_path / "train-000.tar")
     assert [str(row["cls"]) for row in theirs] == [ours.classes[label] for label in ours.labels]
     assert [row["__key__"] + ".png" for row in theirs] == list(ours.names)
+
+
+def test_labels_may_stand_behind_all_images(tmp_path) -> None:
+    parts = samples()
+    pack(tmp_path / "t.tar", parts[::2] + parts[1::2])
+    assert load_images(tmp_path / "t.tar").labels.tolist() == [0, 1] * 4
+
+
+@pytest.mark.parametrize("beside", ["a/0.json", "a/0.txt"])
+def test_folders_say_the_class_though_other_facts_lie_beside_an_image(tmp_path, beside) -> None:
+    pack(tmp_path / "t.tar", [*((f"{'ab'[i % 2]}/{i}.png", png(i)) for i in range(8)), (beside, b'{"width": 20}')])
+    assert load_images(tmp_path / "t.tar").classes == ("a", "b")
+
+
+def test_a_sign_that_only_looks_like_a_number_is_a_word(tmp_path) -> None:
+    named = [m for i in range(8) for m in ((f"{i}.png", png(i)), (f"{i}.cls", ("0", "²")[i % 2].encode()))]
+    pack(tmp_path / "t.tar", [("classnames.txt", b"cat\ndog"), *named])
+    assert set(load_images(tmp_path / "t.tar").classes) == {"cat", "²"}
+
+
+def test_labels_of_any_size_are_bounded(tmp_path) -> None:
+    pack(
+        tmp_path / "t.tar",
+        [(f"{i}.{kind}", data) for i in range(4) for kind, data in (("png", png(i)), ("json", b"{}" + b" " * 9000))],
+    )
+    with pytest.raises(UserError, match="labels are larger than 0 MiB together"):
+        load_images(tmp_path / "t.tar", budget=Budget(table_bytes=20_000))
