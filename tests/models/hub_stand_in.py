@@ -127,6 +127,7 @@ def _digest(path: Path) -> str:
 def serving() -> Iterator[Hub]:
     """Serve an empty hub on a free port of this machine."""
     hub = Hub()
+    counting = threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -150,12 +151,15 @@ def serving() -> Iterator[Hub]:
             part = body[: hub.break_after] if cut else body
             try:
                 for begin in range(0, len(part), 2**16):
-                    self.wfile.write(part[begin : begin + 2**16])
+                    chunk = part[begin : begin + 2**16]
+                    if is_file:  # before it goes out: whoever has received it finds it counted
+                        with counting:
+                            hub.bytes_sent += len(chunk)
+                    self.wfile.write(chunk)
                     self.wfile.flush()
                     time.sleep(hub.pause if is_file else 0)
             except OSError:
                 return  # whoever asked has gone
-            hub.bytes_sent += len(part) if is_file else 0
             if cut:
                 self.close_connection = True
 
