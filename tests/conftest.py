@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("NUMBA_NUM_THREADS", "1")  # the first parallel loop that umap runs gives torch as many threads as this
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 import shutil
