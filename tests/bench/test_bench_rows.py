@@ -40,6 +40,7 @@ def test_every_way_to_search_finds_the_same_and_none_is_better():
     assert np.all(search.one_tree_each(values, labels) <= ours + 1e-6)
 
 
+@pytest.mark.long
 def test_the_search_has_a_row_for_every_target(monkeypatch):
     monkeypatch.setattr(search, "QUICK_SIZES", ((20, 300), (40, 200)))
     rows = {one.name: one for one in BENCHES["search"](Options(quick=True))}

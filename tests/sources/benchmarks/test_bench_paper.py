@@ -53,6 +53,7 @@ def test_the_published_figures_are_kept_with_their_source() -> None:
     assert all(name in BENCHMARKS.names() for name in published.names()) and published.of("pope-random") == ()
 
 
+@pytest.mark.long
 def test_the_embedded_model_reproduces_the_table(table_of_two, settings) -> None:
     done, _ = table_of_two
     for job in done:
@@ -68,6 +69,7 @@ def test_the_embedded_model_reproduces_the_table(table_of_two, settings) -> None
     assert [cell.split(" of ")[1] for cell in made.columns[4].cells] == [str(job.done["run"]["n_layers"]) for job in done]
 
 
+@pytest.mark.long
 def test_what_is_done_is_not_done_again(table_of_two, root, settings, tiny_llava, monkeypatch) -> None:
     done, out = table_of_two
     monkeypatch.setattr(paper, "find", lambda *a, **k: pytest.fail("it searched again"))
@@ -77,6 +79,7 @@ def test_what_is_done_is_not_done_again(table_of_two, root, settings, tiny_llava
     assert paper.estimate(planned, tiny_llava, settings).sentence() == "Everything is done already."
 
 
+@pytest.mark.long
 def test_other_settings_are_other_results_and_a_damaged_file_is_done_again(table_of_two, root, settings, tmp_path) -> None:
     done, out = table_of_two
     for other in (replace(settings, seed=1), replace(settings, n_test=21), replace(settings, compare=())):
@@ -88,6 +91,7 @@ def test_other_settings_are_other_results_and_a_damaged_file_is_done_again(table
         assert paper.jobs(root, tmp_path, settings, ["pope"])[0].done is None
 
 
+@pytest.mark.long
 def test_a_stopped_call_keeps_the_benchmarks_it_finished(root, settings, tiny_llava, table_of_two, tmp_path, monkeypatch) -> None:
     finished = table_of_two[0][0].done
     calls = []
