@@ -7,6 +7,7 @@ from scipy.stats import binomtest
 
 from sn_viz.search.stumps import find_stumps
 from sn_viz.types import Neurons
+from sn_viz.voting.intervals import wilson_of_share
 from sn_viz.voting.statistics import (
     accuracy_interval,
     choose_exit_layer,
@@ -21,10 +22,22 @@ pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
 
 
 @pytest.mark.parametrize(("correct", "n"), [(0, 5), (5, 5), (7, 10), (1, 200), (199, 200), (1, 1)])
-def test_wilson_equals_scipy(correct, n):
-    ours, theirs = wilson(correct, n), binomtest(correct, n).proportion_ci(method="wilson")
-    assert (ours.value, ours.n) == (correct / n, n)
-    assert ours.low == pytest.approx(theirs.low, abs=1e-12) and ours.high == pytest.approx(theirs.high, abs=1e-12)
+@pytest.mark.parametrize("confidence", [0.8, 0.95, 0.999])
+def test_wilson_equals_scipy_and_its_definition(correct, n, confidence):
+    """The bounds are the rates whose score test just rejects: roots of (share - rate)^2 = z^2 rate (1 - rate) / n."""
+    ours, theirs = wilson(correct, n, confidence), binomtest(correct, n).proportion_ci(confidence, method="wilson")
+    share, z2 = correct / n, stats.norm.ppf((1 + confidence) / 2) ** 2
+    roots = np.sort(np.roots([1 + z2 / n, -2 * share - z2 / n, share**2]))
+    assert (ours.value, ours.n) == (share, n)
+    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
+    assert (ours.low, ours.high) == pytest.approx(tuple(roots), abs=1e-12)
+
+
+@pytest.mark.parametrize(("correct", "n"), [(0, 5), (5, 5), (7, 10), (199, 200)])
+def test_an_interval_for_as_many_independent_examples_as_there_are_is_wilsons(correct, n):
+    ours, whole = wilson_of_share(correct / n, float(n), n, 0.95), wilson(correct, n)
+    assert (ours.value, ours.n) == (whole.value, whole.n)
+    assert (ours.low, ours.high) == pytest.approx((whole.low, whole.high), abs=1e-12)
 
 
 def test_wilson_of_nothing_is_undefined_and_says_so():
