@@ -10,9 +10,7 @@ import pytest
 from sn_viz.activations.extract import neurons_of
 from sn_viz.activations.reader import reader_of, truncated_forward
 from sn_viz.activations.streaming import stream_layers
-from sn_viz.early_exit.policies import FixedLayer, MarginPolicy
 from sn_viz.errors import UserError
-from sn_viz.types import Votes
 
 QUESTIONS = ["Is there a dog in this picture?", "yes?"]
 
@@ -97,31 +95,3 @@ def test_threads_take_turns_on_one_model(llava, noise_pictures):
         thread.join()
     for index in range(4):
         np.testing.assert_array_equal(found[index], expected[index])
-
-
-def votes(margin):
-    margin = np.asarray(margin, dtype=np.float32)
-    tally = np.stack([0.5 - margin / 2, 0.5 + margin / 2], axis=-1)
-    return Votes(tally, np.ones(margin.shape, dtype=np.int64), margin)
-
-
-def test_a_fixed_layer_stops_everything_there():
-    assert FixedLayer(2).exit_layers(votes([[0.1, 0.2, 0.9]] * 4)).tolist() == [2, 2, 2, 2]
-    assert [FixedLayer(2).should_exit(layer, 0.0) for layer in (1, 2, 3)] == [False, True, True]
-
-
-def test_a_margin_stops_each_example_as_soon_as_it_is_clear():
-    margins = [[0.1, 0.6, 0.9], [0.5, 0.1, 0.1], [0.1, 0.2, 0.3], [np.nan, np.nan, 1.0]]
-    policy = MarginPolicy(0.5)
-    assert policy.exit_layers(votes(margins)).tolist() == [2, 1, 3, 3]
-    assert [policy.should_exit(1, margin) for margin in (0.4, 0.5, float("nan"))] == [False, True, False]
-
-
-def test_calibration_stops_as_soon_as_accuracy_allows():
-    predicted = np.array([[1, 1], [0, 1], [1, 1], [0, 1]])  # layer 1 is wrong exactly where its margin is small
-    margin = np.array([[0.8, 1.0], [0.2, 1.0], [0.7, 1.0], [0.1, 1.0]], dtype=np.float32)
-    seen = Votes(np.zeros((4, 2, 2), np.float32), predicted, margin)
-    policy = MarginPolicy.calibrated(seen, np.ones(4, dtype=np.int64))
-    assert policy.exit_layers(seen).tolist() == [1, 2, 1, 2]
-    generous = MarginPolicy.calibrated(seen, np.ones(4, dtype=np.int64), loss=0.5)
-    assert generous.exit_layers(seen).tolist() == [1, 1, 1, 1]

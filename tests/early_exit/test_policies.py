@@ -48,3 +48,29 @@ def test_a_margin_is_as_bold_as_the_accuracy_that_may_be_given_up_allows():
     bold = [MarginPolicy.calibrated(votes, labels, loss) for loss in (0, 0.021, 0.5)]
     np.testing.assert_allclose([policy.threshold for policy in bold], [0.1, 0.06, 0.0], atol=1e-6)
     assert (votes_of(margin, right).predicted[np.arange(100), bold[0].exit_layers(votes) - 1] == 1).all()
+
+
+def clear_votes(margin):
+    return votes_of(margin, np.ones(np.shape(margin)))
+
+
+def test_a_fixed_layer_stops_everything_there():
+    assert FixedLayer(2).exit_layers(clear_votes([[0.1, 0.2, 0.9]] * 4)).tolist() == [2, 2, 2, 2]
+    assert [FixedLayer(2).should_exit(layer, 0.0) for layer in (1, 2, 3)] == [False, True, True]
+
+
+def test_a_margin_stops_each_example_as_soon_as_it_is_clear():
+    margins = [[0.1, 0.6, 0.9], [0.5, 0.1, 0.1], [0.1, 0.2, 0.3], [np.nan, np.nan, 1.0]]
+    policy = MarginPolicy(0.5)
+    assert policy.exit_layers(clear_votes(margins)).tolist() == [2, 1, 3, 3]
+    assert [policy.should_exit(1, margin) for margin in (0.4, 0.5, float("nan"))] == [False, True, False]
+
+
+def test_calibration_stops_as_soon_as_accuracy_allows():
+    predicted = np.array([[1, 1], [0, 1], [1, 1], [0, 1]])  # layer 1 is wrong exactly where its margin is small
+    margin = np.array([[0.8, 1.0], [0.2, 1.0], [0.7, 1.0], [0.1, 1.0]], dtype=np.float32)
+    seen = votes_of(margin, predicted)
+    policy = MarginPolicy.calibrated(seen, np.ones(4, dtype=np.int64))
+    assert policy.exit_layers(seen).tolist() == [1, 2, 1, 2]
+    generous = MarginPolicy.calibrated(seen, np.ones(4, dtype=np.int64), loss=0.5)
+    assert generous.exit_layers(seen).tolist() == [1, 1, 1, 1]
