@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sn_viz.activations.extract import extract
+from sn_viz.activations.model_cache import model_named
 from sn_viz.activations.reader import reader_of
 from sn_viz.activations.self_test import unavailable
 from sn_viz.activations.sites import in_tower, site_names
@@ -29,7 +30,6 @@ from sn_viz.early_exit.decide import measure_latency, model_version, predict
 from sn_viz.errors import UserError
 from sn_viz.groups import group_index
 from sn_viz.models.hub.obtain import obtain
-from sn_viz.models.model_cache import model_named
 from sn_viz.progress import Stages, part, silent
 from sn_viz.report.caveats import with_warnings
 from sn_viz.run import Run

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sn_viz.activations import self_test as _self_test  # noqa: F401  # models from outside must pass it
 from sn_viz.activations.reader import reader_of, truncated_forward
 from sn_viz.errors import UserError
 from sn_viz.models.vlm import Vlm

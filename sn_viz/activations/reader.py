@@ -26,7 +26,6 @@ from sn_viz.activations.recording import Recorder, run_programs
 from sn_viz.activations.replay import Replay
 from sn_viz.activations.tail import boldest_exact_cut, tail_parts
 from sn_viz.activations.trials import noise_batch, noise_pair
-from sn_viz.models.model_cache import WARM_UPS
 from sn_viz.models.vlm import Inputs, Vlm
 
 
@@ -153,9 +152,6 @@ def get_ready(vlm: Vlm, sites: str | Sequence[str] = "all") -> None:
     """Try out, once a model, all that exits try out on first use, so that no image waits for it: widths, cuts, replayed passes."""
     reader = reader_of(vlm)
     reader.get_ready(reader.layout.available(sites))
-
-
-WARM_UPS.append(get_ready)
 
 
 def warm_up(vlm: Vlm, inputs: Inputs, exit_layer: int, sites: str | Sequence[str] = "all") -> None:

@@ -21,7 +21,6 @@ from sn_viz.activations.reader import reader_of, truncated_forward
 from sn_viz.activations.sites import SITES, TOWER_SITES
 from sn_viz.activations.trials import noise_pictures
 from sn_viz.errors import UserError
-from sn_viz.models.model_cache import SELF_TESTS
 from sn_viz.models.vlm import Vlm
 from sn_viz.paths import cache_folder
 
@@ -183,6 +182,3 @@ def _remember(vlm: Vlm) -> None:
         path.write_text(json.dumps(told), encoding="utf-8")
     except OSError:  # it is tried again next time
         return
-
-
-SELF_TESTS.append(self_test)

@@ -54,9 +54,9 @@ def bench_paper(
     """Reproduce the paper's table on any model, the published figures beside ours."""
     check_json_target(json_file)
     with quiet(json_file) as console:
+        from sn_viz.activations.model_cache import model_named
         from sn_viz.bench import paper
         from sn_viz.config import choose_model
-        from sn_viz.models.model_cache import model_named
 
         vlm = model_named(have_model(choose_model(model).name), device)
         settings = paper.settings_of(vlm, n_train, n_test, seed, compare)

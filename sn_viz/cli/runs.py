@@ -100,9 +100,9 @@ def predict(
     """Label images with the super neurons of a saved run."""
     check_json_target(json_file)
     with quiet(json_file) as console:
+        from sn_viz.activations.model_cache import model_named
         from sn_viz.early_exit import decide
         from sn_viz.models.catalog import resolve_name
-        from sn_viz.models.model_cache import model_named
         from sn_viz.report.tables import doubt_line, predictions_table
         from sn_viz.run import Run
         from sn_viz.sources.text import distinct_names
@@ -154,9 +154,9 @@ def check(
     """Put a run to the test: are its neurons causal, does it survive other words and changed pictures?"""
     check_json_target(json_file)
     with quiet(json_file) as console:
+        from sn_viz.activations.model_cache import model_named
         from sn_viz.checks import CHECKS, WORDINGS, Options, examine
         from sn_viz.models.catalog import resolve_name
-        from sn_viz.models.model_cache import model_named
         from sn_viz.run import Run
 
         options = Options(tuple(wording or WORDINGS), strength, n, seed)

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sn_viz.activations.extract import batches, neurons_of
+from sn_viz.activations.model_cache import model_named
 from sn_viz.activations.reader import get_ready, truncated_forward, warm_up
 from sn_viz.baselines.answers import parse_answer
 from sn_viz.baselines.answers.said import written_answers
 from sn_viz.config import checked_layer
 from sn_viz.errors import UserError
 from sn_viz.latency import milliseconds_in_turns
-from sn_viz.models.model_cache import model_named
 from sn_viz.progress import silent
 from sn_viz.types import AnswerKey, Config, LabelledImages, Neurons, Picture, Prediction, Progress, RunRecord, Stumps
 from sn_viz.voting.classifier import vote, winners

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from sn_viz.activations import self_test as tried
+from sn_viz.activations.model_cache import model_named
 from sn_viz.activations.self_test import STEPS, self_test, unavailable
 from sn_viz.errors import UserError
 from sn_viz.models import load_model
-from sn_viz.models.model_cache import SELF_TESTS, model_named
 
 
 @pytest.fixture(autouse=True)
@@ -39,8 +39,7 @@ def test_every_family_passes_and_is_not_tried_again(any_vlm, own_cache, monkeypa
 
 def test_it_is_done_wherever_a_model_is_loaded_by_name(checkpoint, monkeypatch):
     seen = []
-    assert self_test in SELF_TESTS
-    monkeypatch.setattr("sn_viz.models.model_cache.SELF_TESTS", [lambda vlm: seen.append(vlm.name)])
+    monkeypatch.setattr("sn_viz.activations.model_cache.self_test", lambda vlm: seen.append(vlm.name))
     model_named(str(checkpoint("idefics3")), dtype=torch.float64)
     assert len(seen) == 1
 

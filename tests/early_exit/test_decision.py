@@ -11,12 +11,12 @@ import pytest
 from one_server import SERVER
 from PIL import Image
 
+from sn_viz.activations.model_cache import LARGE, model_named
 from sn_viz.activations.reader import reader_of
 from sn_viz.cli import main
 from sn_viz.early_exit import decide
 from sn_viz.early_exit.decide import full_answers, measure_latency, pictures_and_questions, predict
 from sn_viz.errors import UserError
-from sn_viz.models.model_cache import LARGE, model_named
 from sn_viz.pipeline import find
 from sn_viz.sources import load_images
 from sn_viz.types import Activations

@@ -7,7 +7,8 @@ import threading
 import gradio as gr
 import pytest
 
-from sn_viz.models import load, model_cache
+from sn_viz.activations import model_cache
+from sn_viz.models import load
 from sn_viz.ui import page
 from sn_viz.ui.server import launch as serving
 from sn_viz.ui.server import packs

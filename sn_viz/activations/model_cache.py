@@ -1,4 +1,4 @@
-"""A model is loaded, and warmed up, once per process. Takes a name or a loaded model; returns a ``Vlm``.
+"""A model is loaded, tested and warmed up, once per process. Takes a name or a loaded model; returns a ``Vlm``.
 
 A branch of the hub is the commit that it is at on this machine, so that it is loaded anew once it has moved.
 
@@ -9,22 +9,16 @@ is warmed up with one blank picture; in a large one a pass costs more than it sa
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from sn_viz.activations.reader import get_ready
+from sn_viz.activations.self_test import self_test
 from sn_viz.models.hub.obtain import obtain
-
-if TYPE_CHECKING:
-    from sn_viz.models.vlm import Vlm
+from sn_viz.models.vlm import Vlm
 
 LARGE = 1e8
 """Weights from which a model is not warmed up: a pass then takes tenths of a second and more."""
-WARM_UPS: list[Callable[[Vlm], None]] = []
-"""What else is done to a small model once it is loaded; `sn_viz.activations.reader` adds what it tries out on first use."""
-
-SELF_TESTS: list[Callable[[Vlm], None]] = []
-"""What a model from outside must pass once it is loaded; `sn_viz.activations.self_test` adds its own."""
 
 
 def model_named(model: str | Vlm, device: str | None = None, dtype: Any = None) -> Vlm:
@@ -34,13 +28,11 @@ def model_named(model: str | Vlm, device: str | None = None, dtype: Any = None) 
 
 @lru_cache(maxsize=2)  # used in turn, two models do not load each other anew
 def _loaded(name: str, device: str | None, dtype: Any) -> Vlm:
-    from sn_viz.models.load import load_model
+    from sn_viz.models.load import load_model  # transformers takes seconds to import
 
     vlm = load_model(name, device=device, dtype=dtype)
-    for self_test in SELF_TESTS:
-        self_test(vlm)
+    self_test(vlm)
     if vlm.n_weights < LARGE:
         vlm.warm_up()
-        for warm_up in WARM_UPS:
-            warm_up(vlm)
+        get_ready(vlm)
     return vlm
