@@ -123,6 +123,19 @@ def test_old_files_no_longer_count(tmp_path):
         remembers.count("a", [tmp_path / "other"])
 
 
+def test_the_visitor_who_sent_files_longest_ago_is_forgotten_first(tmp_path, monkeypatch):
+    monkeypatch.setattr(share, "REMEMBERED_VISITORS", 2)
+    big, small = tmp_path / "big", tmp_path / "small"
+    big.write_bytes(b"x" * MIB)
+    small.write_bytes(b"x")
+    uploads = Uploads(lambda: Limits(upload_mib=1))
+    for owner in ("a", "b", "a", "c"):
+        uploads.count(owner, [big])
+    uploads.count("b", [small])
+    with pytest.raises(UserError, match="2 MB together"):
+        uploads.count("c", [small])
+
+
 def test_limits_come_from_the_environment(monkeypatch):
     read = share.limits.__wrapped__
     for name, value in (("SN_VIZ_QUEUE", "5"), ("SN_VIZ_SESSION_RUNS", " 2 "), ("SN_VIZ_SESSION_JOBS", "")):

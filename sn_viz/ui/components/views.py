@@ -7,11 +7,11 @@ read as HTML. Takes plain values; knows nothing about runs.
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import gradio as gr
+from cachetools import LRUCache, cached
 
 from sn_viz.errors import UserError
 from sn_viz.report.thumbnails import data_url
@@ -21,6 +21,8 @@ from sn_viz.voting.verdict import Verdict
 
 THUMBNAIL_PIXELS = 112
 MAX_TILES = 40
+THUMBNAILS_KEPT = 6000
+"""Small data URLs of all visitors together; the one shown longest ago leaves first."""
 
 
 def pictures_view(elem_id: str, empty: str = "", **more: Any) -> gr.HTML:
@@ -83,34 +85,14 @@ def group(
     return {"title": title, "note": note, "colour": colour, "items": list(items), "more": more}
 
 
-class Thumbnails:
-    """Small data URLs by content name; a bounded number, the oldest leave first."""
-
-    def __init__(self, capacity: int = 6000) -> None:
-        self.capacity = capacity
-        self._urls: OrderedDict[tuple[str, int], str] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, picture: Picture, pixels: int) -> str:
-        """Return ``picture`` at most ``pixels`` wide and high, encoded afresh from its decoded pixels."""
-        key = (picture.sha256, pixels)
-        with self._lock:
-            if key in self._urls:
-                return self._urls[key]
-        url = data_url(picture.pixels, pixels, "WEBP", enlarge=True)
-        with self._lock:
-            self._urls[key] = url
-            while len(self._urls) > self.capacity:
-                self._urls.popitem(last=False)
-        return url
+def _shown(picture: Picture, pixels: int = THUMBNAIL_PIXELS) -> tuple[str, int]:
+    return picture.sha256, pixels
 
 
-_thumbnails = Thumbnails()
-
-
+@cached(LRUCache(THUMBNAILS_KEPT), key=_shown, lock=threading.Lock())
 def thumbnail(picture: Picture, pixels: int = THUMBNAIL_PIXELS) -> str:
-    """Return ``picture`` as a small data URL; its own bytes are never passed on."""
-    return _thumbnails.get(picture, pixels)
+    """Return ``picture`` as a small data URL, at most ``pixels`` wide and high; its own bytes are never passed on."""
+    return data_url(picture.pixels, pixels, "WEBP", enlarge=True)
 
 
 def tile_of(event: gr.EventData, groups: Sequence[Sequence[Any]]) -> Any:

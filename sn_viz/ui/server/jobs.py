@@ -10,10 +10,11 @@ import queue
 import secrets
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
+
+from cachetools import FIFOCache, LRUCache
 
 from sn_viz.errors import Cancelled
 from sn_viz.types import Progress
@@ -45,8 +46,7 @@ class Stops:
     """Stop flags by job key; a bounded number, oldest forgotten first."""
 
     def __init__(self, capacity: int = 1000) -> None:
-        self.capacity = capacity
-        self._flags: OrderedDict[str, threading.Event] = OrderedDict()
+        self._flags: FIFOCache[str, threading.Event] = FIFOCache(capacity)
         self._lock = threading.Lock()
 
     def new(self) -> str:
@@ -54,8 +54,6 @@ class Stops:
         key = secrets.token_urlsafe(12)
         with self._lock:
             self._flags[key] = threading.Event()
-            while len(self._flags) > self.capacity:
-                self._flags.popitem(last=False)
         return key
 
     def flag(self, key: str) -> threading.Event:
@@ -72,24 +70,30 @@ class Stops:
         self.flag(key).set()
 
 
+class _StopsWhatItForgets(LRUCache[str, tuple[str, threading.Event]]):
+    """Owner -> what the work is on, and its flag."""
+
+    def popitem(self) -> tuple[str, tuple[str, threading.Event]]:
+        owner, (key, flag) = super().popitem()
+        flag.set()
+        return owner, (key, flag)
+
+
 class Latest:
     """Stop flags of work of which only a visitor's latest matters, such as the preview of a set that is being put together."""
 
     def __init__(self, capacity: int = 1000) -> None:
-        self.capacity = capacity
-        self._flags: OrderedDict[str, tuple[str, threading.Event]] = OrderedDict()
+        self._flags = _StopsWhatItForgets(capacity)
         self._lock = threading.Lock()
 
     def flag(self, owner: str, key: str) -> threading.Event:
         """Return the flag of ``owner``'s work on ``key``; work of the same owner on anything else is stopped."""
         with self._lock:
-            known, flag = self._flags.pop(owner, ("", threading.Event()))
+            known, flag = self._flags.get(owner, ("", threading.Event()))
             if known != key or flag.is_set():
                 flag.set()
                 flag = threading.Event()
             self._flags[owner] = key, flag
-            while len(self._flags) > self.capacity:
-                self._flags.popitem(last=False)[1][1].set()
             return flag
 
     def stop(self, owner: str) -> None:

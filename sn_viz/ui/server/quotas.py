@@ -12,13 +12,14 @@ import shutil
 import stat
 import threading
 import time
-from collections import Counter, OrderedDict, deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import gradio as gr
+from cachetools import LRUCache
 
 from sn_viz.errors import UserError
 
@@ -216,7 +217,7 @@ class Uploads:
 
     def __init__(self, limits: Callable[[], Limits] = limits, seconds: float = 3600.0) -> None:
         self._limits, self._seconds = limits, seconds
-        self._files: OrderedDict[str, dict[str, tuple[int, float]]] = OrderedDict()
+        self._files: LRUCache[str, dict[str, tuple[int, float]]] = LRUCache(REMEMBERED_VISITORS)
         self._lock = threading.Lock()
 
     def count(self, owner: str, paths: Iterable[str | Path]) -> None:
@@ -240,9 +241,6 @@ class Uploads:
                     "Use fewer or smaller images, or come back in an hour.",
                 )
             self._files[owner] = known
-            self._files.move_to_end(owner)
-            while len(self._files) > REMEMBERED_VISITORS:
-                self._files.popitem(last=False)
 
 
 class Arrivals:
