@@ -12,7 +12,7 @@ this is tried out once, over all its blocks, against its own pass; where a bit d
 from __future__ import annotations
 
 import inspect
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -20,6 +20,7 @@ from functools import cached_property
 from typing import Any
 
 import torch
+from cachetools import LRUCache
 from torch import nn
 
 Inputs = dict[str, Any]
@@ -58,7 +59,7 @@ class Replay:
 
     def __init__(self, module: Any, blocks: Sequence[nn.Module], options: dict[str, Any]) -> None:
         self.module, self.blocks, self.options = module, blocks, options
-        self.prompts: OrderedDict[tuple[Any, ...], Prompt] = OrderedDict()
+        self.prompts: LRUCache[tuple[Any, ...], Prompt] = LRUCache(KEPT)
         self.works: bool | None = None
         """Whether a replayed pass equals the model's own; None before `equals_the_model` was asked, and then it is not used."""
         self.image_token = getattr(module.config, "image_token_id", None)
@@ -90,10 +91,7 @@ class Replay:
         """Return what is remembered of the prompt of ``inputs``; None unless that reaches ``depth`` blocks and may be used."""
         key = _prompt_key(inputs)
         known = self.prompts.get(key) if self.works else None
-        if known is None or len(known.calls) < depth:
-            return None
-        self.prompts.move_to_end(key)
-        return known
+        return known if known is not None and len(known.calls) >= depth else None
 
     def begin(self, inputs: Inputs, prompt: Prompt) -> torch.Tensor:
         """Return what the first block is given: the prompt's embeddings with the picture's features in their places."""
@@ -145,8 +143,6 @@ class Replay:
                 where = (inputs["input_ids"] == self.image_token).unsqueeze(-1)
                 found, before = Prompt(where, int(where.sum()), tuple(calls)), self.prompts.get(key)
                 self.prompts[key] = replace(before, calls=found.calls) if before else found
-                while len(self.prompts) > KEPT:
-                    self.prompts.popitem(last=False)
 
     def equals_the_model(self, one: Inputs, other: Inputs) -> bool:
         """Return whether a pass recorded with ``one`` and replayed with ``other`` gives every block's output bit for bit.

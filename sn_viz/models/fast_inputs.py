@@ -10,12 +10,12 @@ Both short cuts are measured against the processor when a model is first used, s
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
+from cachetools import LRUCache
 from PIL import Image
 
 from sn_viz.types import Picture
@@ -52,7 +52,7 @@ class FastInputs:
         size_matters: bool,
     ) -> None:
         self.processor, self.slowly, self.padding_id, self.size_matters = processor, slowly, padding_id, size_matters
-        self.prompts: OrderedDict[Key, Inputs] = OrderedDict()
+        self.prompts: LRUCache[Key, Inputs] = LRUCache(KEPT)
         self.squares = Squares.of(getattr(processor, "image_processor", None))
         self.works = self._equals_the_processor()
         self.prompts.clear()
@@ -70,8 +70,6 @@ class FastInputs:
             whole = self.slowly(pictures, questions)
             self._remember(keys, whole)
             return whole
-        for key in keys:
-            self.prompts.move_to_end(key)
         return {**self._text([self.prompts[key] for key in keys]), **self._pixels(pictures)}
 
     def _key(self, picture: Picture, question: str) -> Key:
@@ -82,8 +80,6 @@ class FastInputs:
         text = {name: value for name, value in whole.items() if _is_text(value, whole)}
         for row, (key, start) in enumerate(zip(keys, starts, strict=True)):
             self.prompts[key] = {name: value[row, start:].clone() for name, value in text.items()}
-        while len(self.prompts) > KEPT:
-            self.prompts.popitem(last=False)
 
     def _text(self, rows: list[Inputs]) -> Inputs:
         length = max(len(row["input_ids"]) for row in rows)

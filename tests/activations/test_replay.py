@@ -74,7 +74,15 @@ def test_features_that_do_not_fill_their_places_are_a_fault(llava, noise_picture
     inputs = llava.prepare(noise_pictures(1), ["What is it?"])
     truncated_forward(llava, inputs, 1)
     replay = reader_of(llava).replay
-    prompt = next(reversed(replay.prompts.values()))
+    prompt = replay.known(inputs, 1)
     two = {**inputs, "pixel_values": inputs["pixel_values"].repeat(2, 1, 1, 1)}
     with torch.inference_mode(), pytest.raises(AssertionError, match="32 features for 16 places"):
         replay._run(two, prompt, 1)
+
+
+def test_the_prompt_replayed_longest_ago_is_forgotten_first(llava, noise_pictures):
+    inputs = [llava.prepare(noise_pictures(1), ["y" * (number + 1)]) for number in range(KEPT + 1)]
+    for each in [*inputs[:KEPT], inputs[0], inputs[KEPT]]:
+        truncated_forward(llava, each, 1)
+    known = [reader_of(llava).replay.known(each, 1) is not None for each in inputs]
+    assert known == [True, False, *[True] * (KEPT - 1)]
