@@ -120,7 +120,7 @@ def test_forty_thousand_examples_with_ties(metric):
 
 
 def test_what_is_compared_with_is_right():
-    """The slow search is the judge; it is judged on a case that a person can follow."""
+    """The reference is the judge; it is judged on a case that a person can follow."""
     column, is_class = np.array([1.0, 2.0, 4.0, 8.0]), np.array([False, True, True, True])
     assert slow_search(column, is_class, "balanced-accuracy") == (1.5, 1, 1.0)
     assert score_of(column > 3, is_class, "f1") == pytest.approx(0.8)

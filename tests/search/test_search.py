@@ -1,6 +1,5 @@
-"""The search against a slow search over all cuts, against scikit-learn, and against itself under changes that must not matter."""
+"""The search against the reference (every cut, one at a time), scikit-learn, and itself under changes that must not matter."""
 
-import itertools
 import os
 import shutil
 import subprocess
@@ -9,53 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.metrics import balanced_accuracy_score, roc_auc_score
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, roc_auc_score
 from sklearn.tree import DecisionTreeClassifier
 
 import sn_viz
 from sn_viz.errors import UserError
 from sn_viz.search import stumps as search
+from sn_viz.search.reference import best_split as slow_search
+from sn_viz.search.reference import score_of
 from sn_viz.search.rules import RULES
 from sn_viz.search.stumps import METRICS, best_scores_under_null, find_stumps, warm_up
-
-
-def says(column, threshold, sign):
-    return sign * (column.astype(np.float64) - float(threshold)) > 0
-
-
-def score_of(said, is_class, metric):
-    hits, false = int((said & is_class).sum()), int((said & ~is_class).sum())
-    inside, outside = int(is_class.sum()), int((~is_class).sum())
-    if metric == "accuracy":
-        return (hits + outside - false) / (inside + outside)
-    if metric == "f1":
-        return 2 * hits / (inside + hits + false)
-    return (hits / inside + (outside - false) / outside) / 2
-
-
-def slow_search(column, is_class, metric):
-    """Every cut, both signs, one at a time: returns threshold, sign, score with the documented order among equals."""
-    column = column.astype(np.float32)
-    levels = np.unique(column)
-    if not np.isfinite(column).all() or len(levels) < 2 or is_class.all() or not is_class.any():
-        return 0.0, 1, np.nan
-    signs, area = (1, -1), None
-    if metric == "roc-auc":
-        area = round(roc_auc_score(is_class, column.astype(np.float64)), 12)
-        signs = (-1,) if area < 0.5 else (1,)
-    best = None
-    for cut, (low, high) in enumerate(itertools.pairwise(levels)):
-        for sign in signs:
-            middle = np.float32((float(low) + float(high)) / 2)
-            if not low < middle < high:
-                middle = low if sign > 0 else high
-            said = says(column, middle, sign)
-            assert np.array_equal(said, column >= high if sign > 0 else column <= low)
-            gap = min(float(high) - float(low), float(np.finfo(np.float32).max))
-            rank = (round(score_of(said, is_class, metric), 12), np.float32(gap), -cut, sign)
-            if best is None or rank > best[0]:
-                best = rank, middle, sign
-    return best[1], best[2], (max(area, 1 - area) if metric == "roc-auc" else best[0][0])
 
 
 def check_against_slow(values, labels, metric, n_classes):
@@ -85,6 +47,34 @@ def awkward(rng, n, m, dtype):
     values[-1, 11] = np.inf
     values[0, 12] = np.copysign(np.nan, -1)
     return values
+
+
+def says(column, threshold, sign):
+    return sign * (column.astype(np.float64) - float(threshold)) > 0
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+@pytest.mark.parametrize("metric", METRICS)
+def test_the_reference_scores_as_scikit_learn_does_and_separates_no_equal_values(dtype, metric):
+    theirs = {"accuracy": accuracy_score, "f1": lambda *given: f1_score(*given, zero_division=0)}.get(
+        metric, balanced_accuracy_score
+    )
+    rng = np.random.default_rng(11)
+    values, is_class, defined = awkward(rng, 60, 37, dtype), np.arange(60) % 3 == 0, 0
+    for column in values.T:
+        threshold, sign, score = slow_search(column, is_class, metric)
+        if np.isnan(score):
+            assert not np.isfinite(column).all() or len(np.unique(column)) == 1
+            continue
+        defined, said, column = defined + 1, says(column, threshold, sign), column.astype(np.float64)
+        assert score_of(said, is_class, metric) == pytest.approx(theirs(is_class, said), abs=1e-12)
+        if metric == "roc-auc":
+            area = roc_auc_score(is_class, column)
+            assert score == pytest.approx(max(area, 1 - area), abs=1e-12) and (area == 0.5 or sign == (1 if area > 0.5 else -1))
+        else:
+            assert score == pytest.approx(theirs(is_class, said), abs=1e-12)
+        assert not set(column[said]) & set(column[~said]) and 0 < said.sum() < len(said)
+    assert defined == 31
 
 
 @pytest.mark.parametrize("metric", METRICS)
