@@ -26,7 +26,7 @@ from sn_viz.baselines import BASELINES, Context, sites_read_by
 from sn_viz.baselines.answers import answer_key, given_answers
 from sn_viz.baselines.answers.said import observed
 from sn_viz.config import baseline_names, check_choices, checked_layer, choose_model
-from sn_viz.early_exit.decide import measure_latency, model_version, predict
+from sn_viz.early_exit.decide import measure_latency, model_version, predict, site_versions
 from sn_viz.errors import UserError
 from sn_viz.groups import group_index
 from sn_viz.models.hub.obtain import obtain
@@ -120,7 +120,7 @@ def run(
         null_scores=null_scores,
         latency_ms=exit_ms,
         seconds=stage.seconds,
-        versions=versions(vlm),
+        versions=versions(vlm, seen.neurons.site_names),
         answer_key=key,
         findings={"stability": stability} | ({"left_out": {"lines": lines}} if (lines := _left_out(train, test)) else {}),
     )
@@ -335,12 +335,15 @@ def compare(names: Sequence[str], context: Context) -> tuple[tuple[Baseline, ...
     return tuple(done), tuple(left_out)
 
 
-def versions(vlm: Vlm) -> dict[str, str]:
-    """Return the versions of what the numbers depend on; the model's is its key and its number format."""
+def versions(vlm: Vlm, sites: Sequence[str]) -> dict[str, str]:
+    """Return the versions of what the numbers depend on; the model's is its key and its number format, a site's is a
+    digest of its transform, where it has one.
+    """
     import sn_viz
 
     libraries = {name: version(name) for name in ("numpy", "torch", "transformers", "scikit-learn")}
-    return {"sn_viz": sn_viz.__version__, "python": platform.python_version(), **libraries} | model_version(vlm)
+    ours = {"sn_viz": sn_viz.__version__, "python": platform.python_version()}
+    return ours | libraries | model_version(vlm) | site_versions(sites)
 
 
 def load_splits(

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sn_viz.activations.reader import reader_of, truncated_forward
+from sn_viz.activations.sites import key_of
 from sn_viz.errors import UserError
 from sn_viz.models.vlm import Vlm
 from sn_viz.types import Activations, LabelledImages, Neurons, Picture, Progress
@@ -127,7 +128,7 @@ class _Wanted:
     def key_up_to(self, layer: int) -> str:
         """Return the name in the cache of the same sites up to ``layer``."""
         layers = "all" if layer == self.deepest else str(layer)
-        return f"{self.vlm.key}.{'+'.join(self.sites)}.{layers}.{np.dtype(self.dtype).name}"
+        return f"{self.vlm.key}.{'+'.join(map(key_of, self.sites))}.{layers}.{np.dtype(self.dtype).name}"
 
     @property
     def deepest(self) -> int:

@@ -1,23 +1,34 @@
 """Hooks that read sites, cut down the tail of a block, or end a pass; all are gone when their context ends.
 
-Takes modules and what to do with their tensors; it knows nothing about which sites there are or where a pass should end.
+Takes modules and what to do with what they hold; it knows nothing about which sites there are or where a pass should end.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
-from sn_viz.activations.sites import Place
+from sn_viz.activations.attention import watch_attention
+from sn_viz.activations.sites import Place, Transform
 from sn_viz.activations.tower import picture_means
 from sn_viz.models.vlm import Inputs, Vlm
 
-Spot = tuple[int, int, Place]
-"""Layer, index of the site, and where it is read."""
+
+class Spot(NamedTuple):
+    """One place to read."""
+
+    layer: int
+    site: int
+    """Its index among the sites that are read."""
+    place: Place
+    transform: Transform | None = None
+    """What is made of what the place holds; None: nothing."""
+
+
 Write = Callable[[int, int, torch.Tensor], None]
 """Takes layer, index of the site, and what the site holds, (batch, unit)."""
 
@@ -40,21 +51,24 @@ def hooks() -> Iterator[list[Any]]:
 def read_spots(vlm: Vlm, spots: Sequence[Spot], inputs: Inputs, write: Write, handles: list[Any]) -> None:
     """Hook every one of ``spots``, so that a pass over ``inputs`` hands to ``write`` what it holds."""
     batch, class_token, channels_first = len(inputs["input_ids"]), vlm.class_token, vlm.channels_first
-    for layer, index, (module, side) in spots:
+    for spot in spots:
 
-        def read(tensors: Any, layer: int = layer, index: int = index) -> None:
-            states = _first_tensor(tensors)
-            if layer < 1:
-                write(layer, index, picture_means(states, inputs, class_token, channels_first))
+        def read(held: Any, spot: Spot = spot) -> None:
+            states = _first_tensor(held) if spot.transform is None else spot.transform(held)
+            if spot.layer < 1:
+                write(spot.layer, spot.site, picture_means(states, inputs, class_token, channels_first))
             else:
-                write(layer, index, _last_position(states, batch))
+                write(spot.layer, spot.site, _last_position(states, batch))
 
-        if side == "output":
+        module, side = spot.place
+        if side == "attention":
+            watch_attention(module, batch, read, handles)
+        elif side == "output":
             handles.append(module.register_forward_hook(lambda _m, _a, output, read=read: read(output)))
         else:
             handles.append(
                 module.register_forward_pre_hook(
-                    lambda _m, args, kwargs, read=read: read((*args, *kwargs.values())), with_kwargs=True
+                    lambda _m, args, kwargs, read=read: read(_first_tensor((*args, *kwargs.values()))), with_kwargs=True
                 )
             )
 

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from sn_viz.activations.hooks import Spot, hooks, read_spots
-from sn_viz.activations.sites import Place, in_tower, site_called, site_names
+from sn_viz.activations.sites import Place, in_tower, site_called, site_names, transform_of
 from sn_viz.activations.trials import noise_batch
 from sn_viz.errors import UserError
 from sn_viz.models.vlm import Vlm
@@ -57,7 +57,10 @@ class Layout:
             return False
 
     def places(self, name: str) -> list[Place]:
-        """Return where to read a site in every block, looked up once. Raises UserError where a block does not have it."""
+        """Return where to read a site in every block, looked up once. Raises UserError where a block does not have it.
+
+        Weights of attention are found by trying: the first call that names such a site runs two small pictures through the model.
+        """
         if name not in self._places:
             if in_tower(name) and not self.vlm.tower_blocks:
                 raise UserError(
@@ -66,7 +69,10 @@ class Layout:
                     "Leave it out.",
                 )
             blocks = self.vlm.tower_blocks if in_tower(name) else self.vlm.blocks
-            self._places[name] = [site_called(name).module_of(block) for block in blocks]
+            found = [site_called(name).module_of(block) for block in blocks]
+            if any(side == "attention" for _, side in found):
+                self._widths[name] = self._tried(name, found)
+            self._places[name] = found
         return self._places[name]
 
     def layers(self, sites: Sequence[str]) -> range:
@@ -88,9 +94,9 @@ class Layout:
         return self.vlm.blocks[layer - 1] if layer >= 1 else self.vlm.tower_blocks[layer - 1]
 
     def spots(self, sites: Sequence[str], layers: range) -> tuple[Spot, ...]:
-        """Return every place to read in ``layers``: layer, index of the site, module and side."""
+        """Return every place to read in ``layers``."""
         return tuple(
-            (layer, index, self.places(name)[layer - 1])
+            Spot(layer, index, self.places(name)[layer - 1], transform_of(name))
             for layer in layers
             for index, name in enumerate(sites)
             if in_tower(name) == (layer < 1)
@@ -112,7 +118,7 @@ class Layout:
         """
         missing = [name for name in sites if name not in self._widths]
         if missing:
-            self._widths |= self._seen_widths(missing)
+            self._widths |= self._seen_widths(missing, self.spots(missing, self.layers(missing)))
         layers = self.layers(sites)
         widths = np.zeros((len(layers), len(sites)), dtype=np.int64)
         for column, name in enumerate(sites):
@@ -121,16 +127,26 @@ class Layout:
             widths[start : start + len(blocks), column] = blocks
         return widths
 
-    def _seen_widths(self, sites: Sequence[str]) -> dict[str, np.ndarray]:
-        """Return int64 (block,) by name: how wide each site was in a pass over noise."""
-        seen = {name: np.zeros(len(self.places(name)), dtype=np.int64) for name in sites}
+    def _tried(self, name: str, places: Sequence[Place]) -> np.ndarray:
+        """Return how wide a site was that may not be there, int64 (block,). Raises UserError where it was not."""
+        if in_tower(name):
+            raise UserError(f"The site {name!r} is not there.", "Attention is read in the decoder only.", "Leave it out.")
+        try:
+            spots = [Spot(layer, 0, place, transform_of(name)) for layer, place in enumerate(places, start=1)]
+            return self._seen_widths((name,), spots)[name]
+        except UserError as error:
+            raise UserError(f"The site {name!r} is not there.", error.cause, "Leave it out.") from error
+
+    def _seen_widths(self, sites: Sequence[str], spots: Sequence[Spot]) -> dict[str, np.ndarray]:
+        """Return int64 (block,) by name: how wide each site was in a pass over noise that reads ``spots``."""
+        seen = {name: np.zeros(len(self.vlm.tower_blocks if in_tower(name) else self.vlm.blocks), dtype=np.int64) for name in sites}
 
         def note(layer: int, site: int, vector: torch.Tensor) -> None:
             seen[sites[site]][layer - 1] = vector.shape[-1]
 
         inputs = noise_batch(self.vlm)
         with self.vlm.lock, torch.inference_mode(), hooks() as handles:
-            read_spots(self.vlm, self.spots(sites, self.layers(sites)), inputs, note, handles)
+            read_spots(self.vlm, spots, inputs, note, handles)
             self.vlm.module(**inputs, **self.vlm.forward_options())
         return seen
 

@@ -45,6 +45,11 @@ class Plan:
     tail: tuple[nn.Module, ...]
     """The parts of the exit block that this means."""
 
+    @property
+    def transforms(self) -> bool:
+        """Whether anything is made of what a place holds."""
+        return any(spot.transform is not None for spot in self.spots)
+
     def cell(self, layer: int, site: int) -> int:
         """Return the position of a cell in ``edges``."""
         return (layer - self.layers.start) * len(self.sites) + site

@@ -24,6 +24,7 @@ from sn_viz.activations.passes import Buffer, Plan, plan_pass, run_pass
 from sn_viz.activations.programs import AFTER
 from sn_viz.activations.recording import Recorder, run_programs
 from sn_viz.activations.replay import Replay
+from sn_viz.activations.sites import transform_of
 from sn_viz.activations.tail import boldest_exact_cut, tail_parts
 from sn_viz.activations.trials import noise_batch, noise_pair
 from sn_viz.models.vlm import Inputs, Vlm
@@ -82,13 +83,21 @@ class Reader:
         Tried out on first use, on two small noise pictures.
         """
         if self._tail_cut is None:
-            sites, inputs = self.layout.available(), noise_batch(self.vlm)
+            sites, inputs = tuple(filter(self._allows_cuts, self.layout.available())), noise_batch(self.vlm)
 
             def read(layer: int, cut: str) -> np.ndarray:
                 return self.values(inputs, self.plan(sites, layer, cut), np.float32)
 
             self._tail_cut = boldest_exact_cut(self.layout, sites, read)
         return self._tail_cut
+
+    def cut_of(self, sites: Sequence[str], exit_layer: int) -> str:
+        """Return the cut of a pass up to ``exit_layer`` that reads ``sites``: a transform is given the whole prompt."""
+        return self.tail_cut() if exit_layer >= 1 and all(map(self._allows_cuts, sites)) else "none"
+
+    def _allows_cuts(self, site: str) -> bool:
+        """Return whether a site is read by position, or before any cut."""
+        return transform_of(site) is None or all(side == "attention" for _, side in self.layout.places(site))
 
     def _try_replay(self) -> None:
         if self.replay.works is None:
@@ -144,8 +153,7 @@ def truncated_forward(
     reader = reader_of(vlm)
     chosen = reader.layout.available(sites)
     reader.layout.check_layer(chosen, exit_layer)
-    cut = reader.tail_cut() if exit_layer >= 1 else "none"
-    return reader.values(inputs, reader.plan(chosen, exit_layer, cut), dtype)
+    return reader.values(inputs, reader.plan(chosen, exit_layer, reader.cut_of(chosen, exit_layer)), dtype)
 
 
 def get_ready(vlm: Vlm, sites: str | Sequence[str] = "all") -> None:

@@ -42,7 +42,7 @@ class Recorder:
 
     def programs(self, inputs: Inputs, plan: Plan) -> list[Stretch] | None:
         """Return a pass as programs, recorded when it has run ``AFTER`` times before; None where it must run as it is."""
-        if not self.records(inputs, plan.last):
+        if plan.transforms or not self.records(inputs, plan.last):  # a transform may go by the values
             return None
         if self.watch is not None and not self.watch.unchanged():
             return None
@@ -105,7 +105,7 @@ class Recorder:
 
     def _stretch(self, inputs: Inputs, plan: Plan, layers: range, go: Callable[[torch.Tensor], torch.Tensor]) -> Stretch:
         """Return ``go``, which runs ``layers``, as a function that returns too what is read there; behind the last it stops."""
-        spots, last = tuple(spot for spot in plan.spots if spot[0] in layers), plan.last in layers
+        spots, last = tuple(spot for spot in plan.spots if spot.layer in layers), plan.last in layers
 
         def stretch(tensor: torch.Tensor) -> tuple[torch.Tensor, ...]:
             seen: dict[tuple[int, int], torch.Tensor] = {}

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from sn_viz.activations.sites import SITES, transform_versions
 from sn_viz.errors import UserError
 from sn_viz.formatting import percent
 from sn_viz.groups import group_index
@@ -127,8 +128,8 @@ def ablate(
     Raises
     ------
     UserError
-        For an unknown kind, no neurons, neurons of the vision tower, a layer with too few other neurons, or a class without a
-        probing image when it is needed.
+        For an unknown kind, no neurons, neurons of the vision tower or of a site with a transform, a layer with too few other
+        neurons, or a class without a probing image when it is needed.
     """
     chosen = _checked(neurons, chosen, kind)
     random = np.random.default_rng(seed)
@@ -218,8 +219,6 @@ def overwritten(vlm: Vlm, neurons: Neurons, columns: np.ndarray, targets: np.nda
 
 
 def _place(vlm: Vlm, neurons: Neurons, layer: int, site: int) -> tuple[Any, str]:
-    from sn_viz.activations.sites import SITES
-
     return SITES[neurons.site_names[site]].module_of(vlm.blocks[layer - 1])
 
 
@@ -260,6 +259,13 @@ def _checked(neurons: Neurons, chosen: Sequence[int] | np.ndarray, kind: str) ->
             "Neurons of the vision tower cannot be ablated here.",
             "They are averages over the picture, and no single value of the pass.",
             "Choose neurons of the language model.",
+        )
+    worked_out = transform_versions({neurons.site_names[site] for site in np.unique(neurons.site[columns])})
+    if worked_out:
+        raise UserError(
+            f"Neurons of the site {min(worked_out)!r} cannot be ablated.",
+            "They are worked out from the pass, and no value of it.",
+            "Choose neurons of other sites.",
         )
     return columns
 

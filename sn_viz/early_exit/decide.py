@@ -17,6 +17,7 @@ import numpy as np
 from sn_viz.activations.extract import batches, neurons_of
 from sn_viz.activations.model_cache import model_named
 from sn_viz.activations.reader import get_ready, truncated_forward, warm_up
+from sn_viz.activations.sites import transform_versions
 from sn_viz.baselines.answers import parse_answer
 from sn_viz.baselines.answers.said import written_answers
 from sn_viz.config import checked_layer
@@ -131,11 +132,16 @@ def model_version(vlm: Vlm) -> dict[str, str]:
     return {"model": vlm.key, "numbers": str(vlm.dtype).removeprefix("torch.")}
 
 
+def site_versions(names: Sequence[str]) -> dict[str, str]:
+    """Return what a run remembers of its sites: of each that has a transform, which one that was."""
+    return {f"site {name!r}": version for name, version in transform_versions(names).items()}
+
+
 def check_model(run: RunRecord, vlm: Vlm) -> None:
     """Raise a UserError unless ``vlm`` is the model that the run's super neurons live in.
 
     Neurons must lie where they lay. Weights and preprocessing must be the same too, which can be told only where the number format
-    is the same.
+    is the same. So must be the transforms of its sites.
     """
     there, known, now = neurons_of(vlm, run.neurons.site_names), run.versions, model_version(vlm)
     same = all(np.array_equal(getattr(there, a), getattr(run.neurons, a)) for a in ("site", "layer", "unit"))
@@ -147,6 +153,9 @@ def check_model(run: RunRecord, vlm: Vlm) -> None:
             f"Its neurons were found in {run.config.model_name!r}, and model or preprocessing differ from then.",
             "Name the same model, for example --model FOLDER, or find again.",
         )
+    for site, version in site_versions(run.neurons.site_names).items():
+        if known.get(site, version) != version:
+            raise UserError(f"The {site} is not what it was.", "Its transform has changed since this run was made.", "Find again.")
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from torch import nn
 
-from sn_viz.activations.sites import SITES, site_names
+from sn_viz.activations.extract import neurons_of
+from sn_viz.activations.reader import reader_of, truncated_forward
+from sn_viz.activations.sites import SITES, site_names, transform_of
 from sn_viz.errors import UserError
 
 
@@ -31,7 +34,19 @@ def test_every_site_keeps_the_contract(any_vlm):
         assert SITES[name].name == name and SITES[name].__doc__
         for block in any_vlm.blocks:
             module, side = SITES[name].module_of(block)
-            assert side in ("input", "output") and any(module is part for part in block.modules())
+            assert side in ("input", "output", "attention") and any(module is part for part in block.modules())
+        assert transform_of(name) is None or callable(transform_of(name))
+
+
+def test_every_site_gives_finite_numbers_as_many_as_it_is_wide_alone_and_beside_others(any_vlm, noise_pictures):
+    inputs = any_vlm.prepare(noise_pictures(2), ["Is there a dog in this picture?", "yes?"])
+    every = truncated_forward(any_vlm, inputs, 3, SITES.names(), np.float32)
+    where = neurons_of(any_vlm, SITES.names())
+    for number, name in enumerate(SITES):
+        widths = reader_of(any_vlm).layout.widths((name,))
+        alone = truncated_forward(any_vlm, inputs, 3, name, np.float32)
+        assert alone.shape == (2, widths.sum()) and (widths > 0).all() and np.isfinite(alone).all()
+        np.testing.assert_allclose(alone, every[:, where.site == number], atol=1e-4)
 
 
 def test_neurons_are_the_input_of_the_last_linear_layer(any_vlm):

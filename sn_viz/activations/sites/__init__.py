@@ -1,26 +1,42 @@
 """Sites: which tensor of a block is read. One file each; those of the vision tower lie in the folder ``tower``.
 
-Takes a block; returns the module to hook and the side to read. It knows nothing about prompts, layers or labels.
+Takes a block; returns the module to hook, the side to read, and what to make of what is there. It knows nothing about prompts,
+layers or labels.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Literal, Protocol
+import hashlib
+import inspect
+import marshal
+import sys
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from sn_viz.errors import UserError
 from sn_viz.registry import Registry
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
-Side = Literal["input", "output"]
+Side = Literal["input", "output", "attention"]
 Place = tuple["nn.Module", Side]
-"""A module, and whether its input or its output is read."""
+"""A module, and what of it is read: its input, its output, or (of an attention module in the decoder) how its heads attend from the
+last prompt position, float32 (batch, head, 1, key)."""
+Transform = Callable[[Any], "torch.Tensor"]
+"""What a site makes of what its place holds; see `Site`."""
 
 
 class Site(Protocol):
-    """A place in every block of one kind that holds one vector per position."""
+    """A place in every block of one kind that holds one vector per position.
+
+    A site may have a method ``transform(self, held)`` besides, where what its place holds is no such vector yet. It is given what
+    the place holds, for all positions of the prompt: the tensor at an input, whatever the module returns at an output (often a
+    tuple), the weights of attention. It returns a tensor of one vector per position, (batch, position, unit), or per example,
+    (batch, unit), of which the last position is kept as of every site; in the vision tower (picture, patch, unit), which is then
+    averaged over the patches. There are as many units whatever the prompt. It must depend on nothing else and change nothing.
+    """
 
     name: str
     __doc__: str | None
@@ -68,6 +84,34 @@ def site_names(sites: str | Iterable[str] = "all") -> tuple[str, ...]:
     for name in sorted(chosen.difference(known)):
         raise UserError(f"There is no site called {name!r}.", f"There are: {', '.join(known)}.", "Choose one of these.")
     return tuple(name for name in known if name in chosen)
+
+
+def transform_of(name: str) -> Transform | None:
+    """Return what the site of that name makes of what its place holds, or None where it is read as it is."""
+    return getattr(site_called(name), "transform", None)
+
+
+def key_of(name: str) -> str:
+    """Return what tells values of a site from others in the cache: its name, with a transform also a digest of what defines it."""
+    return "~".join((name, *transform_versions((name,)).values()))
+
+
+def transform_versions(names: Iterable[str]) -> dict[str, str]:
+    """Return a digest of the source that defines it for each of the sites that has a transform, by name."""
+    found = {}
+    for name in names:
+        transform = transform_of(name)
+        if transform is not None:
+            files = dict.fromkeys((type(site_called(name)).__module__, transform.__module__))
+            found[name] = hashlib.sha256(b"".join(_source(file, transform) for file in files)).hexdigest()[:8]
+    return found
+
+
+def _source(module: str, transform: Any) -> bytes:
+    try:
+        return inspect.getsource(sys.modules[module]).encode()
+    except (OSError, TypeError):  # typed in, or run from compiled files alone
+        return marshal.dumps(transform.__code__)
 
 
 def in_tower(name: str) -> bool:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import sn_viz
+from sn_viz.activations.sites import site_names, transform_versions
 from sn_viz.activations.store import ABANDONED_SECONDS
 from sn_viz.errors import UserError
 from sn_viz.models.hub.obtain import name_here, obtain
@@ -114,7 +115,8 @@ def run_pack(runs: Shelf[RunRecord], name: str, arguments: Arguments, progress: 
 
 def _folder(key: str, arguments: Arguments) -> Path:
     weights = hashlib.sha256(model_named(arguments.model).key.encode()).hexdigest()[:16]
-    return cache_folder() / "pack-runs" / f"{key}.{weights}.{sn_viz.__version__}"
+    transforms = transform_versions(site_names(arguments.sites)).values()
+    return cache_folder() / "pack-runs" / ".".join((f"{key}.{weights}.{sn_viz.__version__}", *transforms))
 
 
 def _saved(folder: Path) -> RunRecord | None:
