@@ -6,7 +6,8 @@ Takes nothing; imports nothing of sn_viz.
 from __future__ import annotations
 
 import re
-from html import escape
+
+from markupsafe import Markup
 
 GLOSSARY: dict[str, str] = {
     "neuron": "One number inside the model: one unit, at one site, in one layer; its value changes from picture to picture.",
@@ -60,10 +61,11 @@ def _pattern(word: str) -> re.Pattern[str]:
     return re.compile(rf"\b(?:{forms})(?:s|es)?\b", re.IGNORECASE)
 
 
-def as_html(words: dict[str, str] | None = None) -> str:
+def as_html(words: dict[str, str] | None = None) -> Markup:
     """Return words with what they mean as an HTML description list; by default all of them."""
     told = GLOSSARY if words is None else words
-    return "<dl>" + "".join(f"<dt>{escape(word)}</dt><dd>{escape(said)}</dd>" for word, said in told.items()) + "</dl>"
+    rows = (Markup("<dt>{}</dt><dd>{}</dd>").format(word, said) for word, said in told.items())
+    return Markup("<dl>{}</dl>").format(Markup().join(rows))
 
 
 def as_markdown() -> str:

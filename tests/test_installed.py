@@ -60,6 +60,10 @@ def test_the_wheel_holds_models_scripts_and_types(wheel):
         "assets/tiny-gemma3/config.json",
         "assets/tiny-photo/config.json",
         "assets/tiny-photo/LICENSE",
+        "report/templates/page.html",
+        "report/templates/parts.html",
+        "report/templates/page.css",
+        "report/templates/draw.js",
     ):
         assert f"sn_viz/{needed}" in names
     assert not [name for name in names if not re.match(r"sn_viz/|sn_viz-[^/]+\.dist-info/", name)], "nothing beside the package"

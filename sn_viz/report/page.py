@@ -1,30 +1,30 @@
 """One run as one self-contained page that opens offline.
 
 Takes a Run and a path; writes HTML with plotly.js, every figure (light and dark), tables and thumbnails inside. It knows nothing of
-models, and everything that came from outside is escaped here or by ``style.literal``.
+models. What the page says is put together here, its HTML stands in ``templates/``, where everything is escaped; what goes into
+figures is by ``style.literal``.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import tempfile
-from collections.abc import Iterable
 from dataclasses import asdict
-from html import escape
 from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
+from markupsafe import Markup
 
 from sn_viz.errors import UserError
 from sn_viz.formatting import ratio, ratio_words
 from sn_viz.glossary import as_html, words_in
 from sn_viz.plots import PLOTS, compare, ordered, reference, style
 from sn_viz.plots.words import depth_words
+from sn_viz.report.templating import CLIPPED, fill, outside, part
 from sn_viz.report.thumbnails import data_url
 from sn_viz.types import Config, LabelledImages, RunRecord
 from sn_viz.voting.stump_scores import stump_score
@@ -36,8 +36,6 @@ MOST_EXAMPLES = 8
 """Examples shown of each kind."""
 LEADING = 20
 """Figures up to this order stand before the table of the methods."""
-CLIPPED = 300
-"""Characters of a user's text shown on the page."""
 
 
 class Section(NamedTuple):
@@ -106,33 +104,31 @@ def page(run: RunRecord) -> str:
     script = (
         resources.files("plotly").joinpath("package_data", "plotly.min.js").read_text("utf-8").replace("</script", "<\\/script")
     )
-    figures = {section.key: [_payload(section, section.light), _payload(section, section.dark)] for section in shown}
-    body = [
-        "<header><h1>Super neurons</h1>",
-        f'<p class="question">{_text(run.shown.question or run.config.question or "Each image has its own question")}</p>',
-        _verdict(run),
-        f"<p>{summary(run)}</p><p>{escape(depth_words(run))}</p></header>",
-        _warnings(run),
-        *(_section(section) for section in shown if section.order <= LEADING),
-        "<section><h2>The methods in figures</h2>" + _methods_table(run) + "</section>",
-        *(_section(section) for section in shown if section.order > LEADING),
-        "<section><h2>The super neurons that vote</h2>" + _voters_table(run) + "</section>",
-        _examples(run),
-        _findings(run),
-        "<section><h2>How it was made</h2>" + _settings_table(run) + "</section>",
-    ]
-    body.append(_words(body))
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta name="color-scheme" content="light dark">\n'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; script-src 'unsafe-inline'; "
-        "style-src 'unsafe-inline'; img-src data: blob:\">\n"
-        f"<title>Super neurons: {_text(run.shown.question or run.config.model_name)}</title>\n<style>{_STYLE}</style>\n</head>\n"
-        f"<body><main>\n{chr(10).join(body)}\n</main>\n<script>{script}</script>\n"
-        f'<script type="application/json" id="figures">{_json(figures)}</script>\n'
-        f"<script>{_DRAW.replace('CONFIG', json.dumps(style.CONFIG))}</script>\n</body>\n</html>\n"
+    body = fill(
+        "body.html",
+        question=run.shown.question or run.config.question or "Each image has its own question",
+        verdict=_verdict(run),
+        summary=summary(run),
+        depth=depth_words(run),
+        warnings=_warnings(run),
+        leading=[section for section in shown if section.order <= LEADING],
+        methods=_methods_table(run),
+        others=[section for section in shown if section.order > LEADING],
+        voters=_voters_table(run),
+        examples=_examples(run),
+        findings=part("findings", [str(found["sentence"]) for found in run.findings.values() if "sentence" in found]),
+        settings=_settings_table(run),
     )
+    whole = fill(
+        "page.html",
+        title=run.shown.question or run.config.model_name,
+        body=body,
+        words=as_html(words_in(re.sub(r"<[^>]*>", " ", body))),
+        plotly=Markup(script),
+        figures={section.key: [_payload(section, section.light), _payload(section, section.dark)] for section in shown},
+        config=style.CONFIG,
+    )
+    return str(whole)
 
 
 def sections(run: RunRecord) -> list[Section]:
@@ -157,103 +153,56 @@ def _payload(section: Section, figure: go.Figure) -> dict:
     return figure.to_plotly_json()
 
 
-def _json(value: object) -> str:
-    """Return JSON that cannot end the script element it stands in."""
-    text = json.dumps(value, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-def _text(value: object) -> str:
-    """Return anything from outside as HTML text, direction isolated."""
-    shown = str(value)
-    shown = shown if len(shown) <= CLIPPED else shown[: CLIPPED - 1] + "…"
-    return f"<bdi>{escape(shown)}</bdi>" if not shown.isascii() else escape(shown)
-
-
-def summary(run: RunRecord) -> str:
+def summary(run: RunRecord) -> Markup:
     """Return the outcome in a sentence or two of HTML."""
     methods = compare.info(run)
     row = {key: index for index, key in reversed(list(enumerate(methods.key)))}
     if "super-neurons" not in row:
-        return "No exit layer has been measured yet."
+        return Markup("No exit layer has been measured yet.")
     ours = row["super-neurons"]
     voters = len(run.voters[run.exit_index])
-    text = (
-        f"Stopping after layer {run.neurons.layer_name(run.exit_layer)} of {run.neurons.n_layers}, {voters} super neurons answer "
-        f"<b>{style.percent(methods.accuracy[ours])}</b> of {methods.n} held-out images correctly "
-        f"({style.percent_range(methods.low[ours], methods.high[ours])})."
+    text = Markup("Stopping after layer {} of {}, {} super neurons answer <b>{}</b> of {} held-out images correctly ({}).").format(
+        run.neurons.layer_name(run.exit_layer),
+        run.neurons.n_layers,
+        voters,
+        style.percent(methods.accuracy[ours]),
+        methods.n,
+        style.percent_range(methods.low[ours], methods.high[ours]),
     )
     if "full-model" in row:
         read = reference.INFERRED if reference.is_inferred(run, "full-model") else ""
-        text += f" The full model answers {_share(methods, row['full-model'])}{read}."
+        text += Markup(" The full model answers {}{}.").format(_share(methods, row["full-model"]), read)
         if not np.isfinite(methods.accuracy[row["full-model"]]) and "full-model-calibrated" in row:
-            text += f" Calibrated on the probing images it answers {_share(methods, row['full-model-calibrated'])}."
+            calibrated = _share(methods, row["full-model-calibrated"])
+            text += Markup(" Calibrated on the probing images it answers {}.").format(calibrated)
     early, whole = run.latency_ms.get("early_exit", float("nan")), run.latency_ms.get("full_model", float("nan"))
     if verdict(run).holds and np.isfinite(ratio(whole, early)):
         text += f" An answer takes {early:.0f} ms instead of {whole:.0f} ms: {ratio_words(whole, early)}."
     return text
 
 
-def _share(methods: compare.Info, row: int) -> str:
+def _share(methods: compare.Info, row: int) -> Markup:
     """Return one method's accuracy with its interval, as HTML."""
     if not np.isfinite(methods.accuracy[row]):
-        return "something whose meaning cannot be told"
-    return (
-        f"<b>{style.percent(methods.accuracy[row])}</b> of them correctly "
-        f"({style.percent_range(methods.low[row], methods.high[row])})"
-    )
+        return Markup("something whose meaning cannot be told")
+    share, interval = style.percent(methods.accuracy[row]), style.percent_range(methods.low[row], methods.high[row])
+    return Markup("<b>{}</b> of them correctly ({})").format(share, interval)
 
 
-def _section(section: Section) -> str:
-    drawn: Any = section.light.layout
-    height = int(drawn.height)
-    named = escape(section.heading)
-    return (
-        f"<section><h2>{named}</h2>\n<p>{escape(section.sentence)}</p>\n"
-        f'<div class="figure" id="figure-{section.key}" role="img" aria-label="{named}" style="min-height:{height}px"></div>'
-        "</section>"
-    )
-
-
-def _verdict(run: RunRecord) -> str:
+def _verdict(run: RunRecord) -> Markup:
     """Return the verdict in words and colour."""
-    found = verdict(run)
-    return f'<p class="verdict {found.kind.replace(" ", "-")}" role="status">{_text(found.sentence)}</p>'
+    return part("verdict", verdict(run))
 
 
-def _warnings(run: RunRecord) -> str:
-    told = list(dict.fromkeys([*verdict(run).reasons, *run.warnings, *run.train.notes, *run.test.notes]))
-    if not told:
-        return ""
-    items = "".join(f"<li>{_text(line)}</li>" for line in told)
-    return f'<section class="warnings"><h2>Before you trust this</h2><ul>{items}</ul></section>'
+def _warnings(run: RunRecord) -> Markup:
+    return part("warnings", list(dict.fromkeys([*verdict(run).reasons, *run.warnings, *run.train.notes, *run.test.notes])))
 
 
-def _findings(run: RunRecord) -> str:
-    """Say what every check found that the run was put to."""
-    said = [str(found["sentence"]) for found in run.findings.values() if "sentence" in found]
-    items = "".join(f"<li>{escape(each)}</li>" for each in said)
-    return f"<section><h2>Put to the test</h2><ul>{items}</ul></section>" if said else ""
-
-
-def _words(body: Iterable[str]) -> str:
-    """Return what the words mean that the page uses."""
-    told = words_in(re.sub(r"<[^>]*>", " ", " ".join(body)))
-    return f'<section class="words"><h2>Words</h2>{as_html(told)}</section>'
-
-
-def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """Return a table; heads are ours, cells are HTML already."""
-    top = "".join(f"<th>{escape(name)}</th>" for name in head)
-    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-    return f'<div class="scroll" tabindex="0"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
-
-
-def _methods_table(run: RunRecord) -> str:
+def _methods_table(run: RunRecord) -> Markup:
     info = compare.info(run)
     rows = (
         (
-            _text(name) + (f"<br><small>{_text(note)}</small>" if note else ""),
+            part("method", name, note),
             style.percent(value),
             style.percent_range(low, high),
             f"{latency:.1f}" if np.isfinite(latency) else "not timed",
@@ -262,10 +211,10 @@ def _methods_table(run: RunRecord) -> str:
             info.name, info.accuracy, info.low, info.high, info.latency_ms, info.note, strict=True
         )
     )
-    return _table(("Method", "Accuracy", "95 % interval", "ms an image"), rows)
+    return part("table", ("Method", "Accuracy", "95 % interval", "ms an image"), rows)
 
 
-def _voters_table(run: RunRecord) -> str:
+def _voters_table(run: RunRecord) -> Markup:
     voters = run.voters[run.exit_index] if run.voters else run.stumps.take(slice(0, 0))
     rows = []
     for position in range(len(voters)):
@@ -275,19 +224,14 @@ def _voters_table(run: RunRecord) -> str:
         held_out = stump_score(run.test_values[:, column], run.test.labels, threshold, sign, speaks_for).balanced_accuracy
         rows.append(
             (
-                _text(run.neurons.name(int(voters.neuron[position]))),
-                f'<span class="name">{_text(name)}</span>',
+                outside(run.neurons.name(int(voters.neuron[position]))),
+                part("class_name", name),
                 f"{'above' if sign > 0 else 'below'} {threshold:.4g}",
                 f"{voters.score[position]:.3f}",
                 f"{held_out:.3f}" if np.isfinite(held_out) else "undefined",
             )
         )
-    told = (
-        "<p>Each says its class when its activation lies on that side of the threshold. Probing: its "
-        f"{_text(run.config.metric.replace('-', ' '))} on the images it was chosen on; held out: its balanced accuracy on the test "
-        "images.</p>"
-    )
-    return told + _table(("Neuron", "Says", "When", "Probing", "Held out"), rows)
+    return part("voters", run.config.metric.replace("-", " "), rows)
 
 
 def _named(config: Config) -> dict[str, Any]:
@@ -295,18 +239,18 @@ def _named(config: Config) -> dict[str, Any]:
     return {**asdict(config), "model": config.model_name}
 
 
-def _settings_table(run: RunRecord) -> str:
+def _settings_table(run: RunRecord) -> Markup:
     named = _named(run.config)
     layer = dict(enumerate(run.by_layer)).get(run.exit_index)
     if named["exit_layer"] is None and layer is not None and not np.isfinite(layer.cv_accuracy):
         named["exit_layer"] = "the last: too few probing images to choose by cross-validation"
-    rows = [(_text(name.replace("_", " ")), _setting(name, value)) for name, value in named.items()]
-    rows += [("model at", _text(note))] if (note := run.findings.get("model", {}).get("note")) else []
+    rows = [(outside(name.replace("_", " ")), _setting(name, value)) for name, value in named.items()]
+    rows += [("model at", outside(note))] if (note := run.findings.get("model", {}).get("note")) else []
     rows += [("probing images", str(len(run.train))), ("test images", str(len(run.test))), ("neurons", f"{len(run.neurons):,}")]
-    rows += [(f"seconds: {_text(stage)}", f"{seconds:.2f}") for stage, seconds in run.seconds.items()]
-    rows += [(f"milliseconds: {_text(name.replace('_', ' '))}", f"{value:.1f}") for name, value in run.latency_ms.items()]
-    rows += [(f"version: {_text(name)}", _text(version)) for name, version in run.versions.items()]
-    return _table(("Setting", "Value"), rows)
+    rows += [("seconds: " + outside(stage), f"{seconds:.2f}") for stage, seconds in run.seconds.items()]
+    rows += [("milliseconds: " + outside(name.replace("_", " ")), f"{value:.1f}") for name, value in run.latency_ms.items()]
+    rows += [("version: " + outside(name), outside(version)) for name, version in run.versions.items()]
+    return part("table", ("Setting", "Value"), rows)
 
 
 _UNSET = {"question": "as it came with each image", "exit_layer": "chosen by cross-validation", "sites": "all", "compare": "none"}
@@ -315,21 +259,37 @@ _UNSET = {"question": "as it came with each image", "exit_layer": "chosen by cro
 def _setting(name: str, value: object) -> str:
     if value is None or value == ():
         return _UNSET.get(name, "not set")
-    return ", ".join(_text(part) for part in value) if isinstance(value, tuple) else _text(value)
+    return Markup(", ").join(outside(each) for each in value) if isinstance(value, tuple) else outside(value)
 
 
-def _examples(run: RunRecord) -> str:
+class Card(NamedTuple):
+    """One example."""
+
+    name: str
+    picture: str
+    """A data URL."""
+    truth: str
+    said: str
+
+
+class Examples(NamedTuple):
+    """Examples of one kind."""
+
+    heading: str
+    cards: list[Card]
+
+
+def _examples(run: RunRecord) -> Markup:
     probing = [_card(run.train, index, "") for index in _spread(run.train.labels, MOST_EXAMPLES)]
-    parts = [("Probing images, from which the neurons were chosen", probing)]
+    parts = [Examples("Probing images, from which the neurons were chosen", probing)]
     if len(run.test) and 0 <= run.exit_index < run.votes.predicted.shape[1]:
         said = run.votes.predicted[:, run.exit_index]
         wrong = np.flatnonzero((said != run.test.labels) & (run.test.labels >= 0))[:MOST_EXAMPLES]
         right = np.flatnonzero(said == run.test.labels)
         right = right[_spread(run.test.labels[right], MOST_EXAMPLES)]
         for heading, index in (("Test images answered right", right), ("Test images answered wrong", wrong)):
-            parts.append((heading, [_card(run.test, int(i), run.test.classes[int(said[i])]) for i in index]))
-    shown = "".join(f'<h3>{heading}</h3><div class="cards">{"".join(cards)}</div>' for heading, cards in parts if cards)
-    return f"<section><h2>Examples</h2>{shown}</section>" if shown else ""
+            parts.append(Examples(heading, [_card(run.test, int(i), run.test.classes[int(said[i])]) for i in index]))
+    return part("examples", [each for each in parts if each.cards])
 
 
 def _spread(labels: np.ndarray, most: int) -> np.ndarray:
@@ -342,62 +302,12 @@ def _spread(labels: np.ndarray, most: int) -> np.ndarray:
     return chosen[np.lexsort((chosen, labels[chosen]))]
 
 
-def _card(images: LabelledImages, index: int, said: str) -> str:
+def _card(images: LabelledImages, index: int, said: str) -> Card:
     label = int(images.labels[index])
     truth = images.classes[label] if label >= 0 else "unlabelled"
-    told = f"<br>said {_text(said)}" if said else ""
-    name = escape(images.names[index][:CLIPPED], quote=True)
-    return (
-        f'<figure><img alt="{name}" title="{name}" src="{thumbnail(images.pictures[index].pixels)}">'
-        f"<figcaption>{_text(truth)}{told}</figcaption></figure>"
-    )
+    return Card(images.names[index][:CLIPPED], thumbnail(images.pictures[index].pixels), truth, said)
 
 
 def thumbnail(pixels: np.ndarray, longest: int = THUMBNAIL) -> str:
     """Return uint8 (height, width, 3) as a PNG data URI whose longest side is at most ``longest`` pixels (block means)."""
     return data_url(pixels, longest, "PNG")
-
-
-_STYLE = """
-:root { color-scheme: light dark; --page: #ffffff; --ink: #1d2733; --faint: #5d6875; --line: #dfe4ea; --card: #f5f7fa;
-  --warn: #fff6e5; --warn-line: #8a6d1d; --good: #137e78; --doubt: #8a6d1d; --bad: #b42318; }
-@media (prefers-color-scheme: dark) { :root { --page: #0f1420; --ink: #e9eef5; --faint: #a6b1bf; --line: #2e3746; --card: #182030;
-  --warn: #2e2410; --warn-line: #f3d08b; --good: #3fbab0; --doubt: #f3d08b; --bad: #ff8a80; } }
-* { box-sizing: border-box; }
-body { margin: 0; background: var(--page); color: var(--ink);
-  font: 16px/1.55 system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif; }
-main { max-width: 900px; margin: 0 auto; padding: 24px 16px 64px; overflow-wrap: anywhere; }
-h1 { font-size: 1.8rem; line-height: 1.2; margin: 0 0 8px; } h2 { font-size: 1.25rem; margin: 0 0 4px; } h3 { font-size: 1rem; }
-p { margin: 0 0 12px; } section > p { color: var(--faint); }
-.question { font-size: 1.2rem; } section { margin-top: 40px; }
-.verdict { border-left: 4px solid; padding: 10px 14px; border-radius: 4px; font-weight: 600; background: var(--card); }
-.verdict::before { margin-right: .5em; } .beyond-luck { border-color: var(--good); } .beyond-luck::before { content: "\\2713"; }
-.unclear { border-color: var(--doubt); } .unclear::before { content: "?"; }
-.nothing-found { border-color: var(--bad); } .nothing-found::before { content: "\\2715"; }
-.warnings { background: var(--warn); border-left: 4px solid var(--warn-line); padding: 12px 16px; border-radius: 4px; }
-.warnings ul { margin: 0; padding-left: 20px; }
-.words dl { margin: 0; font-size: .92rem; } .words dt { font-weight: 600; } .words dd { margin: 0 0 8px; color: var(--faint); }
-.figure { width: 100%; } .scroll { overflow-x: auto; }
-table { border-collapse: collapse; font-size: .92rem; width: 100%; }
-th, td { text-align: left; padding: 6px 12px 6px 0; border-bottom: 1px solid var(--line); vertical-align: top;
-  overflow-wrap: normal; }
-.name { display: inline-block; min-width: 3em; overflow-wrap: anywhere; }
-th { color: var(--faint); font-weight: 600; } small { color: var(--faint); }
-td { font-variant-numeric: tabular-nums; }
-.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(96px, 1fr)); gap: 12px; }
-.cards figure { margin: 0; background: var(--card); border-radius: 6px; padding: 6px; font-size: .85rem; line-height: 1.35; }
-.cards img { width: 100%; border-radius: 4px; display: block; margin-bottom: 4px; }
-@media (max-width: 480px) { table { font-size: .8rem; } th, td { padding-right: 7px; } }
-@media print { section { break-inside: avoid; } }
-"""
-
-_DRAW = """
-const figures = JSON.parse(document.getElementById('figures').textContent);
-const dark = window.matchMedia('(prefers-color-scheme: dark)');
-const draw = () => { for (const key in figures) {
-  const figure = figures[key][dark.matches ? 1 : 0];
-  Plotly.react('figure-' + key, figure.data, figure.layout, CONFIG);
-} };
-draw();
-dark.addEventListener('change', draw);
-"""

@@ -113,7 +113,7 @@ def build(model: str | None = None, public: bool | None = None) -> Page:
             with gr.Tab("Compare", id="compare", elem_id="tab-compare"):
                 methods = compare_tab.layout()
         with gr.Accordion("Words", open=False, elem_id="words"):
-            gr.HTML(as_html(), elem_classes="sn-words")
+            gr.HTML(str(as_html()), elem_classes="sn-words")
         n_classes = gr.State(examples_tab.FEWEST_CLASSES)
         changed = examples_tab.connect(
             examples,
