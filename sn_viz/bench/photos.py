@@ -93,12 +93,12 @@ def class_folder(place: Path, probing: int | None = None) -> PhotoQuestion | Non
     if len(classes) < 2 or min(map(len, files)) < 20:
         return None
     rng = np.random.default_rng(0)
-    first = (probing or (N_PROBING if len(classes) == 2 else PROBING_A_CLASS * len(classes))) // len(classes)
+    first = _shares(probing or (N_PROBING if len(classes) == 2 else PROBING_A_CLASS * len(classes)), len(classes))
     n_test = max(N_TEST // len(classes), 20)
     parts: tuple[list, list] = ([], [])
     for label, paths in enumerate(files):
         order = [f"{paths[int(i)].relative_to(place)}" for i in rng.permutation(len(paths))]
-        cut = min(first, len(order) // 2)
+        cut = min(first[label], len(order) // 2)
         parts[0].extend((name, label) for name in order[:cut])
         parts[1].extend((name, label) for name in order[cut : cut + n_test])
     names = tuple(path.name for path in classes)
@@ -106,11 +106,17 @@ def class_folder(place: Path, probing: int | None = None) -> PhotoQuestion | Non
     return PhotoQuestion(place.name, "folder", asked, names, {str(place.resolve()): ""}, "", "folder", *map(tuple, parts))
 
 
+def _shares(n: int, n_classes: int) -> list[int]:
+    """Return how many of ``n`` photographs each class has: alike, what is left over one each from the first on, at least one."""
+    each, over = divmod(n, n_classes)
+    return [max(1, each + (label < over)) for label in range(n_classes)]
+
+
 def _fewer(question: PhotoQuestion, probing: int | None) -> PhotoQuestion:
     if probing is None or probing >= len(question.probing):
         return question
     by_class = [[pair for pair in question.probing if pair[1] == label] for label in range(len(question.classes))]
-    kept = tuple(pair for pairs in by_class for pair in pairs[: max(1, probing // len(question.classes))])
+    kept = tuple(pair for pairs, n in zip(by_class, _shares(probing, len(by_class)), strict=True) for pair in pairs[:n])
     return PhotoQuestion(**{**asdict(question), "probing": kept, "test": question.test, "classes": question.classes})
 
 

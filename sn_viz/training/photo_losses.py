@@ -18,6 +18,9 @@ from sn_viz.training.photo_pool import WORDS, Batch
 from sn_viz.training.rows import Rows
 from sn_viz.world.scene import COLOUR_NAMES
 
+EARLY = 4
+"""Blocks behind which the places that answer are asked what the tower's own head says."""
+
 
 def word_table(tokenizer: PreTrainedTokenizerFast, words: Sequence[str]) -> Tensor:
     """Return float32 (word, token): what share of a word's embedding each token's is."""
@@ -37,6 +40,7 @@ class Losses(nn.Module):
         self.heads = VisionHeads(sizes.vision_width)
         self.projected = nn.Linear(sizes.width, len(head["bias"]))
         self.answering = nn.Linear(sizes.width, len(head["bias"]))
+        self.fetching = nn.ModuleList(nn.Linear(sizes.width, len(head["bias"])) for _ in range(EARLY))
         for name, words in (("things", WORDS), ("tints", COLOUR_NAMES), ("sides", SIDES)):
             self.register_buffer(name, word_table(tokenizer, words), persistent=False)
         self.register_buffer("head_weight", head["weight"], persistent=False)
@@ -84,8 +88,29 @@ class Losses(nn.Module):
 
     def answered(self, hidden: Tensor, rows: Rows, batch: Batch) -> Tensor:
         """Return how badly it is read from ``hidden`` (row, token, width) where the questions about photographs are answered."""
-        number = batch.photographed.cumsum(0) - 1
-        at = [(row, place) for row, place, family in rows.families if family.startswith("photo ")]
-        row, place = torch.tensor(at, device=hidden.device).reshape(-1, 2).unbind(1)
+        row, place, photograph = _answering(rows, batch)
         said = self.answering(hidden[row, place].float())
-        return F.cross_entropy(said, batch.soft.softmax(-1)[number[row]])
+        return F.cross_entropy(said, batch.soft.softmax(-1)[photograph])
+
+    def fetched(self, behind: Sequence[Tensor], rows: Rows, batch: Batch) -> Tensor:
+        """Return what share of all that the head said is not read there behind each of the first blocks, 1 for nothing read.
+
+        ``behind`` holds (row, token, width), not normalised. The logits themselves are asked for, squared errors: likely kinds are
+        few, and what tells apart two kinds that the head has no name for is in the others. The place that answers is the last of
+        its prompt, so nothing of the answer is read, and the question alone says nothing of what the head sees: the photograph must
+        have been fetched.
+        """
+        row, place, photograph = _answering(rows, batch)
+        wanted = F.layer_norm(batch.soft, batch.soft.shape[-1:])[photograph]
+        losses = []
+        for read, hidden in zip(self.fetching, behind, strict=False):
+            there = hidden[row, place].float()
+            losses.append(F.mse_loss(read(F.rms_norm(there, there.shape[-1:])), wanted))
+        return torch.stack(losses).mean()
+
+
+def _answering(rows: Rows, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    """Return of each question about photographs its row, the last place of its prompt, and which photographed picture it is."""
+    at = [(row, place) for row, place, family in rows.families if family.startswith("photo ")]
+    row, place = torch.tensor(at, device=batch.photographed.device).reshape(-1, 2).unbind(1)
+    return row, place, (batch.photographed.cumsum(0) - 1)[row]

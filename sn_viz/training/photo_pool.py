@@ -5,6 +5,7 @@ Takes what was kept of them; returns batches with all that the losses need: what
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from sn_viz.training import asking
 from sn_viz.training.nouns import NAMES
-from sn_viz.training.photographs import GRID, Kept
+from sn_viz.training.photographs import GRID, Kept, reduced
 from sn_viz.training.rows import ask_some
 from sn_viz.world.questions import Asked
 from sn_viz.world.scene import TRAINED_KINDS
@@ -54,8 +55,11 @@ class Batch:
 class Pool:
     """The pictures that are there, by what they are, and batches of them."""
 
-    def __init__(self, kept: Kept, recipe: PhotoRecipe, held_out: bool) -> None:
-        self.kept, self.recipe, self.held_out = kept, recipe, held_out
+    def __init__(
+        self, kept: Kept, recipe: PhotoRecipe, held_out: bool, enter: Callable[[np.ndarray], np.ndarray] | None = None
+    ) -> None:
+        """``enter`` returns what enters the learning part, of uint8 (picture, row, column, channel); without it none is reduced."""
+        self.kept, self.recipe, self.held_out, self.enter = kept, recipe, held_out, enter
         self.index = {word: number for number, word in enumerate(WORDS)}
         self.n = 0
         self.refresh()
@@ -103,7 +107,7 @@ class Pool:
         photographed = ~drawn
         tensor = torch.from_numpy
         return Batch(
-            tensor(kept.stem[index].astype(np.float32)),
+            tensor(self._entering(index, rng)),
             tensor(kept.soft[index[photographed]].astype(np.float32)),
             tensor(photographed),
             self._truth(index[drawn]),
@@ -112,6 +116,19 @@ class Pool:
             tensor(place),
             asked,
         )
+
+    def _entering(self, index: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Return float32 (picture, 112, row, column), a share of the single photographs reduced first; all else stays as it is."""
+        entering = self.kept.stem[index].astype(np.float32)
+        if self.enter is None or not self.recipe.reduced:
+            return entering
+        single = np.flatnonzero(self.kept.single[index] >= 0)
+        chosen = single[rng.uniform(size=len(single)) < self.recipe.reduced]
+        if len(chosen):
+            sides = rng.integers(self.recipe.reduced_side[0], self.recipe.reduced_side[1] + 1, len(chosen))
+            seen = [reduced(self.kept.pixels(int(i)), int(side)) for i, side in zip(index[chosen], sides, strict=True)]
+            entering[chosen] = self.enter(np.stack(seen))
+        return entering
 
     def _ask_drawn(self, index: int, rng: np.random.Generator, families: dict[str, float]) -> list[Asked]:
         if self.kept.truth["degraded"][index]:

@@ -175,6 +175,12 @@ def _view(path: str, size: tuple[int, int], rng: np.random.Generator) -> Image.I
     return image.resize(size, Image.Resampling.BICUBIC)
 
 
+def reduced(pixels: np.ndarray, side: int) -> np.ndarray:
+    """Return uint8 (row, column, channel) of the same size that holds no more than ``side`` by ``side`` pixels would."""
+    image = Image.fromarray(pixels)
+    return np.asarray(image.resize((side, side), Image.Resampling.BICUBIC).resize(image.size, Image.Resampling.BICUBIC))
+
+
 # ---- what is kept --------------------------------------------------------------------------------------------------------------
 
 DRAWN = ("kind", "colour", "place", "present", "count", "background", "degraded", "figure", "visible", "covers", "seed")
@@ -196,6 +202,8 @@ class Kept:
         bool (picture,): a scene or figure rather than photographs.
     held_out : np.ndarray
         bool (picture,): never trained on.
+    single : np.ndarray
+        int32 (picture,): the one photograph that a picture is, -1 for any other.
     photographs, boxes : np.ndarray
         int32 (picture, cell), -1 for none, and float16 (picture, cell, 4).
     truth : dict of np.ndarray
@@ -210,6 +218,7 @@ class Kept:
         for name in ("stem", "soft", "bright", "drawn", "held_out", "photographs", "boxes"):
             setattr(self, name, self.arrays[name])
         self.truth = {name: self.arrays[name] for name in DRAWN}
+        self.single = np.load(self.folder / "single.npy")
 
     stem: np.ndarray
     soft: np.ndarray
@@ -236,6 +245,10 @@ class Kept:
         n = len(scene.things)
         visible, covers = self.truth["visible"][index, :n], self.truth["covers"][index, :n, :n]
         return scene, Drawing(None, None, visible, covers)  # type: ignore[arg-type]
+
+    def pixels(self, index: int) -> np.ndarray:
+        """Return picture ``index``, a single photograph, once more as it was before the tower: uint8 (160, 160, 3)."""
+        return compose(self.table, {}, (self.plan["seed"], index), int(self.single[index]))[0].copy()
 
     def nouns(self, index: int) -> list[Noun]:
         """Return what the photographs of picture ``index`` show."""

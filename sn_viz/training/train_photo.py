@@ -11,7 +11,8 @@ Stages
 
 Each stage goes on from a small checkpoint of its own, at most ``SAVE_SECONDS`` old. A loss holds the tower's own head for 1,000
 kinds to what it said of each photograph before, so that the tower forgets little; two more ask the same of what the decoder is
-given and of where it answers, so that kinds without a question survive on the way there.
+given and of where it answers, so that kinds without a question survive on the way there; a last one asks the places that answer for
+all of the head's logits already behind the first blocks. A share of the single photographs is shown as small pictures are.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from sn_viz.errors import UserError
 from sn_viz.paths import cache_folder
 from sn_viz.training import asking
 from sn_viz.training.families import EMBEDDED_FAMILIES
+from sn_viz.training.families.llava import read_through
 from sn_viz.training.families.photo import LICENCE, fill_tower, published_weights, tail, tail_parameters
 from sn_viz.training.losses import answer_loss
 from sn_viz.training.model import Sizes, make_tokenizer, on, save_model
@@ -75,6 +77,12 @@ class PhotoRecipe:
     """Weight of the loss that asks the projected patches, and the places that answer, what the tower's own head says."""
     dense_weight: float = 0.15
     """Weight of the dense vision loss on drawn pictures."""
+    fetched_weight: float = 3.0
+    """Weight of the loss that asks the places that answer for all of the head's logits, behind each of the first blocks."""
+    reduced: float = 0.25
+    """Share of the single photographs that are reduced and enlarged again, as small pictures of users will be."""
+    reduced_side: tuple[int, int] = (32, 64)
+    """Pixels a side to which they are reduced, at least and at most."""
     minutes: tuple[float, float, float] = EMBEDDED_FAMILIES["photo"].minutes
     """Wall-clock limits of the three stages."""
     steps: tuple[int | None, int | None, int | None] = (None, None, None)
@@ -161,7 +169,7 @@ def run_stage(training: Training, stage: str, clock: Clock) -> None:
     best = training.optimisers(recipe.deep_rate if stage == "deep" else recipe.rate, decoder)
     rng = np.random.default_rng((recipe.seed, STAGES.index(stage), clock.taken))
     weights = {"naming": recipe.naming_weight, "gist": recipe.gist_weight, "soft": recipe.soft_weight, "dense": recipe.dense_weight}
-    weights |= {"passed": recipe.passed_weight, "answered": recipe.passed_weight}
+    weights |= {"passed": recipe.passed_weight, "answered": recipe.passed_weight, "fetched": recipe.fetched_weight}
     while (done := clock.done()) < 1:
         batch = training.on_device(training.pool.batch(rng, _families(stage, done)))
         with torch.autocast(training.device.type, torch.bfloat16):
@@ -169,9 +177,11 @@ def run_stage(training: Training, stage: str, clock: Clock) -> None:
             shown: dict[str, Tensor] = {}
             if decoder:
                 rows = training.packer.pack(batch.asked).to(training.device)
-                hidden = training.family.read(training.model, rows, pictured)
+                behind = read_through(training.model, rows, pictured)
+                hidden = training.model.model.language_model.norm(behind[-1])
                 shown["answer"] = answer_loss(training.model, rows, hidden)
                 shown["answered"] = training.heads.answered(hidden, rows, batch)
+                shown["fetched"] = training.heads.fetched(behind, rows, batch)
         shown |= training.beside(features, pictured, batch)
         scale = 1.0 if not decoder else max(1 / 3, 1 - done) if stage == "shallow" else 1 / 3
         loss = sum((value * (1.0 if name == "answer" else weights[name] * scale) for name, value in shown.items()), torch.zeros(()))
@@ -292,7 +302,8 @@ def train_photo(
     model = EMBEDDED_FAMILIES["photo"].make_model(tokenizer, replace(recipe.sizes, blocks=recipe.shallow_blocks), recipe.seed)
     fill_tower(model.model.vision_tower, weights)
     losses = Losses(tokenizer, head, recipe.sizes).to(where)
-    pools = (Pool(kept, recipe, False), Pool(kept, recipe, True))
+    standing = Standing(SIDE, where)
+    pools = (Pool(kept, recipe, False, lambda pixels: standing(pixels)[0].astype(np.float32)), Pool(kept, recipe, True))
     training = Training(recipe, on(where, model), losses, tokenizer, folder, log, where, *pools)
     log.write(
         stage="pictures", n=kept.n_done, single=len(pools[0].single), several=len(pools[0].several), drawn=len(pools[0].drawn)

@@ -38,6 +38,11 @@ def test_fewer_probing_photographs_are_taken_from_every_class(folder):
     assert np.bincount([label for _, label in question.probing]).tolist() == [4, 4]
 
 
+def test_five_probing_photographs_are_five(folder):
+    (question,) = questions_in(folder, probing=5)
+    assert np.bincount([label for _, label in question.probing]).tolist() == [3, 2]
+
+
 def test_a_folder_of_something_else_is_passed_over_and_an_empty_one_refused(tmp_path):
     (tmp_path / "notes").mkdir()
     assert class_folder(tmp_path) is None

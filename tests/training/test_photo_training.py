@@ -19,10 +19,15 @@ from sn_viz.activations.store import Store
 from sn_viz.errors import UserError
 from sn_viz.models import load_model
 from sn_viz.training import asking, rows, train_photo
+from sn_viz.training.families import EMBEDDED_FAMILIES
+from sn_viz.training.families.llava import read_through
 from sn_viz.training.families.photo import fill_tower, published_weights, stem, tail, tower_config
+from sn_viz.training.model import make_tokenizer
 from sn_viz.training.nouns import HELD_OUT, NAMES, NEVER, NOUNS, absent_from, trained
 from sn_viz.training.photo_features import Standing, fold_batch_norms, normalised
-from sn_viz.training.photographs import fill, find_photographs, plan_pictures
+from sn_viz.training.photo_losses import EARLY, Losses
+from sn_viz.training.photo_pool import Batch, Pool
+from sn_viz.training.photographs import fill, find_photographs, plan_pictures, reduced
 from sn_viz.types import layer_name
 from sn_viz.world import questions
 from sn_viz.world.scene import Drawing, sample_scene
@@ -192,7 +197,71 @@ def test_pictures_are_kept_and_an_interrupted_call_goes_on(photographs, tmp_path
     assert all(shown) and {1} < {len(nouns) for nouns in shown}
 
 
+@pytest.fixture(scope="module")
+def some_kept(photographs, tmp_path_factory):
+    """Forty pictures behind the standing part, and that part."""
+    kept, standing = plan_pictures(tmp_path_factory.mktemp("kept"), find_photographs([photographs]), 40), Standing(160)
+    fill(kept, standing, workers=1)
+    return kept, standing
+
+
+def test_a_reduced_picture_keeps_its_size_and_its_shades_and_loses_its_grain():
+    grain = np.random.default_rng(0).integers(0, 256, (160, 160, 3), dtype=np.uint8)
+    grain[:, :80] //= 4
+    small = reduced(grain, 32)
+    assert small.shape == grain.shape and small.dtype == np.uint8
+    assert abs(float(small[:, :70].mean()) - float(grain[:, :70].mean())) < 3
+    assert small[:, :70].std() < 0.4 * grain[:, :70].std()
+
+
+def test_a_photograph_is_had_again_as_the_tower_was_shown_it(some_kept):
+    kept, standing = some_kept
+    for index in np.flatnonzero(kept.single >= 0)[:3]:
+        entering, soft = standing(kept.pixels(int(index))[None])
+        assert np.allclose(entering[0], kept.stem[index], atol=0.25)  # bfloat16, in other batches
+        assert soft[0].argmax() == kept.soft[index].argmax()
+
+
+def test_only_single_photographs_are_reduced_and_only_in_training(some_kept):
+    kept, standing = some_kept
+    recipe = replace(train_photo.PhotoRecipe(), reduced=1.0)
+    index = np.arange(40)
+    pools = (Pool(kept, recipe, False, lambda pixels: standing(pixels)[0].astype(np.float32)), Pool(kept, recipe, True))
+    small, whole = (pool.of(index, np.random.default_rng(0), rows.WEIGHTS) for pool in pools)
+    changed = (small.stem - whole.stem).abs().amax((1, 2, 3)).numpy() > 0.5
+    assert np.array_equal(changed, kept.single >= 0)
+    assert torch.equal(small.soft, whole.soft)
+    never = Pool(kept, replace(recipe, reduced=0.0), False, pools[0].enter).of(index, np.random.default_rng(0), rows.WEIGHTS)
+    assert torch.equal(never.stem, whole.stem)
+
+
 # ---- training ------------------------------------------------------------------------------------------------------------------
+
+
+def photographed(asked: list[list[questions.Asked]]) -> Batch:
+    """Photographs of nothing much with questions, as far as the losses at the places that answer read a batch."""
+    soft = torch.randn(len(asked), 1000, generator=torch.manual_seed(0))
+    nothing = torch.zeros(len(asked), 25)
+    return Batch(nothing, soft, torch.ones(len(asked), dtype=torch.bool), {}, nothing, nothing, nothing, asked)
+
+
+def test_what_the_first_blocks_fetch_is_asked_for_without_the_answer():
+    family = EMBEDDED_FAMILIES["photo"]
+    sizes = replace(family.sizes, width=32, mlp=48, blocks=6, heads=2, vocabulary=700)
+    tokenizer = make_tokenizer(train_photo.make_corpus(), sizes.vocabulary, family.image_tokens)
+    model = family.make_model(tokenizer, sizes)
+    losses = Losses(tokenizer, published_weights()[1], sizes)
+    packer = rows.Packer(tokenizer, family.prefix(tokenizer, sizes), train_photo.ROW)
+    pictured = torch.randn(2, 25, 32, generator=torch.manual_seed(1))
+    fetched = []
+    for answer in ("yes", "no"):
+        batch = photographed([[questions.Asked("photo presence", "Is there a dog?", answer)] * 2] * 2)
+        packed = packer.pack(batch.asked)
+        fetched.append(losses.fetched(read_through(model, packed, pictured), packed, batch))
+    assert torch.equal(*fetched)
+    fetched[0].backward()
+    layers = model.model.language_model.layers
+    assert [layer.self_attn.v_proj.weight.grad is not None for layer in layers] == [True] * EARLY + [False] * (6 - EARLY)
 
 
 @pytest.fixture(scope="module")

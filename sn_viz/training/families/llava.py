@@ -65,13 +65,20 @@ def project(model: Any, features: torch.Tensor) -> torch.Tensor:
 
 def read(model: Any, rows: Rows, pictured: torch.Tensor) -> torch.Tensor:
     """Return the decoder's normalised hidden states (row, token, width) for packed rows and projected pictures."""
+    return model.model.language_model.norm(read_through(model, rows, pictured)[-1])
+
+
+def read_through(model: Any, rows: Rows, pictured: torch.Tensor) -> list[torch.Tensor]:
+    """Return the decoder's hidden states (row, token, width) behind each block, not normalised."""
     language = model.model.language_model
     hidden = rows.with_pictures(language.embed_tokens(rows.tokens), pictured)
     mask, rotary = rows.mask(rows.seen()), language.rotary_emb(hidden, rows.positions)
+    behind = []
     for layer in language.layers:
         hidden = layer(hidden, attention_mask=mask, position_ids=rows.positions, position_embeddings=rotary)
         hidden = hidden[0] if isinstance(hidden, tuple) else hidden
-    return language.norm(hidden)
+        behind.append(hidden)
+    return behind
 
 
 @torch.no_grad()
