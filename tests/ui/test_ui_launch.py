@@ -19,7 +19,7 @@ from starlette.testclient import TestClient
 from sn_viz.errors import UserError
 from sn_viz.search import stumps as search
 from sn_viz.ui.server import launch as serving
-from sn_viz.ui.server.launch import launch_flags, port_of_environment, routes
+from sn_viz.ui.server.launch import launch_flags, routes
 from sn_viz.ui.server.requests import API, HEADERS, MAX_BODY_BYTES, OnlyChecked, SafeRequests
 
 
@@ -162,16 +162,6 @@ def test_closed_routes_stay_closed_when_the_proxy_leaves_its_prefix_on():
     behind = TestClient(under_a_root)
     assert behind.get("/proxy/config").text == "open"
     assert behind.get("/proxy/monitoring").status_code == 404 and behind.get("/monitoring").status_code == 404
-
-
-@pytest.mark.parametrize("wrong", ["abc", "-1", "70000", "7860.0", "１２"])
-def test_a_port_that_is_none_is_told_in_a_sentence(monkeypatch, wrong):
-    monkeypatch.setenv("SN_VIZ_PORT", wrong)
-    with pytest.raises(UserError, match="A port is a number from 1 to 65535"):
-        port_of_environment()
-    for fine, port in ((" 7861 ", 7861), ("0", None), ("", None)):
-        monkeypatch.setenv("SN_VIZ_PORT", fine)
-        assert port_of_environment() == port
 
 
 def test_requests_are_read_by_h11_even_where_another_parser_is_installed(monkeypatch):

@@ -78,7 +78,7 @@ def served(host: str | None = None, names: Iterable[str] = (), behind_proxy: boo
         When an address or name is none.
     """
     space = bool(os.environ.get("SPACE_ID") or os.environ.get("SPACE_HOST"))
-    listen = _checked(host or os.environ.get("SN_VIZ_HOST", "").strip() or ("0.0.0.0" if space else LOCAL[0]), "The host")
+    listen = _checked((host or os.environ.get("SN_VIZ_HOST", "")).strip() or ("0.0.0.0" if space else LOCAL[0]), "The host")
     given = list(names) or re.split(r"[\s,]+", os.environ.get("SN_VIZ_HOST_NAMES", ""))
     every = {_checked(name, "The host name") for name in given if name.strip()}
     every |= {_checked(name, "SPACE_HOST") for name in re.split(r"[\s,]+", os.environ.get("SPACE_HOST", "")) if name}

@@ -225,19 +225,3 @@ def _free_port() -> int:
                 continue
             return port
     raise UserError("The server was not started.", "The ports 7860 to 7959 are all taken.", "Name another with --port.")
-
-
-def port_of_environment() -> int | None:
-    """Return the port that SN_VIZ_PORT names; None when it names none.
-
-    Raises
-    ------
-    UserError
-        When it is no port.
-    """
-    text = os.environ.get("SN_VIZ_PORT", "").strip()
-    if not text or text == "0":
-        return None
-    if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= 65535):
-        raise UserError(f"SN_VIZ_PORT is {text[:20]!r}.", "A port is a number from 1 to 65535.", "Set it to 7860.")
-    return int(text)
