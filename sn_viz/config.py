@@ -155,7 +155,7 @@ ANSWERS = Choice(
     "answers",
     None,
     "What the model says for each class",
-    'What the model says for each class: "dog=yes,cat=no". [default: told by names and question]',
+    'What the model says for each class: "dog=yes,cat=no"; by default told by names and question.',
 )
 CHOICES = (SITES, RULE, METRIC, VOTERS, WEIGHTING, EXIT_LAYER, TEST_SIZE, SEED, COMPARE, ANSWERS)
 

@@ -41,7 +41,7 @@ def bench_model(
 def bench_paper(
     root: Annotated[str, typer.Argument(help="Folder with one folder per benchmark (a wrong one lists them), or hub.")],
     model: ModelOption = None,
-    only: Annotated[str | None, typer.Option(help="Names with commas between. [default: all that the paper reports]")] = None,
+    only: Annotated[str | None, typer.Option(help="Names with commas between.", show_default="all that the paper reports")] = None,
     n_train: Annotated[int, typer.Option("--train", min=20, help="Probing questions of each.")] = 400,
     n_test: Annotated[int, typer.Option("--test", min=20, help="Test questions of each.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Draws other questions.")] = 0,
@@ -77,8 +77,8 @@ def bench_paper(
 def bench_photos(
     folder: Annotated[Path, typer.Argument(help="Folder with class folders, or with the repositories of the fixed questions.")],
     model: ModelOption = None,
-    only: Annotated[str, typer.Option(help="Questions with commas between. [default: all]", show_default=False)] = "",
-    probing: Annotated[int | None, typer.Option(min=4, help="Probing photographs of a question. [default: 64]")] = None,
+    only: Annotated[str, typer.Option(help="Questions with commas between.", show_default="all")] = "",
+    probing: Annotated[int | None, typer.Option(min=4, help="Probing photographs of a question.", show_default="64")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the folds.")] = 0,
     device: DeviceOption = None,
     json_file: JsonOption = None,
@@ -127,7 +127,7 @@ def bench_tasks(
     device: DeviceOption = None,
     quick: QuickOption = False,
     json_file: JsonOption = None,
-    tasks: Annotated[str, typer.Option(help="Only these, separated by commas. [default: all]", show_default=False)] = "",
+    tasks: Annotated[str, typer.Option(help="Only these, separated by commas.", show_default="all")] = "",
     so_far: Annotated[bool, typer.Option("--so-far", help="Print what is measured already; measure nothing.")] = False,
 ) -> None:
     """Compare every method on every task: hours, taken up again where it was stopped; minutes with --quick."""
@@ -152,7 +152,7 @@ def bench_tasks(
 def bench_fuzz(
     minutes: Annotated[float, typer.Option(min=0.01, help="How long, all kinds of input together.")] = 10.0,
     seed: Annotated[int, typer.Option(min=0, help="Another seed tries other inputs.")] = 0,
-    only: Annotated[str, typer.Option(help="Kinds with commas between; an unknown name lists them. [default: all]")] = "",
+    only: Annotated[str, typer.Option(help="Kinds with commas between; an unknown name lists them.", show_default="all")] = "",
     again: Annotated[int | None, typer.Option("--try", min=0, help="Repeat this one try of --only, with its traceback.")] = None,
     json_file: JsonOption = None,
 ) -> None:

@@ -12,10 +12,10 @@ from sn_viz.errors import UserError
 JsonOption = Annotated[str | None, typer.Option("--json", metavar="FILE", help="Write JSON to this file; - prints only JSON.")]
 ModelOption = Annotated[
     str | None,
-    typer.Option(help="Name, folder, or OWNER/NAME[@REVISION] of the hub. [default: SN_VIZ_MODEL, else tiny-llava]"),
+    typer.Option(help="Name, folder, or OWNER/NAME\\[@REVISION] of the hub.", show_default="SN_VIZ_MODEL, else an embedded one"),
 ]
 QuickOption = Annotated[bool, typer.Option("--quick", help="Small sizes, few repetitions: a look, not a record.")]
-DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda, ... [default: the fastest there is]")]
+DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda, ...", show_default="the fastest there is")]
 
 
 def option(choice: Choice) -> Any:

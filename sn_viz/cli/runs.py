@@ -22,7 +22,7 @@ def find(
             help="Folder of class folders, zip or tar of it, CSV, JSONL, Parquet, pack:NAME, hub:DATASET, bench:NAME=FOLDER."
         ),
     ],
-    question: Annotated[str | None, typer.Option(help="Asked of every image. [default: what comes with the data]")] = None,
+    question: Annotated[str | None, typer.Option(help="Asked of every image.", show_default="what comes with the data")] = None,
     model: ModelOption = None,
     sites: Annotated[str, option(config.SITES)] = config.SITES.default,
     rule: Annotated[str, option(config.RULE)] = config.RULE.default,
@@ -91,7 +91,7 @@ def predict(
     run: Annotated[Path, typer.Argument(help="Folder of a saved run.")],
     images: Annotated[list[str], typer.Argument(metavar="IMAGE...", help="Images to label.")],
     exit_layer: Annotated[str, typer.Option(help="auto (the run's own), or a layer: 3, V4.")] = "auto",
-    question: Annotated[str | None, typer.Option(help="Asked of every image. [default: the run's own]")] = None,
+    question: Annotated[str | None, typer.Option(help="Asked of every image.", show_default="the run's own")] = None,
     compare: Annotated[bool, typer.Option("--compare", help="Let the full model answer too.")] = False,
     model: ModelOption = None,
     device: DeviceOption = None,

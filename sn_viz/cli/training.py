@@ -15,10 +15,11 @@ from sn_viz.errors import UserError
 
 @app.command()
 def train(
-    minutes: Annotated[float | None, typer.Option(min=0.01, help="Time to train. [default: the recipe's own]")] = None,
-    out: Annotated[Path | None, typer.Option(help="Where the finished model goes. [default: tiny-FAMILY]")] = None,
+    minutes: Annotated[float | None, typer.Option(min=0.01, help="Time to train.", show_default="the recipe's own")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where the finished model goes.", show_default="tiny-FAMILY")] = None,
     work: Annotated[
-        Path | None, typer.Option(help="Where pictures, checkpoints and the log are kept. [default: train-FAMILY in the cache]")
+        Path | None,
+        typer.Option(help="Where pictures, checkpoints and the log are kept.", show_default="train-FAMILY in the cache"),
     ] = None,
     family: Annotated[
         str, typer.Option(help="llava; gemma3: another decoder, trained in the same world; photo: trained on photographs too.")
