@@ -34,9 +34,14 @@ def outside(value: object) -> Markup:
     >>> print(outside("<b>"), outside("Ünder"))
     &lt;b&gt; <bdi>Ünder</bdi>
     """
-    shown = str(value)
-    shown = shown if len(shown) <= CLIPPED else shown[: CLIPPED - 1] + "…"
+    shown = clipped(value)
     return escape(shown) if shown.isascii() else Markup("<bdi>{}</bdi>").format(shown)
+
+
+def clipped(value: object) -> str:
+    """Return the beginning of a text from outside, not yet escaped, for where no element may stand."""
+    shown = str(value)
+    return shown if len(shown) <= CLIPPED else shown[: CLIPPED - 1] + "…"
 
 
 @cache
@@ -44,6 +49,6 @@ def _environment() -> Environment:
     made = Environment(
         loader=PackageLoader("sn_viz.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    made.filters["outside"] = outside
+    made.filters.update(outside=outside, clipped=clipped)
     made.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
     return made

@@ -74,3 +74,10 @@ def test_json_cannot_end_the_script_element_it_stands_in():
     assert made.count("</script>") == 3 and "onerror=alert(1)\\u003e" in made
     with pytest.raises(ValueError, match="Out of range float"):
         fill("page.html", figures={"a": float("nan")}, config={}, **values)
+
+
+def test_a_title_holds_text_alone_for_elements_in_it_would_be_read_out():
+    values = dict.fromkeys(("body", "words", "plotly"), "")
+    made = fill("page.html", title="\u05d0 <b>" + "x" * CLIPPED, figures={}, config={}, **values)
+    title = made.split("<title>")[1].split("</title>")[0]
+    assert title.startswith("Super neurons: \u05d0 &lt;b&gt;xx") and title.endswith("x…") and "<" not in title
