@@ -134,3 +134,12 @@ def test_a_failure_leaves_no_hook_behind(llava, probed):
     with pytest.raises(RuntimeError), overwritten(llava, probed.seen.neurons, np.array([1, 130]), np.zeros((1, 2))):
         raise RuntimeError
     assert count() == before
+
+
+def test_neurons_that_are_worked_out_from_the_pass_are_refused(llava, noise_pictures):
+    images = images_of(noise_pictures(4))
+    seen = extract(llava, images, sites=("residual", "attention-entropy"))
+    entropies = np.flatnonzero(seen.neurons.site == 1)[:2]
+    with pytest.raises(UserError, match="site 'attention-entropy' cannot be ablated"):
+        ablate(llava, images, seen.neurons, entropies, seen.values, seen.labels)
+    assert ablate(llava, images, seen.neurons, [0, 1], seen.values, seen.labels, n_draws=1).n_neurons == 2
