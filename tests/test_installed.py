@@ -89,8 +89,12 @@ def test_what_is_installed_finds_its_model_and_keeps_its_cache_with_the_user(ins
     assert cache.startswith(str(tmp_path)) and "sn_viz" in cache
 
 
-def test_find_runs_from_another_folder(installed, tmp_path):
-    find = ("-m", "sn_viz", "find", "pack:presence-dog", "--compare", "none", "--json", "-")
+def test_find_runs_from_another_folder_and_its_report_is_written(installed, tmp_path):
+    find = ("-m", "sn_viz", "find", "pack:presence-dog", "--compare", "none", "--out", "dog", "--json", "-")
     done = run_from(tmp_path, installed, *find)
     assert done.returncode == 0, done.stderr
     assert '"super_neurons"' in done.stdout
+    done = run_from(tmp_path, installed, "-m", "sn_viz", "report", "dog", "-o", "dog.html")
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "dog.html").read_text(encoding="utf-8")
+    assert "Is there a dog" in page and page.rstrip().endswith("</html>")
