@@ -19,6 +19,7 @@ import numpy as np
 from sn_viz.activations.reader import reader_of, truncated_forward
 from sn_viz.activations.sites import key_of
 from sn_viz.errors import UserError
+from sn_viz.models.legs import each, is_lent
 from sn_viz.models.vlm import Vlm
 from sn_viz.types import Activations, LabelledImages, Neurons, Picture, Progress
 
@@ -165,10 +166,18 @@ def _passes(
     if beside:
         every = reader_of(vlm).layout.available((*every, *(part.sites[0] for part in beside)))
         columns = {part: _columns(vlm, every, part.sites) for part in (wanted, *beside)}
-    for rows in batches(vlm, pictures, questions, missing, batch_size):
-        inputs = vlm.prepare([pictures[row] for row in rows], [questions[row] for row in rows])
-        found = truncated_forward(vlm, inputs, wanted.last, every, wanted.dtype)
+    groups = list(batches(vlm, pictures, questions, missing, batch_size))
+    examples = [([pictures[row] for row in rows], [questions[row] for row in rows]) for rows in groups]
+    calls = [(*some, wanted.last, tuple(every), wanted.dtype) for some in examples]
+    for rows, found in zip(groups, each(vlm, _read, calls), strict=True):
         yield rows, {part: found[:, where] for part, where in columns.items()}
+
+
+def _read(
+    vlm: Vlm, pictures: Sequence[Picture], questions: Sequence[str], last: int, sites: tuple[str, ...], dtype: type[np.floating]
+) -> np.ndarray:
+    """Return what one pass up to a layer reads, (example, neuron)."""
+    return truncated_forward(vlm, vlm.prepare(pictures, questions), last, sites, dtype)
 
 
 def _columns(vlm: Vlm, read: tuple[str, ...], wanted: Sequence[str]) -> np.ndarray:
@@ -256,7 +265,7 @@ def batches(
     vlm: Vlm, pictures: Sequence[Picture], questions: Sequence[str], rows: Sequence[int], batch_size: int | None
 ) -> Iterator[list[int]]:
     """Yield rows whose prompts are equally long, at most ``batch_size`` at a time, so that nothing is padded."""
-    size = batch_size or (BATCH_ON_CPU if vlm.device.type == "cpu" else BATCH_ON_GPU)
+    size = batch_size or (BATCH_ON_CPU if vlm.device.type == "cpu" and not is_lent(vlm) else BATCH_ON_GPU)
     groups = vlm.prompt_groups([pictures[row] for row in rows], [questions[row] for row in rows]) if rows else []
     for _, members in groupby(sorted(zip(groups, rows, strict=True)), key=lambda pair: pair[0]):
         same = [row for _, row in members]

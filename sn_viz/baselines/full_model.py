@@ -10,6 +10,7 @@ import numpy as np
 from sn_viz.baselines import BASELINES, Context
 from sn_viz.baselines.answers import parse_answer
 from sn_viz.baselines.answers.said import written_answers
+from sn_viz.models.legs import each
 from sn_viz.types import AnswerKey, Baseline, Interval, LabelledImages
 
 BATCH = 8
@@ -70,9 +71,10 @@ def unnamed_answers(answers: Sequence[str], predicted: np.ndarray) -> list[tuple
 def generate_answers(context: Context) -> list[str]:
     """Return what the model says about every test image."""
     test: LabelledImages = context.test
+    spans = [slice(start, start + BATCH) for start in range(0, len(test), BATCH)]
     answers: list[str] = []
-    for start in range(0, len(test), BATCH):
-        context.progress(start / len(test), f"The full model answers: {start} of {len(test)} images")
-        rows = slice(start, start + BATCH)
-        answers += written_answers(context.vlm, test.pictures[rows], test.questions[rows], context.key)
+    context.progress(0.0, f"The full model answers: 0 of {len(test)} images")
+    for said in each(context.vlm, written_answers, [(test.pictures[rows], test.questions[rows], context.key) for rows in spans]):
+        answers += said
+        context.progress(len(answers) / len(test), f"The full model answers: {len(answers)} of {len(test)} images")
     return answers

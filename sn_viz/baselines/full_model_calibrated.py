@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from sn_viz.baselines import BASELINES, Context, reads
 from sn_viz.baselines.answers import answer_words, class_logits
 from sn_viz.baselines.logit_lens import spoken
-from sn_viz.types import Baseline
+from sn_viz.models.legs import each
+from sn_viz.types import Baseline, LabelledImages, Picture
 
+if TYPE_CHECKING:
+    from sn_viz.models.vlm import Vlm
+
+BATCH = 8
 HALF_MAX = float(np.finfo(np.float16).max)
 
 
@@ -129,4 +137,14 @@ def _first_token_logits(context: Context) -> list[np.ndarray]:
     if all(np.abs(values).max(initial=0) < HALF_MAX for values in context.residual[-1]):
         return [spoken(context.vlm, values) for values in context.residual[-1]]
     context.progress(0.1, "Reading the full model's first token")
-    return [context.vlm.first_token_logits(split.pictures, split.questions) for split in (context.train, context.test)]
+    return [np.concatenate(list(_logits_in_batches(context, split))) for split in (context.train, context.test)]
+
+
+def _logits_in_batches(context: Context, images: LabelledImages) -> Iterator[np.ndarray]:
+    spans = [slice(start, start + BATCH) for start in range(0, len(images), BATCH)]
+    return each(context.vlm, first_token_logits, [(images.pictures[rows], images.questions[rows]) for rows in spans])
+
+
+def first_token_logits(vlm: Vlm, pictures: Sequence[Picture], questions: Sequence[str]) -> np.ndarray:
+    """Return float32 (example, vocabulary); a function of a module, so that it can be asked of a model on another device."""
+    return vlm.first_token_logits(pictures, questions)

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from sn_viz.errors import UserError
+from sn_viz.models import zero_gpu
 from sn_viz.models.apart import Apart, Template, try_tokenizer
 from sn_viz.models.fold import simplify_tower
 from sn_viz.models.folder_check import check_folder, check_weights, weights_held
@@ -108,7 +109,7 @@ def load_model(
     if simplify_tower(module) is not None:
         key += "-folded"
     vlm = Vlm(name, module, processor, key)
-    vlm.from_outside = apart is not None
+    vlm.from_outside, vlm.source = apart is not None, found.name
     if apart is not None:
         if getattr(processor, "chat_template", None):
             vlm.template = Template(apart, processor)
@@ -192,9 +193,9 @@ def _package(error: ImportError) -> str:
 
 
 def _device(wanted: str | torch.device | None) -> torch.device:
-    """Return the device asked for, tried with a single number, or the fastest there is."""
+    """Return the device asked for, tried with a single number, or the fastest there is; a GPU that is only lent is not there."""
     if wanted is None:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return torch.device("cuda" if torch.cuda.is_available() and not zero_gpu.is_on() else "cpu")
     try:
         torch.empty(1, device=wanted).cpu()
     except (RuntimeError, AssertionError, NotImplementedError, ImportError) as error:

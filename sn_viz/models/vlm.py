@@ -77,6 +77,8 @@ class Vlm:
         """Renders the chat template of a model from outside, in a process of its own; None where transformers renders it here."""
         self.from_outside = False
         """Whether it is none of the embedded models."""
+        self.source = ""
+        """What loads the same weights again: a name or folder; "" for a model that was made in memory."""
         self.padding_is_neutral = True
         """Whether a prompt's answer is the same beside a longer one; where it is not, only prompts of one length run together."""
         self.lock = threading.RLock()

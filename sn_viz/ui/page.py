@@ -15,6 +15,7 @@ import numpy as np
 from sn_viz.config import PHOTO_MODEL, choose_model
 from sn_viz.formatting import percent, percent_range, short_model
 from sn_viz.glossary import as_html
+from sn_viz.models.legs import lent
 from sn_viz.plots import reference
 from sn_viz.types import RunRecord
 from sn_viz.ui import api
@@ -85,6 +86,7 @@ def build(model: str | None = None, public: bool | None = None) -> Page:
         ``launch`` sees to it either way.
     """
     own_upload_folder()
+    lent()
     server = new_server()
     default = choose_model(model).name
     public = served().is_public if public is None else public

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sn_viz.baselines.answers.key import OBSERVED, observe
+from sn_viz.models.legs import each
 from sn_viz.types import AnswerKey, LabelledImages, Picture, Progress
 
 if TYPE_CHECKING:
@@ -47,9 +48,10 @@ def observed(vlm: Vlm, train: LabelledImages, key: AnswerKey, progress: Progress
     if key.known:
         return key
     rows = np.unique(np.linspace(0, len(train) - 1, min(OBSERVED, len(train))).astype(int))
+    asked = [train.take(rows[start : start + BATCH]) for start in range(0, len(rows), BATCH)]
     texts: list[str] = []
-    for start in range(0, len(rows), BATCH):
-        progress(start / len(rows), "Looking which words the model answers with")
-        some = train.take(rows[start : start + BATCH])
-        texts += vlm.generate(some.pictures, some.questions)
+    progress(0.0, "Looking which words the model answers with")
+    for said in each(vlm, written_answers, [(some.pictures, some.questions, None) for some in asked]):
+        texts += said
+        progress(len(texts) / len(rows), "Looking which words the model answers with")
     return observe(key, texts)

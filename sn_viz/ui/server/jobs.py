@@ -11,6 +11,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any
 
@@ -155,7 +156,7 @@ def steps(
             desk.leave(ticket)
         reports.put(result)
 
-    threading.Thread(target=run, name="job", daemon=True).start()
+    threading.Thread(target=copy_context().run, args=(run,), name="job", daemon=True).start()  # a lent GPU asks whose visit it is
     try:
         while True:
             heard[0] = time.monotonic()
