@@ -119,7 +119,7 @@ def same_word(one: str, other: str, spoken: frozenset[str] = frozenset(("en",)))
     if _HANGUL.match(one) and _HANGUL.match(other):
         short, long = sorted((one, other), key=len)
         return long.startswith(short) and bool(_PARTICLES.fullmatch(long[len(short) :]))
-    if _english(one) & _english(other):
+    if english_forms(one) & english_forms(other):
         return True
     if _ARABIC.match(one) and _ARABIC.match(other):
         return bool(_semitic(one) & _semitic(other))
@@ -168,7 +168,7 @@ def _share_stem(one: str, other: str, endings: tuple[str, ...], least: int) -> b
 
 
 @lru_cache(maxsize=1 << 14)
-def _english(word: str) -> frozenset[str]:
+def english_forms(word: str) -> frozenset[str]:
     """Return what an English word may be a form of, itself included."""
     word = word.removesuffix("'s").removesuffix("s'") if word.endswith(("'s", "s'")) else word
     found = {word}

@@ -10,9 +10,23 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from sn_viz.baselines.answers.fold import Word, fold, is_unspaced, words
-from sn_viz.baselines.answers.inflect import languages, same_word
+from sn_viz.baselines.answers.inflect import english_forms, languages, same_word
 from sn_viz.baselines.answers.numbers import numbers, value_of
-from sn_viz.baselines.answers.words import BEFORE, BEHIND, FILLER, GONE, NEGATORS, NOT_NEGATING, SEEN, SEPARATING, UNSURE
+from sn_viz.baselines.answers.words import (
+    BEFORE,
+    BEHIND,
+    FILLER,
+    GONE,
+    NAMED_AFTER,
+    NEGATORS,
+    NO_KIND_OF,
+    NOT_NEGATING,
+    PART_OF,
+    SEEN,
+    SEPARATING,
+    THINGS,
+    UNSURE,
+)
 
 _BEFORE, _BEHIND, _UNSURE = (tuple(map(fold, group)) for group in (BEFORE, BEHIND, UNSURE))
 _STOP = re.compile(
@@ -129,10 +143,12 @@ _SUBJECTS = frozenset(
 
 
 @lru_cache(maxsize=512)
-def find(text: str, names: tuple[tuple[str, ...], ...]) -> tuple[Mention, ...]:
+def find(text: str, names: tuple[tuple[str, ...], ...], asked: frozenset[str] = frozenset()) -> tuple[Mention, ...]:
     """Return where folded ``text`` mentions each of ``names`` (folded words each); the longest of overlapping mentions counts.
 
-    A word that is exactly one name is no inflected form of another; of inflected forms, the name that shares more letters counts.
+    A word that is exactly one name is no inflected form of another; of inflected forms, the name that shares more letters counts. A
+    noun that is only part of another one ("hot dog", "dog house") is no mention, unless the other part is among ``asked``, the
+    words that a question speaks of.
     """
     cut = clauses(text)
     spoken = languages(" ".join([*(" ".join(name) for name in names), text[:400]]))
@@ -142,6 +158,8 @@ def find(text: str, names: tuple[tuple[str, ...], ...]) -> tuple[Mention, ...]:
     counted = numbers(every, text)
     for index, name in enumerate(names):
         for start, end, closeness in _places(text, every, counted, name, spoken):
+            if len(name) == 1 and _is_part_of_another(text, every, start, asked):
+                continue
             spans.setdefault((start, end), []).append((closeness, index))
     found = []
     reached = -1
@@ -156,6 +174,24 @@ def find(text: str, names: tuple[tuple[str, ...], ...]) -> tuple[Mention, ...]:
                 found.append((start, end, index, at))
     found = [place for place in sorted(found) if not _LIKENED.match(text, place[1]) and not _VAGUE.search(text[: place[0]][-20:])]
     return tuple(Mention(s, e, i, _negated(text, cut[at], (s, e), found), at) for s, e, i, at in found)
+
+
+def _is_part_of_another(text: str, every: Sequence[Word], start: int, asked: frozenset[str]) -> bool:
+    """Return whether the word at ``start`` stands in a compound noun that names something else."""
+    at = next((i for i, word in enumerate(every) if word.start == start), None)
+    if at is None:
+        return False
+    for first, second in ((at - 1, at), (at, at + 1)):
+        if first < 0 or second >= len(every) or not re.fullmatch(r"[ -]", text[every[first].end : every[second].start]):
+            continue
+        before, behind = english_forms(every[first].text), english_forms(every[second].text)
+        if asked & (before if second == at else behind):
+            continue
+        if any(pair in (PART_OF if first == at else NO_KIND_OF) for pair in itertools.product(before, behind)):
+            return True
+        if first == at and before & NAMED_AFTER and behind & THINGS:
+            return True
+    return False
 
 
 def _places(

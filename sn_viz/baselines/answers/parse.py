@@ -10,6 +10,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
+from sn_viz.baselines.answers.asked_for import counting, spoken_of, without_nobody
 from sn_viz.baselines.answers.fold import LONGEST, fold, is_unspaced, words
 from sn_viz.baselines.answers.inflect import bare_noun, languages, same_word
 from sn_viz.baselines.answers.mentions import Clause, Mention, clauses, find, is_negator
@@ -216,19 +217,21 @@ def _looked_for(name: str) -> tuple[str, ...]:
 
 
 def _sentence(text: str, key: AnswerKey, question: str) -> int:
+    text, asked = without_nobody(text, key.classes, question), spoken_of(question)
     names, senses = _forms(key)
-    mentions = [m for m in find(text, names) if not clauses(text)[m.clause].unsure]
+    mentions = [m for m in find(text, names, asked) if not clauses(text)[m.clause].unsure]
     if not mentions:
         names, senses = _told_apart(key)
-        mentions = [m for m in find(text, names) if not clauses(text)[m.clause].unsure]
+        mentions = [m for m in find(text, names, asked) if not clauses(text)[m.clause].unsure]
+    mentions = counting(mentions, names, text, clauses(text), question)
     said = {senses[m.name][0] for m in mentions if not m.negated} - {-1}
     denied = {senses[m.name][1] for m in mentions if m.negated} - {-1}
     named = _named(said, denied, len(key.classes))
     if key.yes < 0 and key.no < 0:
         return named
     focus, needed = _focus(fold(question), len(key.classes))
-    stated = _stated(text, focus, needed)
-    about = {m.clause for m in mentions} | {m.clause for f in focus for m in find(text, (f,))}
+    stated = _stated(text, focus, needed, asked)
+    about = {m.clause for m in mentions} | {m.clause for f in focus for m in find(text, (f,), asked)}
     spoken = _polar(text, clauses(text), lambda clause: clause in about)
     polar = {1: key.yes, -1: key.no}.get(spoken, -1)
     if polar < 0:
@@ -335,7 +338,7 @@ def _focus(question: str, n: int) -> tuple[tuple[tuple[str, ...], ...], int]:
     return ((said[-1],),), 1
 
 
-def _stated(text: str, focus: tuple[tuple[str, ...], ...], needed: int) -> int:
+def _stated(text: str, focus: tuple[tuple[str, ...], ...], needed: int, asked: frozenset[str]) -> int:
     """Return 1 when the text states what was asked, -1 when it denies it, else 0."""
     if not focus:
         return 0
@@ -344,7 +347,7 @@ def _stated(text: str, focus: tuple[tuple[str, ...], ...], needed: int) -> int:
     affirmed, denied = set(), False
     for index, word in enumerate(focus):
         for kin, turned in _kin(word, text, spoken):
-            for mention in find(text, (kin,)):
+            for mention in find(text, (kin,), asked):
                 if cut[mention.clause].unsure:
                     continue
                 if mention.negated != turned:

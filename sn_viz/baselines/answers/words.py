@@ -294,6 +294,60 @@ KIN = (
 )
 """Words that ask for the same thing: a class that shares a set with the question's word is the one it asks for."""
 
+PEOPLE = KIN[1]
+NOBODY = (
+    *("no one", "no-one", "noone", "nobody", "not anyone", "not anybody", "niemand", "niemanden", "niemandem", "nadie"),
+    *("nessuno", "ninguém", "никого", "никто", "nikogo", "nikt", "ingen människa", "kimse yok"),
+)
+"""Words that deny that there are people."""
+COUNTING = (
+    *("how many", "number of", "wie viele", "wieviele", "combien", "cuántos", "cuántas", "quanti", "quante", "quantos", "quantas"),
+    *("сколько", "hoeveel", "hur många", "hvor mange", "ile"),
+)
+"""How a question begins that asks for a number of something."""
+PLACED = _words(
+    "under underneath below beneath beside behind between among near by against above over on in inside at across opposite beyond "
+    "to from into onto past around through unter neben hinter vor auf zwischen über bei in sous derrière devant entre sur près "
+    "bajo debajo detrás delante sobre junto sotto dietro davanti tra fra su sob atrás под за между над около на в "
+    "onder achter naast tussen op bij under bakom bredvid mellan på ved mellem"
+)
+"""Words of place: a number right behind one belongs to what stands there, "two dogs under 3 trees"."""
+
+
+def _pairs(*texts: str) -> frozenset[tuple[str, ...]]:
+    return frozenset(tuple(fold(pair).split()) for text in texts for pair in text.split(", "))
+
+
+NO_KIND_OF = _pairs(
+    "hot dog, corn dog, chili dog, prairie dog, sea dog, teddy bear, gummy bear, koala bear, water bear, sea lion, ant lion",
+    "mountain lion, sea horse, rocking horse, hobby horse, pommel horse, clothes horse, guinea pig, sea cow, sea elephant",
+    "flying fox, sea mouse, sea spider, sea urchin, dragon fly, butter fly, lady bird, jelly fish, star fish, cray fish",
+    "cuttle fish, silver fish, pine apple, custard apple, water melon, cable car, side car, gravy boat, couch potato, cow boy",
+)
+"""Two words that together name no kind of what the second one names."""
+PART_OF = _pairs(
+    "monkey wrench, monkey bars, monkey puzzle, horse chestnut, horse radish, horse fly, bear claw, tiger lily, tiger shark",
+    "tiger prawn, tiger beetle, leopard seal, elephant seal, zebra crossing, zebra finch, zebra fish, spider monkey, spider plant",
+    "snake plant, cat fish, cat tail, cat nip, dog wood, dog rose, dog fish, cow bell, pig tail, duck tape, crab apple, apple pie",
+    "apple juice, orange juice, carrot cake, banana bread, pizza box, pizza oven, pizza cutter, cake stand, cake tin, table cloth",
+    "table tennis, chair lift, cup board, cup holder, bottle opener, bottle cap, knife block, toilet paper, toilet brush, bed room",
+    "book shelf, book case, book store, phone booth, phone case, oven mitt, plane tree, tree house, egg plant, butter fly",
+)
+"""Two words that together name no kind of what the first one names, though perhaps of what the second one does."""
+NAMED_AFTER = _words(
+    "dog cat bird horse cow sheep pig goat fish rabbit hamster mouse chicken duck elephant bear zebra giraffe lion tiger "
+    "monkey puppy kitten car bus train truck bicycle bike motorcycle boat ship airplane plane"
+)
+"""Animals and vehicles, in the main those of COCO: of "dog house" the dog is only what the house is for."""
+THINGS = _words(
+    "house food bed bowl collar leash lead cage kennel crate basket carrier toy treat biscuit sled tag feeder bath box stable "
+    "saddle trailer shelter statue figurine sculpture painting drawing poster sticker logo sign print costume mask suit "
+    "balloon cake cookie book magazine shop store show park track station stop lane rack platform seat key tire tyre door window wheel "
+    "engine mirror wash driver helmet shoe tank bone hair fur skin meat salad soup fin litter seed nest "
+    "hangar ramp dock anchor ticket shirt pillow blanket mug flap"
+)
+"""What may be called after an animal or a vehicle without being one."""
+
 FILLER = _words(
     "có không phải đây là trong ảnh hình con một cái này ada apakah ini di dalam gambar foto sebuah seekor "
     "resimde var mi mu bu bir fotoğrafta هل في الصورة هذا هذه यह क्या है हैं में तस्वीर "
