@@ -342,8 +342,8 @@ NAMED_AFTER = _words(
 THINGS = _words(
     "house food bed bowl collar leash lead cage kennel crate basket carrier toy treat biscuit sled tag feeder bath box stable "
     "saddle trailer shelter statue figurine sculpture painting drawing poster sticker logo sign print costume mask suit "
-    "balloon cake cookie book magazine shop store show park track station stop lane rack platform seat key tire tyre door window wheel "
-    "engine mirror wash driver helmet shoe tank bone hair fur skin meat salad soup fin litter seed nest "
+    "balloon cake cookie book magazine shop store show park track station stop lane rack platform seat key tire tyre door wheel "
+    "window engine mirror wash driver helmet shoe tank bone hair fur skin meat salad soup fin litter seed nest "
     "hangar ramp dock anchor ticket shirt pillow blanket mug flap"
 )
 """What may be called after an animal or a vehicle without being one."""
