@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sn_viz.activations.legs import each, is_lent
 from sn_viz.activations.reader import reader_of, truncated_forward
 from sn_viz.activations.sites import key_of
 from sn_viz.errors import UserError
-from sn_viz.models.legs import each, is_lent
 from sn_viz.models.vlm import Vlm
 from sn_viz.types import Activations, LabelledImages, Neurons, Picture, Progress
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from sn_viz.activations.legs import each
 from sn_viz.baselines import BASELINES, Context
 from sn_viz.baselines.answers import parse_answer
 from sn_viz.baselines.answers.said import written_answers
-from sn_viz.models.legs import each
 from sn_viz.types import AnswerKey, Baseline, Interval, LabelledImages
 
 BATCH = 8

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sn_viz.activations.legs import each
 from sn_viz.baselines import BASELINES, Context, reads
 from sn_viz.baselines.answers import answer_words, class_logits
 from sn_viz.baselines.logit_lens import spoken
-from sn_viz.models.legs import each
 from sn_viz.types import Baseline, LabelledImages, Picture
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import gradio as gr
 import numpy as np
 
+from sn_viz.activations.legs import lent
 from sn_viz.config import PHOTO_MODEL, choose_model
 from sn_viz.formatting import percent, percent_range, short_model
 from sn_viz.glossary import as_html
-from sn_viz.models.legs import lent
 from sn_viz.plots import reference
 from sn_viz.types import RunRecord
 from sn_viz.ui import api

@@ -82,7 +82,7 @@ def begin() -> None:
 
     card.init = lambda uuid: None
     card.move = lambda callback=None: None
-    from sn_viz.models import legs
+    from sn_viz.activations import legs
 
     legs.LENT_DEVICE, legs.FEWEST_WEIGHTS = "cpu", 0
     sys.argv = sys.argv[1:]

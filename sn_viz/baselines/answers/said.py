@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sn_viz.activations.legs import each
 from sn_viz.baselines.answers.key import OBSERVED, observe
-from sn_viz.models.legs import each
 from sn_viz.types import AnswerKey, LabelledImages, Picture, Progress
 
 if TYPE_CHECKING:

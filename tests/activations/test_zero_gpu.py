@@ -9,13 +9,15 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import lent_gpu
 import numpy as np
 import pytest
 from lent_gpu import lender
 
+from sn_viz.activations import legs
 from sn_viz.activations.extract import extract
 from sn_viz.errors import UserError
-from sn_viz.models import legs, zero_gpu
+from sn_viz.models import zero_gpu
 from sn_viz.types import Picture
 
 HERE = Path(__file__).resolve().parent
@@ -81,7 +83,7 @@ def as_a_space(tmp_path: Path, lends, *command: str, **more: str) -> dict:
     paths = os.pathsep.join([str(ROOT), str(HERE)])
     environment = {**clean, **lends.environment(), **more, "PYTHONPATH": paths, "HOME": str(tmp_path)}
     done = subprocess.run(
-        [sys.executable, HERE / "lent_gpu.py", *command], env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=240
+        [sys.executable, lent_gpu.__file__, *command], env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=240
     )
     line = next((line for line in done.stdout.splitlines() if line.startswith("FOUND")), None)
     assert line is not None, done.stdout + done.stderr

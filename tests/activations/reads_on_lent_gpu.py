@@ -10,10 +10,10 @@ import threading
 
 import numpy as np
 
+from sn_viz.activations import legs
 from sn_viz.activations.extract import extract
+from sn_viz.activations.model_cache import model_named
 from sn_viz.errors import Cancelled, UserError
-from sn_viz.models import legs
-from sn_viz.models.model_cache import model_named
 from sn_viz.types import Picture
 
 

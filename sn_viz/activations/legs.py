@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+from sn_viz.activations.model_cache import LARGE, model_named
 from sn_viz.errors import UserError
 from sn_viz.models import zero_gpu
-from sn_viz.models.model_cache import LARGE, model_named
 
 if TYPE_CHECKING:
     from sn_viz.models.vlm import Vlm
