@@ -30,7 +30,7 @@ NOT_RUN = ("serve", "train", "bench")
 """They serve for ever or work for hours."""
 ELSEWHERE = re.compile(r"(bench|hub):|--model (/|https://|\w[\w.-]*/\w)|--fetch |=hub\b")
 """Data or models that do not lie here."""
-OF_OTHERS = ("--strict", "--check", "--help")
+OF_OTHERS = ("--strict", "--check", "--help", "--repo-type", "--exclude")
 """Options of other programs that the text names, and the one that every command has."""
 
 
@@ -169,7 +169,8 @@ def test_what_other_programs_are_told_exists(page):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_options_named_in_the_text_exist(page):
-    known = options_of(typer.main.get_command(app)) | set(OF_OTHERS)
+    script = (ROOT / "docs/space.py").read_text("utf-8")
+    known = options_of(typer.main.get_command(app)) | set(OF_OTHERS) | set(re.findall(r'add_argument\("(--[a-z-]+)"', script))
     text = re.sub(r"^```.*?^```$", "", PAGES[page].read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
     spans = re.findall(r"`([^`\n]+)`", text)
     named = {word for span in spans for word in re.findall(r"(?<!\S)--[a-z][a-z-]*", span)}
