@@ -50,15 +50,15 @@ def hooks() -> Iterator[list[Any]]:
 
 def read_spots(vlm: Vlm, spots: Sequence[Spot], inputs: Inputs, write: Write, handles: list[Any]) -> None:
     """Hook every one of ``spots``, so that a pass over ``inputs`` hands to ``write`` what it holds."""
-    batch, class_token, channels_first = len(inputs["input_ids"]), vlm.class_token, vlm.channels_first
+    batch = len(inputs["input_ids"])
     for spot in spots:
 
         def read(held: Any, spot: Spot = spot) -> None:
             states = _first_tensor(held) if spot.transform is None else spot.transform(held)
             if spot.layer < 1:
-                write(spot.layer, spot.site, picture_means(states, inputs, class_token, channels_first))
+                write(spot.layer, spot.site, picture_means(states, inputs, vlm.class_token, vlm.channels_first, vlm.image_token))
             else:
-                write(spot.layer, spot.site, _last_position(states, batch))
+                write(spot.layer, spot.site, last_position(states, batch))
 
         module, side = spot.place
         if side == "attention":
@@ -85,8 +85,14 @@ def _first_tensor(values: Any) -> torch.Tensor:
     return next(value for value in values if torch.is_tensor(value))
 
 
-def _last_position(tensor: torch.Tensor, batch: int) -> torch.Tensor:
-    """Return (batch, width); an MLP may see its positions flattened to (batch * position, width)."""
+def last_position(tensor: torch.Tensor, batch: int) -> torch.Tensor:
+    """Return (batch, width) of (batch, position, width).
+
+    An MLP may see its positions flattened to (batch * position, width). Of several streams side by side, (stream, batch, position,
+    width), the first is taken: it is the one that the block's attention and MLP work on.
+    """
+    if tensor.dim() == 4 and tensor.shape[1] == batch:
+        tensor = tensor[0]
     return tensor.reshape(batch, -1, tensor.shape[-1])[:, -1]
 
 

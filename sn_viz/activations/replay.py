@@ -120,9 +120,16 @@ class Replay:
 
     @cached_property
     def _feature_arguments(self) -> frozenset[str]:
-        """Names of the inputs that the picture's features depend on."""
-        names = inspect.signature(self.module.get_image_features).parameters
-        return frozenset(name for name in names if name not in ("input_ids", "attention_mask"))
+        """Names of the inputs that the picture's features depend on.
+
+        Those that ``get_image_features`` names; where it takes any others besides, also those about pictures that the model's own
+        forward names, as the sizes of pictures for LLaVA around a tower that packs its patches.
+        """
+        named = inspect.signature(self.module.get_image_features).parameters
+        names = [name for name in named if name not in ("input_ids", "attention_mask")]
+        if any(parameter.kind is parameter.VAR_KEYWORD for parameter in named.values()):
+            names += [name for name in inspect.signature(self.module.forward).parameters if name.startswith(("image_", "pixel_"))]
+        return frozenset(names)
 
     @contextmanager
     def _recording(self, inputs: Inputs, key: tuple[Any, ...], depth: int) -> Iterator[None]:

@@ -13,10 +13,12 @@ import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
+from sn_viz.activations.hooks import last_position
 from sn_viz.activations.reader import reader_of, truncated_forward
 from sn_viz.activations.sites import SITES, TOWER_SITES
 from sn_viz.activations.trials import noise_pictures
@@ -90,11 +92,17 @@ def _residual(vlm: Vlm) -> None:
     for picture in noise_pictures(1):
         inputs = vlm.prepare([picture], [SHORT])
         ours = _by_layer(vlm, truncated_forward(vlm, inputs, vlm.n_layers, ("residual",), np.float32))
-        said = vlm.module(**inputs, output_hidden_states=True, **vlm.forward_options()).hidden_states
+        said = _hidden_states(vlm.module(**inputs, output_hidden_states=True, **vlm.forward_options()))
         if said is None or len(said) != vlm.n_layers + 1:
             raise Failed("it does not give the residual stream after each block, so reading cannot be checked")
         for layer in range(1, vlm.n_layers):  # the last one is normalised
-            _same(vlm, ours[layer - 1], said[layer][:, -1].float().cpu().numpy()[0], f"what is read after block {layer}")
+            _same(vlm, ours[layer - 1], last_position(said[layer], 1)[0].float().cpu().numpy(), f"what is read after block {layer}")
+
+
+def _hidden_states(output: Any) -> Any:
+    """Return the decoder's hidden states of a model's output; some keep them in the output of the language model inside."""
+    said = getattr(output, "hidden_states", None)
+    return said if said is not None else getattr(getattr(output, "language_model_outputs", None), "hidden_states", None)
 
 
 def _exits(vlm: Vlm) -> None:

@@ -16,22 +16,30 @@ from sn_viz.errors import UserError
 
 
 def picture_means(
-    states: torch.Tensor, inputs: Mapping[str, Any], class_token: bool = False, channels_first: bool = False
+    states: torch.Tensor,
+    inputs: Mapping[str, Any],
+    class_token: bool = False,
+    channels_first: bool = False,
+    image_token: int | None = None,
 ) -> torch.Tensor:
     """Return the mean over the patches of each example's picture.
 
     Parameters
     ----------
     states : torch.Tensor
-        (picture or crop, patch, unit), or (patch, unit) with the patches of all pictures behind one another.
+        (picture or crop, patch, unit), or (patch, unit) or (1, patch, unit) with the patches of all pictures behind one another.
     inputs : mapping
         What the model was given: ``input_ids`` (example, position) tells how many examples there are; ``image_grid_thw`` how packed
         patches divide; ``pixel_values`` (example, crop, channel, row, column) how many crops each picture has, where crops of
-        nothing but zeros are padding that the tower never sees.
+        nothing but zeros are padding. ``pixel_attention_mask`` or ``image_attention_mask``, ``image_position_ids``
+        and ``aspect_ratio_mask`` tell which patches are padding: these do not count.
     class_token : bool
         Whether the first position of every picture is no patch.
     channels_first : bool
         Whether the states are maps of a convolutional tower, (picture or crop, unit, row, column).
+    image_token : int, optional
+        The token that stands for a part of a picture. Crops or packed patches that nothing else divides belong to the examples in
+        the proportion of their tokens.
 
     Returns
     -------
@@ -50,17 +58,69 @@ def picture_means(
     if grid is not None and states.shape[:-1].numel() == int(grid.prod(dim=-1).sum()):
         patches = states.reshape(-1, states.shape[-1])
         return _means(patches, grid.prod(dim=-1).tolist(), batch)
-    if states.dim() < 3:
-        raise _undivided(states, batch)
-    patches = states.flatten(1, -2)[:, int(class_token) :].mean(dim=1, dtype=torch.float32)
-    return patches if len(patches) == batch else _means(patches, _crops(inputs), batch)
+    if states.dim() < 3 or (len(states) == 1 and batch > 1):
+        packed = states.reshape(-1, states.shape[-1])
+        return _means(packed, _shares(len(packed), inputs, image_token), batch)
+    patches = _mean_patch(states.flatten(1, -2), inputs, class_token)
+    if len(patches) == batch:
+        return patches
+    seen = _crops(inputs)
+    crops = [] if seen is None else seen.sum(dim=1).tolist()
+    if seen is not None and seen.numel() == len(patches):  # the tower looked at the padding too
+        return _means(patches[seen.flatten().to(patches.device)], crops, batch)
+    return _means(patches, crops if sum(crops) == len(patches) else _shares(len(patches), inputs, image_token), batch)
 
 
-def _crops(inputs: Mapping[str, Any]) -> list[int]:
-    pixels = inputs.get("pixel_values")
-    if not torch.is_tensor(pixels) or pixels.dim() != 5:
+def _mean_patch(states: torch.Tensor, inputs: Mapping[str, Any], class_token: bool) -> torch.Tensor:
+    """Return float32 (picture or crop, unit): the mean over the patches that are no padding."""
+    counts, first = _counting(states, inputs), int(class_token)
+    if counts is None or bool(counts.all()):
+        return states[:, first:].mean(dim=1, dtype=torch.float32)
+    weights = counts[:, first:].to(states.device, torch.float32).unsqueeze(-1)
+    return (states[:, first:].float() * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
+
+
+def _counting(states: torch.Tensor, inputs: Mapping[str, Any]) -> torch.Tensor | None:
+    """Return bool (picture or crop, patch): which patches are no padding; None where the inputs do not tell."""
+    pictures, patches = states.shape[:2]
+    positions, tiles = inputs.get("image_position_ids"), inputs.get("aspect_ratio_mask")
+    mask = inputs.get("pixel_attention_mask", inputs.get("image_attention_mask"))
+    if positions is not None and positions.shape[:2] == (pictures, patches):
+        return (positions >= 0).all(dim=-1)
+    if tiles is not None:
+        tiles = tiles.flatten(0, -2)
+        fits = len(tiles) == pictures and patches % tiles.shape[-1] == 0
+        return tiles.bool().repeat_interleave(patches // tiles.shape[-1], dim=1) if fits else None
+    if mask is None:
+        return None
+    if mask.shape == (pictures, patches):
+        return mask.bool()
+    if mask.dim() == 4:  # of patches, or of pixels: (example, crop, row, column)
+        seen = mask.flatten(0, 1).bool()
+        if seen.flatten(1).shape == (pictures, patches):
+            return seen.flatten(1)
+        seen = seen[seen.flatten(1).any(dim=1)]
+        side = math.isqrt(seen.shape[1] * seen.shape[2] // patches)
+        if side and len(seen) == pictures and (seen.shape[1] // side) * (seen.shape[2] // side) == patches:
+            return seen.unfold(1, side, side).unfold(2, side, side).flatten(3).any(dim=3).flatten(1)
+    return None
+
+
+def _crops(inputs: Mapping[str, Any]) -> torch.Tensor | None:
+    """Return bool (example, crop): which crops are no padding; None where pictures come in no crops."""
+    pixels = next((value for name, value in inputs.items() if "pixel_values" in name and torch.is_tensor(value)), None)
+    return (pixels.flatten(2) != 0).any(dim=-1) if pixels is not None and pixels.dim() == 5 else None
+
+
+def _shares(rows: int, inputs: Mapping[str, Any], image_token: int | None) -> list[int]:
+    """Return how many of ``rows`` crops or patches belong to each example, by its image tokens; [] where they do not divide so."""
+    if image_token is None:
         return []
-    return (pixels.flatten(2) != 0).any(dim=-1).sum(dim=1).tolist()
+    tokens = (inputs["input_ids"] == image_token).sum(dim=1).tolist()
+    every = sum(tokens)
+    if not every or any(rows * own % every for own in tokens):
+        return []
+    return [rows * own // every for own in tokens]
 
 
 def _means(rows: torch.Tensor, lengths: list[int], batch: int) -> torch.Tensor:

@@ -23,6 +23,6 @@ def noise_pair(vlm: Vlm) -> tuple[Inputs, Inputs]:
 
 
 def noise_pictures(seed: int) -> list[Picture]:
-    """Return two pictures of noise."""
-    noise = np.random.default_rng(seed).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
+    """Return two pictures of noise, wider than high: a square hides what processors and towers do about sizes."""
+    noise = np.random.default_rng(seed).integers(0, 256, (2, 48, 80, 3), dtype=np.uint8)
     return [Picture(pixels) for pixels in noise]

@@ -111,7 +111,8 @@ def has_class_token(module: Any) -> bool:
 def _is_block_list(module: Any) -> bool:
     if type(module).__name__ != "ModuleList" or len(list(module.children())) == 0:
         return False
-    return all(_child(block, ATTENTION_NAMES, "attention") is not None for block in module.children())
+    found = [_child(block, ATTENTION_NAMES, "attention") for block in module.children()]
+    return all(attention is not None and type(attention).__name__ != "ModuleList" for attention in found)
 
 
 def attention_of(block: nn.Module) -> nn.Module | None:

@@ -8,6 +8,7 @@ picture: what cannot be used is told in a sentence.
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 from collections.abc import Iterator
@@ -32,6 +33,7 @@ from sn_viz.types import Picture
 
 hide_broken_torchvision()
 
+import transformers  # noqa: E402
 from transformers import AutoConfig, AutoModelForImageTextToText, PreTrainedConfig  # noqa: E402
 from transformers.utils import logging  # noqa: E402
 
@@ -81,7 +83,7 @@ def load_model(
             config = _plain_config(AutoConfig.from_pretrained(source, **options))
             processor = load_processor(source, config, options, name)
             _check_weights(source, config, dtype, device, name)
-            loaded: Any = AutoModelForImageTextToText.from_pretrained(
+            loaded: Any = _kind(config, name).from_pretrained(
                 source, config=config, dtype=dtype, use_safetensors=True, output_loading_info=True, **options
             )
             module, report = loaded
@@ -158,9 +160,21 @@ def _check_weights(source: str, config: Any, dtype: torch.dtype, device: torch.d
     """Count the weights that a configuration asks for, before any is allocated."""
     held = weights_held(source, name)
     with torch.device("meta"):
-        asked = sum(weight.numel() for weight in AutoModelForImageTextToText.from_config(config).parameters())
+        asked = sum(weight.numel() for weight in _kind(config, name).from_config(copy.deepcopy(config)).parameters())
     quantised = getattr(config, "quantization_config", None) is not None
     check_weights(asked, held, dtype.itemsize, quantised, device.type == "cpu", name)
+
+
+def _kind(config: Any, name: str) -> Any:
+    """Return the class of transformers that finds a configuration's model: of pictures and text, else of more senses besides."""
+    for kind in (AutoModelForImageTextToText, getattr(transformers, "AutoModelForMultimodalLM", None)):
+        if kind is not None and type(config) in kind._model_mapping:
+            return kind
+    raise UserError(
+        f"The model {name!r} cannot be used.",
+        f"Its family, {config.model_type!r}, is none that transformers {transformers.__version__} knows to answer about pictures.",
+        "Choose another model; those that work are in the documentation, docs/families.md.",
+    )
 
 
 def _try(vlm: Vlm) -> None:
@@ -170,7 +184,9 @@ def _try(vlm: Vlm) -> None:
     except UserError as error:
         raise UserError(f"The model {vlm.name!r} could not be loaded.", f"{error.what} {error.cause}", error.hint) from error
     except Exception as error:  # whatever its parts do when they do not fit each other
-        raise _not_loaded(vlm.name, error) from error
+        cause = f"A first forward pass of its family, {vlm.module.config.model_type!r}, failed: {_said(error)}"
+        hint = "Restore its files; if they are whole, choose another model, or another release of transformers."
+        raise UserError(f"The model {vlm.name!r} could not be loaded.", cause, hint) from error
 
 
 def _not_loaded(name: str, error: Exception) -> UserError:
@@ -179,9 +195,13 @@ def _not_loaded(name: str, error: Exception) -> UserError:
         return UserError(f"The model {name!r} could not be loaded.", cause, f"Run: pip install {package}")
     return UserError(
         f"The model {name!r} could not be loaded.",
-        f"{type(error).__name__}: {next(iter(str(error).strip().splitlines()), 'no details')[:300]}",
+        _said(error),
         "It must be a complete image-text-to-text model with safetensors weights.",
     )
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {next(iter(str(error).strip().splitlines()), 'no details')[:300]}"
 
 
 def _package(error: ImportError) -> str:

@@ -1,8 +1,8 @@
 """The processor of a checkpoint: what turns pictures and text into a model's inputs.
 
-Takes the folder of a checkpoint; returns the processor of the class that the checkpoint names, with its video part left out where
-torchvision is absent. transformers quietly takes another class where it cannot build that one; a model fed by it would see pictures
-it was never trained on, so that is refused.
+Takes the folder of a checkpoint; returns the processor of the class that the checkpoint names, with its parts for videos and sound
+left out where they cannot be built. transformers quietly takes another class where it cannot build that one; a model fed by it
+would see pictures it was never trained on, so that is refused.
 """
 
 from __future__ import annotations
@@ -20,21 +20,23 @@ from sn_viz.errors import UserError
 NAMING = ("processor_config.json", "preprocessor_config.json", "tokenizer_config.json")
 """Files of a checkpoint that name its processor's class, in the order in which transformers asks them."""
 NAMING_BYTES = 16 << 20
+UNUSED = ("video", "audio", "feature_extractor")
+"""Words in the names of a processor's parts that pictures and text do without."""
 
 
-class _NoVideo(dict[str, Any]):
-    """Stands where a processor wants its video part, which needs torchvision: only pictures are shown, so it is never called.
+class _Unused(dict[str, Any]):
+    """Stands where a processor wants its part for videos or sound, which may need packages: only pictures are shown.
 
     An empty dictionary, because a processor prints its parts as JSON.
     """
 
 
 class _PicturesOnly:
-    """Mixed into a processor class, lets it be built around ``_NoVideo``."""
+    """Mixed into a processor class, lets it be built around ``_Unused``."""
 
     def check_argument_for_proper_class(self, argument_name: str, argument: object) -> object:
-        if isinstance(argument, _NoVideo):
-            return _NoVideo
+        if isinstance(argument, _Unused):
+            return _Unused
         return super().check_argument_for_proper_class(argument_name, argument)  # type: ignore[misc]
 
 
@@ -64,16 +66,19 @@ def load_processor(source: str, config: Any, options: dict[str, Any], name: str)
             return processor
         failed: Exception | None = None
     except (ImportError, ValueError) as error:
-        if isinstance(error, ImportError) and "torchvision" not in str(error).lower():
+        if isinstance(error, ImportError) and not _misses_torchvision(error):
             raise
         failed = error
     whole = getattr(transformers, named, None) if named else PROCESSOR_MAPPING.get(type(config), None)
     try:
         return _pictures_only(whole or PROCESSOR_MAPPING[type(config)], source, options)
     except Exception as error:  # transformers raises whatever its classes raise
-        if failed is not None and not isinstance(failed, ImportError):
-            raise failed from error
-        raise _cannot_build(name, named or config.model_type, error) from error
+        why = failed if failed is not None and not isinstance(failed, ImportError) else error
+        if isinstance(error, ImportError) and not _misses_torchvision(error):
+            raise  # of a package, which is named where models are loaded
+        if why is failed and not _misses_torchvision(why):
+            raise why from error
+        raise _cannot_build(name, named or config.model_type, why) from error
 
 
 def _named_class(folder: Path) -> str | None:
@@ -97,12 +102,12 @@ def _is(processor: Any, named: str) -> bool:
 
 
 def _pictures_only(whole: Any, source: str, options: dict[str, Any]) -> Any:
-    """Return a processor of the class ``whole`` without its video part."""
+    """Return a processor of the class ``whole`` without its parts for videos and sound."""
     kind: Any = type(whole.__name__, (_PicturesOnly, whole), {})
     parts: list[Any] = []
     for attribute in kind.get_attributes():
-        if "video" in attribute:
-            parts.append(_NoVideo())
+        if any(word in attribute for word in UNUSED):
+            parts.append(_Unused())
         elif "tokenizer" in attribute:
             parts.append(AutoTokenizer.from_pretrained(source, **options))
         else:
@@ -111,8 +116,12 @@ def _pictures_only(whole: Any, source: str, options: dict[str, Any]) -> Any:
     return kind.from_args_and_dict(parts, settings)
 
 
+def _misses_torchvision(error: Exception) -> bool:
+    return "torchvision" in str(error).lower()
+
+
 def _cannot_build(name: str, kind: str, error: Exception) -> UserError:
-    needs = "torchvision" in str(error).lower()
+    needs = _misses_torchvision(error)
     cause = f"Its processor, {kind}, cannot be built here" + (" without torchvision." if needs else f" ({type(error).__name__}).")
     hint = "Install torch and torchvision of one release together." if needs else "Choose another model."
     return UserError(f"The model {name!r} could not be loaded.", cause, hint)

@@ -64,6 +64,8 @@ class Vlm:
         """Whether the tower's blocks hand on maps with their units before rows and columns."""
         self.class_token: bool = has_class_token(module)
         """Whether the tower puts a token of its own before the patches."""
+        self.image_token: int | None = getattr(module.config, "image_token_id", None)
+        """The token that stands for a part of a picture in a prompt; None where a family has none."""
         self.norm: nn.Module | None = final_norm(module, self.blocks)
         self.lm_head: nn.Module = _lm_head(module)
         self.tokenizer: Any = getattr(processor, "tokenizer", processor)
@@ -229,6 +231,16 @@ class Vlm:
             self._size_matters = any(shape != shapes[0] for shape in shapes)
         return self._size_matters
 
+    @cached_property
+    def sizes_mix(self) -> bool:
+        """Whether pictures of different sizes fit into one batch; some processors cannot stack what they cut of them."""
+        blank = [Picture(np.full((height, width, 3), 127, np.uint8)) for width, height in PROBE_SIZES]
+        try:
+            self._processed(blank, ["?"] * len(blank))
+        except (ValueError, TypeError, RuntimeError):
+            return False
+        return True
+
     def threads(self, batch: int) -> AbstractContextManager[None]:
         """Return the context for a pass of ``batch`` examples, which gives it as many threads as it can use."""
         return threads_for(self.n_weights, batch, self.device)
@@ -294,9 +306,10 @@ class Vlm:
         return answers
 
     def _turns(self, pictures: Sequence[Picture], questions: Sequence[str], batch_size: int) -> Iterator[list[int]]:
-        """Yield the rows of each batch: in order, or by length where padding is not neutral."""
+        """Yield the rows of each batch: in order, or by length where padding is not neutral or sizes do not mix."""
         groups = [list(range(len(pictures)))]
-        if not self.padding_is_neutral:
+        shapes = {picture.pixels.shape for picture in pictures}
+        if not self.padding_is_neutral or (len(shapes) > 1 and not self.sizes_mix):
             by_length: dict[tuple[int, ...], list[int]] = {}
             for row, key in enumerate(self.prompt_groups(pictures, questions)):
                 by_length.setdefault(key, []).append(row)
@@ -342,7 +355,36 @@ class Vlm:
         -------
         torch.Tensor
             float32 (n, vocabulary); for the last block these are the first token's own logits.
+
+        Raises
+        ------
+        UserError
+            When the family does more than that between its last block and its logits.
         """
+        if self.from_outside and not self.speaks_from_residual:
+            raise UserError(
+                f"The residual stream of {self.name!r} cannot be read as words.",
+                f"Its family, {self.module.config.model_type!r}, does more than a norm between its last block and its head.",
+                "Leave out the logit lens.",
+            )
+        return self._unembedded(hidden)
+
+    @cached_property
+    @torch.inference_mode()
+    def speaks_from_residual(self) -> bool:
+        """Whether the last block's residual stream, unembedded, gives the model's own logits; tried out once."""
+        heard: list[torch.Tensor] = []
+        with self.lock:
+            hook = self.blocks[-1].register_forward_hook(lambda _block, _given, said: heard.append(_tensor(said)))
+            try:
+                real = torch.from_numpy(self.first_token_logits([Picture(np.full((48, 64, 3), 127, np.uint8))], ["?"]))
+            finally:
+                hook.remove()
+        last = heard[-1][0] if heard[-1].dim() == 4 else heard[-1]  # the first of several streams
+        off = float((self._unembedded(last.reshape(-1, last.shape[-1])[-1:]).cpu() - real).abs().max())
+        return off <= (1e-3 if self.dtype == torch.float32 else 0.1) * max(float(real.abs().max()), 1e-6)
+
+    def _unembedded(self, hidden: torch.Tensor) -> torch.Tensor:
         hidden = hidden.to(self.device, self.dtype)
         return self._scaled(self.lm_head(hidden if self.norm is None else self.norm(hidden)).float(), *self._scaling)
 
@@ -397,6 +439,10 @@ class Vlm:
                 if first is not None and first != self.tokenizer.unk_token_id:
                     found[first] = None
         return list(found)
+
+
+def _tensor(said: Any) -> torch.Tensor:
+    return said if torch.is_tensor(said) else said[0]
 
 
 def _lm_head(module: Any) -> nn.Module:

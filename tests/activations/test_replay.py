@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from sn_viz.activations.reader import reader_of, truncated_forward
-from sn_viz.activations.replay import KEPT
+from sn_viz.activations.replay import KEPT, Replay
 from sn_viz.models import load_model
 
 QUESTIONS = ["Is there a dog in this picture?", "yes?"]
@@ -86,3 +86,18 @@ def test_the_prompt_replayed_longest_ago_is_forgotten_first(llava, noise_picture
         truncated_forward(llava, each, 1)
     known = [reader_of(llava).replay.known(each, 1) is not None for each in inputs]
     assert known == [True, False, *[True] * (KEPT - 1)]
+
+
+def test_the_sizes_of_pictures_reach_a_tower_that_packs_its_patches():
+    """LLaVA around Pixtral takes them beside what its features name; without them the padding of a smaller picture would count."""
+    from family_checkpoints import MAKERS
+
+    module, tokenizer, *_ = MAKERS["Pixtral"]()
+    module.eval()
+    place, word = tokenizer.convert_tokens_to_ids("[IMG]"), 40
+    prompt = {"input_ids": torch.tensor([[word] + [place] * 18 + [word]]), "image_sizes": torch.tensor([[24, 48]])}
+    one, other = ({**prompt, "pixel_values": torch.randn(1, 3, 48, 48)} for _ in range(2))
+    replay = Replay(module, list(module.model.language_model.layers), {"use_cache": False, "logits_to_keep": 1})
+    with torch.inference_mode():
+        assert replay.equals_the_model(one, other)
+        assert len(replay._features(one)) == 18

@@ -156,6 +156,43 @@ def test_packed_pictures_of_different_sizes_are_kept_apart():
         picture_means(states[:9], inputs)
 
 
+def test_what_nothing_else_divides_is_shared_out_by_image_tokens():
+    states, tokens = torch.randn(1, 12, 4), torch.tensor([[7, 7, 5, 5], [7, 5, 5, 5]])
+    expected = torch.stack([states[0, :8].mean(0), states[0, 8:].mean(0)])
+    torch.testing.assert_close(picture_means(states, {"input_ids": tokens}, image_token=7), expected)
+    crops = torch.randn(3, 2, 4)
+    expected = torch.stack([crops[:2].mean((0, 1)), crops[2].mean(0)])
+    torch.testing.assert_close(picture_means(crops, {"input_ids": tokens}, image_token=7), expected)
+    for wrong in (None, 9):
+        with pytest.raises(UserError, match="does not divide"):
+            picture_means(states, {"input_ids": tokens}, image_token=wrong)
+    with pytest.raises(UserError, match="11 vectors"):
+        picture_means(states[:, :11], {"input_ids": tokens}, image_token=7)
+
+
+def test_patches_that_are_padding_do_not_count():
+    states = torch.randn(2, 4, 3)
+    expected = torch.stack([states[0].mean(0), states[1, :2].mean(0)])
+    kept = torch.tensor([[1, 1, 1, 1], [1, 1, 0, 0]])
+    pixels = kept.reshape(2, 1, 2, 2).repeat_interleave(8, 2).repeat_interleave(8, 3)
+    positions = torch.zeros(2, 4, 2, dtype=torch.long)
+    positions[1, 2:] = -1
+    told = {"pixel_attention_mask": kept}, {"pixel_attention_mask": pixels}, {"image_position_ids": positions}
+    for inputs in told:
+        torch.testing.assert_close(picture_means(states, {"input_ids": torch.zeros(2, 5), **inputs}), expected)
+    tiles = {"aspect_ratio_mask": torch.tensor([[[1, 1]], [[1, 0]]])}
+    torch.testing.assert_close(picture_means(states, {"input_ids": torch.zeros(2, 5), **tiles}), expected)
+    after_class = picture_means(states, {"input_ids": torch.zeros(2, 5), **tiles}, class_token=True)
+    torch.testing.assert_close(after_class, torch.stack([states[0, 1:].mean(0), states[1, 1]]))
+
+
+def test_padding_that_the_tower_looked_at_is_no_crop():
+    states, pixels = torch.randn(4, 2, 3), torch.ones(2, 2, 3, 8, 8)
+    pixels[1, 1] = 0
+    inputs = {"input_ids": torch.zeros(2, 5), "image_pixel_values": pixels}
+    torch.testing.assert_close(picture_means(states, inputs), torch.stack([states[:2].mean((0, 1)), states[2].mean(0)]))
+
+
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     patch = pytest.MonkeyPatch()

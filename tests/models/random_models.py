@@ -23,7 +23,8 @@ TOWER = {
 }
 
 
-def make_tokenizer(**named: str) -> Any:
+def make_tokenizer(*more: str, **named: str) -> Any:
+    """Return a tokenizer with the special tokens of ``SPECIALS`` and ``more``, which knows some of them by ``named``."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -33,7 +34,10 @@ def make_tokenizer(**named: str) -> Any:
     raw.train_from_iterator(
         CORPUS * 3,
         trainers.BpeTrainer(
-            vocab_size=360, special_tokens=SPECIALS, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+            vocab_size=360 + len(more),
+            special_tokens=[*SPECIALS, *more],
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            show_progress=False,
         ),
     )
     return PreTrainedTokenizerFast(

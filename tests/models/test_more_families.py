@@ -162,3 +162,81 @@ def test_a_processor_that_takes_flat_lists_alone_is_given_them(random_vlm, noise
         vlm.processor, vlm._nested = real, True
     assert calls == [True, False, False]
     assert all(torch.equal(one[name], expected[name]) for one in given for name in expected)
+
+
+def test_pictures_that_cannot_be_stacked_run_by_size(checkpoint, noise_pictures, monkeypatch):
+    vlm = load_model(checkpoint("llava"), device="cpu")
+    pictures = [*noise_pictures(2), *noise_pictures(1, 30, 30), *noise_pictures(1)]
+    alone = np.concatenate([vlm.first_token_logits([picture], QUESTIONS[:1]) for picture in pictures])
+    processed, sizes = vlm._processed, []
+
+    def refusing(some, asked):
+        sizes.append({picture.pixels.shape for picture in some})
+        if len(sizes[-1]) > 1:
+            raise ValueError("Unable to convert output 'pixel_values' to tensor")
+        return processed(some, asked)
+
+    vlm.__dict__.pop("_fast_inputs", None)
+    monkeypatch.setattr(vlm, "_processed", refusing)
+    vlm._size_matters = True
+    together = vlm.first_token_logits(pictures, QUESTIONS[:1] * 4)
+    np.testing.assert_allclose(together, alone, rtol=1e-4, atol=1e-6)
+    assert not vlm.sizes_mix and any(len(size) > 1 for size in sizes)
+
+
+def test_a_package_that_a_processor_needs_is_named(checkpoint, monkeypatch):
+    def missing(*_args, **_options):
+        raise ImportError("Package `num2words` is required to run SmolVLM processor. Install it with `pip install num2words`.")
+
+    monkeypatch.setattr("sn_viz.models.processors.AutoProcessor.from_pretrained", missing)
+    with pytest.raises(UserError, match=r"needs the Python package num2words.*pip install num2words"):
+        load_model(checkpoint("llava"), device="cpu")
+
+
+def test_a_processor_whose_pictures_need_torchvision_says_so(checkpoint, monkeypatch):
+    def missing(*_args, **_options):
+        raise ValueError("Could not load any image processor class: torchvision: Lfm2VlImageProcessor. None could be imported.")
+
+    monkeypatch.setattr("sn_viz.models.processors.AutoProcessor.from_pretrained", missing)
+    monkeypatch.setattr("sn_viz.models.processors.AutoImageProcessor.from_pretrained", missing)
+    with pytest.raises(UserError, match="LlavaProcessor, cannot be built here without torchvision"):
+        load_model(checkpoint("llava"), device="cpu")
+
+
+def test_a_family_that_answers_about_no_pictures_is_named(tmp_path):
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    tokenizer = make_tokenizer()
+    LlamaForCausalLM(LlamaConfig(**text_sizes(tokenizer))).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    with pytest.raises(UserError, match=r"family, 'llama', is none that transformers"):
+        load_model(tmp_path, device="cpu")
+
+
+def test_a_first_pass_that_fails_names_the_family(checkpoint, monkeypatch):
+    from transformers import LlavaForConditionalGeneration
+
+    def broken(*_args, **_inputs):
+        raise AttributeError("no attribute 'image_outputs'")
+
+    monkeypatch.setattr(LlavaForConditionalGeneration, "forward", broken)
+    with pytest.raises(UserError, match=r"first forward pass of its family, 'llava', failed: AttributeError"):
+        load_model(checkpoint("llava"), device="cpu")
+
+
+def test_blip_and_kosmos_are_asked_without_a_place_for_the_picture():
+    from sn_viz.models.families import FAMILIES
+
+    assert FAMILIES["blip-2"](None, ["How many?"]) == FAMILIES["kosmos-2"](None, ["How many?"]) == ["Question: How many? Answer:"]
+    assert FAMILIES["instructblip"](None, ["How many?"]) == ["How many?"]
+
+
+def test_where_more_than_a_norm_lies_before_the_head_there_is_no_lens(checkpoint, monkeypatch):
+    vlm = load_model(checkpoint("llava"), device="cpu")
+    hidden = torch.zeros(1, SIZES["hidden_size"])
+    assert vlm.speaks_from_residual and vlm.unembed(hidden).shape[0] == 1
+    other = load_model(checkpoint("llava"), device="cpu")
+    other.norm.register_forward_hook(lambda _norm, _given, said: said.flip(-1) if said.dim() == 3 else said)
+    assert not other.speaks_from_residual
+    with pytest.raises(UserError, match=r"cannot be read as words.*family, 'llava'"):
+        other.unembed(hidden)
