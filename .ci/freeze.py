@@ -31,8 +31,10 @@ def named() -> list[Requirement]:
 
 
 def versions() -> dict[str, str]:
-    """Return name -> version of all that is named and all that it needs here."""
+    """Return name -> version of all that is named and all that it needs here; an extra that is not here keeps its version."""
     found: dict[str, str] = {}
+    pins = [line.split("==") for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines() if "==" in line]
+    before = {name: exact.strip() for name, exact in pins}
     seen: set[tuple[str, str]] = set()
     waiting = [(requirement, extra) for requirement in named() for extra in ("", *requirement.extras)]
     while waiting:
@@ -44,7 +46,9 @@ def versions() -> dict[str, str]:
         try:
             here = distribution(name)
         except PackageNotFoundError:
-            print(f"{name} is not installed; it is left out.", file=sys.stderr)
+            if name in before:
+                found[name] = before[name]
+            print(f"{name} is not installed; {'it stays as it was' if name in before else 'it is left out'}.", file=sys.stderr)
             continue
         found[name] = here.version.split("+")[0]
         for text in here.requires or ():
