@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sn_viz.errors import UserError
+from sn_viz.models.options import ATTENTIONS, DETAILS, DEVICE_MAPS, DTYPES, QUANTIZATIONS
 
 DEFAULT_MODEL = "tiny-llava"
 """Answers about the sample packs where nobody names a model: it has seen drawings only."""
@@ -36,6 +37,8 @@ class Choice:
         One line, for the command line and the documentation.
     names : callable, optional
         Returns what it may be, where it is one of several names.
+    here : callable, optional
+        Returns those of them that this machine allows, where that is not all: what the page offers.
     low, high : number, optional
         What it must not be below or above, where it is a number.
     refused : str
@@ -57,6 +60,7 @@ class Choice:
     label: str
     help: str
     names: Callable[[], Sequence[str]] | None = None
+    here: Callable[[], Sequence[str]] | None = None
     low: float | None = None
     high: float | None = None
     refused: str = ""
@@ -99,6 +103,12 @@ def _weightings() -> Sequence[str]:
     from sn_viz.voting.weightings import WEIGHTINGS
 
     return WEIGHTINGS.names()
+
+
+def _here(option: str) -> Sequence[str]:
+    from sn_viz.models.placement import allowed_here
+
+    return allowed_here(option)
 
 
 SITES = Choice(
@@ -157,7 +167,51 @@ ANSWERS = Choice(
     "What the model says for each class",
     'What the model says for each class: "dog=yes,cat=no"; by default told by names and question.',
 )
-CHOICES = (SITES, RULE, METRIC, VOTERS, WEIGHTING, EXIT_LAYER, TEST_SIZE, SEED, COMPARE, ANSWERS)
+DTYPE = Choice(
+    "dtype",
+    "auto",
+    "Numbers",
+    "auto (float32 on a processor, bfloat16 on a GPU), float32, bfloat16 or float16.",
+    names=lambda: DTYPES,
+    kind="number format",
+)
+DEVICE_MAP = Choice(
+    "device_map",
+    "none",
+    "Devices",
+    "none (one device), auto, balanced, sequential, or JSON: a device for each module.",
+    names=lambda: DEVICE_MAPS,
+    here=lambda: _here("device_map"),
+    kind="device map",
+)
+QUANTIZE = Choice(
+    "quantize",
+    "none",
+    "Quantised to",
+    "none, 8bit or 4bit (bitsandbytes).",
+    names=lambda: QUANTIZATIONS,
+    here=lambda: _here("quantize"),
+    kind="quantisation",
+)
+ATTN = Choice(
+    "attn",
+    "auto",
+    "Attention",
+    "auto (the family's usual), sdpa, eager or flash.",
+    names=lambda: ATTENTIONS,
+    here=lambda: _here("attn"),
+    kind="attention",
+)
+DETAIL = Choice(
+    "detail",
+    "auto",
+    "Detail of pictures",
+    "auto (low on a processor), low (one tile or few tokens a picture), or published.",
+    names=lambda: DETAILS,
+)
+LOADING = (DTYPE, DEVICE_MAP, QUANTIZE, ATTN, DETAIL)
+"""How the model is loaded."""
+CHOICES = (SITES, RULE, METRIC, VOTERS, WEIGHTING, EXIT_LAYER, TEST_SIZE, SEED, COMPARE, ANSWERS, *LOADING)
 
 
 @dataclass(frozen=True)

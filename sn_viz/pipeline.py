@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
@@ -27,10 +27,12 @@ from sn_viz.baselines.answers import answer_key, given_answers
 from sn_viz.baselines.answers.said import observed
 from sn_viz.config import baseline_names, check_choices, checked_layer, choose_model
 from sn_viz.early_exit.decide import measure_latency, model_version, predict, site_versions
+from sn_viz.early_exit.estimate import Estimate, estimate
 from sn_viz.errors import UserError
 from sn_viz.groups import group_index
 from sn_viz.models.hub.obtain import obtain
-from sn_viz.progress import Stages, part, silent
+from sn_viz.models.options import LoadOptions, device_map_name, dtype_name
+from sn_viz.progress import Stages, noted, part, silent
 from sn_viz.report.caveats import with_warnings
 from sn_viz.run import Run
 from sn_viz.search.stumps import best_scores_under_null, find_stumps, warm_up_beside
@@ -58,6 +60,7 @@ def run(
     vlm: Vlm,
     progress: Progress = silent,
     cache: Store | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> Run:
     """Find super neurons on ``train`` and judge them, and every baseline, on ``test``.
 
@@ -74,6 +77,8 @@ def run(
         Told the fraction done and what is going on; may raise ``Cancelled``.
     cache : Store, optional
         Where activations are kept; by default the cache folder.
+    say : callable, optional
+        Told, before a run that takes longer than half a minute, how long it takes and what takes less.
 
     Returns
     -------
@@ -84,6 +89,10 @@ def run(
     groups = group_index(train)
     stage, n_classes, cache = Stages(progress), len(train.classes), cache or Store()
     with stage("extract", 0.30, "Reading activations") as report:
+        expected = estimate(vlm, train, test, config.sites or "all", config.compare, cache)
+        if expected is not None and expected.is_long:
+            (say or _unsaid)(expected.sentence)
+            stage.progress, report = noted(progress, expected.short), noted(report, expected.short)
         seen, unseen = _activations(config, vlm, train, test, cache, report)
     with stage("search", 0.35, "Looking for super neurons"):
         stumps = find_stumps(seen.values, train.labels, config.rule, config.metric, n_classes)
@@ -122,9 +131,30 @@ def run(
         seconds=stage.seconds,
         versions=versions(vlm, seen.neurons.site_names),
         answer_key=key,
-        findings={"stability": stability} | ({"left_out": {"lines": lines}} if (lines := _left_out(train, test)) else {}),
+        findings={"stability": stability, **_found_beside(vlm, train, test, expected)},
     )
-    return with_warnings(found, *left_out, *_not_there(vlm, config))
+    return with_warnings(found, *left_out, *_not_there(vlm, config), *_low_detail(vlm))
+
+
+def _unsaid(sentence: str) -> None:
+    """Say nothing."""
+
+
+def _found_beside(vlm: Vlm, train: LabelledImages, test: LabelledImages, expected: Estimate | None) -> dict[str, Any]:
+    """Return what was left out of the data, how closely pictures were looked at, and how long the run was expected to take."""
+    found: dict[str, Any] = {}
+    if lines := _left_out(train, test):
+        found["left_out"] = {"lines": lines}
+    if (look := vlm.look).matters:
+        found["detail"] = {"level": look.level, "positions": look.positions, "published": look.published, "sentence": look.sentence}
+    if expected is not None and expected.is_long:
+        found["estimate"] = {"seconds": expected.seconds, "seconds_each": expected.seconds_each, "sentence": expected.sentence}
+    return found
+
+
+def _low_detail(vlm: Vlm) -> tuple[str, ...]:
+    """Return the sentence about low detail, where a model looks at pictures so."""
+    return (vlm.look.sentence,) if vlm.look.level == "low" else ()
 
 
 def _activations(
@@ -207,8 +237,13 @@ def find(
     answers: Mapping[str, str] | str | None = None,
     columns: Mapping[str, str] | None = None,
     progress: Progress | None = None,
+    say: Callable[[str], None] | None = None,
     device: str | None = None,
-    dtype: Any = None,
+    dtype: Any = "auto",
+    device_map: Any = "none",
+    quantize: str = "none",
+    attn: str = "auto",
+    detail: str = "auto",
 ) -> Run:
     """Find the super neurons that answer a question about labelled images.
 
@@ -247,8 +282,21 @@ def find(
         Which column of a Parquet file or data set holds which field, as for `sn_viz.sources.load_images`.
     progress : callable, optional
         ``progress(fraction, doing)``; may raise ``Cancelled``.
-    device, dtype : optional
-        Passed to `load_model`.
+    say : callable, optional
+        Told, before a run that takes longer than half a minute, how long it takes and what takes less, in a sentence.
+    device : str, optional
+        "cpu", "cuda"; by default the fastest there is.
+    dtype : str or torch.dtype
+        "float32", "bfloat16" or "float16"; "auto" is float32 on a processor and bfloat16 on a GPU.
+    device_map : str or mapping
+        "auto" shares the model out over GPUs, memory and disk (accelerate); a mapping names a device for each module.
+    quantize : str
+        "8bit" or "4bit" (bitsandbytes).
+    attn : str
+        "sdpa", "eager" or "flash"; "auto" is the family's usual.
+    detail : str
+        "low" gives each picture one tile or few tokens, "published" as many as the model was published with; "auto" is low on a
+        processor. How a model was loaded is kept in the run where that is not the usual way.
 
     Returns
     -------
@@ -269,6 +317,7 @@ def find(
     asked_sites = tuple(map(str.strip, sites.split(","))) if isinstance(sites, str) else tuple(sites)
     site_names(asked_sites)  # a name that is none is told before the model loads
     check_choices(rule, metric, voters, weighting, test_size, seed)
+    options = LoadOptions(dtype_name(dtype), device_map_name(device_map), quantize, attn, detail)
     question = None if question is None else clean_question(question)
     if model is None or isinstance(model, str | os.PathLike):
         model = choose_model(model, data).name
@@ -279,7 +328,7 @@ def find(
         answer_key(train.classes, train.questions, given)  # a mistake in the answers is told before the model loads
         model, note = _obtained(model, report if progress else silent)
         report(0.5, "Loading the model")
-        vlm = model_named(model, device, dtype)
+        vlm = model_named(model, device, options=options)
     chosen_sites = () if asked_sites == ("all",) else reader_of(vlm).layout.available(asked_sites)
     config = Config(
         question=question,
@@ -294,9 +343,13 @@ def find(
         seed=seed,
         compare=names,
         answers=tuple(given.items()),
+        loading=vlm.options.told(),
     )
-    found = run(config, train, held_out, vlm, part(progress or silent, 0.10, 1.0))
+    found = run(config, train, held_out, vlm, part(progress or silent, 0.10, 1.0), say=say)
     told = {"model": {"note": note}} if note else {}
+    if options.detail == "low" and not vlm.look.matters:
+        said = f"Low detail changes nothing: {vlm.name} has one way to look at a picture."
+        found = replace(found, warnings=(*found.warnings, said))
     return replace(found, seconds={**stage.seconds, **found.seconds}, findings={**found.findings, **told})
 
 

@@ -25,6 +25,11 @@ def part(progress: Progress, start: float, end: float) -> Progress:
     return report
 
 
+def noted(progress: Progress, note: str) -> Progress:
+    """Return a progress callable that adds a note in brackets to whatever is being done."""
+    return lambda fraction, doing: progress(fraction, f"{doing} ({note})")
+
+
 class Stages:
     """Times the stages of a run and tells how far it is.
 

@@ -66,6 +66,8 @@ class Config:
     """Names of baselines to run beside the super neurons; empty means none."""
     answers: tuple[tuple[str, str], ...] = ()
     """(class, its answer) as the user gave them; empty leaves it to the names and the question, see ``AnswerKey``."""
+    loading: tuple[tuple[str, str], ...] = ()
+    """(option, value) of how the model was loaded, where that was not the usual way; see `sn_viz.models.options.LoadOptions`."""
 
     @property
     def model_name(self) -> str:
@@ -73,8 +75,9 @@ class Config:
         return self.model if re.fullmatch(r"[\w.-]+/[\w.-]+@[0-9a-f]{40}", self.model) else Path(self.model).name
 
     def key(self) -> str:
-        """Return a stable hexadecimal digest of every field."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+        """Return a stable hexadecimal digest of every field; one that is as it was before there was a choice changes nothing."""
+        told = {name: value for name, value in asdict(self).items() if name != "loading" or value}
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)

@@ -59,9 +59,11 @@ def random_vlm(checkpoint: Callable[[str], Path]) -> Callable[[str], Any]:
 
     def load(architecture: str) -> Any:
         from sn_viz.models import load_model
+        from sn_viz.models.options import LoadOptions
 
         if architecture not in loaded:
-            loaded[architecture] = load_model(checkpoint(architecture), device="cpu")
+            published = LoadOptions(detail="published")  # with several tiles, where the family has them
+            loaded[architecture] = load_model(checkpoint(architecture), device="cpu", options=published)
         return loaded[architecture]
 
     return load

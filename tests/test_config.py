@@ -79,7 +79,7 @@ def test_a_choice_is_the_same_wherever_it_is_made(choice, options, widgets):
         if isinstance(widget, gr.Slider):
             assert (widget.minimum, widget.maximum) == choice.visitors
         if choice.names is not None:
-            assert [name for _, name in widget.choices] == list(choice.names())
+            assert [name for _, name in widget.choices] == list((choice.here or choice.names)())
 
 
 @pytest.mark.parametrize("choice", [each for each in CHOICES if each.names], ids=lambda choice: choice.name)
@@ -110,4 +110,4 @@ def test_a_number_out_of_bounds_is_refused_with_the_default(choice, good, bad):
 def test_every_choice_of_the_command_line_and_of_find_is_one_of_the_list(options):
     beside = {"data", "question", "model", "test", "device", "json_file", "out", "columns"}
     assert set(options) == {choice.name for choice in CHOICES} | beside
-    assert set(inspect.signature(find).parameters) - beside - {"progress", "dtype"} == {choice.name for choice in CHOICES}
+    assert set(inspect.signature(find).parameters) - beside - {"progress", "say"} == {choice.name for choice in CHOICES}

@@ -110,6 +110,15 @@ def extract(
     return Activations(values, wanted.neurons, labels, wanted.key)
 
 
+def n_unread(vlm: Vlm, images: LabelledImages, sites: str | Sequence[str] = "all", cache: Store | None = None) -> int:
+    """Return how many passes `extract` would make over all layers: pictures with their questions that the cache does not hold."""
+    names = dict.fromkeys(_row_name(*pair) for pair in zip(images.pictures, images.questions, strict=True))
+    if cache is None:
+        return len(names)
+    key = _wanted(vlm, sites, None, np.float16).key
+    return sum(not cache.has(key, name) for name in names)
+
+
 @dataclass(frozen=True, eq=False)
 class _Wanted:
     """What is read of every image: sites up to a layer, in one number format."""

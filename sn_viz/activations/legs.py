@@ -14,11 +14,13 @@ import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sn_viz.activations.model_cache import LARGE, model_named
 from sn_viz.errors import UserError
 from sn_viz.models import zero_gpu
+from sn_viz.models.options import LoadOptions, dtype_name
 
 if TYPE_CHECKING:
     from sn_viz.models.vlm import Vlm
@@ -52,10 +54,10 @@ def each(vlm: Vlm, task: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -
     if not is_lent(vlm):
         yield from (task(vlm, *call) for call in calls)
         return
-    dtype, done = str(vlm.dtype).removeprefix("torch."), 0
+    options, done = replace(vlm.options, dtype=dtype_name(vlm.dtype)), 0
     while done < len(calls):
         some = calls[done : done + CALLS_A_LEG]
-        with closing(_told(lent()(vlm.source, dtype, task, some, zero_gpu.loan_seconds()))) as leg:
+        with closing(_told(lent()(vlm.source, options, task, some, zero_gpu.loan_seconds()))) as leg:
             for result in leg:
                 done += 1
                 yield result
@@ -73,14 +75,16 @@ def lent() -> Callable[..., Iterator[tuple[str, Any]]]:
 
 
 def leg(
-    model: str, dtype: str, task: Callable[..., Any], calls: Sequence[tuple[Any, ...]], seconds: float
+    model: str, options: LoadOptions, task: Callable[..., Any], calls: Sequence[tuple[Any, ...]], seconds: float
 ) -> Iterator[tuple[str, Any]]:
     """Run as many of ``calls`` as fit into a loan, the first of them in any case; runs where the GPU is.
 
     Parameters
     ----------
-    model, dtype : str
+    model : str
         Loaded once a process.
+    options : LoadOptions
+        As it is loaded here, so that the same is read there.
     task : callable
     calls : sequence of tuple
     seconds : float
@@ -96,7 +100,7 @@ def leg(
     began, longest = time.monotonic(), 0.0
     torch.set_num_threads(1)  # the threads of the process that this one was forked from are not here
     try:
-        vlm = model_named(model, LENT_DEVICE, getattr(torch, dtype))
+        vlm = model_named(model, LENT_DEVICE, options=options)
         for call in calls:
             started = time.monotonic()
             if longest and started - began + 1.5 * longest > SHARE_OF_LOAN * seconds:

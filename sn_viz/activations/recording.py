@@ -37,7 +37,7 @@ class Recorder:
 
     def records(self, inputs: Inputs, layer: int) -> bool:
         """Return whether passes like this one, once repeated, are worth recording: behind the tower, small, on a processor."""
-        small = self.vlm.device.type == "cpu" and self.vlm.n_weights * len(inputs["input_ids"]) <= SMALL
+        small = self.vlm.device.type == "cpu" and not self.vlm.shared_out and self.vlm.n_weights * len(inputs["input_ids"]) <= SMALL
         return self.enabled and small and layer >= 1 and len(_pixels(inputs)) == 1
 
     def programs(self, inputs: Inputs, plan: Plan) -> list[Stretch] | None:

@@ -96,9 +96,9 @@ class Replay:
     def begin(self, inputs: Inputs, prompt: Prompt) -> torch.Tensor:
         """Return what the first block is given: the prompt's embeddings with the picture's features in their places."""
         hidden = self.module.get_input_embeddings()(inputs["input_ids"])
-        features = self._features(inputs).to(hidden.dtype)
+        features = self._features(inputs).to(hidden.device, hidden.dtype)
         assert len(features) == prompt.n_features, f"{len(features)} features for {prompt.n_features} places"
-        return hidden.masked_scatter(prompt.is_picture, features)
+        return hidden.masked_scatter(prompt.is_picture.to(hidden.device), features)
 
     def block(self, hidden: torch.Tensor, prompt: Prompt, number: int) -> torch.Tensor:
         """Run the block of that number, from 0, on what the one before it returned."""

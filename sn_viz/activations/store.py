@@ -81,6 +81,10 @@ class Store:
                 rows[name] = row
         return rows
 
+    def has(self, key: str, name: str) -> bool:
+        """Return whether a row was stored; whether it is sound is found when it is read."""
+        return self._path(key, name).exists()
+
     def put(self, key: str, rows: Mapping[str, np.ndarray]) -> None:
         """Store rows; those already there stay as they are.
 

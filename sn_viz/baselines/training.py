@@ -91,7 +91,20 @@ class Taught:
 
 
 def copy_of(vlm: Vlm) -> Any:
-    """Return modules of their own around the very same frozen weights: a model that may be altered, for next to no memory."""
+    """Return modules of their own around the very same frozen weights: a model that may be altered, for next to no memory.
+
+    Raises
+    ------
+    UserError
+        When the model is quantised, or lies on several devices: gradients are not passed through either here.
+    """
+    if vlm.quantised or vlm.shared_out:
+        how = "quantised" if vlm.quantised else "shared out over several devices"
+        raise UserError(
+            f"A copy of {vlm.name!r} cannot be trained.",
+            f"Its weights are {how}.",
+            "Load it whole in bfloat16 or float32, or compare with methods that train nothing of the model.",
+        )
     with vlm.lock:  # no hook of another thread is on the modules now
         same = {id(weight): nn.Parameter(weight.detach(), requires_grad=False) for weight in vlm.module.parameters()}
         return copy.deepcopy(vlm.module, same).eval()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,6 +41,11 @@ def find(
     ] = None,
     compare: Annotated[str, option(config.COMPARE)] = config.COMPARE.default,
     device: DeviceOption = None,
+    dtype: Annotated[str, option(config.DTYPE)] = config.DTYPE.default,
+    device_map: Annotated[str, option(config.DEVICE_MAP)] = config.DEVICE_MAP.default,
+    quantize: Annotated[str, option(config.QUANTIZE)] = config.QUANTIZE.default,
+    attn: Annotated[str, option(config.ATTN)] = config.ATTN.default,
+    detail: Annotated[str, option(config.DETAIL)] = config.DETAIL.default,
     json_file: JsonOption = None,
     out: Annotated[Path | None, typer.Option(help="Save the run in this folder.")] = None,
 ) -> None:
@@ -76,7 +82,13 @@ def find(
                 answers=answers,
                 columns=columns_given(columns),
                 progress=progress,
+                say=lambda text: new_console(stderr=True).print(text, markup=False, highlight=False),
                 device=device,
+                dtype=dtype,
+                device_map=device_map,
+                quantize=quantize,
+                attn=attn,
+                detail=detail,
             )
         if out is not None:
             found.save(out)
@@ -100,7 +112,7 @@ def predict(
     """Label images with the super neurons of a saved run."""
     check_json_target(json_file)
     with quiet(json_file) as console:
-        from sn_viz.activations.model_cache import model_named
+        from sn_viz.activations.model_cache import model_of
         from sn_viz.early_exit import decide
         from sn_viz.models.catalog import resolve_name
         from sn_viz.report.tables import doubt_line, predictions_table
@@ -111,7 +123,7 @@ def predict(
         model = have_model(resolve_name(model) if model else reopened.config.model)
         layer = config.checked_layer(exit_layer, reopened.neurons.n_layers, reopened.neurons.n_tower)
         pictures, questions = decide.pictures_and_questions(reopened, images, question)
-        vlm = model_named(model, device)
+        vlm = model_of(replace(reopened.config, model=model), device)
         predictions = decide.predict(reopened, pictures, layer, questions[0], vlm)
         answers = decide.full_answers(vlm, pictures, questions, reopened.answer_key) if compare else []
         names = distinct_names(images)
@@ -154,7 +166,7 @@ def check(
     """Put a run to the test: are its neurons causal, does it survive other words and changed pictures?"""
     check_json_target(json_file)
     with quiet(json_file) as console:
-        from sn_viz.activations.model_cache import model_named
+        from sn_viz.activations.model_cache import model_of
         from sn_viz.checks import CHECKS, WORDINGS, Options, examine
         from sn_viz.models.catalog import resolve_name
         from sn_viz.run import Run
@@ -162,7 +174,8 @@ def check(
         options = Options(tuple(wording or WORDINGS), strength, n, seed)
         names = CHECKS.names() if what == "all" else [name.strip() for name in what.split(",")]
         reopened = Run.load(run)
-        vlm = model_named(have_model(resolve_name(model) if model else reopened.config.model), device)
+        name = have_model(resolve_name(model) if model else reopened.config.model)
+        vlm = model_of(replace(reopened.config, model=name), device)
         with progress_bar() as progress:
             examined = examine(reopened, names, vlm, options, progress)
         examined.save(run)

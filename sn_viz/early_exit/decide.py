@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sn_viz.activations.extract import batches, neurons_of
-from sn_viz.activations.model_cache import model_named
+from sn_viz.activations.model_cache import model_of
 from sn_viz.activations.reader import get_ready, truncated_forward, warm_up
 from sn_viz.activations.sites import transform_versions
 from sn_viz.baselines.answers import parse_answer
@@ -100,7 +100,7 @@ class Predictor:
         """Return the predictor of a run; parameters and errors as for `predict`."""
         chosen = checked_layer(exit_layer, run.neurons.n_layers, run.neurons.n_tower)
         layer = run.exit_layer if chosen is None else chosen
-        vlm = vlm or model_named(run.config.model)
+        vlm = vlm or model_of(run.config)
         check_model(run, vlm)
         get_ready(vlm, run.neurons.site_names)
         voters, n_classes = run.voters[layer - run.neurons.layers.start], len(run.train.classes)

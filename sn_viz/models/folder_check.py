@@ -191,14 +191,14 @@ def _held(path: Path) -> int:
     return held
 
 
-def check_weights(asked: int, held: int, n_bytes: int, quantised: bool, on_cpu: bool, name: str) -> None:
+def check_weights(asked: int, held: int, n_bytes: float, quantised: bool, on_cpu: bool, name: str) -> None:
     """Raise a UserError when a configuration asks for far more weights than its files hold, or than fit the memory.
 
     Parameters
     ----------
     asked, held : int
         How many numbers.
-    n_bytes : int
+    n_bytes : float
         Of one number as it is loaded.
     quantised : bool
         Several numbers may then lie in one.

@@ -11,8 +11,11 @@ from __future__ import annotations
 import copy
 import os
 import re
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from logging import getLogger
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +25,12 @@ import torch
 from sn_viz.errors import UserError
 from sn_viz.models import zero_gpu
 from sn_viz.models.apart import Apart, Template, try_tokenizer
+from sn_viz.models.detail import look_at, settled
 from sn_viz.models.fold import simplify_tower
 from sn_viz.models.folder_check import check_folder, check_weights, weights_held
 from sn_viz.models.hub.obtain import obtain
+from sn_viz.models.options import DEFAULT, LoadOptions, dtype_name
+from sn_viz.models.placement import bytes_a_weight, is_placed, keywords, number_format
 from sn_viz.models.torchvision_guard import hide_broken_torchvision
 from sn_viz.models.vlm import Vlm
 from sn_viz.models.weights import weights_key
@@ -41,7 +47,10 @@ from sn_viz.models.processors import load_processor  # noqa: E402
 
 
 def load_model(
-    name_or_path: str | os.PathLike[str], device: str | torch.device | None = None, dtype: torch.dtype | None = None
+    name_or_path: str | os.PathLike[str],
+    device: str | torch.device | None = None,
+    dtype: torch.dtype | str | None = None,
+    options: LoadOptions | None = None,
 ) -> Vlm:
     """Load a frozen vision-language model.
 
@@ -51,9 +60,11 @@ def load_model(
         A name of ``models.catalog``, a local folder saved by transformers, or a model of the hub as OWNER/NAME[@REVISION]; what is
         not on this machine is fetched, see ``models.hub.obtain``.
     device : str or torch.device, optional
-        Default: the GPU if there is one, else the CPU.
-    dtype : torch.dtype, optional
-        Default: float32 on the CPU, bfloat16 on a GPU.
+        Default: the GPU if there is one, else the CPU. Not together with a device map.
+    dtype : torch.dtype or str, optional
+        Default: that of ``options``; float32 on the CPU, bfloat16 on a GPU where those leave it open too.
+    options : LoadOptions, optional
+        Number format, places on several devices or on disk, quantisation, attention, and how closely pictures are looked at.
 
     Returns
     -------
@@ -64,7 +75,7 @@ def load_model(
     ------
     UserError
         When there is no such model, it cannot be fetched, its files are missing or damaged, it needs a Python package that is not
-        installed or code of its own, or it is no decoder-only model.
+        installed or code of its own, it is no decoder-only model, or this machine does not allow an option.
 
     Examples
     --------
@@ -74,24 +85,34 @@ def load_model(
     """
     found = obtain(name_or_path)
     source, name = found.folder, found.title
+    chosen = options or DEFAULT
+    if dtype is not None:
+        chosen = replace(chosen, dtype=dtype_name(dtype))
+    if device is not None and chosen.places is not None:
+        raise UserError("A device and a device map were named.", f"They are {device} and {chosen.device_map}.", "Leave out one.")
     device = _device(device)
-    dtype = dtype or (torch.float32 if device.type == "cpu" else torch.bfloat16)
-    options: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
+    number = number_format(chosen, device)
+    local: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
     apart = _apart(source, name)
+    offloaded = tempfile.TemporaryDirectory(prefix="sn-viz-offload-", ignore_cleanup_errors=True)
     try:
         with _quiet():
-            config = _plain_config(AutoConfig.from_pretrained(source, **options))
-            processor = load_processor(source, config, options, name)
-            _check_weights(source, config, dtype, device, name)
+            config = _plain_config(AutoConfig.from_pretrained(source, **local))
+            processor = load_processor(source, config, local, name)
+            more = keywords(chosen, config, number, device, name, offloaded.name)
+            _check_weights(source, config, chosen, number, device, name)
             loaded: Any = _kind(config, name).from_pretrained(
-                source, config=config, dtype=dtype, use_safetensors=True, output_loading_info=True, **options
+                source, config=config, dtype=number, use_safetensors=True, output_loading_info=True, **local, **more
             )
             module, report = loaded
             _plain_generation(module)
+            module = module.eval().requires_grad_(False)
+            if not (is_placed(module) or "device_map" in more):
+                module = module.to(device)
     except UserError:
         raise
     except Exception as error:  # transformers and tokenizers raise whatever a damaged folder makes them raise, plain Exception too
-        raise _not_loaded(name, error) from error
+        raise _not_loaded(name, error, chosen) from error
     if report["missing_keys"]:
         raise UserError(
             f"The model {name!r} could not be loaded.",
@@ -104,19 +125,32 @@ def load_model(
             "It has an encoder and a decoder; super neurons are read from a decoder-only language model.",
             "Choose a model such as LLaVA, Qwen3-VL, Idefics3 or Gemma 3.",
         )
-    key = weights_key(
-        found.repository or name, found.repository or source, found.commit or None, str(dtype).removeprefix("torch."), processor
-    )
-    module = module.eval().requires_grad_(False).to(device)
-    if simplify_tower(module) is not None:
-        key += "-folded"
-    vlm = Vlm(name, module, processor, key)
+    folded = not is_placed(module) and simplify_tower(module) is not None
+    vlm = Vlm(name, module, processor, key="")
+    vlm.offloaded = offloaded
+    if vlm.quantised:
+        getLogger("bitsandbytes").setLevel("ERROR")  # it warns in every pass that it computes in its own numbers
     vlm.from_outside, vlm.source = apart is not None, found.name
     if apart is not None:
         if getattr(processor, "chat_template", None):
             vlm.template = Template(apart, processor)
+        vlm.look = look_at(vlm, settled(chosen.detail, device))
+    vlm.options = replace(chosen, detail=vlm.look.level)
+    vlm.key = weights_key(
+        found.repository or name,
+        found.repository or source,
+        found.commit or None,
+        dtype_name(number),
+        processor,  # with the settings that its detail changes
+        tuple(pair for pair in chosen.told() if pair[0] in IN_KEY),
+    ) + ("-folded" if folded else "")
+    if apart is not None:
         _try(vlm)
     return vlm
+
+
+IN_KEY = ("device_map", "quantize", "attn")
+"""Options that are part of a model's key by their names; number format and processor are hashed as they are."""
 
 
 def _apart(source: str, name: str) -> Apart | None:
@@ -156,13 +190,14 @@ def _plain_generation(module: Any) -> None:
     module.generation_config = type(own)(**{name: value for name, value in kept.items() if value is not None})
 
 
-def _check_weights(source: str, config: Any, dtype: torch.dtype, device: torch.device, name: str) -> None:
+def _check_weights(source: str, config: Any, options: LoadOptions, dtype: torch.dtype, device: torch.device, name: str) -> None:
     """Count the weights that a configuration asks for, before any is allocated."""
     held = weights_held(source, name)
     with torch.device("meta"):
         asked = sum(weight.numel() for weight in _kind(config, name).from_config(copy.deepcopy(config)).parameters())
     quantised = getattr(config, "quantization_config", None) is not None
-    check_weights(asked, held, dtype.itemsize, quantised, device.type == "cpu", name)
+    whole = device.type == "cpu" and options.places is None
+    check_weights(asked, held, bytes_a_weight(options, dtype), quantised, whole, name)
 
 
 def _kind(config: Any, name: str) -> Any:
@@ -186,22 +221,33 @@ def _try(vlm: Vlm) -> None:
     except Exception as error:  # whatever its parts do when they do not fit each other
         cause = f"A first forward pass of its family, {vlm.module.config.model_type!r}, failed: {_said(error)}"
         hint = "Restore its files; if they are whole, choose another model, or another release of transformers."
-        raise UserError(f"The model {vlm.name!r} could not be loaded.", cause, hint) from error
+        raise UserError(f"The model {vlm.name!r} could not be loaded.", cause, _hint(error, vlm.options, hint)) from error
 
 
-def _not_loaded(name: str, error: Exception) -> UserError:
+def _not_loaded(name: str, error: Exception, options: LoadOptions = DEFAULT) -> UserError:
     if isinstance(error, ImportError) and (package := _package(error)):
         cause = f"It needs the Python package {package}, which is not installed here."
         return UserError(f"The model {name!r} could not be loaded.", cause, f"Run: pip install {package}")
     return UserError(
         f"The model {name!r} could not be loaded.",
         _said(error),
-        "It must be a complete image-text-to-text model with safetensors weights.",
+        _hint(error, options, "It must be a complete image-text-to-text model with safetensors weights."),
     )
 
 
 def _said(error: Exception) -> str:
     return f"{type(error).__name__}: {next(iter(str(error).strip().splitlines()), 'no details')[:300]}"
+
+
+def _hint(error: Exception, options: LoadOptions, usual: str) -> str:
+    """Say what may help: less memory, fewer options, or else what usually does."""
+    if isinstance(error, torch.cuda.OutOfMemoryError | MemoryError):
+        return "Load it with --quantize 8bit or 4bit, with --device-map auto, or choose a smaller model."
+    told = [(name.replace("_", "-"), "" if value.startswith("{") else f" {value}") for name, value in options.told()]
+    asked = {f"--{name}{value}" for name, value in told if name != "detail"}
+    if asked:
+        return f"If it loads without {' and '.join(sorted(asked))}, this model or this machine does not allow that."
+    return usual
 
 
 def _package(error: ImportError) -> str:
@@ -228,11 +274,17 @@ def _device(wanted: str | torch.device | None) -> torch.device:
 def _quiet() -> Iterator[None]:
     """Keep transformers' warnings and progress bars off the screen."""
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    others = {name: getLogger(name) for name in ("accelerate.big_modeling",)}
+    levels = {name: logger.level for name, logger in others.items()}
     logging.set_verbosity_error()
     logging.disable_progress_bar()
+    for logger in others.values():
+        logger.setLevel("ERROR")
     try:
         yield
     finally:
         logging.set_verbosity(verbosity)
+        for name, logger in others.items():
+            logger.setLevel(levels[name])
         if bars:
             logging.enable_progress_bar()

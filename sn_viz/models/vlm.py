@@ -18,8 +18,11 @@ from torch import nn
 
 from sn_viz.errors import UserError
 from sn_viz.models.blocks import decoder_blocks, final_norm, has_class_token, is_convolutional, tower_blocks
+from sn_viz.models.detail import Look
 from sn_viz.models.families import FAMILIES
 from sn_viz.models.fast_inputs import FastInputs
+from sn_viz.models.options import DEFAULT, LoadOptions
+from sn_viz.models.placement import count_weights, input_device, is_quantised, is_shared_out
 from sn_viz.models.threads import threads_for
 from sn_viz.models.until import Until, stopped_by
 from sn_viz.types import Picture
@@ -73,8 +76,19 @@ class Vlm:
         if self.tokenizer.pad_token is None:
             self.tokenizer.pad_token = self.tokenizer.eos_token
         weights = list(module.parameters())
-        self.n_weights = sum(weight.numel() for weight in weights)
+        self.n_weights = count_weights(module)
+        self.options: LoadOptions = DEFAULT
+        """How it was loaded."""
+        self.look = Look()
+        """How closely it looks at pictures."""
+        self.offloaded: Any = None
+        """The folder of weights that stay on disk, which goes with the model."""
+        self.shared_out = is_shared_out(module)
+        """Whether its modules lie on several devices, or on disk."""
+        self.quantised = is_quantised(module)
+        """Whether its weights are quantised."""
         self._first, self._number = weights[0], next((w for w in weights if w.is_floating_point()), weights[0])
+        self._placed = input_device(module) if self.shared_out else None
         self.template: Callable[[Sequence[Any]], list[str]] | None = None
         """Renders the chat template of a model from outside, in a process of its own; None where transformers renders it here."""
         self.from_outside = False
@@ -99,8 +113,8 @@ class Vlm:
 
     @property
     def device(self) -> torch.device:
-        """Where the model's inputs go."""
-        return self._first.device
+        """Where the model's inputs go: to its first module, wherever the others are."""
+        return self._first.device if self._placed is None else self._placed
 
     @property
     def dtype(self) -> torch.dtype:
@@ -136,6 +150,13 @@ class Vlm:
             self._refuse_control_tokens(question)
         with self._text_lock:
             batch = self._fast_inputs(pictures, questions)
+        return self._on_device(batch)
+
+    def prepare_anew(self, pictures: Sequence[Picture], questions: Sequence[str]) -> Inputs:
+        """Return what `prepare` would, made by the processor as it is set now, with nothing that is remembered of prompts."""
+        return self._on_device(self._processed(pictures, questions))
+
+    def _on_device(self, batch: Inputs) -> Inputs:
         device, dtype = self.device, self.dtype
         return {
             name: value.to(device, dtype if value.is_floating_point() else None) if torch.is_tensor(value) else value
@@ -337,10 +358,15 @@ class Vlm:
         found = []
         for rows in self._turns(pictures, questions, batch_size):
             inputs = self.prepare([pictures[row] for row in rows], [questions[row] for row in rows])
-            with self.lock, self.threads(len(inputs["input_ids"])):
-                found.append(self.module(**inputs, **self.forward_options()).logits[:, -1].float().cpu().numpy())
+            found.append(self.logits_of(inputs))
             order += rows
         return np.concatenate(found)[np.argsort(order)]
+
+    @torch.inference_mode()
+    def logits_of(self, inputs: Inputs) -> np.ndarray:
+        """Return the logits of the first generated token, float32 (example, vocabulary), from one pass over prepared inputs."""
+        with self.lock, self.threads(len(inputs["input_ids"])):
+            return self.module(**inputs, **self.forward_options()).logits[:, -1].float().cpu().numpy()
 
     @torch.inference_mode()
     def unembed(self, hidden: torch.Tensor) -> torch.Tensor:
@@ -410,7 +436,7 @@ class Vlm:
         with self.lock:
             hook = self.lm_head.register_forward_hook(lambda _head, _given, said: heard.append(said[:, -1].float()))
             try:
-                real = torch.from_numpy(self.first_token_logits(blank, ["?"])).to(self.device)
+                real = torch.from_numpy(self.first_token_logits(blank, ["?"])).to(heard[-1].device)
             finally:
                 hook.remove()
         off = [float((self._scaled(heard[-1], *choice) - real).abs().max()) for choice in choices]

@@ -18,7 +18,9 @@ SAMPLES = 256
 PIECE = 1 << 16
 
 
-def weights_key(name: str, source: str, revision: str | None, dtype: str, processor: Any) -> str:
+def weights_key(
+    name: str, source: str, revision: str | None, dtype: str, processor: Any, options: tuple[tuple[str, str], ...] = ()
+) -> str:
     """Return a name for the model, its weights, its number format and how it prepares pictures and prompts.
 
     Parameters
@@ -31,6 +33,8 @@ def weights_key(name: str, source: str, revision: str | None, dtype: str, proces
         "float32", "bfloat16".
     processor : object
         Its transformers processor: chat template, image processor and tokenizer settings count.
+    options : tuple of (str, str)
+        What else changes activations; none leaves the name as it was before there were any.
 
     Returns
     -------
@@ -39,6 +43,7 @@ def weights_key(name: str, source: str, revision: str | None, dtype: str, proces
     """
     digest = hashlib.sha256(f"{dtype}\n{source if revision else ''}\n{revision}\n".encode())
     digest.update(_processor_text(processor).encode())
+    digest.update("".join(f"{option}={value}\n" for option, value in options).encode())
     if revision is None:
         for path in sorted(Path(source).glob("*.safetensors")) + sorted(Path(source).glob("*.json")):
             _hash_file(path, digest)

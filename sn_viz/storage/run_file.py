@@ -100,6 +100,7 @@ RANGES: dict[type, dict[str, Any]] = {
         "test_size": Annotated[float, Ge(0), Le(1)],
         "seed": Annotated[int, Ge(0), Le(2**32 - 1)],
         "compare": tuple[Name, ...],
+        "loading": Annotated[tuple[tuple[Name, Annotated[str, Len(1, 100_000)]], ...], Len(0, 20)],
     },
     LabelledImages: {"pictures": tuple[Sha256, ...], "classes": Annotated[tuple[str, ...], MinLen(1)]},
     LayerAccuracy: {"layer": Layer, "cv_accuracy": Fraction, "latency_ms": Milliseconds},
@@ -112,6 +113,8 @@ RANGES: dict[type, dict[str, Any]] = {
     },
 }
 """What a field may be where its annotation alone says too little. A field that is not here may be whatever it is annotated as."""
+LEFT_OUT = {Config: ("loading",)}
+"""Fields that are not written while they say nothing, so that a run is saved as it was before there were any."""
 READ_APART = {RunRecord: {"findings", "config", "train", "test", "neurons", "stumps", "voters", "votes", "by_layer", "baselines"}}
 """Fields that hold dataclasses, which have a schema of their own, or arrays."""
 
@@ -300,7 +303,8 @@ def read(text: bytes) -> Any:
 def as_facts(value: Any) -> dict[str, Any]:
     """Return the plain fields of a dataclass of ``types``, ready for JSON: what `read` reads back."""
     kind = RunRecord if isinstance(value, RunRecord) else type(value)
-    return {name: _plain(getattr(value, name)) for name in plain_fields(kind)}
+    told = {name: _plain(getattr(value, name)) for name in plain_fields(kind)}
+    return {name: plain for name, plain in told.items() if name not in LEFT_OUT.get(kind, ()) or plain}
 
 
 def _plain(value: Any) -> Any:

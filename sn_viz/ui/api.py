@@ -14,12 +14,12 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
+from sn_viz.activations.model_cache import model_of
 from sn_viz.baselines.answers import given_answers
 from sn_viz.config import SEED, VOTERS
 from sn_viz.errors import UserError
 from sn_viz.models.hub.obtain import is_here, obtain
 from sn_viz.pipeline import find as find_neurons
-from sn_viz.pipeline import model_named
 from sn_viz.pipeline import predict as predict_with
 from sn_viz.sources.ingest import read_picture
 from sn_viz.storage.summary import summary
@@ -133,7 +133,7 @@ def predict(server: Server, request: gr.Request, run: str, image: str | None, qu
     """
     found, images, layer = _asked(server, visitor(request), run, image, question, exit_layer)
     with server.turns.turn(visitor(request)):
-        answer = predict_with(found, images, layer, vlm=model_named(found.config.model))[0]
+        answer = predict_with(found, images, layer, vlm=model_of(found.config))[0]
     return {**asdict(answer), "tally": dict(zip(found.train.classes, answer.tally, strict=True))}
 
 
@@ -175,7 +175,7 @@ def exit_race(server: Server, request: gr.Request, run: str, image: str | None, 
     """
     found, images, layer = _asked(server, visitor(request), run, image, question, exit_layer)
     with server.turns.turn(visitor(request)):
-        result = race(found, model_named(found.config.model), images.pictures[0], images.questions[0], layer)
+        result = race(found, model_of(found.config), images.pictures[0], images.questions[0], layer)
     by_layer = [
         {
             "layer": layer_there,

@@ -40,7 +40,7 @@ def test_every_family_passes_and_is_not_tried_again(any_vlm, own_cache, monkeypa
 def test_it_is_done_wherever_a_model_is_loaded_by_name(checkpoint, monkeypatch):
     seen = []
     monkeypatch.setattr("sn_viz.activations.model_cache.self_test", lambda vlm: seen.append(vlm.name))
-    model_named(str(checkpoint("idefics3")), dtype=torch.float64)
+    model_named(str(checkpoint("idefics3")), dtype=torch.float16)
     assert len(seen) == 1
 
 

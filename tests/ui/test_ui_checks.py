@@ -24,7 +24,7 @@ def asked(monkeypatch):
         return replace(run, findings={**run.findings, **{name: {"sentence": f"{name} was asked."} for name in names}})
 
     monkeypatch.setattr(check_panel, "examine", examine)
-    monkeypatch.setattr(check_panel, "model_named", lambda name: None)
+    monkeypatch.setattr(check_panel, "model_of", lambda config: None)
     return calls
 
 

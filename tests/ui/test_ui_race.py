@@ -91,7 +91,7 @@ def test_the_race_runs_the_picture_it_shows(run_key, own, with_upload, monkeypat
         return raced(run, exit_ms=5.0)
 
     monkeypatch.setattr(exit_tab, "race", race)
-    monkeypatch.setattr(exit_tab, "model_named", lambda name: None)
+    monkeypatch.setattr(exit_tab, "model_of", lambda config: None)
     monkeypatch.setattr(exit_tab, "SHOW_SECONDS", 0.0)
     steps = list(exit_tab.show_race(SERVER, REQUEST, SERVER.stops.new(), run_key, 4, own if with_upload else None, 2))
     run = SERVER.runs.get(run_key)

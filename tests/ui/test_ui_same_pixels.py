@@ -97,7 +97,7 @@ def raced(planted, monkeypatch) -> list[str]:
     monkeypatch.setattr(api, "predict_with", predict)
     for module in (api, exit_tab):
         monkeypatch.setattr(module, "race", race)
-        monkeypatch.setattr(module, "model_named", lambda name: None)
+        monkeypatch.setattr(module, "model_of", lambda config: None)
     monkeypatch.setattr(exit_tab, "SHOW_SECONDS", 0.0)
     return seen
 

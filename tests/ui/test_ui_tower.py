@@ -97,7 +97,7 @@ def test_clients_name_a_block_of_the_tower_and_zero_stays_the_runs_own_choice(ru
             layer_asked(run, wrong)
     with pytest.raises(UserError):
         checked_layer(run, True)
-    monkeypatch.setattr(api, "model_named", lambda name: llava)
+    monkeypatch.setattr(api, "model_of", lambda config: llava)
     Image.fromarray(run.test.pictures[0].pixels).save(tmp_path / "one.png")
     said = api.exit_race(SERVER, gr.Request(session_hash="one"), key, str(tmp_path / "one.png"), "", "V2")
     assert said["exit_layer"] == 0 and [row["name"] for row in said["by_layer"]] == ["V1", "V2", "1", "2", "3"]

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import gradio as gr
 
+from sn_viz.activations.model_cache import model_of
 from sn_viz.checks import CHECKS, MOST_WORDINGS, WORDINGS, Options, examine
 from sn_viz.errors import Cancelled, UserError
-from sn_viz.pipeline import model_named
 from sn_viz.types import Progress, RunRecord
 from sn_viz.ui.components import figures, views
 from sn_viz.ui.server.arguments import MAX_QUESTION
@@ -151,4 +151,4 @@ def stream(
 
 def _examined(run: RunRecord, names: list[str], options: Options, progress: Progress) -> RunRecord:
     progress(0.0, "Loading the model")
-    return examine(run, names, model_named(run.config.model), options, progress)
+    return examine(run, names, model_of(run.config), options, progress)

@@ -35,7 +35,7 @@ from sn_viz.ui.server.state import Server
 from sn_viz.ui.tabs import examples_tab
 from sn_viz.ui.tabs.examples_tab import MAX_CLASSES, Where
 
-N_CHOICES = 10
+N_CHOICES = 10 + len(config.LOADING)
 """Widgets of ``Panel.choices``."""
 TOWER_HINT = "Tower sites lie in the vision tower, before the language model: fastest, but they never know the question."
 IDLE = views.status("Choose examples, ask, and find.", tone="idle")
@@ -58,6 +58,11 @@ def _described(registry: Any) -> list[tuple[str, str]]:
 def _named(choice: Choice) -> list[tuple[str, str]]:
     """Return what a choice may be, for people and as it is called."""
     return [(name.replace("-", " "), name) for name in (choice.names or tuple)()]
+
+
+def _offered(choice: Choice) -> list[tuple[str, str]]:
+    """Return what a choice may be on this machine, as it is called."""
+    return [(name, name) for name in (choice.here or choice.names or tuple)()]
 
 
 def _slider(choice: Choice, elem_id: str) -> gr.Slider:
@@ -86,6 +91,11 @@ def layout(models: Mapping[str, str], question: str, any_name: bool = False) -> 
         allow_custom_value=any_name,
         elem_id="model",
     )
+    with gr.Accordion("How the model is loaded", open=False, elem_id="loading", visible=any_name):
+        loading = [
+            gr.Dropdown(_offered(choice), value=choice.default, label=choice.label, info=choice.help, elem_id=f"load-{choice.name}")
+            for choice in config.LOADING
+        ]
     with gr.Accordion("Advanced", open=False, elem_id="advanced"):
         sites = gr.CheckboxGroup(
             [*_described(SITES), *_described(TOWER_SITES)],
@@ -111,7 +121,7 @@ def layout(models: Mapping[str, str], question: str, any_name: bool = False) -> 
             label=config.COMPARE.label,
             elem_id="compare-with",
         )
-    choices = [model, sites, rule, metric, voters, weighting, exit_layer, test_size, seed, compare]
+    choices = [model, sites, rule, metric, voters, weighting, exit_layer, test_size, seed, compare, *loading]
     return Panel(text, choices, find_button, cancel, status)
 
 

@@ -6,20 +6,35 @@ Takes raw widget values, which the browser may forge; returns checked ``Argument
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from sn_viz.activations.sites import SITES, site_names
 from sn_viz.baselines import BASELINES
-from sn_viz.config import METRIC, RULE, SEED, TEST_SIZE, VOTERS, WEIGHTING, Choice
+from sn_viz.config import (
+    ATTN,
+    DETAIL,
+    DEVICE_MAP,
+    DTYPE,
+    LOADING,
+    METRIC,
+    QUANTIZE,
+    RULE,
+    SEED,
+    TEST_SIZE,
+    VOTERS,
+    WEIGHTING,
+    Choice,
+)
 from sn_viz.errors import UserError
-from sn_viz.ui.server.offered import chosen
+from sn_viz.models.options import LoadOptions
+from sn_viz.ui.server.offered import Offered, chosen
 
 MAX_QUESTION = 300
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Arguments:
     """One run's choices, hashable."""
 
@@ -39,6 +54,23 @@ class Arguments:
     compare: tuple[str, ...] = ("all",)
     answers: tuple[tuple[str, str], ...] = ()
     """(class, its answer) as the user gave them."""
+    dtype: str = DTYPE.default
+    device_map: str = DEVICE_MAP.default
+    quantize: str = QUANTIZE.default
+    attn: str = ATTN.default
+    detail: str = DETAIL.default
+
+    @property
+    def loading(self) -> LoadOptions:
+        """How the model is loaded."""
+        return LoadOptions(self.dtype, self.device_map, self.quantize, self.attn, self.detail)
+
+    def __repr__(self) -> str:
+        """Return the choices as text; how the model is loaded only where that is not the usual way, so that keys of runs stay."""
+        told = {one.name: getattr(self, one.name) for one in fields(self)}
+        usual = {choice.name: choice.default for choice in LOADING}
+        shown = (f"{name}={value!r}" for name, value in told.items() if name not in usual or value != usual[name])
+        return f"{type(self).__name__}({', '.join(shown)})"
 
     def keywords(self) -> dict[str, Any]:
         """Return the keywords of ``pipeline.find``."""
@@ -60,8 +92,11 @@ def checked(
     test_size: float,
     seed: float,
     compare: list[str],
+    *loading: str,
 ) -> Arguments:
     """Return checked arguments; ``models`` maps what people choose to the name or folder of each model.
+
+    ``loading`` are the values of ``config.LOADING`` in order, none for the usual ones.
 
     Raises
     ------
@@ -96,7 +131,27 @@ def checked(
         compare=("all",)
         if set(compare) == set(BASELINES.usual())
         else tuple(name for name in BASELINES.names() if name in compare),
+        **_loading(models, loading),
     )
+
+
+def _loading(models: Mapping[str, str], given: Sequence[Any]) -> dict[str, str]:
+    """Return how the model is to be loaded; visitors of a server for others have it as its operator loads it."""
+    chosen = {choice.name: value for choice, value in zip(LOADING, given, strict=False)}
+    for choice in LOADING:
+        if choice.name in chosen:
+            choice.check(chosen[choice.name])
+    if (
+        isinstance(models, Offered)
+        and not models.any_name
+        and any(chosen[c.name] != c.default for c in LOADING if c.name in chosen)
+    ):
+        raise UserError(
+            "The model is loaded in its usual way here.",
+            "Many people share this server.",
+            "Run sn_viz on your own machine to choose how.",
+        )
+    return chosen
 
 
 def bounds(choice: Choice) -> tuple[Any, Any]:

@@ -114,7 +114,7 @@ def run_pack(runs: Shelf[RunRecord], name: str, arguments: Arguments, progress: 
 
 
 def _folder(key: str, arguments: Arguments) -> Path:
-    weights = hashlib.sha256(model_named(arguments.model).key.encode()).hexdigest()[:16]
+    weights = hashlib.sha256(model_named(arguments.model, options=arguments.loading).key.encode()).hexdigest()[:16]
     transforms = transform_versions(site_names(arguments.sites)).values()
     return cache_folder() / "pack-runs" / ".".join((f"{key}.{weights}.{sn_viz.__version__}", *transforms))
 

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import gradio as gr
 import numpy as np
 
+from sn_viz.activations.model_cache import model_of
 from sn_viz.errors import Cancelled, UserError
 from sn_viz.formatting import milliseconds, percent, percent_range, ratio
-from sn_viz.pipeline import model_named
 from sn_viz.plots import race as plots
 from sn_viz.plots.words import depth_words
 from sn_viz.sources.ingest import read_picture
@@ -284,7 +284,7 @@ def show_race(
 
 def _raced(run: RunRecord, picture: Picture, question: str, layer: int, progress: Progress) -> Race:
     progress(0.0, "Loading the model")
-    return race(run, model_named(run.config.model), picture, question, layer, progress)
+    return race(run, model_of(run.config), picture, question, layer, progress)
 
 
 def moments(finished: Race) -> list[float]:
