@@ -8,6 +8,7 @@ import pytest
 from one_server import SERVER
 from planted_run import make_run
 
+from sn_viz.config import LOADING
 from sn_viz.types import LabelledImages, Picture
 from sn_viz.ui.components import run_panel, stale
 from sn_viz.ui.components.answer_row import Guess
@@ -17,6 +18,7 @@ from sn_viz.ui.tabs import examples_tab
 
 REQUEST = gr.Request(session_hash="someone")
 CHOICES = ["tiny-llava", ["residual"], "best-split", "balanced-accuracy", 15, "majority", "auto", 0.5, 0, ["sav"]]
+CHOICES += [choice.default for choice in LOADING]
 
 
 def where(source="pack", pack="presence-dog", files=None):
