@@ -18,6 +18,7 @@ from sn_viz.activations import legs
 from sn_viz.activations.extract import extract
 from sn_viz.errors import UserError
 from sn_viz.models import zero_gpu
+from sn_viz.models.options import DEFAULT
 from sn_viz.types import Picture
 
 HERE = Path(__file__).resolve().parent
@@ -68,14 +69,14 @@ def test_seconds_are_a_minute_unless_said(monkeypatch):
 def test_a_leg_ends_before_its_loan_does_but_never_before_its_first_call(monkeypatch, llava):
     clock = [0.0]
     monkeypatch.setattr(legs.time, "monotonic", lambda: clock[0])
-    monkeypatch.setattr(legs, "model_named", lambda *_: llava)
+    monkeypatch.setattr(legs, "model_named", lambda *_, options: llava)
 
     def work(vlm, seconds):
         clock[0] += seconds
         return seconds
 
-    assert [value for _, value in legs.leg("m", "float32", work, [(10,)] * 9, 60)] == [10, 10, 10, 10]
-    assert [value for _, value in legs.leg("m", "float32", work, [(59,)] * 2, 60)] == [59]
+    assert [value for _, value in legs.leg("m", DEFAULT, work, [(10,)] * 9, 60)] == [10, 10, 10, 10]
+    assert [value for _, value in legs.leg("m", DEFAULT, work, [(59,)] * 2, 60)] == [59]
 
 
 def as_a_space(tmp_path: Path, lends, *command: str, **more: str) -> dict:
