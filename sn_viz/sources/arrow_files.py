@@ -20,7 +20,7 @@ from sn_viz.sources.columns import Asked, asked_of
 from sn_viz.sources.gather import Found, Note
 from sn_viz.sources.ingest import decode
 from sn_viz.sources.rows import Row, Table, label_of, labelled, open_rows
-from sn_viz.sources.shards import FILES, Shards, check_number, shards_in, sides_of
+from sn_viz.sources.shards import FILES, Shards, check_number, loose_images, shards_in, sides_of
 from sn_viz.sources.source import SOURCES
 from sn_viz.sources.text import quoted
 from sn_viz.types import Picture
@@ -43,7 +43,10 @@ class Parquet:
     def read(data: Path | Asked, budget: Budget) -> Iterator[Found | Note]:
         path, asked = asked_of(data)
         parts = [Shards("", (path,))] if path.is_file() else shards_in(path, _is_parquet)
-        yield from _found(parts, "parquet", asked, path, budget)
+        named: set[str] = set()
+        yield from _found(parts, "parquet", asked, path, budget, named)
+        if path.is_dir() and (note := loose_images(path, named, "Parquet files")):
+            yield Note(note)
 
 
 @SOURCES.register("saved-dataset")
@@ -97,17 +100,23 @@ def _unlike(folder: Path) -> UserError:
     return UserError(f"{quoted(folder.name)} was not read.", cause, "Save it again with save_to_disk.")
 
 
-def _found(parts: Sequence[Shards], kind: str, asked: Any, path: Path, budget: Budget) -> Iterator[Found | Note]:
+def _found(
+    parts: Sequence[Shards], kind: str, asked: Any, path: Path, budget: Budget, named: set[str] | None = None
+) -> Iterator[Found | Note]:
+    """Yield the images of each split, its columns found on their own; put the files that rows name into ``named``."""
     check_number(parts, path.name)
     sides, note = sides_of([part.split for part in parts], f"The files of {quoted(path.name)} are splits")
     if note:
         yield Note(note)
     for part in parts:
-        rows = read_rows(part.files, kind, asked, path.name, budget)
-        yield from _images(rows, path, budget, sides.get(part.split, ""), f"{part.split} " if sides else "")
+        name = f"{path.name}, split {part.split}" if part.split and len(parts) > 1 else path.name
+        rows = read_rows(part.files, kind, asked, name, budget)
+        yield from _images(rows, path, budget, sides.get(part.split, ""), f"{part.split} " if sides else "", named)
 
 
-def _images(rows: Iterator[ArrowRow | Splits | str], path: Path, budget: Budget, part: str, before: str) -> Iterator[Found | Note]:
+def _images(
+    rows: Iterator[ArrowRow | Splits | str], path: Path, budget: Budget, part: str, before: str, files: set[str] | None
+) -> Iterator[Found | Note]:
     """Yield rows as images to open: those with bytes as they come, then those that name a file beside the table."""
     sides: dict[str, str] = {}
     named: list[Row] = []
@@ -129,8 +138,10 @@ def _images(rows: Iterator[ArrowRow | Splits | str], path: Path, budget: Budget,
             else:
                 unlabelled.append(plain)
     yield from (Note(text) for text in labelled(unlabelled, path.name)[1])
+    if files is not None:
+        files.update(row.image for row in named)
     if named:
-        yield from open_rows(Table(tuple(named)), path, budget)
+        yield from open_rows(Table(tuple(named)), path / path.name if path.is_dir() else path, budget)
 
 
 def _image(row: Row, image: bytes, too_large: bool, budget: Budget, before: str) -> Found:

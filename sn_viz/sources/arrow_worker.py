@@ -10,6 +10,7 @@ import json
 import math
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,12 @@ def _rows(task: dict[str, Any]) -> Iterator[tuple[dict[str, Any], bytes]]:
     schema = tables[0].schema
     columns = find_columns(columns_of(schema), task["asked"], quoted(task["name"]))
     names = list(dict.fromkeys(column.name for column in columns.values()))
+    for path, table in zip(task["paths"], tables, strict=True):
+        if missing := [quoted(name) for name in names if name not in table.schema.names]:
+            cause = f"The file {quoted(Path(path).name)} has no column {missing[0]}, the first one has."
+            raise UserError(
+                f"{quoted(task['name'])} was not read.", cause, "Give files with the same columns, or call them by their splits."
+            )
     n_rows = sum(table.n_rows for table in tables)
     chosen = np.arange(n_rows)
     if n_rows > task["rows"]:

@@ -50,7 +50,10 @@ class Coco:
     @staticmethod
     def read(data: Path | Asked, budget: Budget) -> Iterator[Found | Note]:
         path, asked = asked_of(data)
-        images, kinds, shown = _parsed(read_file(path, path.name, budget.table_bytes), path.name)
+        images, kinds, shown, nameless = _parsed(read_file(path, path.name, budget.table_bytes), path.name)
+        if nameless:
+            n = f"{len(nameless)} categor{'ies' if len(nameless) > 1 else 'y'}"
+            yield Note(f"{n} of {quoted(path.name)} without a name left out: {listed([f'number {at}' for at in nameless])}.")
         kind = _kind(asked.get("label"), kinds, shown, len(images), path.name)
         yes = sorted(shown[kind] & set(images), key=str)
         no = sorted(set(images) - shown[kind], key=str)
@@ -80,21 +83,24 @@ def _beside(rows: tuple[Row, ...], home: Path) -> tuple[Row, ...]:
     return rows
 
 
-def _parsed(data: bytes, name: str) -> tuple[dict[Any, str], dict[Any, str], dict[str, set]]:
-    """Return file name by image, name by category, and the images by name of category."""
+def _parsed(data: bytes, name: str) -> tuple[dict[Any, str], dict[Any, str], dict[str, set], list]:
+    """Return file name by image, name by category, the images by name of category, and the categories without a name."""
     try:
         told = json.loads(data)
         images = {one["id"]: str(one["file_name"]) for one in told["images"]}
-        kinds = {one["id"]: clean(str(one["name"])) for one in told["categories"]}
+        kinds = {one["id"]: clean(str(one.get("name") or "")) for one in told["categories"]}
         shown: dict[str, set] = defaultdict(set)
         for one in told["annotations"]:
-            shown[kinds[one["category_id"]]].add(one["image_id"])
+            if kinds[one["category_id"]]:
+                shown[kinds[one["category_id"]]].add(one["image_id"])
     except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
         cause = "It has not the images, annotations and categories that the format of COCO has."
         raise UserError(f"{quoted(name)} was not read.", cause, "Give an instances_*.json.") from None
-    if not images or not kinds:
+    nameless = [at for at, kind in kinds.items() if not kind]
+    named = {at: kind for at, kind in kinds.items() if kind}
+    if not images or not named:
         raise UserError(f"{quoted(name)} was not read.", "It names no images, or no categories.", "Give an instances_*.json.")
-    return images, kinds, defaultdict(set, shown)
+    return images, named, defaultdict(set, shown), nameless
 
 
 def _kind(asked: str | None, kinds: Mapping[Any, str], shown: Mapping[str, set], n: int, name: str) -> str:

@@ -81,17 +81,17 @@ class Hub:
         """Yield the rows of a data set, as they arrive."""
         text, asked = asked_of(data)
         reference = Reference.of(text)
-        rows, said = _stream(reference)
+        rows, said, split = _stream(reference)
         yield Note(said)
         n = min(IMAGES, budget.files)
         try:
             yield from found_in(rows, asked, text, budget, n, with_paths=False)
         except hub_failures() as error:
-            raise _unreachable(reference) from error
+            raise _other_columns(reference, split, error) or _unreachable(reference) from error
 
 
-def _stream(reference: Reference) -> tuple[Any, str]:
-    """Return the shuffled beginning of the data set, and the sentence that says which commit and which part it is."""
+def _stream(reference: Reference) -> tuple[Any, str, str]:
+    """Return the shuffled beginning of the data set, the sentence that says which commit and which part it is, and the split."""
     try:
         import datasets  # pyright: ignore[reportMissingImports]  # optional
     except ImportError:
@@ -100,7 +100,8 @@ def _stream(reference: Reference) -> tuple[Any, str]:
     from huggingface_hub import HfApi
 
     try:
-        commit = HfApi().dataset_info(reference.name, revision=reference.revision, timeout=SECONDS).sha
+        told = HfApi().dataset_info(reference.name, revision=reference.revision, timeout=SECONDS)
+        commit = told.sha
         configs = datasets.get_dataset_config_names(reference.name, revision=commit)
         config = _chosen(reference, "configuration", reference.config, configs, None)
         splits = datasets.get_dataset_split_names(reference.name, config, revision=commit)
@@ -114,9 +115,31 @@ def _stream(reference: Reference) -> tuple[Any, str]:
     more = f" There are also the splits {listed(others)}." if others else ""
     said = (
         f"{quoted(reference.text)} was read at commit {commit}, configuration {quoted(config)}, split {quoted(split)}: "
-        f"up to {IMAGES} rows of a shuffle.{more}"
+        f"up to {IMAGES} rows of a shuffle. {licence(told.tags)}{more}"
     )
-    return rows.shuffle(seed=0, buffer_size=SHUFFLE), said
+    return rows.shuffle(seed=0, buffer_size=SHUFFLE), said, split
+
+
+def licence(tags: Sequence[str] | None) -> str:
+    """Return the sentence that says under which licence a data set is, as the hub's tags give it.
+
+    Examples
+    --------
+    >>> licence(["license:mit", "size:1K"]), licence([])
+    ("Licence as the hub gives it: 'mit'.", 'The hub gives no licence.')
+    """
+    given = [quoted(tag.removeprefix("license:")) for tag in tags or () if tag.startswith("license:")]
+    return f"Licence as the hub gives it: {listed(given)}." if given else "The hub gives no licence."
+
+
+def _other_columns(reference: Reference, split: str, error: Exception) -> UserError | None:
+    """Return what to say where a split has other columns than the data set's first, which the package datasets cannot stream."""
+    causes = [error, error.__cause__, error.__context__]
+    if not any(type(each).__name__ in ("CastError", "DatasetGenerationCastError") for each in causes):
+        return None
+    cause = f"The split {quoted(split)} has other columns than this data set says, or than its first split has."
+    hint = "Read another split, or fetch its files and give their folder, where each split is read by its own columns."
+    return UserError(f"{quoted(reference.text)} was not read.", cause, hint)
 
 
 def _chosen(reference: Reference, what: str, asked: str | None, there: Sequence[str], usual: str | None) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from sn_viz.errors import UserError
@@ -52,7 +53,29 @@ def placed(
     UserError
         When a table among the files cannot be read.
     """
-    tables = _tables(paths)
+    for each in places(paths, read_table, budget, where):
+        if isinstance(each, Note) or each.is_stray:
+            yield each if isinstance(each, Note) else each.found
+        else:
+            yield replace(each.found, open=functools.partial(open_file, each.path))
+
+
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """One file, or one row of a table that names it."""
+
+    path: PurePosixPath
+    found: Found
+    """Without a way to open it, unless it is a stray."""
+    is_stray: bool
+    """Whether it belongs to no class; ``found.open`` then says why."""
+
+
+def places(
+    paths: Sequence[PurePosixPath], read_table: Callable[[PurePosixPath], bytes], budget: Budget, where: str
+) -> Iterator[Placed | Note]:
+    """Yield, like `placed`, which image is of which class, for whoever cannot open them in that order."""
+    tables = table_files(paths)
     files = [path for path in paths if path not in tables]
     layout = layout_of(files)
     if layout.note:
@@ -69,19 +92,27 @@ def placed(
             continue
         yield from map(Note, table.notes)
         yield from _matched(table, path, index, rows_of, layout, where)
+    tabled = {path.parent for path in tables} - {PurePosixPath()}
     for path in files:
+        if path not in rows_of and path.parent in tabled and layout.place(path).class_name == path.parent.name:
+            cause = "It lies beside a table, and no row names it."
+            yield Placed(path, Found(str(path), "", functools.partial(_stray, path, cause)), True)
+            continue
         rows = rows_of.get(path) or [None]
         for row in rows:
-            yield _found(path, row, layout, functools.partial(open_file, path))
+            found = _found(path, row, layout, functools.partial(_stray, path, "It was not opened."))
+            yield Placed(path, found, not found.class_name)
 
 
-def _tables(paths: Sequence[PurePosixPath]) -> list[PurePosixPath]:
-    """Return the first table of every folder that holds class folders, or is a split."""
+def table_files(paths: Sequence[PurePosixPath]) -> list[PurePosixPath]:
+    """Return the first table of every folder that holds class folders, is a split, or holds everything."""
     root = layout_of([path for path in paths if path.name.casefold() not in TABLES]).root
     first: dict[PurePosixPath, PurePosixPath] = {}
     for path in sorted(paths, key=lambda path: TABLES.index(path.name.casefold()) if path.name.casefold() in TABLES else 0):
+        if path.name.casefold() not in TABLES:
+            continue
         near = path.parent in (root, *root.parents) or (path.parent.parent == root and split_of(path.parent.name))
-        if path.name.casefold() in TABLES and near:
+        if near or all(path.parent in other.parents for other in paths):
             first.setdefault(path.parent, path)
     return list(first.values())
 

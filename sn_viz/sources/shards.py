@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath
 
 from sn_viz.errors import UserError
-from sn_viz.sources.classes import part_of, split_of, use_of_splits
-from sn_viz.sources.text import quoted
+from sn_viz.sources.classes import looks_like_image, part_of, split_of, use_of_splits
+from sn_viz.sources.text import listed, quoted
 
 FILES = 1000
 """Files of one data set."""
@@ -80,3 +80,26 @@ def sides_of(names: Sequence[str], what: str) -> tuple[dict[str, str], str]:
     if len(splits) < 2:
         return {}, ""
     return {name: part_of(kind, splits) for name, kind in kinds.items()}, f"{what}: {use_of_splits(splits)}."
+
+
+def loose_images(folder: Path, named: Collection[str], what: str) -> str:
+    """Return the note on the images that lie beside the files of a data set and that no row of it names; "" where there are none.
+
+    Parameters
+    ----------
+    folder : Path
+        Looked into with its folder ``data``.
+    named : collection of str
+        Paths that the rows name.
+    what : str
+        What was read instead: "Parquet files".
+    """
+    files = {PurePath(text.replace("\\", "/")).name.casefold() for text in named}
+    beside = [
+        path for pattern in ("*", "data/*") for path in sorted(folder.glob(pattern)) if looks_like_image(PurePosixPath(path.name))
+    ]
+    left = [quoted(path.relative_to(folder).as_posix()) for path in beside if path.name.casefold() not in files]
+    if not left:
+        return ""
+    images, them = f"{len(left)} image{'s' * (len(left) > 1)}", "them" if len(left) > 1 else "it"
+    return f"{images} beside the {what} of {quoted(folder.name)} left out, since no row names {them}: {listed(left)}."

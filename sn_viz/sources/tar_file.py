@@ -1,19 +1,22 @@
-"""Tar archives: the shards of WebDataset, and folders of class folders, compressed by gzip or not.
+"""Tar archives: the shards of WebDataset, folders of class folders, and images with a table, compressed by gzip, bzip2 or not.
 
 Takes a path, or a folder of shards; returns images to open. In a WebDataset, files of one name up to the first dot belong together:
-``0001.jpg`` with ``0001.cls`` (a number or a word), ``0001.json`` (label, question) or ``0001.txt``. Members are read in their
-order and counted while they are inflated; no name is used as a path, links are not followed, and a pickled member is never opened.
+``0001.jpg`` with ``0001.cls`` (a number or a word), ``0001.json`` (label, question) or ``0001.txt``. A table among the images, such
+as ``metadata.csv``, says what it says in a folder (``placed``). Members are read in their order and counted while they are
+inflated; no name is used as a path, links are not followed, and a pickled member is never opened.
 """
 
 from __future__ import annotations
 
+import bz2
 import functools
 import gzip
 import json
 import tarfile
 import zlib
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
@@ -23,13 +26,16 @@ from sn_viz.sources.classes import Layout, layout_of, looks_like_image, system_n
 from sn_viz.sources.columns import ALIASES
 from sn_viz.sources.gather import Found, Note, SetRefused
 from sn_viz.sources.ingest import decode
+from sn_viz.sources.placed import TABLES, Placed, places, table_files
 from sn_viz.sources.rows import label_of
-from sn_viz.sources.shards import Shards, check_number, shards_in, sides_of
+from sn_viz.sources.shards import Shards, check_number, loose_images, shards_in, sides_of
 from sn_viz.sources.source import SOURCES
 from sn_viz.sources.text import cut, listed, quoted
 from sn_viz.types import Picture
 
-SUFFIXES = (".tar", ".tar.gz", ".tgz")
+SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz")
+_PACKED: dict[bytes, Callable[[IO[bytes]], Any]] = {b"\x1f\x8b": lambda raw: gzip.GzipFile(fileobj=raw), b"BZ": bz2.BZ2File}
+"""By the bytes that a packed archive begins with."""
 LABELS = ("cls", "class", "label", "cls.txt", "label.txt")
 NAMES = ("classnames.txt", "labels.txt", "classes.txt")
 """A member of this name tells what the numbers stand for, one class a line."""
@@ -60,6 +66,8 @@ class Tar:
             for path in part.files:
                 before = f"{path.name}/" if sum(len(each.files) for each in parts) > 1 else ""
                 yield from _Archive(path, budget).read(sides.get(part.split, ""), before)
+        if data.is_dir() and (note := loose_images(data, (), "archives")):
+            yield Note(note)
 
 
 def _is_tar(path: Path) -> bool:
@@ -74,6 +82,7 @@ class _Archive:
         self._class_names: list[str] = []
         self._said: dict[str, dict[str, bytes]] = {}
         """What the small members hold, by the name they share with an image and by extension."""
+        self._tables: dict[PurePosixPath, bytes] = {}
         self._captions = False
         """Whether a ``.txt`` beside an image is its label: not where folders say the class."""
         if path.stat().st_size > budget.zip_bytes:
@@ -84,6 +93,10 @@ class _Archive:
         images = [PurePosixPath(name) for name in names if looks_like_image(PurePosixPath(name))]
         if not images:
             raise self._refused("It holds no images.", "Put images into it, in class folders or each with its .cls.")
+        tables = [path for path in table_files([*images, *self._tables]) if path in self._tables]
+        if tables:
+            yield from self._with_tables(images, tables, part, before)
+            return
         layout = layout_of([path for path in images if not system_part(path)] or images)
         self._captions = not any(layout.place(path).class_name for path in images)
         told = any(self._label(_key(path.as_posix())[0]) for path in images)
@@ -93,9 +106,9 @@ class _Archive:
         """Yield the plain files of the archive, in order."""
         try:
             with open(self._path, "rb") as raw:
-                packed = raw.read(2) == b"\x1f\x8b"
+                unpack = _PACKED.get(raw.read(2))
                 raw.seek(0)
-                stream = gzip.GzipFile(fileobj=raw) if packed else raw
+                stream: Any = raw if unpack is None else unpack(raw)
                 with tarfile.open(fileobj=_Counted(stream, self._path.name, self._budget), mode="r|", tarinfo=_Header) as archive:  # type: ignore[call-overload]
                     for number, member in enumerate(archive):
                         if number > MEMBERS * self._budget.files:
@@ -115,6 +128,12 @@ class _Archive:
             if PurePosixPath(member.name).name.casefold() in NAMES:
                 text = self._content(member, archive, TEXT_BYTES)[0]
                 self._class_names = [line.strip() for line in text.decode("utf-8", "replace").splitlines() if line.strip()]
+            elif PurePosixPath(member.name).name.casefold() in TABLES:
+                data, too_large = self._content(member, archive, self._budget.table_bytes)
+                if too_large or (held := held + len(data)) > self._budget.table_bytes:
+                    limit = f"Its tables are larger than {self._budget.table_bytes // MIB} MiB together."
+                    raise self._refused(limit, "Use fewer images.")
+                self._tables[PurePosixPath(member.name)] = data
             elif kind in (*LABELS, "json", "txt"):
                 data = self._content(member, archive, TEXT_BYTES)[0]
                 if (held := held + len(data)) > self._budget.table_bytes:
@@ -135,6 +154,29 @@ class _Archive:
             place, name = layout.place(path), before + member.name
             data, too_large = self._content(member, archive, self._budget.file_bytes)
             yield Found(name, place.class_name, self._opener(name, data, too_large, place.class_name), part=part or place.part)
+
+    def _with_tables(
+        self, images: Sequence[PurePosixPath], tables: Sequence[PurePosixPath], part: str, before: str
+    ) -> Iterator[Found | Note]:
+        """Yield the images as a table among them says; an image with several rows comes as often."""
+        own = [path for path in images if not system_part(path)]
+        yield from map(Note, system_note(Counter(filter(None, map(system_part, images)))))
+        rows: defaultdict[PurePosixPath, list[Placed]] = defaultdict(list)
+        for each in places([*own, *tables], self._tables.__getitem__, self._budget, quoted(self._path.name)):
+            if isinstance(each, Note):
+                yield each
+            else:
+                rows[each.path].append(each)
+        for member, archive in self._members():
+            path = PurePosixPath(member.name)
+            said = rows.pop(path, [])
+            if not said:
+                continue
+            data, too_large = self._content(member, archive, self._budget.file_bytes)
+            for each in said:
+                name, found = before + each.found.name, each.found
+                opened = found.open if each.is_stray else self._opener(name, data, too_large, found.class_name)
+                yield replace(found, name=name, open=opened, part=part or found.part)
 
     def _samples(self, names: Sequence[str], part: str, before: str) -> Iterator[Found | Note]:
         """Yield the images of a WebDataset, the first of each name."""

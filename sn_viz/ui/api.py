@@ -41,7 +41,10 @@ from sn_viz.ui.tabs import examples_tab
 def publish(server: Server, models: Mapping[str, str], usual: tuple[str, str]) -> None:
     """Add the endpoints to the page being built; their widgets are never shown."""
     with gr.Row(visible=False):
-        pack, data = gr.Textbox("", label="pack"), UploadedFile(label="data", file_types=[".zip", ".tar", ".gz", ".parquet"])
+        pack, data = (
+            gr.Textbox("", label="pack"),
+            UploadedFile(label="data", file_types=[".zip", ".tar", ".gz", ".bz2", ".parquet"]),
+        )
         question, model = gr.Textbox("", label="question"), gr.Textbox("", label="model")
         voters, seed = (gr.Number(choice.default, precision=0, label=choice.name) for choice in (VOTERS, SEED))
         run, image, layer = (

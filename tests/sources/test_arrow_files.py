@@ -185,3 +185,35 @@ def test_two_columns_of_one_name_are_refused(tmp_path) -> None:
     parquet.write_table(pa.Table.from_arrays(columns, ["image", "label", "label"]), tmp_path / "t.parquet")
     with pytest.raises(UserError, match="two columns 'label'"):
         load_images(tmp_path / "t.parquet")
+
+
+def test_images_beside_a_parquet_file_are_named_unless_a_row_names_them(tmp_path) -> None:
+    pets().to_parquet(tmp_path / "pets.parquet")
+    for name in ("one.png", "two.PNG"):
+        (tmp_path / name).write_bytes(png(9))
+    told = " ".join(load_images(tmp_path).notes)
+    assert "2 images beside the Parquet files" in told and "'one.png', 'two.PNG'" in told and "no row names them" in told
+    (tmp_path / "pets.parquet").unlink()
+    for i in range(8):
+        (tmp_path / f"{i}.png").write_bytes(png(i))
+    table(tmp_path / "paths.parquet", image=[f"{i}.png" for i in range(8)], label=["a", "b"] * 4)
+    told = " ".join(load_images(tmp_path).notes)
+    assert "2 images beside" in told and "'0.png'" not in told
+
+
+def test_splits_with_other_columns_are_each_read_by_their_own(tmp_path) -> None:
+    renamed = pets(8).select(range(4, 8)).rename_columns({"image": "picture", "label": "class"})
+    datasets.DatasetDict(train=pets(4), test=renamed).save_to_disk(str(tmp_path / "two"))
+    images = load_images(tmp_path / "two")
+    assert images.classes == CLASSES and images.parts == ("train",) * 4 + ("test",) * 4
+    without = pets(8).select(range(4, 8)).remove_columns("label")
+    datasets.DatasetDict(train=pets(4), test=without).save_to_disk(str(tmp_path / "less"))
+    with pytest.raises(UserError, match="less, split test"):
+        load_images(tmp_path / "less")
+
+
+def test_files_of_one_split_with_other_columns_are_named(tmp_path) -> None:
+    pets(4).to_parquet(tmp_path / "train-00000-of-00002.parquet")
+    pets(4).rename_column("label", "kind").to_parquet(tmp_path / "train-00001-of-00002.parquet")
+    with pytest.raises(UserError, match=r"'train-00001-of-00002.parquet' has no column 'label'"):
+        load_images(tmp_path)

@@ -76,3 +76,18 @@ def test_another_json_is_refused_in_a_sentence(tmp_path, text) -> None:
     (tmp_path / "x.json").write_text(text)
     with pytest.raises(UserError, match="'x.json' was not read"):
         load_images(tmp_path / "x.json")
+
+
+def test_categories_without_a_name_are_left_out_by_their_number(annotations) -> None:
+    told = json.loads(annotations.read_text())
+    told["categories"] += [{"id": 5, "name": None}, {"id": 6}, {"id": 7, "name": "  "}]
+    told["annotations"] += [{"image_id": 100 + i, "category_id": 5} for i in range(6)]
+    annotations.write_text(json.dumps(told))
+    images = load_images(annotations)
+    assert images.question == "Is there a dog in the picture?" and "None" not in " ".join(images.notes)
+    assert "3 categories of" in images.notes[0] and "number 5, number 6, number 7" in images.notes[0]
+    told["categories"] = [{"id": 18, "name": None}]
+    told["annotations"] = [each | {"category_id": 18} for each in told["annotations"]]
+    annotations.write_text(json.dumps(told))
+    with pytest.raises(UserError, match="names no images, or no categories"):
+        load_images(annotations)

@@ -134,3 +134,17 @@ def test_without_its_package_it_says_how_to_get_it(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(UserError, match="'datasets' is not installed.*pip install datasets"):
         load_images("hub:a/b")
+
+
+@pytest.mark.long
+def test_a_split_with_other_columns_is_read_or_named(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    other = io.BytesIO()
+    rows = {"image": [picture(20 + i) for i in range(8)], "kind": ["a", "b"] * 4}
+    features = datasets.Features({"image": datasets.Image(), "kind": datasets.Value("string")})
+    datasets.Dataset.from_dict(rows, features=features).to_parquet(other)
+    files = {"data/train-00000-of-00001.parquet": parquet(0), "data/test-00000-of-00001.parquet": other.getvalue()}
+    with hub_with("someone/mixed", files) as (address, _):
+        train, test = read(address, ("hub:someone/mixed:train", None), ("hub:someone/mixed:test", None))
+    assert train[1] == 8 and "The hub gives no licence." in train[3][0]
+    assert isinstance(test, str) and "The split 'test' has other columns" in test, test

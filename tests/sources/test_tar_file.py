@@ -191,3 +191,60 @@ def test_labels_of_any_size_are_bounded(tmp_path) -> None:
     )
     with pytest.raises(UserError, match="labels are larger than 0 MiB together"):
         load_images(tmp_path / "t.tar", budget=Budget(table_bytes=20_000))
+
+
+def test_a_table_among_the_images_says_what_it_says_in_a_folder(tmp_path) -> None:
+    rows = [{"file_name": f"{i}.png", "label": ("no", "yes")[i % 2], "question": "Ripe?", "group": f"g{i // 2}"} for i in range(8)]
+    table = "".join(json.dumps(row) + "\n" for row in rows).encode()
+    for name, where in (("metadata.jsonl", 0), ("pets/metadata.jsonl", 8)):  # before the images, and behind them in a folder
+        members = [(f"{name.rpartition('/')[0]}/{i}.png".lstrip("/"), png(i)) for i in range(8)]
+        members.insert(where, (name, table))
+        pack(tmp_path / "pets.tar", members)
+        images = load_images(tmp_path / "pets.tar")
+        assert images.classes == ("no", "yes") and images.labels.tolist() == [0, 1] * 4 and images.question == "Ripe?"
+        assert images.groups[:3] == ("g0", "g0", "g1")
+        assert [p.sha256 for p in images.pictures] == [picture(i).sha256 for i in range(8)]
+
+
+def test_an_image_beside_a_table_that_no_row_names_is_left_out_by_name(tmp_path) -> None:
+    table = "\n".join(["file_name,label", *(f"{i}.png,{'ab'[i % 2]}" for i in range(8))]).encode()
+    pack(tmp_path / "t.tar", [("pets/metadata.csv", table), *((f"pets/{i}.png", png(i)) for i in range(9))])
+    images = load_images(tmp_path / "t.tar")
+    assert images.classes == ("a", "b") and len(images) == 8
+    assert "8.png" in " ".join(images.notes) and "no row names it" in " ".join(images.notes)
+
+
+def test_tables_of_splits_in_a_tar_and_images_that_none_names(tmp_path) -> None:
+    def csv(first: int, n: int) -> bytes:
+        return "\n".join(["file_name,label", *(f"{i}.png,{'ab'[i % 2]}" for i in range(first, first + n))]).encode()
+
+    members = [("train/metadata.csv", csv(0, 8)), ("test/metadata.csv", csv(8, 4))]
+    members += [(f"{'train' if i < 8 else 'test'}/{i}.png", png(i)) for i in range(13)]
+    pack(tmp_path / "pets.tar.gz", members, "w:gz")
+    images = load_images(tmp_path / "pets.tar.gz")
+    assert images.classes == ("a", "b") and images.parts == ("train",) * 8 + ("test",) * 4
+    assert "12.png" in " ".join(images.notes)
+
+
+def test_a_table_in_a_tar_is_bounded(tmp_path) -> None:
+    pack(tmp_path / "t.tar", [("metadata.csv", b"file_name,label\n" + b"x.png,a\n" * 1000), *samples()])
+    with pytest.raises(UserError, match="Its tables are larger"):
+        load_images(tmp_path / "t.tar", budget=Budget(table_bytes=4000))
+
+
+@pytest.mark.parametrize("name", ["a.tar.bz2", "a.tbz2"])
+def test_bzip2_is_unpacked_and_counted_too(tmp_path, name) -> None:
+    pack(tmp_path / name, samples(), "w:bz2")
+    assert len(load_images(tmp_path / name)) == 8
+    pack(tmp_path / name, [*samples(), ("zeros.bin", bytes(30 << 20))], "w:bz2")
+    with pytest.raises(UserError, match="inflates to more than"):
+        load_images(tmp_path / name, budget=Budget(inflated_bytes=20 << 20))
+    (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:50])
+    with pytest.raises(UserError, match="damaged or cut short"):
+        load_images(tmp_path / name)
+
+
+def test_images_beside_archives_are_named(tmp_path) -> None:
+    pack(tmp_path / "pets.tar", samples())
+    (tmp_path / "loose.png").write_bytes(png(9))
+    assert "1 image beside the archives" in " ".join(load_images(tmp_path).notes)

@@ -59,3 +59,12 @@ def test_the_field_is_there_where_something_may_be_chosen(public, monkeypatch):
     (field,) = [block for block in built.blocks.values() if getattr(block, "elem_id", None) == "hub-data"]
     (button,) = [block for block in built.blocks.values() if getattr(block, "elem_id", None) == "btn-hub-data"]
     assert button.parent.visible is not public and field.allow_custom_value is not public
+
+
+def test_what_is_offered_shows_its_terms(monkeypatch):
+    monkeypatch.setenv("SN_VIZ_DATASETS", "AI-Lab-Makerere/beans@main:train, lab/pets")
+    assert datasets.offered(public=True)[0] == (
+        "AI-Lab-Makerere/beans@main:train: leaves of beans, healthy or ill (MIT)",
+        "AI-Lab-Makerere/beans@main:train",
+    )
+    assert all(shown.endswith(")") and "(" in shown for shown, _ in datasets.offered(public=False)[2:])

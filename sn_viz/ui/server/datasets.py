@@ -23,9 +23,14 @@ LETTERS = 300
 
 
 def offered(public: bool) -> list[tuple[str, str]]:
-    """Return (what is shown, what is read) of the data sets to choose from."""
+    """Return (what is shown, what is read) of the data sets to choose from; of those listed here, what they are and their terms."""
     named = [text.strip() for text in os.environ.get(DATASETS, "").split(",") if text.strip()]
-    return [(text, text) for text in named] + ([] if public else [(f"{name}: {what}", name) for what, name in LISTED])
+    return [(_shown(text), text) for text in [*named, *(() if public else (name for _, name in LISTED))]]
+
+
+def _shown(text: str) -> str:
+    what = next((what for what, name in LISTED if name == text.removeprefix(SCHEME).partition(":")[0].partition("@")[0]), "")
+    return f"{text}: {what}" if what else text
 
 
 def chosen(text: str, public: bool) -> str:

@@ -79,7 +79,7 @@ def layout(public: bool = False) -> Examples:
             file = UploadedFile(
                 label="Zip, or CSV and zip",
                 file_count="multiple",
-                file_types=[".zip", ".csv", ".jsonl", ".tar", ".gz", ".parquet"],
+                file_types=[".zip", ".csv", ".jsonl", ".tar", ".gz", ".bz2", ".parquet"],
                 height=150,
                 elem_id="upload-file",
             )
