@@ -100,7 +100,7 @@
     draw();
   }
 
-  // Cards: value is {cards: [{name, title, question, images: [src], chosen}]}.
+  // Cards: value is {cards: [{name, title, question, images: [src], chosen, credit}]}.
   function cards(element, props, watch, pick) {
     const box = element.querySelector(".sn-cards");
     const draw = () => {
@@ -114,6 +114,7 @@
         const strip = make("div", "sn-strip");
         card.images.forEach((src) => { const image = make("img"); image.src = src; image.alt = ""; strip.append(image); });
         node.append(strip, make("strong", "", card.title), make("span", "", card.question));
+        if (card.credit) node.append(make("small", "sn-credit", card.credit));
         box.append(node);
       });
     };

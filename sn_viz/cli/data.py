@@ -39,7 +39,7 @@ def packs(json_file: JsonOption = None) -> None:
 
     rows = [
         {"name": p.name, "title": p.title, "question": p.question or None, "classes": list(p.classes), "trained": p.trained}
-        | {"origin": p.origin}
+        | {"origin": f"{p.origin}. {p.credit}" if p.credit else p.origin}
         for p in pack_names()
     ]
     print_list(("pack", "about", "question (none: one an image)", "classes", "model trained on such", "origin"), rows, json_file)

@@ -40,6 +40,8 @@ class Pack:
     origin: str
     demonstration: str = ""
     """Why no accuracy can be measured on it, for people; "" when one can."""
+    credit: str = ""
+    """Whose photographs they are and on which terms, for people; "" where there are none."""
     model: str | None = None
     """The model that answers unless another is named; None: the usual one."""
 
@@ -62,13 +64,20 @@ def pack_names() -> list[Pack]:
             YES_NO,
             False,
             "crops of scikit-learn's two photographs",
-            "A demonstration: all images of a class are crops of one photograph, so that no accuracy can be measured on them.",
+            "A demonstration: all images of a class are crops of one photograph, so that no accuracy can be measured on them. "
+            + PHOTO_CREDIT,
+            PHOTO_CREDIT,
         ),
     ]
 
 
 DIGIT_QUESTION = "Is it a three?"
 PHOTO_QUESTION = "Is this a photograph of a flower?"
+PHOTO_CREDIT = (
+    "Photographs out of the installed scikit-learn: china.jpg by danielbuechele and flower.jpg by vultilion, both of flickr.com, "
+    "CC BY 2.0."
+)
+"""As the text beside them says; of the flower it gives danielbuechele's name and vultilion's address."""
 
 
 def load_pack(name: str, n_train: int = N_TRAIN, n_test: int = N_TEST, seed: int = 0) -> tuple[LabelledImages, LabelledImages]:

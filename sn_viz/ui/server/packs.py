@@ -71,7 +71,8 @@ def cards(chosen: str) -> dict[str, Any]:
 
 def _card(pack: Pack, chosen: bool) -> dict[str, Any]:
     question = question_of(pack) or "The question changes with the image"
-    return {"name": pack.name, "title": pack.title, "question": question, "images": _samples(pack.name), "chosen": chosen}
+    card = {"name": pack.name, "title": pack.title, "question": question, "images": _samples(pack.name), "chosen": chosen}
+    return card | {"credit": pack.credit}
 
 
 @functools.cache
