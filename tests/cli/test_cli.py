@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from sn_viz.cli import bare_json, main
+from sn_viz.early_exit import estimate
 from sn_viz.report.tables import doubt_line
 from sn_viz.run import Run
 from sn_viz.voting.verdict import Verdict, verdict
@@ -241,3 +242,36 @@ def test_shifted_worlds_differ(tmp_path):
         assert main(["world", "presence-dog", "-n", "2", "--out", str(tmp_path / name), *more]) == 0
     first, second = (sorted(p.read_bytes() for p in (tmp_path / n).rglob("*.png")) for n in ("a", "b"))
     assert first != second
+
+
+def test_a_model_is_loaded_as_it_was_asked_for_and_again_so_by_its_run(folder, checkpoint, tmp_path, capsys):
+    run, asked = str(tmp_path / "run"), ["find", str(folder), "--question", "Red?", "--model", str(checkpoint("idefics3"))]
+    ways = ["--dtype", "bfloat16", "--attn", "eager", "--sites", "residual", "--compare", "none"]
+    assert main([*asked, *ways, "--out", run]) == 0
+    assert "low detail" in " ".join(capsys.readouterr().out.split()), "on a processor that is the default, and is said"
+    saved = Run.load(run)
+    assert saved.config.loading == (("dtype", "bfloat16"), ("attn", "eager"), ("detail", "low"))
+    assert saved.versions["numbers"] == "bfloat16"
+    assert main(["predict", run, str(folder / "red" / "1.png"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["label"] in ("red", "blue")
+
+
+def test_a_long_run_says_beforehand_what_it_takes_and_what_takes_less(folder, checkpoint, capsys, monkeypatch):
+    monkeypatch.setattr(estimate, "SHORT", 0)
+    monkeypatch.setattr(estimate, "LONG", 0)
+    asked = ["find", str(folder), "--question", "Blue?", "--model", str(checkpoint("idefics3")), "--compare", "none"]
+    assert main([*asked, "--detail", "published", "--sites", "residual", "--json"]) == 0
+    printed = capsys.readouterr()
+    said = " ".join(printed.err.split())
+    assert "This run takes about" in said and "pictures read" in said
+    json.loads(printed.out)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [["--dtype", "int3"], ["--device-map", "{"], ["--quantize", "2bit"], ["--attn", "none"], ["--detail", "high"]],
+    ids=" ".join,
+)
+def test_a_way_to_load_that_there_is_not_is_told_before_the_model_loads(arguments, wrong, capsys):
+    assert main([*arguments, *wrong]) == 2
+    assert capsys.readouterr().err.count("\n") == 1

@@ -18,6 +18,7 @@ from saved_run import files_of, texts
 from sn_viz.errors import UserError
 from sn_viz.run import Run
 from sn_viz.storage.run_folder import DIGEST_FILE, RUN_FILE
+from sn_viz.types import Config
 
 
 def test_a_run_comes_back_as_it_was(run, tmp_path):
@@ -199,3 +200,18 @@ def test_what_a_killed_save_left_beside_the_run_goes_with_a_later_save_once_it_i
         os.utime(path, (0, 0))
     run.save(folder)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in (folder, fresh, mine, kept, another))
+
+
+def test_how_a_model_was_loaded_is_written_only_where_that_was_not_the_usual_way(run, tmp_path):
+    loading = (("dtype", "bfloat16"), ("device_map", '{"model": "cpu", "lm_head": "disk"}'), ("detail", "low"))
+    usual, otherwise = (
+        run.save(tmp_path / "usual"),
+        replace(run, config=replace(run.config, loading=loading)).save(tmp_path / "other"),
+    )
+    assert "loading" not in json.loads((usual / RUN_FILE).read_text())["config"]
+    assert Run.load(usual).config.loading == () and Run.load(otherwise).config.loading == loading
+    assert Run.load(otherwise).config.key() != run.config.key()
+
+
+def test_the_key_of_a_usual_run_is_what_it_was_before_there_were_ways_to_load():
+    assert Config().key() == "56fbfb3adcd5c986"

@@ -6,8 +6,11 @@ import pytest
 
 from sn_viz.activations.sites import SITES
 from sn_viz.baselines import BASELINES
+from sn_viz.config import LOADING
 from sn_viz.errors import UserError
+from sn_viz.models.options import LoadOptions
 from sn_viz.ui.server.arguments import checked
+from sn_viz.ui.server.offered import models_here
 
 GOOD = {
     "models": {"tiny-llava": "/some/folder/tiny-llava"},
@@ -77,3 +80,29 @@ def test_sites_of_the_tower_are_asked_for_beside_those_of_the_language_model():
     both = checked(**{**GOOD, "sites": ["tower-residual", *SITES.usual()]})
     assert both.keywords()["sites"] == [*SITES.usual(), "tower-residual"]
     assert checked(**{**GOOD, "sites": []}).sites == ()
+
+
+USUAL_LOADING = [choice.default for choice in LOADING]
+
+
+def test_how_the_model_is_loaded_is_asked_for_by_name():
+    loading = checked(*GOOD.values(), "bfloat16", "none", "none", "eager", "low").loading
+    assert loading == LoadOptions(dtype="bfloat16", attn="eager", detail="low")
+    with pytest.raises(UserError, match="no number format called 'int3'"):
+        checked(*GOOD.values(), "int3", *USUAL_LOADING[1:])
+
+
+def test_the_usual_way_leaves_the_keys_of_runs_as_they_were():
+    plain, said = checked(**GOOD), checked(*GOOD.values(), *USUAL_LOADING)
+    assert repr(plain) == repr(said) and "dtype" not in repr(plain) and plain == said
+    assert "dtype='bfloat16'" in repr(checked(*GOOD.values(), "bfloat16", *USUAL_LOADING[1:]))
+
+
+def test_visitors_of_a_server_for_others_have_the_model_as_its_operator_loads_it():
+    offered = models_here("tiny-llava")
+    good = [offered, *list(GOOD.values())[1:]]
+    assert checked(*good, *USUAL_LOADING).loading == LoadOptions()
+    with pytest.raises(UserError, match="loaded in its usual way here.*own machine"):
+        checked(*good, "bfloat16", *USUAL_LOADING[1:])
+    offered.any_name = True
+    assert checked(*good, "bfloat16", *USUAL_LOADING[1:]).dtype == "bfloat16"
