@@ -17,7 +17,7 @@ from sn_viz.models.memory import Sizes, weight_bytes
 from sn_viz.paths import ASSETS
 
 WIDTH, LAYERS = 1024, 12
-QUICK_WIDTH = 512
+QUICK_WIDTH = 768
 CHILD = """
 import json, sys
 from pathlib import Path
