@@ -60,20 +60,24 @@ def picture_means(
         return _means(patches, grid.prod(dim=-1).tolist(), batch)
     if states.dim() < 3 or (len(states) == 1 and batch > 1):
         packed = states.reshape(-1, states.shape[-1])
-        return _means(packed, _shares(len(packed), inputs, image_token), batch)
-    patches = _mean_patch(states.flatten(1, -2), inputs, class_token)
+        return _means(packed, _shares([1] * len(packed), inputs, image_token), batch)
+    states = states.flatten(1, -2)
+    counts = _counting(states, inputs)
+    patches = _mean_patch(states, counts, int(class_token))
     if len(patches) == batch:
         return patches
     seen = _crops(inputs)
     crops = [] if seen is None else seen.sum(dim=1).tolist()
     if seen is not None and seen.numel() == len(patches):  # the tower looked at the padding too
         return _means(patches[seen.flatten().to(patches.device)], crops, batch)
-    return _means(patches, crops if sum(crops) == len(patches) else _shares(len(patches), inputs, image_token), batch)
+    if sum(crops) != len(patches):
+        sizes = [states.shape[1]] * len(states) if counts is None else counts.sum(dim=1).tolist()
+        crops = _shares(sizes, inputs, image_token)
+    return _means(patches, crops, batch)
 
 
-def _mean_patch(states: torch.Tensor, inputs: Mapping[str, Any], class_token: bool) -> torch.Tensor:
-    """Return float32 (picture or crop, unit): the mean over the patches that are no padding."""
-    counts, first = _counting(states, inputs), int(class_token)
+def _mean_patch(states: torch.Tensor, counts: torch.Tensor | None, first: int) -> torch.Tensor:
+    """Return float32 (picture or crop, unit): the mean over the patches from ``first`` on that are no padding."""
     if counts is None or bool(counts.all()):
         return states[:, first:].mean(dim=1, dtype=torch.float32)
     weights = counts[:, first:].to(states.device, torch.float32).unsqueeze(-1)
@@ -112,15 +116,23 @@ def _crops(inputs: Mapping[str, Any]) -> torch.Tensor | None:
     return (pixels.flatten(2) != 0).any(dim=-1) if pixels is not None and pixels.dim() == 5 else None
 
 
-def _shares(rows: int, inputs: Mapping[str, Any], image_token: int | None) -> list[int]:
-    """Return how many of ``rows`` crops or patches belong to each example, by its image tokens; [] where they do not divide so."""
+def _shares(sizes: list[int], inputs: Mapping[str, Any], image_token: int | None) -> list[int]:
+    """Return how many crops or patches belong to each example; [] where they do not divide so.
+
+    Those that come next belong to an example until they have its share of all patches, which is its share of all image tokens.
+    """
     if image_token is None:
         return []
-    tokens = (inputs["input_ids"] == image_token).sum(dim=1).tolist()
-    every = sum(tokens)
-    if not every or any(rows * own % every for own in tokens):
-        return []
-    return [rows * own // every for own in tokens]
+    tokens, every = (inputs["input_ids"] == image_token).sum(dim=1).tolist(), sum(sizes)
+    found, taken, row, wanted = [], 0, 0, 0
+    for own in tokens:
+        start, wanted = row, wanted + own
+        while row < len(sizes) and (taken + sizes[row]) * sum(tokens) <= wanted * every:
+            taken, row = taken + sizes[row], row + 1
+        if taken * sum(tokens) != wanted * every:
+            return []
+        found.append(row - start)
+    return found
 
 
 def _means(rows: torch.Tensor, lengths: list[int], batch: int) -> torch.Tensor:

@@ -170,6 +170,14 @@ def test_what_nothing_else_divides_is_shared_out_by_image_tokens():
         picture_means(states[:, :11], {"input_ids": tokens}, image_token=7)
 
 
+def test_crops_of_different_sizes_are_shared_out_by_their_patches():
+    states, tokens = torch.randn(3, 4, 2), torch.tensor([[7, 7, 7, 5], [5, 7, 7, 5]])
+    kept = torch.tensor([[1, 1, 1, 1], [1, 1, 0, 0], [1, 1, 1, 1]])
+    inputs = {"input_ids": tokens, "pixel_attention_mask": kept}
+    expected = torch.stack([(states[0].mean(0) + states[1, :2].mean(0)) / 2, states[2].mean(0)])
+    torch.testing.assert_close(picture_means(states, inputs, image_token=7), expected)
+
+
 def test_patches_that_are_padding_do_not_count():
     states = torch.randn(2, 4, 3)
     expected = torch.stack([states[0].mean(0), states[1, :2].mean(0)])
