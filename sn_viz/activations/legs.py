@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -111,7 +111,7 @@ def leg(
         yield "refused", (error.what, error.cause, error.hint)
 
 
-def _told(results: Iterator[tuple[str, Any]]) -> Iterator[Any]:
+def _told(results: Iterator[tuple[str, Any]]) -> Generator[Any, None, None]:
     """Yield what a leg did; raise what it, or whoever lends the GPU, refuses."""
     try:
         while True:
