@@ -6,7 +6,10 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
 import runpy
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -70,6 +73,13 @@ def _answer(path: str, lends: Lender) -> tuple[int, Any]:
     return 200, {"idle": again, "nvidiaIndex": 0, "nvidiaUUID": "GPU-0", "allowToken": f"token-{lends.count('/schedule')}"}
 
 
+def _end(*_: object) -> None:
+    """End with the processes that had a GPU, which otherwise wait for the next loan for ever."""
+    for child in multiprocessing.active_children():
+        child.kill()
+    os._exit(0)
+
+
 def begin() -> None:
     """Run a program, named with its arguments on the command line, as on ZeroGPU but with models of any size and no card."""
     import torch
@@ -85,6 +95,7 @@ def begin() -> None:
     from sn_viz.activations import legs
 
     legs.LENT_DEVICE, legs.FEWEST_WEIGHTS = "cpu", 0
+    signal.signal(signal.SIGTERM, _end)
     sys.argv = sys.argv[1:]
     runpy.run_path(sys.argv[0], run_name="__main__")
 
