@@ -8,7 +8,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from family_checkpoints import write
 from PIL import Image
+from random_models import ARCHITECTURES
 
 from sn_viz.activations.extract import extract
 from sn_viz.models import load_model
@@ -103,7 +105,7 @@ def looks(checkpoint, tmp_path_factory):
 
     def both(family):
         if family not in made:
-            folder = checkpoint(family)
+            folder = checkpoint(family) if family in ARCHITECTURES else write(family, tmp_path_factory.mktemp("made") / "model")
             if family == "qwen3_vl":  # bounds as wide as its published ones, in its small patches
                 folder = shutil.copytree(folder, tmp_path_factory.mktemp("wide") / "qwen3_vl")
                 settings = json.loads((folder / "preprocessor_config.json").read_text())
@@ -115,7 +117,7 @@ def looks(checkpoint, tmp_path_factory):
     return both
 
 
-FAMILIES = ["idefics3", "llava_onevision", "qwen3_vl"]
+FAMILIES = ["idefics3", "llava_onevision", "qwen3_vl", "LLaVA-NeXT", "InternVL"]
 
 
 @pytest.mark.parametrize("family", FAMILIES)
