@@ -23,6 +23,7 @@ from sn_viz.baselines.answers.said import written_answers
 from sn_viz.config import checked_layer
 from sn_viz.errors import UserError
 from sn_viz.latency import milliseconds_in_turns
+from sn_viz.models.weights import same_weights
 from sn_viz.progress import silent
 from sn_viz.types import AnswerKey, Config, LabelledImages, Neurons, Picture, Prediction, Progress, RunRecord, Stumps
 from sn_viz.voting.classifier import vote, winners
@@ -146,7 +147,7 @@ def check_model(run: RunRecord, vlm: Vlm) -> None:
     there, known, now = neurons_of(vlm, run.neurons.site_names), run.versions, model_version(vlm)
     same = all(np.array_equal(getattr(there, a), getattr(run.neurons, a)) for a in ("site", "layer", "unit"))
     if same and known.get("numbers") == now["numbers"]:
-        same = known.get("model", "").rpartition("-")[2] == now["model"].rpartition("-")[2]
+        same = same_weights(known.get("model", ""), now["model"])
     if not same:
         raise UserError(
             f"{vlm.name!r} is not the model of this run.",

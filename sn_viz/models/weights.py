@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,24 @@ def weights_key(
             _hash_file(path, digest)
     safe = "".join(letter if letter.isalnum() or letter in ".-" else "-" for letter in name)
     return f"{safe}-{digest.hexdigest()[:16]}"
+
+
+def same_weights(key: str, other: str) -> bool:
+    """Return whether two names are of the same weights and preparation, whatever the model is called.
+
+    Examples
+    --------
+    >>> same_weights("mine-0123456789abcdef-folded", "theirs-0123456789abcdef-folded")
+    True
+    >>> same_weights("mine-0123456789abcdef-folded", "mine-fedcba9876543210-folded")
+    False
+    """
+    return _digest_of(key) == _digest_of(other)
+
+
+def _digest_of(key: str) -> str:
+    found = re.search(r"[0-9a-f]{16}(-folded)?$", key)
+    return found[0] if found else key
 
 
 def _processor_text(processor: Any) -> str:

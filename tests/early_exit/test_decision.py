@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from itertools import count
 
 import gradio as gr
@@ -179,6 +180,16 @@ def test_latencies_are_medians_told_by_name_and_layer(found, vlm, monkeypatch, e
     assert by_layer.tolist() == [10, 20, 30]
     assert (named["full_model"], named["first_token"], named["early_exit"]) == (100, 60, 10 * exit_layer)
     assert named["early_exit_p95"] == pytest.approx(91 * exit_layer)
+
+
+def test_other_weights_are_noticed_also_where_batch_norms_were_folded(found, vlm, monkeypatch):
+    name, _, digest = vlm.key.rpartition("-")
+    other = digest.translate(str.maketrans("0123456789abcdef", "123456789abcdef0"))
+    monkeypatch.setattr(vlm, "key", f"{name}-{digest}-folded")
+    decide.check_model(replace(found, versions={**found.versions, "model": f"moved-{digest}-folded"}), vlm)
+    for key in (f"{name}-{other}-folded", f"{name}-{digest}"):
+        with pytest.raises(UserError, match="not the model of this run"):
+            decide.check_model(replace(found, versions={**found.versions, "model": key}), vlm)
 
 
 def test_a_predictor_labels_one_picture_or_many_as_predict_does(found, folder, seen):
