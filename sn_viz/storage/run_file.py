@@ -113,7 +113,7 @@ RANGES: dict[type, dict[str, Any]] = {
     },
 }
 """What a field may be where its annotation alone says too little. A field that is not here may be whatever it is annotated as."""
-LEFT_OUT = {Config: ("loading",)}
+LEFT_OUT: dict[type, tuple[str, ...]] = {Config: ("loading",)}
 """Fields that are not written while they say nothing, so that a run is saved as it was before there were any."""
 READ_APART = {RunRecord: {"findings", "config", "train", "test", "neurons", "stumps", "voters", "votes", "by_layer", "baselines"}}
 """Fields that hold dataclasses, which have a schema of their own, or arrays."""
