@@ -38,7 +38,12 @@ CATALOG: tuple[KnownModel, ...] = (
     KnownModel("llava-onevision-0.5b", "llava-hf/llava-onevision-qwen2-0.5b-ov-hf", 1_800_000_000, "LLaVA-OneVision."),
     KnownModel("qwen3-vl-2b", "Qwen/Qwen3-VL-2B-Instruct", 4_300_000_000, "Qwen3-VL."),
     KnownModel("qwen3-vl-8b", "Qwen/Qwen3-VL-8B-Instruct", 17_500_000_000, "Qwen3-VL; bfloat16 on a GPU of 24 GB or more."),
-    KnownModel("smolvlm-256m", "HuggingFaceTB/SmolVLM-256M-Instruct", 513_000_000, "SmolVLM; runs on a laptop."),
+    KnownModel(
+        "smolvlm-256m",
+        "HuggingFaceTB/SmolVLM-256M-Instruct",
+        513_000_000,
+        "SmolVLM; runs on a laptop; needs the package num2words.",
+    ),
     KnownModel("idefics3-8b", "HuggingFaceM4/Idefics3-8B-Llama3", 16_900_000_000, "Idefics3; bfloat16 on a GPU of 24 GB or more."),
     KnownModel("gemma-3-4b", "google/gemma-3-4b-it", 8_600_000_000, "Gemma 3; its licence must be accepted on the hub."),
 )

@@ -33,6 +33,7 @@ from sn_viz.activations.self_test import self_test  # noqa: E402
 from sn_viz.early_exit.decide import predict  # noqa: E402
 from sn_viz.errors import UserError  # noqa: E402
 from sn_viz.models import load_model  # noqa: E402
+from sn_viz.models.options import LoadOptions  # noqa: E402
 from sn_viz.models.vlm import Vlm  # noqa: E402
 from sn_viz.pipeline import find  # noqa: E402
 from sn_viz.run import Run  # noqa: E402
@@ -77,9 +78,10 @@ def examine(name: str, folder: Path) -> Row:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of libraries that make the checkpoint
             write(name, folder)
-        vlm = load_model(folder, device="cpu")
-        sites = "all,tower" if vlm.tower_blocks else "all"
-        found = find(draw(folder.parent / "pictures"), QUESTION, str(folder), compare="none", sites=sites, voters=3, device="cpu")
+        vlm = load_model(folder, device="cpu", options=LoadOptions(detail="published"))  # several tiles, where a family cuts them
+        chosen = {"sites": "all,tower" if vlm.tower_blocks else "all", "detail": "published", "device": "cpu"}
+        found = find(draw(folder.parent / "pictures"), QUESTION, str(folder), compare="none", voters=3, **chosen)
+        self_test(load_model(folder, device="cpu", options=LoadOptions(detail="low")))
     except UserError as error:
         return {"refused": f"{error.cause} {error.hint}"}
     self_test(vlm)  # passed already: what it remembers of padding
@@ -169,10 +171,10 @@ HEAD = """\
 <!-- Written by tests/models/families_table.py; do not edit. -->
 
 Each row is a tiny checkpoint with random weights: the family's own classes of transformers, its own processor, a tokenizer made for
-it. It was loaded from its folder, passed the self-test, found super neurons among pictures of two colours and two sizes, left early
-at every layer, was read with several pictures at once, answered, was saved and loaded again. *Without* and *with* tell whether the
-packages of `requirements-families.txt` were installed ({extra}). What random weights do says nothing about how well a trained model
-answers.
+it. It was loaded from its folder, passed the self-test at low and at published detail, found super neurons among pictures of two
+colours and two sizes, left early at every layer, was read with several pictures at once, answered, was saved and loaded again.
+*Without* and *with* tell whether the packages of `requirements-families.txt` were installed ({extra}). What random weights do says
+nothing about how well a trained model answers.
 
 """
 TAIL = """
