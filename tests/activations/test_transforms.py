@@ -141,6 +141,7 @@ def test_the_cache_tells_transforms_apart_and_leaves_other_sites_as_they_were(ll
     version = transform_versions(("attention-entropy",))["attention-entropy"]
     assert before.key == f"{llava.key}.residual+attention-entropy~{version}.all.float16"
     monkeypatch.setattr(sites, "_source", lambda *_: b"another transform")
+    assert all(key_of(name) == f"{name}~means2" for name in TOWER_SITES.names())
     assert key_of("residual") == "residual" and key_of("attention-entropy") != f"attention-entropy~{version}"
     monkeypatch.setattr(type(SITES["attention-entropy"]), "transform", lambda _self, weights: weights.amax(dim=-1).transpose(1, 2))
     after = extract(fresh, pictures, "yes?", sites=("residual", "attention-entropy"), cache=cache)

@@ -60,6 +60,8 @@ TOWER_SITES: Registry[Site] = Registry(
     "site of the vision tower", "sn_viz.activations.sites.tower", first=("residual", "mlp_neuron")
 )
 """Places in the blocks of the vision tower, averaged over the patches of the picture."""
+PATCH_MEANS = "means2"
+"""Which way the vision tower's patches are averaged: from 2 on without padding, whatever the tower."""
 
 
 def site_names(sites: str | Iterable[str] = "all") -> tuple[str, ...]:
@@ -92,8 +94,12 @@ def transform_of(name: str) -> Transform | None:
 
 
 def key_of(name: str) -> str:
-    """Return what tells values of a site from others in the cache: its name, with a transform also a digest of what defines it."""
-    return "~".join((name, *transform_versions((name,)).values()))
+    """Return what tells values of a site from others in the cache.
+
+    That is its name, in the vision tower also how the patches of a picture are averaged, and with a transform a digest of what
+    defines it.
+    """
+    return "~".join((name, *([PATCH_MEANS] if in_tower(name) else []), *transform_versions((name,)).values()))
 
 
 def transform_versions(names: Iterable[str]) -> dict[str, str]:
