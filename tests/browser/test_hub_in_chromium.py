@@ -33,6 +33,8 @@ def test_a_typed_model_is_fetched_and_run(chromium, watch, start_server, tmp_pat
             status = page.locator("#status")
             status.filter(has_text="of 13.7 MB").wait_for()
             assert "13.7 MB with safetensors weights" in status.inner_text() and "not gated" in status.inner_text()
+            while hub.bytes_sent < 2_000_000:  # so that there is something to go on with
+                page.wait_for_timeout(100)
             page.click("#btn-cancel")
             status.filter(has_text="Stopped").wait_for()
             sent, hub.pause = hub.bytes_sent, 0.0

@@ -173,7 +173,9 @@ def test_a_hostile_folder_is_refused_in_one_line(what, folder, photos, capsys):
     if what in FREE and status == 0:
         return
     assert status == 2, said.err
-    started = said.err.startswith(("sn_viz: The model 'hostile' could not be loaded.", "sn_viz: The model 'hostile' cannot be used."))
+    started = said.err.startswith(
+        ("sn_viz: The model 'hostile' could not be loaded.", "sn_viz: The model 'hostile' cannot be used.")
+    )
     assert started and said.err.count("\n") == 1
     assert len(said.err) < 900 and not said.out
 

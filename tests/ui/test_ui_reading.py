@@ -57,6 +57,7 @@ def test_cancel_stops_the_reading_between_two_images(way_in, slow_pictures):
             told.append(step.text)
             if step.text.startswith("Reading your images: number"):
                 run_panel.cancel(SERVER, job)
+    assert told.pop() == "Stopping after this batch", "the job says it, so that no reply of the button comes after its end"
     assert told[-1].startswith("Reading your images: number ")
     assert int(told[-1].rsplit(" ", 1)[1].replace(",", "")) < MANY, "it did not read to the end"
     assert examples_tab.at_hand(SERVER, where, owner) is None, "half a set is no set"

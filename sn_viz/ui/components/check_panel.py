@@ -93,7 +93,7 @@ def connect(server: Server, panel: Checks, run_key: gr.State) -> None:
         concurrency_limit=None,
         **private,
     )
-    panel.cancel.click(server.bind(cancel), job, panel.status, queue=False, **private)
+    panel.cancel.click(server.bind(cancel), job, None, queue=False, **private)
 
 
 @guarded
@@ -117,10 +117,9 @@ def begin(server: Server) -> tuple:
     )
 
 
-def cancel(server: Server, job: str) -> dict[str, Any]:
-    """Ask the job to stop; it does within a batch."""
+def cancel(server: Server, job: str) -> None:
+    """Ask the job to stop; it does within a batch, and says so itself."""
     server.stops.stop(job)
-    return views.status("Stopping", "after this batch", tone="busy")
 
 
 def stream(

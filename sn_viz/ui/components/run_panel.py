@@ -243,7 +243,7 @@ def connect(
         concurrency_limit=None,
         **private,
     )
-    panel.cancel.click(server.bind(cancel), states.job, panel.status, queue=False, **private)
+    panel.cancel.click(server.bind(cancel), states.job, None, queue=False, **private)
 
 
 def _bound(server: Server, models: Mapping[str, str]) -> Any:
@@ -265,10 +265,9 @@ def begin(server: Server) -> tuple:
     )
 
 
-def cancel(server: Server, job: str) -> dict:
-    """Ask the job to stop; it does within a batch."""
+def cancel(server: Server, job: str) -> None:
+    """Ask the job to stop; it does within a batch, and says so itself."""
     server.stops.stop(job)
-    return views.status("Stopping", "after this batch", tone="busy")
 
 
 def stream(server: Server, models: Mapping[str, str], owner: str, job: str, asked_by: str, *values: Any) -> Iterator[tuple]:

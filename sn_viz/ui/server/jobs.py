@@ -137,6 +137,7 @@ def steps(
     started = time.monotonic()
     reports: queue.Queue[tuple[str, Any]] = queue.Queue()
     heard, closed = [time.monotonic()], threading.Event()
+    fraction, told = 0.0, False
 
     def progress(fraction: float, text: str) -> None:
         if stop.is_set() or closed.is_set() or time.monotonic() - heard[0] > ABANDONED_AFTER_SECONDS:
@@ -160,6 +161,9 @@ def steps(
     try:
         while True:
             heard[0] = time.monotonic()
+            if stop.is_set() and not told:  # said here, so that it never comes after what the job ended with
+                told = True
+                yield Step(fraction, "Stopping after this batch", time.monotonic() - started)
             try:
                 kind, value = reports.get(timeout=poll_seconds)
             except queue.Empty:
@@ -172,7 +176,9 @@ def steps(
             if kind == "done":
                 yield Done(value, seconds)
                 return
-            yield Step(*value, seconds)
+            fraction = value[0]
+            if not told:
+                yield Step(*value, seconds)
     finally:
         closed.set()
 
