@@ -70,6 +70,7 @@ def test_a_process_that_does_not_answer_in_time_is_ended_and_counted(tmp_path, m
     assert found.hangs == [7] and not found.sound
 
 
+@pytest.mark.long
 def test_the_command_prints_what_was_tried_and_repeats_one_try(capsys):
     assert main(["bench", "fuzz", "--minutes", "0.01", "--only", "links", "--json", "-"]) == 0
     rows = {one["name"]: one for one in json.loads(capsys.readouterr().out)["rows"]}

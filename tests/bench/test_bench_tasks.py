@@ -68,6 +68,7 @@ def test_a_draw_is_even_differs_from_the_next_and_never_holds_a_test_image(llava
     assert np.bincount(labels[drawn(labels, 5, 6, (0,))]).tolist() == [2] * 6, "two of each class at least"
 
 
+@pytest.mark.long
 def test_every_method_has_a_cell_and_files_are_whole(finished):
     folder, told = finished
     cells = rows_of(folder, SMALL)
@@ -80,6 +81,7 @@ def test_every_method_has_a_cell_and_files_are_whole(finished):
     assert {cell.n_train for cell in cells if cell.task == "colour-of-car"} == {None, 2 * len(TASKS["colour-of-car"].classes)}
 
 
+@pytest.mark.long
 def test_a_second_call_computes_nothing_and_says_the_same(finished, llava, monkeypatch):
     folder, _ = finished
     before = rows_of(folder, SMALL)
@@ -88,6 +90,7 @@ def test_a_second_call_computes_nothing_and_says_the_same(finished, llava, monke
     assert rows_of(folder, SMALL) == before
 
 
+@pytest.mark.long
 def test_what_is_missing_is_computed_alone_and_comes_out_the_same(finished, llava):
     folder, _ = finished
     gone = folder / "night.8.1.json"
@@ -98,6 +101,7 @@ def test_what_is_missing_is_computed_alone_and_comes_out_the_same(finished, llav
     assert len(told) == 1 and {name: one["right"] for name, one in after.items()} == {n: one["right"] for n, one in before.items()}
 
 
+@pytest.mark.long
 def test_the_quick_jobs_of_every_task_come_before_the_first_that_trains(finished):
     _, told = finished
     trains = [".lora" in line for line in told]
@@ -121,6 +125,7 @@ def test_a_task_that_is_not_in_the_plan_is_told():
         part_of(FULL, "nights")
 
 
+@pytest.mark.long
 def test_the_table_has_a_line_a_task_and_says_who_wins(finished):
     folder, _ = finished
     facts = json.loads(json.dumps(as_json({"tasks": rows_of(folder, SMALL)}, {}), allow_nan=False))
@@ -133,6 +138,7 @@ def test_the_table_has_a_line_a_task_and_says_who_wins(finished):
     assert "super neurons, exit 1" in table[0] and "LoRA" in table[0]
 
 
+@pytest.mark.long
 def test_the_command_prints_the_table_and_all_runs_it_quickly(finished, monkeypatch, capsys):
     folder, _ = finished
     rows, asked_for = rows_of(folder, SMALL), []

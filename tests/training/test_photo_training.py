@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +14,7 @@ from transformers import AutoModelForImageTextToText, AutoProcessor, EfficientNe
 
 from sn_viz.activations.extract import extract
 from sn_viz.activations.store import Store
+from sn_viz.cli import main
 from sn_viz.errors import UserError
 from sn_viz.models import load_model
 from sn_viz.training import asking, rows, train_photo
@@ -312,12 +311,12 @@ def test_it_resumes_from_its_last_stage(trained_folder):
         (["--family", "llava", "--photos", "{photographs}"], "takes no photographs"),
     ],
 )
-def test_the_command_refuses_in_a_sentence(photographs, tmp_path, arguments, said):
+def test_the_command_refuses_in_a_sentence(photographs, tmp_path, capsys, arguments, said):
     names = {"photographs": photographs, "missing": tmp_path / "missing"}
     given = [argument.format(**names) for argument in arguments]
-    command = [sys.executable, "-m", "sn_viz", "train", *given, "--work", str(tmp_path), "--out", str(tmp_path / "out")]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 2 and said in done.stderr, done.stderr
+    assert main(["train", *given, "--work", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
+    told = capsys.readouterr()
+    assert said in told.err and told.err.count("\n") == 1 and not told.out
 
 
 @pytest.mark.long

@@ -113,6 +113,8 @@ def steps(
 ) -> Iterator[Step | Done]:
     """Run ``work`` in a thread when its turn has come; yield a ``Step`` per report and a ``Done`` at the end.
 
+    When ``stop`` is set the next ``Step`` says so, and is the last.
+
     Parameters
     ----------
     desk : Turns
