@@ -27,7 +27,7 @@ from sn_viz.report.tables import print_run
 from sn_viz.run import Run
 from sn_viz.ui import page
 from sn_viz.ui.components import neuron
-from sn_viz.ui.tabs import compare_tab, exit_tab
+from sn_viz.ui.sections import compare_section, exit_section
 from sn_viz.voting.verdict import verdict
 
 
@@ -88,7 +88,7 @@ def cells(html: str) -> list[list[str]]:
 
 
 def test_every_accuracy_and_its_interval_is_the_same(run, facts, printed):
-    in_report, on_page = ({row[0]: row for row in rows} for rows in (cells(report._methods_table(run)), compare_tab.rows(run)))
+    in_report, on_page = ({row[0]: row for row in rows} for rows in (cells(report._methods_table(run)), compare_section.rows(run)))
     for key, measure in facts["accuracy"].items():
         if measure is None:
             continue
@@ -108,11 +108,11 @@ def test_the_exit_its_accuracy_and_its_time_are_the_same(run, facts, printed, to
     row = next(row for row in facts["by_layer"] if row["layer"] == facts["exit_layer"])
     assert (row["accuracy"], row["low"], row["high"]) == (ours["value"], ours["low"], ours["high"])
     assert f"-> {name} " in printed and f"Stopping after layer {name} of" in told
-    shown = exit_tab.layer_facts(run, run.exit_layer)
+    shown = exit_section.layer_facts(run, run.exit_layer)
     assert f"layer {name}" in shown["title"] and shown["facts"][0]["value"] == percent(ours["value"])
     ms = f"{facts['latency_ms']['early_exit']['median']:.1f}"
     assert shown["facts"][1]["value"] == f"{ms} ms" and row["latency_ms"] == facts["latency_ms"]["early_exit"]["median"]
-    assert next(r[3] for r in compare_tab.rows(run)) == f"{ms} ms" and cells(report._methods_table(run))[0][3] == ms
+    assert next(r[3] for r in compare_section.rows(run)) == f"{ms} ms" and cells(report._methods_table(run))[0][3] == ms
     assert strip(run)["facts"][0]["value"] == percent(ours["value"]) and f"layer {name}" in strip(run)["facts"][0]["note"]
 
 
@@ -121,7 +121,7 @@ def test_a_speed_up_is_the_same_or_nowhere(run, facts, printed, told):
     assert holds == facts["verdict"]["holds"] == verdict(run).holds
     times = f"{facts['speedup']['vs_full_model']:.1f}"
     shown = [fact for fact in strip(run)["facts"] if fact["label"] == "faster"]
-    at_exit = [fact for fact in exit_tab.layer_facts(run, run.exit_layer)["facts"] if fact["label"].startswith("faster")]
+    at_exit = [fact for fact in exit_section.layer_facts(run, run.exit_layer)["facts"] if fact["label"].startswith("faster")]
     assert [fact["value"] for fact in shown] == [fact["value"] for fact in at_exit] == ([f"{times}×"] if holds else [])
     for text in (printed, told):
         assert (f"{times} times as fast" in text) == holds and ("times as fast" in text) == holds
@@ -130,7 +130,7 @@ def test_a_speed_up_is_the_same_or_nowhere(run, facts, printed, told):
 
 def test_verdict_reasons_and_p_value_are_the_same_words(run, facts, printed, told):
     found = facts["verdict"]
-    for seen in (strip(run)["verdict"], exit_tab.layer_facts(run, run.exit_layer)["verdict"]):
+    for seen in (strip(run)["verdict"], exit_section.layer_facts(run, run.exit_layer)["verdict"]):
         assert seen == {"kind": found["kind"], "text": found["sentence"]}
     assert found["sentence"] in told and found["sentence"] in " ".join(printed.split())
     for reason in found["reasons"]:

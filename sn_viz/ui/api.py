@@ -27,6 +27,7 @@ from sn_viz.types import LabelledImages, Progress, RunRecord
 from sn_viz.ui.components import neuron
 from sn_viz.ui.components.layers import layer_asked
 from sn_viz.ui.components.racing import race
+from sn_viz.ui.sections import examples_section
 from sn_viz.ui.server import packs
 from sn_viz.ui.server.arguments import Arguments, checked
 from sn_viz.ui.server.guard import guarded
@@ -35,7 +36,6 @@ from sn_viz.ui.server.offered import Offered
 from sn_viz.ui.server.quotas import visitor
 from sn_viz.ui.server.state import Server
 from sn_viz.ui.server.uploads import UploadedFile, UploadedImage
-from sn_viz.ui.tabs import examples_tab
 
 
 def publish(server: Server, models: Mapping[str, str], usual: tuple[str, str]) -> None:
@@ -116,8 +116,8 @@ def _find(server: Server, models: Mapping[str, str], usual: tuple[str, str]) -> 
 
 def _images(server: Server, owner: str, data: str, arguments: Arguments, progress: Progress) -> LabelledImages:
     server.uploads.count(owner, [data])
-    images = examples_tab.from_files([data], arguments.question, examples_tab.heard(progress))
-    examples_tab.check_asked(images)
+    images = examples_section.from_files([data], arguments.question, examples_section.heard(progress))
+    examples_section.check_asked(images)
     return images
 
 

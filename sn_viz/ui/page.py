@@ -24,6 +24,7 @@ from sn_viz.ui.components.answer_row import Guess
 from sn_viz.ui.components.edits import Edits
 from sn_viz.ui.components.layers import spoken
 from sn_viz.ui.components.link import Link, read_link, write_link
+from sn_viz.ui.sections import compare_section, examples_section, exit_section, neurons_section
 from sn_viz.ui.server import export, packs
 from sn_viz.ui.server.arguments import Arguments
 from sn_viz.ui.server.guard import guarded
@@ -33,7 +34,6 @@ from sn_viz.ui.server.offered import Offered, chosen, models_here
 from sn_viz.ui.server.paths import own_upload_folder
 from sn_viz.ui.server.state import Server, new_server
 from sn_viz.ui.server.uploads import Page
-from sn_viz.ui.tabs import compare_tab, examples_tab, exit_tab, neurons_tab
 from sn_viz.voting.verdict import verdict
 
 TITLE = "Super neurons"
@@ -102,22 +102,22 @@ def build(model: str | None = None, public: bool | None = None) -> Page:
             with gr.Tab("Examples", id="examples", elem_id="tab-examples"):
                 with gr.Row(equal_height=False, elem_classes="sn-page"):
                     with gr.Column(scale=7, min_width=320):
-                        examples = examples_tab.layout(public)
+                        examples = examples_section.layout(public)
                     with gr.Column(scale=4, min_width=300, elem_classes="sn-panel"):
                         panel = run_panel.layout(models, packs.question_of(packs.packs()[packs.FIRST_PACK]), not public)
-                        gr.HTML(f'<p class="sn-private">{examples_tab.PRIVACY}</p>')
+                        gr.HTML(f'<p class="sn-private">{examples_section.PRIVACY}</p>')
                 answers = answer_row.layout()
                 editing = edit_panel.layout()
             with gr.Tab("Neurons", id="neurons", elem_id="tab-neurons"):
-                neurons = neurons_tab.layout()
+                neurons = neurons_section.layout()
             with gr.Tab("Early exit", id="exit", elem_id="tab-exit"):
-                leave = exit_tab.layout()
+                leave = exit_section.layout()
             with gr.Tab("Compare", id="compare", elem_id="tab-compare"):
-                methods = compare_tab.layout()
+                methods = compare_section.layout()
         with gr.Accordion("Words", open=False, elem_id="words"):
             gr.HTML(str(as_html()), elem_classes="sn-words")
-        n_classes = gr.State(examples_tab.FEWEST_CLASSES)
-        changed = examples_tab.connect(
+        n_classes = gr.State(examples_section.FEWEST_CLASSES)
+        changed = examples_section.connect(
             examples,
             states.source,
             states.pack,
@@ -130,9 +130,9 @@ def build(model: str | None = None, public: bool | None = None) -> Page:
         )
         run_panel.connect(server, panel, examples, states, n_classes, models, answers.boxes)
         run_panel.connect_marks(panel, examples, states, n_classes, mark, changed, answers.boxes)
-        neurons_tab.connect(server, neurons, states.run, states.neuron, states.link)
-        exit_tab.connect(server, leave, states.run, states.link)
-        compare_tab.connect(server, methods, states.run)
+        neurons_section.connect(server, neurons, states.run, states.neuron, states.link)
+        exit_section.connect(server, leave, states.run, states.link)
+        compare_section.connect(server, methods, states.run)
         states.run.change(
             server.bind(show_strip),
             [states.run, states.shown_pack],
@@ -193,7 +193,7 @@ def _connect_questions(
     server: Server, read: Any, states: States, examples: Any, panel: run_panel.Panel, n_classes: gr.State
 ) -> None:
     """Whenever a set was read, let the questions of a new file win over one left in the box."""
-    asked = [panel.question, states.asked_by, *examples_tab.inputs(examples, states.source, states.pack, n_classes)]
+    asked = [panel.question, states.asked_by, *examples_section.inputs(examples, states.source, states.pack, n_classes)]
     read(
         server.bind(run_panel.own_questions),
         asked,
@@ -241,7 +241,16 @@ def _connect_opening(
         name = link.pack or packs.FIRST_PACK
         model = link.model or next(iter(models))
         key = server.prefetch.want(name, Arguments(chosen(models, model)))
-        opened = (examples_tab.touch(), link, name, packs.cards(name), packs.question_of(packs.packs()[name]), model, name, model)
+        opened = (
+            examples_section.touch(),
+            link,
+            name,
+            packs.cards(name),
+            packs.question_of(packs.packs()[name]),
+            model,
+            name,
+            model,
+        )
         return *opened, gr.Tabs(selected=link.tab or "examples"), key, *_arrived(server, key)
 
     def poll(key: str) -> tuple:
@@ -314,10 +323,10 @@ def link_to(
 def record_again(server: Server, run_key: str, count: int, *names: str) -> tuple:
     """Go to the examples and show a second recording for each class that was recorded once."""
     return (
-        examples_tab.touch(),
+        examples_section.touch(),
         gr.Tabs(selected="examples"),
         "own",
-        *examples_tab.open_again(examples_tab.recorded_once(server.runs.get(run_key).train), count, *names),
+        *examples_section.open_again(examples_section.recorded_once(server.runs.get(run_key).train), count, *names),
     )
 
 
@@ -331,7 +340,7 @@ def show_strip(server: Server, run_key: str, pack: str | None) -> tuple:
     yours = "Your images, changed by hand" if edits.is_edited(run.train) else "Your images"
     where = f"Sample pack “{pack}”" if pack else yours
     question = run.config.question or run.shown.question or "a question per image"
-    once = run.no_held_out and pack is None and examples_tab.recorded_once(run.train)
+    once = run.no_held_out and pack is None and examples_section.recorded_once(run.train)
     shown = {
         "title": question,
         "note": f"{where} · {len(run.train)} probing and {len(run.test)} test images · {short_model(run.config.model)}",
@@ -354,7 +363,7 @@ def strip_facts(run: RunRecord) -> list[dict]:
         facts.append(_full_model_fact(run))
     full, exit_ms = run.opponent, run.latency_ms.get("early_exit", np.nan)
     full_ms = run.latency_ms.get("full_model", np.nan) if full is None or full.name == "full-model" else full.latency_ms
-    for fact in exit_tab.speed_facts(verdict(run), exit_ms, full_ms):
+    for fact in exit_section.speed_facts(verdict(run), exit_ms, full_ms):
         facts.append({**fact, "label": fact["label"].split()[0]})
     facts.append(views.fact("searched", f"{len(run.neurons):,}", "neurons"))
     return facts

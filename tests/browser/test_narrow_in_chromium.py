@@ -7,7 +7,7 @@ import pytest
 
 from sn_viz.paths import ASSETS
 from sn_viz.ui.components import neuron
-from sn_viz.ui.tabs import neurons_tab
+from sn_viz.ui.sections import neurons_section
 
 pytestmark = pytest.mark.browser
 
@@ -27,7 +27,7 @@ MEASURE = """() => {
 @pytest.mark.parametrize("width", [360, 412])
 def test_the_table_of_neurons_scrolls_on_a_phone_and_its_cells_stand_under_their_headings(chromium, width):
     with gr.Blocks() as page:
-        tab = neurons_tab.layout()
+        tab = neurons_section.layout()
         page.load(lambda: [[f"L12 {i}", "attention-output", "no dog", 0.951, 0.875, 15] for i in range(30)], None, tab.table)
     assert len(neuron.HEADERS) == 6
     _, address, _ = page.launch(prevent_thread_lock=True, quiet=True, css=(ASSETS / "style.css").read_text())

@@ -10,9 +10,9 @@ from sn_viz.sources.gather import Found
 from sn_viz.sources.hub import Hub
 from sn_viz.sources.ingest import decode
 from sn_viz.ui import page
+from sn_viz.ui.sections import examples_section
+from sn_viz.ui.sections.examples_section import MAX_CLASSES, Where
 from sn_viz.ui.server import datasets
-from sn_viz.ui.tabs import examples_tab
-from sn_viz.ui.tabs.examples_tab import MAX_CLASSES, Where
 
 
 def values(hub: str = "", files=None) -> list:
@@ -26,13 +26,13 @@ def test_a_name_is_taken_where_a_file_would_be_and_read_as_the_set(monkeypatch):
     monkeypatch.setattr(Hub, "read", staticmethod(read))
     hub = datasets.chosen(" someone/pets:train ", public=False)
     place = Where.of(values(hub))
-    assert hub == "hub:someone/pets:train" and place.files == [hub] and examples_tab.uploaded(place) == []
-    assert examples_tab.from_files(place.files, "Which?").classes == ("a", "b")
+    assert hub == "hub:someone/pets:train" and place.files == [hub] and examples_section.uploaded(place) == []
+    assert examples_section.from_files(place.files, "Which?").classes == ("a", "b")
     assert place.key != Where.of(values("hub:someone/else")).key
 
 
 def test_an_uploaded_file_takes_its_place_again():
-    assert examples_tab._file_instead()[1] == ""
+    assert examples_section._file_instead()[1] == ""
     assert Where.of(values("", ["/x.zip"])).files == ["/x.zip"] and Where.of(values("", ["/x.zip"])[:-1]).files == ["/x.zip"]
 
 

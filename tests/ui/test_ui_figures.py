@@ -16,8 +16,8 @@ from sn_viz.report import page as report
 from sn_viz.types import AnswerKey
 from sn_viz.ui import page
 from sn_viz.ui.components import figures
+from sn_viz.ui.sections import compare_section
 from sn_viz.ui.server import packs
-from sn_viz.ui.tabs import compare_tab
 
 NEW = '''
 """How many images there are."""
@@ -86,5 +86,5 @@ def test_what_has_nothing_to_show_says_so_and_is_left_out_of_the_report():
 
 def test_the_compare_table_says_cannot_tell(planted):
     key = AnswerKey(planted.train.classes, planted.train.classes, "unknown", "Nobody knows.")
-    rows = {row[0]: row[1] for row in compare_tab.rows(replace(planted, answer_key=key))}
+    rows = {row[0]: row[1] for row in compare_section.rows(replace(planted, answer_key=key))}
     assert (rows["Full model"], rows["Logit lens"]) == ("cannot tell", "cannot tell") and rows["Linear probe"] != "cannot tell"

@@ -15,8 +15,8 @@ from planted_run import HOSTILE, make_run, planted_column
 
 from sn_viz.plots import heatmap
 from sn_viz.ui.components import figures, neuron
+from sn_viz.ui.sections import compare_section, exit_section, neurons_section
 from sn_viz.ui.server import export
-from sn_viz.ui.tabs import compare_tab, exit_tab, neurons_tab
 
 
 def _title(text: str) -> str:
@@ -51,7 +51,7 @@ def test_extreme_images_are_the_largest_and_smallest(planted):
 
 def test_a_cell_opens_its_best_neuron(planted, run_key, event):
     column = planted_column(planted.neurons)
-    units, picked, facts, histogram, slider, images = neurons_tab.pick_cell(
+    units, picked, facts, histogram, slider, images = neurons_section.pick_cell(
         SERVER, run_key, event(x=2, y=3, curve=0, point=[3, 1], custom=[2, "mlp-neuron", column])
     )
     assert picked == column and planted.neurons.name(column) in _title(histogram)
@@ -65,7 +65,7 @@ def test_every_cell_opens_its_own_units_and_the_best_of_them(planted, run_key, e
     for row in next(trace["customdata"] for trace in drawn if trace["type"] == "heatmap"):
         for layer, site, best in row:
             cells += 1
-            units, picked, *_ = neurons_tab.pick_cell(
+            units, picked, *_ = neurons_section.pick_cell(
                 SERVER, run_key, event(x=0, y=0, curve=0, point=[0, 0], custom=[layer, site, best])
             )
             shown = [point for trace in json.loads(units)["light"]["data"] for point in trace.get("customdata") or []]
@@ -82,7 +82,7 @@ def test_every_cell_opens_its_own_units_and_the_best_of_them(planted, run_key, e
 def test_a_neuron_of_another_cell_is_refused(planted, run_key, event):
     elsewhere = int(np.flatnonzero(planted.neurons.layer == 3)[0])
     with pytest.raises(gr.Error, match="not in the figure's cell"):
-        neurons_tab.pick_cell(
+        neurons_section.pick_cell(
             SERVER, run_key, event(x=1, y=1, curve=0, point=0, custom=[1, planted.neurons.site_names[0], elsewhere])
         )
 
@@ -90,38 +90,38 @@ def test_a_neuron_of_another_cell_is_refused(planted, run_key, event):
 @pytest.mark.parametrize("custom", [[99, "residual", 0], [1, "nowhere", 0], [1, "residual", 10**6], [1, "residual", -1], [1], []])
 def test_a_forged_cell_is_refused(run_key, event, custom):
     with pytest.raises(gr.Error):
-        neurons_tab.pick_cell(SERVER, run_key, event(x=1, y=1, curve=0, point=0, custom=custom))
+        neurons_section.pick_cell(SERVER, run_key, event(x=1, y=1, curve=0, point=0, custom=custom))
 
 
 def test_a_dragged_threshold_changes_facts_and_figure(planted, run_key):
     column = planted_column(planted.neurons)
-    found = neurons_tab.show_neuron(SERVER, run_key, column)[2]
-    facts, moved = neurons_tab.move_threshold(SERVER, run_key, column, 5.0)
+    found = neurons_section.show_neuron(SERVER, run_key, column)[2]
+    facts, moved = neurons_section.move_threshold(SERVER, run_key, column, 5.0)
     assert moved != found and facts["facts"][0]["label"] == "your threshold" and facts["facts"][0]["value"] == "5"
 
 
 def test_a_point_of_the_map_shows_its_image(planted, run_key, event):
-    shown = neurons_tab.pick_point(SERVER, run_key, event(x=0.5, y=0.5, curve=1, point=4, custom=[4, "test"]))
+    shown = neurons_section.pick_point(SERVER, run_key, event(x=0.5, y=0.5, curve=1, point=4, custom=[4, "test"]))
     assert planted.test.names[4] in shown["groups"][0]["note"] and shown["groups"][0]["items"][0]["src"].startswith(
         "data:image/webp"
     )
     with pytest.raises(gr.Error):
-        neurons_tab.pick_point(SERVER, run_key, event(x=0, y=0, curve=0, point=0, custom=[10**6, "test"]))
+        neurons_section.pick_point(SERVER, run_key, event(x=0, y=0, curve=0, point=0, custom=[10**6, "test"]))
 
 
 def test_an_expired_result_says_run_it_again(event):
     with pytest.raises(gr.Error, match="run it again"):
-        neurons_tab.show_neuron(SERVER, "gone", 0)
+        neurons_section.show_neuron(SERVER, "gone", 0)
 
 
 def test_exit_facts_follow_the_layer_and_refuse_others(planted, run_key):
-    assert "layer 3" in exit_tab.show_layer(SERVER, run_key, 3)["title"]
+    assert "layer 3" in exit_section.show_layer(SERVER, run_key, 3)["title"]
     with pytest.raises(gr.Error):
-        exit_tab.show_layer(SERVER, run_key, -1)
+        exit_section.show_layer(SERVER, run_key, -1)
 
 
 def test_compare_has_a_row_per_method(planted, run_key):
-    assert len(compare_tab.show(SERVER, run_key)) == len(planted.baselines) + 1
+    assert len(compare_section.show(SERVER, run_key)) == len(planted.baselines) + 1
 
 
 def test_hostile_names_are_quoted_in_the_table_people_open_in_a_spreadsheet():
@@ -139,7 +139,7 @@ def test_constant_and_undefined_neurons_do_not_break_the_page(planted):
     run = replace(planted, test_values=values, train_values=planted.train_values * 0, stumps=stumps)
     key = SERVER.runs.put(run)
     assert neuron.table(run) == []
-    assert neurons_tab.show_neuron(SERVER, key, 0)[0] == 0
+    assert neurons_section.show_neuron(SERVER, key, 0)[0] == 0
 
 
 def test_a_new_run_opens_at_the_outlined_cell_though_other_neurons_are_as_good(planted):
@@ -147,7 +147,7 @@ def test_a_new_run_opens_at_the_outlined_cell_though_other_neurons_are_as_good(p
     equal = replace(planted, stumps=replace(planted.stumps, score=np.ones_like(planted.stumps.score)))
     layer, site, outlined = heatmap.best(heatmap.info(equal)) or (0, "", 0)
     assert outlined != int(equal.voters[equal.exit_index].neuron[0]), "else this shows nothing"
-    _, units, _, picked, *_ = neurons_tab.show(SERVER, SERVER.runs.put(equal), None)
+    _, units, _, picked, *_ = neurons_section.show(SERVER, SERVER.runs.put(equal), None)
     assert picked == outlined
     points = [point for trace in json.loads(units)["light"]["data"] for point in trace.get("customdata") or []]
     assert {(point[0], point[1]) for point in points} == {(layer, site)}

@@ -14,8 +14,8 @@ from one_server import SERVER
 from sn_viz.glossary import GLOSSARY
 from sn_viz.ui import page
 from sn_viz.ui.components import answer_row, run_panel
+from sn_viz.ui.sections import compare_section, exit_section
 from sn_viz.ui.server import export, packs
-from sn_viz.ui.tabs import compare_tab, exit_tab
 from sn_viz.voting.intervals import wilson
 
 IDS = (
@@ -89,7 +89,7 @@ def test_the_strip_says_its_verdict_and_its_warnings_before_any_speed(planted):
     assert any("lies below what chance reaches" in told for told in strip["warnings"])
     assert "the intervals are wide" in " ".join(strip["warnings"])
     assert [fact["label"] for fact in strip["facts"]] == ["super neurons", "full model", "searched"]
-    assert not any("×" in fact["value"] for fact in exit_tab.layer_facts(SERVER.runs.get(key), 2)["facts"])
+    assert not any("×" in fact["value"] for fact in exit_section.layer_facts(SERVER.runs.get(key), 2)["facts"])
 
 
 def test_slower_is_called_slower(planted):
@@ -104,7 +104,7 @@ def test_a_full_model_whose_words_cannot_be_told_gives_way_to_the_calibrated_one
     assert page.strip_facts(run)[1]["label"] == "full model, calibrated" and page.strip_facts(run)[1]["value"] == "85.0 %"
     alone = page.strip_facts(replace(planted, baselines=(untold,)))[1]
     assert alone["value"] == "cannot tell"
-    assert compare_tab.rows(run)[1][1:3] == ["undefined", ""]
+    assert compare_section.rows(run)[1][1:3] == ["undefined", ""]
 
 
 def test_an_export_names_a_model_by_its_folders_name_and_tells_no_path(planted):

@@ -16,8 +16,8 @@ from pyarrow import parquet
 from sn_viz.errors import Cancelled
 from sn_viz.sources.ingest import as_picture
 from sn_viz.ui.components import run_panel
-from sn_viz.ui.tabs import examples_tab
-from sn_viz.ui.tabs.examples_tab import Where
+from sn_viz.ui.sections import examples_section
+from sn_viz.ui.sections.examples_section import Where
 
 MANY = 40
 
@@ -60,7 +60,7 @@ def test_cancel_stops_the_reading_between_two_images(way_in, slow_pictures):
     assert told.pop() == "Stopping after this batch", "the job says it, so that no reply of the button comes after its end"
     assert told[-1].startswith("Reading your images: number ")
     assert int(told[-1].rsplit(" ", 1)[1].replace(",", "")) < MANY, "it did not read to the end"
-    assert examples_tab.at_hand(SERVER, where, owner) is None, "half a set is no set"
+    assert examples_section.at_hand(SERVER, where, owner) is None, "half a set is no set"
 
 
 def test_a_parquet_or_a_tar_is_read_like_a_zip(tmp_path):
@@ -77,5 +77,5 @@ def test_a_parquet_or_a_tar_is_read_like_a_zip(tmp_path):
             member.size = len(one)
             archive.addfile(member, io.BytesIO(one))
     for name in ("pets.parquet", "pets.tar"):
-        images = examples_tab.from_files([str(tmp_path / name)], "Which?")
+        images = examples_section.from_files([str(tmp_path / name)], "Which?")
         assert images.classes == ("cat", "dog") and {p.sha256 for p in images.pictures} == {as_picture(one).sha256 for one in data}

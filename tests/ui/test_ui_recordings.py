@@ -12,8 +12,8 @@ from PIL import Image
 from sn_viz.groups import group_index
 from sn_viz.pipeline import load_splits
 from sn_viz.ui import page
-from sn_viz.ui.tabs import examples_tab
-from sn_viz.ui.tabs.examples_tab import MAX_CLASSES, Where, from_galleries, recorded_once
+from sn_viz.ui.sections import examples_section
+from sn_viz.ui.sections.examples_section import MAX_CLASSES, Where, from_galleries, recorded_once
 
 NAMES = ("ripe", "unripe")
 
@@ -94,7 +94,7 @@ def test_what_is_recorded_again_makes_another_set(taken):
     first, second = [taken(2, 1), taken(2, 2), *[None] * 4], [taken(2, 3), *[None] * 5]
     once, twice = Where.of([*widgets, *first, *[None] * 6]), Where.of([*widgets, *first, *second])
     assert once.key != twice.key and once.name == twice.name
-    assert len(examples_tab.uploaded(twice)) == len(examples_tab.uploaded(once)) + 2
+    assert len(examples_section.uploaded(twice)) == len(examples_section.uploaded(once)) + 2
 
 
 def untested(run, groups):

@@ -19,9 +19,9 @@ from sn_viz.sources.ingest import read_picture
 from sn_viz.types import LabelledImages, Prediction
 from sn_viz.ui import api, page
 from sn_viz.ui.components.racing import Race
+from sn_viz.ui.sections import examples_section, exit_section
 from sn_viz.ui.server import launch, packs
 from sn_viz.ui.server.paths import upload_folder
-from sn_viz.ui.tabs import examples_tab, exit_tab
 
 RANDOM = np.random.default_rng(3)
 PIXELS = RANDOM.integers(0, 256, (12, 16, 3), dtype=np.uint8)
@@ -95,10 +95,10 @@ def raced(planted, monkeypatch) -> list[str]:
         return Race(np.full((6, 2), 0.5, np.float32), 3.0 * np.arange(1, 7), run.neurons.layers, 2, "dog", 2.0, "yes", 20.0)
 
     monkeypatch.setattr(api, "predict_with", predict)
-    for module in (api, exit_tab):
+    for module in (api, exit_section):
         monkeypatch.setattr(module, "race", race)
         monkeypatch.setattr(module, "model_of", lambda config: None)
-    monkeypatch.setattr(exit_tab, "SHOW_SECONDS", 0.0)
+    monkeypatch.setattr(exit_section, "SHOW_SECONDS", 0.0)
     return seen
 
 
@@ -130,7 +130,7 @@ def test_equal_pixels_by_every_way_in(name, files, served, raced, planted, tmp_p
     client.predict(run_key, handle_file(str(path)), "", "0", api_name="/predict")
     client.predict(run_key, handle_file(str(path)), "", "0", api_name="/exit_race")
     uploaded = exit_tab_upload().preprocess(exit_tab_upload().data_model(path=as_uploaded(path), orig_name=path.name))
-    list(exit_tab.show_race(server, gr.Request(session_hash="one"), server.stops.new(), run_key, 0, uploaded, 2))
+    list(exit_section.show_race(server, gr.Request(session_hash="one"), server.stops.new(), run_key, 0, uploaded, 2))
     seen |= dict(zip(("/predict", "/exit_race", "race"), raced, strict=True))
     assert seen == dict.fromkeys(seen, expected)
 
@@ -138,7 +138,7 @@ def test_equal_pixels_by_every_way_in(name, files, served, raced, planted, tmp_p
 def exit_tab_upload():
     """The race's own image component, as the page is built with it."""
     with gr.Blocks():
-        return exit_tab.layout().upload
+        return exit_section.layout().upload
 
 
 def named(images: LabelledImages, path: Path) -> str:
@@ -148,12 +148,12 @@ def named(images: LabelledImages, path: Path) -> str:
 
 def of_class_cards(classes: dict[str, list[Path]]) -> LabelledImages:
     with gr.Blocks():
-        gallery = examples_tab.layout().galleries[0]
+        gallery = examples_section.layout().galleries[0]
     given = []
     for paths in classes.values():
         sent = [{"image": {"path": as_uploaded(one), "orig_name": one.name}, "caption": None} for one in paths]
         given.append(gallery.preprocess(gallery.data_model(root=sent)))
-    return examples_tab.from_galleries(2, tuple(classes), given, "What?")
+    return examples_section.from_galleries(2, tuple(classes), given, "What?")
 
 
 def of_folder(classes: dict[str, list[Path]], folder: Path) -> LabelledImages:
@@ -169,7 +169,7 @@ def of_zip(classes: dict[str, list[Path]], target: Path) -> LabelledImages:
         for label, paths in classes.items():
             for one in paths:
                 archive.write(one, f"{label}/{one.name}")
-    return examples_tab.from_files([str(target)], "What?")
+    return examples_section.from_files([str(target)], "What?")
 
 
 def of_table(classes: dict[str, list[Path]], folder: Path) -> LabelledImages:
@@ -180,7 +180,7 @@ def of_table(classes: dict[str, list[Path]], folder: Path) -> LabelledImages:
         for paths in classes.values():
             for one in paths:
                 archive.write(one, one.name)
-    return examples_tab.from_files([str(folder / "rows.csv"), str(folder / "pictures.zip")], "What?")
+    return examples_section.from_files([str(folder / "rows.csv"), str(folder / "pictures.zip")], "What?")
 
 
 def test_a_transparent_picture_stands_on_white(tmp_path):

@@ -13,8 +13,8 @@ from sn_viz.types import LabelledImages, Picture
 from sn_viz.ui.components import run_panel, stale
 from sn_viz.ui.components.answer_row import Guess
 from sn_viz.ui.components.edits import Edits
+from sn_viz.ui.sections import examples_section
 from sn_viz.ui.server.quotas import visitor
-from sn_viz.ui.tabs import examples_tab
 
 REQUEST = gr.Request(session_hash="someone")
 CHOICES = ["tiny-llava", ["residual"], "best-split", "balanced-accuracy", 15, "majority", "auto", 0.5, 0, ["sav"]]
@@ -22,14 +22,14 @@ CHOICES += [choice.default for choice in LOADING]
 
 
 def where(source="pack", pack="presence-dog", files=None):
-    return [source, pack, 2, files, *examples_tab.NAMES, *[None] * examples_tab.MAX_CLASSES]
+    return [source, pack, 2, files, *examples_section.NAMES, *[None] * examples_section.MAX_CLASSES]
 
 
 GUESS = Guess(("dogs", "others"), ("yes", "no"))
 
 
 def boxes(*written):
-    return [*written, *[""] * (examples_tab.MAX_CLASSES - len(written))]
+    return [*written, *[""] * (examples_section.MAX_CLASSES - len(written))]
 
 
 def setup(question="Is there a dog?", choices=CHOICES, guess=GUESS, written=("yes", "no"), **of):
@@ -64,7 +64,7 @@ def of_file(*questions):
 
 
 def asked(images, question, taken=""):
-    place = examples_tab.Where.of(where("file", files=["/some/upload.zip"]))
+    place = examples_section.Where.of(where("file", files=["/some/upload.zip"]))
     SERVER.sets.put(images, f"{visitor(REQUEST)}|{place.key}")
     return run_panel.own_questions(SERVER, REQUEST, question, taken, *where("file", files=["/some/upload.zip"])), place.key
 
@@ -121,7 +121,7 @@ def find_asks(monkeypatch):
     monkeypatch.setattr(run_panel, "find", pretend)
 
     def asks(images, question, asked_by="", guess=GUESS, written=("yes", "no")):
-        place = examples_tab.Where.of(where("file", files=["/some/unread.zip"]))
+        place = examples_section.Where.of(where("file", files=["/some/unread.zip"]))
         owner = visitor(REQUEST)
         SERVER.sets.put(images, f"{owner}|{place.key}")
         values = Edits(), question, *CHOICES, guess, *boxes(*written), *where("file", files=["/some/unread.zip"])
@@ -143,7 +143,7 @@ def test_find_before_a_file_was_read_asks_the_files_own_question(find_asks):
 
 def test_a_question_typed_after_a_file_was_read_is_asked(find_asks):
     images = of_file(*["Is it ripe?"] * 8)
-    place = examples_tab.Where.of(where("file", files=["/some/unread.zip"]))
+    place = examples_section.Where.of(where("file", files=["/some/unread.zip"]))
     seen, _, _ = find_asks(images, "Is it a fruit?", asked_by=place.key)
     assert set(seen["images"].questions) == {"Is it a fruit?"}
 

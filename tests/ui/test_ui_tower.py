@@ -17,7 +17,7 @@ from sn_viz.ui.components import maps
 from sn_viz.ui.components.layers import checked_layer, layer_asked, spoken
 from sn_viz.ui.components.link import Link
 from sn_viz.ui.components.racing import race
-from sn_viz.ui.tabs import exit_tab, neurons_tab
+from sn_viz.ui.sections import exit_section, neurons_section
 
 QUESTION = "Is it night?"
 
@@ -43,33 +43,33 @@ def _title(text: str) -> str:
 
 def test_the_exit_tab_begins_in_the_tower(run, key):
     assert run.exit_layer == -1 and list(run.neurons.layers) == [-1, 0, 1, 2, 3]
-    layers, slider, facts, *_ = exit_tab.show(SERVER, key, None)
+    layers, slider, facts, *_ = exit_section.show(SERVER, key, None)
     assert (slider.minimum, slider.maximum, slider.value) == (-1, 3, -1) and "V1 to V2 of the vision tower" in slider.label
     assert facts["title"].startswith("Stop after block V1 of the vision tower") and "V2" in layers
-    assert "block V2 of the vision tower" in exit_tab.show_layer(SERVER, key, 0)["title"]
-    assert "layer 3 of 3" in exit_tab.show_layer(SERVER, key, 3)["title"]
-    assert exit_tab.show(SERVER, key, Link(layer=2))[1].value == 2
+    assert "block V2 of the vision tower" in exit_section.show_layer(SERVER, key, 0)["title"]
+    assert "layer 3 of 3" in exit_section.show_layer(SERVER, key, 3)["title"]
+    assert exit_section.show(SERVER, key, Link(layer=2))[1].value == 2
     with pytest.raises(gr.Error, match="V1 to V2"):
-        exit_tab.show_layer(SERVER, key, -2)
+        exit_section.show_layer(SERVER, key, -2)
 
 
 def test_a_click_on_a_layer_of_the_tower_moves_the_exit(key, event):
-    layer, facts = exit_tab.pick_layer(SERVER, key, event(x=0, y=0.5, curve=0, point=1, custom=[0]))
+    layer, facts = exit_section.pick_layer(SERVER, key, event(x=0, y=0.5, curve=0, point=1, custom=[0]))
     assert layer == 0 and "V2" in facts["title"]
 
 
 def test_a_cell_of_the_tower_opens_its_units(run, key, event):
     column = int(np.flatnonzero(run.neurons.layer == 0)[3])
-    units, picked, *_ = neurons_tab.pick_cell(
+    units, picked, *_ = neurons_section.pick_cell(
         SERVER, key, event(x=0, y=0, curve=0, point=[0, 1], custom=[0, "tower-residual", column])
     )
     assert picked == column and "layer V2" in _title(units)
     with pytest.raises(gr.Error):
-        neurons_tab.pick_cell(SERVER, key, event(x=0, y=0, curve=0, point=[0, 1], custom=[-2, "tower-residual", column]))
+        neurons_section.pick_cell(SERVER, key, event(x=0, y=0, curve=0, point=[0, 1], custom=[-2, "tower-residual", column]))
 
 
 def test_the_map_offers_and_draws_blocks_of_the_tower(run, key):
-    choices, _ = neurons_tab.show_map_choices(SERVER, key)
+    choices, _ = neurons_section.show_map_choices(SERVER, key)
     assert [name for name, _ in choices.choices][2:] == ["layer V1", "layer V2", "layer 1", "layer 2", "layer 3"]
     assert "layer V1" in maps.map_text(SERVER.maps, key, run, "-1", "class")
     for wrong in ("-2", "V1", "+1", "99"):
@@ -80,7 +80,7 @@ def test_the_map_offers_and_draws_blocks_of_the_tower(run, key):
 def test_the_race_starts_in_the_tower(run, llava):
     finished = race(run, llava, run.test.pictures[0], QUESTION, 0)
     assert finished.tally.shape == (5, 2) and finished.layers == range(-1, 4) and (np.diff(finished.milliseconds) > 0).all()
-    frames = list(exit_tab._frames(run, finished, "no"))
+    frames = list(exit_section._frames(run, finished, "no"))
     assert len(frames) == 7 and finished.milliseconds[-1] <= finished.full_ms
     told = [fact for _, facts in frames for fact in facts["facts"][:1] if fact["value"] != "…"]
     assert told and all(fact["note"].endswith("layer V2") for fact in told)

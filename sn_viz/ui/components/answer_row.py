@@ -14,11 +14,11 @@ from sn_viz.baselines.answers import answer_key
 from sn_viz.types import AnswerKey, LabelledImages
 from sn_viz.ui.components import edits, views
 from sn_viz.ui.components.edits import Edits
+from sn_viz.ui.sections import examples_section
+from sn_viz.ui.sections.examples_section import MAX_CLASSES, Where
 from sn_viz.ui.server.guard import message
 from sn_viz.ui.server.quotas import visitor
 from sn_viz.ui.server.state import Server
-from sn_viz.ui.tabs import examples_tab
-from sn_viz.ui.tabs.examples_tab import MAX_CLASSES, Where
 
 HINT = "What the model says for each class"
 
@@ -62,7 +62,7 @@ def layout() -> AnswerRow:
 def connect(
     server: Server,
     row: AnswerRow,
-    tab: examples_tab.Examples,
+    tab: examples_section.Examples,
     states: Any,
     n_classes: gr.State,
     question: gr.Textbox,
@@ -72,7 +72,7 @@ def connect(
 
     One listener for all of them: a call waits for the one before it, so no late answer about an earlier set comes last.
     """
-    where = examples_tab.inputs(tab, states.source, states.pack, n_classes)
+    where = examples_section.inputs(tab, states.source, states.pack, n_classes)
     looked_at = [states.guess, states.edits, question, *row.boxes, *where]
     gr.on(
         [*changed, question.blur, question.submit],
@@ -89,7 +89,7 @@ def show(server: Server, request: gr.Request, guess: Guess, made: Edits, questio
     """Return the guess, and the fields: the guess where the user has written nothing else for these classes."""
     written, place = values[:MAX_CLASSES], Where.of(values[MAX_CLASSES:])
     try:
-        images = edits.apply(examples_tab.loaded(server, place, visitor(request)), made.belonging_to(place.name))
+        images = edits.apply(examples_section.loaded(server, place, visitor(request)), made.belonging_to(place.name))
     except Exception as error:  # the panel below says what is wrong with the set; faults of ours are logged by ``message``
         message(error)
         return Guess(), gr.Column(visible=False), *(gr.skip(),) * (1 + MAX_CLASSES)

@@ -1,7 +1,7 @@
 """The set of examples below the sources: every image by class; a click chooses one to move to another class or to remove.
 
 Takes clicks; keeps ``Edits`` and the chosen image in the session, and shows the set with them made. The edits themselves are in
-``edits``, the images in ``examples_tab``.
+``edits``, the images in ``examples_section``.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from sn_viz.plots import style
 from sn_viz.types import LabelledImages
 from sn_viz.ui.components import edits, views
 from sn_viz.ui.components.edits import Edits, Example
+from sn_viz.ui.sections import examples_section
+from sn_viz.ui.sections.examples_section import Where
 from sn_viz.ui.server.guard import guarded, message
 from sn_viz.ui.server.jobs import Done, steps
 from sn_viz.ui.server.quotas import visitor
 from sn_viz.ui.server.state import Server
-from sn_viz.ui.tabs import examples_tab
-from sn_viz.ui.tabs.examples_tab import Where
 
 PAGE_TILES = 24
 """Images of each class shown at first, and more at each click on the number of the rest."""
@@ -66,7 +66,7 @@ def layout() -> EditPanel:
 
 
 def connect(
-    server: Server, panel: EditPanel, tab: examples_tab.Examples, states: Any, n_classes: gr.State, changed: list[Any]
+    server: Server, panel: EditPanel, tab: examples_section.Examples, states: Any, n_classes: gr.State, changed: list[Any]
 ) -> Any:
     """Wire the panel: the set is shown anew at every event of ``changed``; edits go into ``states.edits``.
 
@@ -74,7 +74,7 @@ def connect(
     """
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     chosen = gr.State(Chosen())
-    where = examples_tab.inputs(tab, states.source, states.pack, n_classes)
+    where = examples_section.inputs(tab, states.source, states.pack, n_classes)
     looked_at = [states.edits, chosen, *where]
     outputs = [states.edits, chosen, *panel]
     shown = gr.on(
@@ -92,9 +92,9 @@ def show(server: Server, request: gr.Request, made: Edits, chosen: Chosen, *wher
     place, owner = Where.of(where), visitor(request)
     try:
         flag = server.previews.flag(owner, place.key)
-        images = examples_tab.at_hand(server, place, owner)
+        images = examples_section.at_hand(server, place, owner)
         if images is None:
-            for step in steps(server.reading, examples_tab.reading(server, place, owner), flag, owner):
+            for step in steps(server.reading, examples_section.reading(server, place, owner), flag, owner):
                 if isinstance(step, Done):
                     images = step.value
                 else:
@@ -104,7 +104,7 @@ def show(server: Server, request: gr.Request, made: Edits, chosen: Chosen, *wher
     except Cancelled:
         yield (gr.skip(),) * len(EditPanel._fields)
     except Exception as error:  # put into words in place of the set; faults of ours are logged by ``message``
-        silent = isinstance(error, UserError) and not examples_tab.uploaded(place)
+        silent = isinstance(error, UserError) and not examples_section.uploaded(place)
         yield _instead("" if silent else message(error))
 
 
@@ -164,7 +164,7 @@ def _looked_at(
     server: Server, request: gr.Request, made: Edits, chosen: Chosen, where: Any
 ) -> tuple[Where, LabelledImages, Edits, Chosen]:
     place = Where.of(where)
-    return place, examples_tab.loaded(server, place, visitor(request)), made.belonging_to(place.name), _of(chosen, place)
+    return place, examples_section.loaded(server, place, visitor(request)), made.belonging_to(place.name), _of(chosen, place)
 
 
 def _of(chosen: Chosen, place: Where) -> Chosen:

@@ -25,6 +25,8 @@ from sn_viz.ui.components import answer_row, edits, stale, views
 from sn_viz.ui.components.answer_row import Guess
 from sn_viz.ui.components.edits import Edits
 from sn_viz.ui.components.stale import Setup
+from sn_viz.ui.sections import examples_section
+from sn_viz.ui.sections.examples_section import MAX_CLASSES, Where
 from sn_viz.ui.server import packs
 from sn_viz.ui.server.arguments import MAX_QUESTION, Arguments, checked
 from sn_viz.ui.server.guard import guarded, message
@@ -32,8 +34,6 @@ from sn_viz.ui.server.jobs import Done, Step, steps
 from sn_viz.ui.server.offered import Offered, labels
 from sn_viz.ui.server.quotas import visitor
 from sn_viz.ui.server.state import Server
-from sn_viz.ui.tabs import examples_tab
-from sn_viz.ui.tabs.examples_tab import MAX_CLASSES, Where
 
 N_CHOICES = 10 + len(config.LOADING)
 """Widgets of ``Panel.choices``."""
@@ -155,10 +155,10 @@ class Asked(NamedTuple):
 
 
 def setup_widgets(
-    panel: Panel, tab: examples_tab.Examples, states: Any, n_classes: gr.State, answers: list[gr.Textbox]
+    panel: Panel, tab: examples_section.Examples, states: Any, n_classes: gr.State, answers: list[gr.Textbox]
 ) -> list[Any]:
     """Return the widgets whose values say what would be run, in the order of ``Asked.of``."""
-    where = examples_tab.inputs(tab, states.source, states.pack, n_classes)
+    where = examples_section.inputs(tab, states.source, states.pack, n_classes)
     return [states.edits, panel.question, *panel.choices, states.guess, *answers, *where]
 
 
@@ -174,7 +174,7 @@ def mark(shown: Setup | None, *values: Any) -> dict[str, str]:
 
 def connect_marks(
     panel: Panel,
-    tab: examples_tab.Examples,
+    tab: examples_section.Examples,
     states: Any,
     n_classes: gr.State,
     mark_view: gr.HTML,
@@ -225,7 +225,7 @@ def _put_aside(images: LabelledImages, question: str) -> tuple[str, str]:
 def connect(
     server: Server,
     panel: Panel,
-    tab: examples_tab.Examples,
+    tab: examples_section.Examples,
     states: Any,
     n_classes: gr.State,
     models: Mapping[str, str],
@@ -282,7 +282,7 @@ def stream(server: Server, models: Mapping[str, str], owner: str, job: str, aske
         stop = server.stops.flag(job)
         for step in chain(_fetch(server, models, arguments.model, owner, stop), _read(server, asked.where, owner, stop)):
             yield views.status(step.text, f"{step.seconds:.0f} s", step.fraction, "busy"), *keep
-        images = examples_tab.loaded(server, asked.where, owner)
+        images = examples_section.loaded(server, asked.where, owner)
         if (
             asked.where.source == "file" and asked.where.key != asked_by and _asks(images)
         ):  # Find came before its questions were seen
@@ -313,8 +313,8 @@ def _idle_buttons() -> tuple[gr.Button, gr.Button]:
 
 def _read(server: Server, where: Where, owner: str, stop: threading.Event) -> Iterator[Step]:
     """Read the images before the model's turn, which then finds them at hand: large files hold up nobody's run."""
-    if where.source != "pack" and examples_tab.at_hand(server, where, owner) is None:
-        for step in steps(server.reading, examples_tab.reading(server, where, owner), stop, owner):
+    if where.source != "pack" and examples_section.at_hand(server, where, owner) is None:
+        for step in steps(server.reading, examples_section.reading(server, where, owner), stop, owner):
             if isinstance(step, Step):
                 yield step
 
@@ -347,9 +347,9 @@ def _work(server: Server, asked: Asked, arguments: Arguments, owner: str) -> Any
             name = packs.checked(where.pack)
             return packs.run_pack(server.runs, name, packs.with_own_question(name, chosen), progress)
         progress(0.0, "Reading your images")
-        found = examples_tab.loaded(server, where, owner)
+        found = examples_section.loaded(server, where, owner)
         images = edits.apply(told_of_question(found, arguments.question), made_here).ask(arguments.question)
-        examples_tab.check_asked(images)
+        examples_section.check_asked(images)
         test = packs.held_out(where.pack).ask(arguments.question) if where.source == "pack" else None
         return server.runs.put(find(images, test=test, progress=progress, **chosen.keywords()), owner=owner)
 

@@ -13,7 +13,7 @@ import gradio as gr
 
 from sn_viz.ui.components.edits import Edits
 from sn_viz.ui.components.plotly_view import when_ready
-from sn_viz.ui.tabs.examples_tab import Where
+from sn_viz.ui.sections.examples_section import Where
 
 TITLE = "From the earlier set-up"
 

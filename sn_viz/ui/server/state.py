@@ -1,6 +1,6 @@
 """What one server keeps for its visitors: results, sets of images, turns at the model, stop flags, bytes uploaded.
 
-``page.build`` makes it once and hands it down to tabs and components; nothing of it is a global, so two servers in one process
+``page.build`` makes it once and hands it down to sections and components; nothing of it is a global, so two servers in one process
 share no result. Making it starts no thread and loads no model.
 """
 
