@@ -54,8 +54,8 @@ def test_the_wheel_holds_models_scripts_and_types(wheel):
         names = set(archive.namelist())
     for needed in (
         "py.typed",
-        "assets/page.js",
-        "assets/style.css",
+        "assets/page/page.js",
+        "assets/page/style.css",
         "assets/tiny-llava/config.json",
         "assets/tiny-gemma3/config.json",
         "assets/tiny-photo/config.json",

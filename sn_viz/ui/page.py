@@ -1,4 +1,4 @@
-"""The page: tabs, the strip with the current result, deep links and export.
+"""The page: one story from top to bottom, the strip with the current result, deep links and export.
 
 Takes the name of the default model; returns a Gradio page. It knows no figure and no model.
 """
@@ -19,11 +19,11 @@ from sn_viz.glossary import as_html
 from sn_viz.plots import reference
 from sn_viz.types import RunRecord
 from sn_viz.ui import api
-from sn_viz.ui.components import answer_row, edit_panel, edits, run_panel, stale, views
+from sn_viz.ui.components import answer_row, edit_panel, edits, header, run_panel, stale, views
 from sn_viz.ui.components.answer_row import Guess
 from sn_viz.ui.components.edits import Edits
 from sn_viz.ui.components.layers import spoken
-from sn_viz.ui.components.link import Link, read_link, write_link
+from sn_viz.ui.components.link import TABS, Link, read_link, write_link
 from sn_viz.ui.sections import compare_section, examples_section, exit_section, neurons_section
 from sn_viz.ui.server import export, packs
 from sn_viz.ui.server.arguments import Arguments
@@ -37,13 +37,12 @@ from sn_viz.ui.server.uploads import Page
 from sn_viz.voting.verdict import verdict
 
 TITLE = "Super neurons"
-INTRO = (
-    '<header class="sn-header"><h1>Super neurons</h1>'
-    "<p>Single activations inside a vision-language model already know the answer. "
-    "Find them, look at them, and stop the model early.</p></header>"
-)
+SECTIONS = {"neurons": "Neurons", "exit": "Early exit", "compare": "Compare"}
+"""The parts of the page in their order, by the name that a link gives them."""
 DOWNLOAD = "() => setTimeout(() => document.querySelector('#export-file a, a#export-file, #export-file')?.click(), 200)"
 COPY_LINK = "(query) => { window.snViz.copy(query); return query; }"
+WHERE_NOW = "(...values) => [...values.slice(0, -1), window.snViz.section()]"
+"""Puts the name of the part that people look at in place of the last value."""
 
 
 class States(NamedTuple):
@@ -96,26 +95,25 @@ def build(model: str | None = None, public: bool | None = None) -> Page:
     with Page(title=TITLE, analytics_enabled=False, delete_cache=(600, TEMPORARY_FILES_SECONDS), fill_width=True) as page:
         page.offered = models
         states = _states()
-        gr.HTML(INTRO)
-        strip, mark, again, copy, export_button, bundle = _strip()
-        with gr.Tabs(selected="examples", elem_id="tabs") as tabs:
-            with gr.Tab("Examples", id="examples", elem_id="tab-examples"):
-                with gr.Row(equal_height=False, elem_classes="sn-page"):
-                    with gr.Column(scale=7, min_width=320):
-                        examples = examples_section.layout(public)
-                    with gr.Column(scale=4, min_width=300, elem_classes="sn-panel"):
-                        panel = run_panel.layout(models, packs.question_of(packs.packs()[packs.FIRST_PACK]), not public)
-                        gr.HTML(f'<p class="sn-private">{examples_section.PRIVACY}</p>')
+        top = header.layout(SECTIONS)
+        with gr.Column(elem_id="workbench"):
+            bar = run_panel.ask_bar(models, packs.question_of(packs.packs()[packs.FIRST_PACK]), not public)
+            with gr.Column(elem_id="tab-examples", elem_classes="sn-drawer"):
+                header.drawer_head()
+                examples = examples_section.layout(public)
                 answers = answer_row.layout()
                 editing = edit_panel.layout()
-            with gr.Tab("Neurons", id="neurons", elem_id="tab-neurons"):
+                panel = run_panel.layout(bar, not public)
+                gr.HTML(f'<p class="sn-private">{examples_section.PRIVACY}</p>')
+            strip, mark, again = _strip()
+            with gr.Column(elem_id="tab-neurons", elem_classes="sn-section"):
                 neurons = neurons_section.layout()
-            with gr.Tab("Early exit", id="exit", elem_id="tab-exit"):
+            with gr.Column(elem_id="tab-exit", elem_classes="sn-section"):
                 leave = exit_section.layout()
-            with gr.Tab("Compare", id="compare", elem_id="tab-compare"):
+            with gr.Column(elem_id="tab-compare", elem_classes="sn-section"):
                 methods = compare_section.layout()
-        with gr.Accordion("Words", open=False, elem_id="words"):
-            gr.HTML(str(as_html()), elem_classes="sn-words")
+            with gr.Accordion("Words", open=False, elem_id="words"):
+                gr.HTML(str(as_html()), elem_classes="sn-words")
         n_classes = gr.State(examples_section.FEWEST_CLASSES)
         changed = examples_section.connect(
             examples,
@@ -143,11 +141,11 @@ def build(model: str | None = None, public: bool | None = None) -> Page:
         again.click(
             server.bind(record_again),
             [states.run, n_classes, *examples.names],
-            [states.touched, tabs, states.source, examples.tabs, panel.status, *examples.again],
+            [states.touched, top.go, states.source, examples.tabs, panel.status, *examples.again],
             api_visibility="private",
             show_progress="hidden",
         )
-        opened = _connect_opening(server, page, states, tabs, examples.cards, panel, models)
+        opened = _connect_opening(server, page, states, top.go, examples.cards, panel, models)
         opened.then(
             run_panel.setup_in,
             run_panel.setup_widgets(panel, examples, states, n_classes, answers.boxes),
@@ -158,7 +156,7 @@ def build(model: str | None = None, public: bool | None = None) -> Page:
         answer_row.connect(server, answers, examples, states, n_classes, panel.question, changed)
         read = edit_panel.connect(server, editing, examples, states, n_classes, changed)
         _connect_questions(server, read, states, examples, panel, n_classes)
-        _connect_sharing(server, states, tabs, neurons, leave, copy, export_button, bundle)
+        _connect_sharing(server, states, top, neurons, leave)
         api.publish(server, models, usual_models(models, model))
     page.kept, page.on_launch = server, lambda: server.prefetch.want(packs.FIRST_PACK, first)
     return page
@@ -204,26 +202,19 @@ def _connect_questions(
     )
 
 
-def _strip() -> tuple[gr.HTML, gr.HTML, gr.Button, gr.Button, gr.Button, gr.DownloadButton]:
-    with gr.Row(equal_height=True, elem_classes="sn-strip-row"):
-        with gr.Column(scale=8, min_width=260, elem_classes="sn-strip-words"):
-            mark = stale.view("stale-mark")
-            strip = views.facts_view(
-                "run-facts", {"title": "Opening the first sample pack", "note": "The first result appears here."}
-            )
-        with gr.Column(scale=1, min_width=150, elem_classes="sn-strip-buttons"):
-            again = gr.Button("Record again for a test", size="sm", variant="primary", elem_id="btn-record-again", visible=False)
-            copy = gr.Button("Copy link", size="sm", elem_id="btn-copy-link")
-            export_button = gr.Button("Export", size="sm", elem_id="btn-export")
-            bundle = gr.DownloadButton("Download", visible="hidden", elem_id="export-file")
-    return strip, mark, again, copy, export_button, bundle
+def _strip() -> tuple[gr.HTML, gr.HTML, gr.Button]:
+    with gr.Column(elem_classes="sn-strip-row"):
+        mark = stale.view("stale-mark")
+        strip = views.facts_view("run-facts", {"title": "Opening the first sample pack", "note": "The first result appears here."})
+        again = gr.Button("Record again for a test", size="sm", variant="primary", elem_id="btn-record-again", visible=False)
+    return strip, mark, again
 
 
 def _connect_opening(
     server: Server,
     page: gr.Blocks,
     states: States,
-    tabs: gr.Tabs,
+    go: gr.HTML,
     cards: gr.HTML,
     panel: run_panel.Panel,
     models: Offered,
@@ -251,7 +242,7 @@ def _connect_opening(
             name,
             model,
         )
-        return *opened, gr.Tabs(selected=link.tab or "examples"), key, *_arrived(server, key)
+        return *opened, going(link.tab), key, *_arrived(server, key)
 
     def poll(key: str) -> tuple:
         """Look whether the awaited run is there."""
@@ -266,7 +257,7 @@ def _connect_opening(
         panel.choices[0],
         states.shown_pack,
         states.shown_model,
-        tabs,
+        go,
         waiting_for,
     ]
     arriving = [states.run, panel.status, timer]
@@ -282,30 +273,31 @@ def _arrived(server: Server, key: str) -> tuple:
     return gr.skip(), said, gr.Timer(active=said["tone"] == "busy")
 
 
-def _connect_sharing(
-    server: Server,
-    states: States,
-    tabs: gr.Tabs,
-    neurons: Any,
-    leave: Any,
-    copy: gr.Button,
-    export_button: gr.Button,
-    bundle: gr.DownloadButton,
-) -> None:
-    tab_now = gr.State("examples")
+def _connect_sharing(server: Server, states: States, top: header.Header, neurons: Any, leave: Any) -> None:
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-    tabs.select(_tab_name, None, tab_now, **private)
-    link_text = gr.Textbox(visible=False)
-    asked = [states.run, states.shown_pack, states.shown_model, states.neuron, leave.layer, neurons.threshold, tab_now]
-    copy.click(server.bind(link_to), asked, link_text, **private).success(None, link_text, link_text, js=COPY_LINK, **private)
-    export_button.click(server.bind(export.bundle), [states.run], bundle, **private).success(
+    link_text, here = gr.Textbox(visible=False), gr.State("")
+    asked = [states.run, states.shown_pack, states.shown_model, states.neuron, leave.layer, neurons.threshold, here]
+    top.copy.click(server.bind(link_to), asked, link_text, js=WHERE_NOW, **private).success(
+        None, link_text, link_text, js=COPY_LINK, **private
+    )
+    gr.on(
+        [states.run.change, states.neuron.change, leave.layer.change, neurons.threshold.change],
+        server.bind(address_of),
+        asked,
+        top.address,
+        js=WHERE_NOW,
+        queue=False,
+        trigger_mode="always_last",
+        **private,
+    )
+    top.export.click(server.bind(export.bundle), [states.run], top.bundle, **private).success(
         None, None, None, js=DOWNLOAD, **private
     )
 
 
-def _tab_name(event: gr.SelectData) -> str:
-    names = {"Examples": "examples", "Neurons": "neurons", "Early exit": "exit", "Compare": "compare"}
-    return names.get(event.value, "examples")
+def going(section: str | None) -> dict[str, str] | Any:
+    """Return what brings people to ``section``; nothing where a link names none."""
+    return {"section": section, "at": examples_section.touch()} if section else gr.skip()
 
 
 @guarded
@@ -315,16 +307,29 @@ def link_to(
     """Return the query of a link to what is shown; people's own images are never linked, only where to look."""
     server.runs.get(run_key)
     gr.Info("Link copied." if pack else "Link copied. It opens the app, not your images: those stay with you.", duration=4)
+    return _query(pack, model, neuron, layer, threshold, tab)
+
+
+@guarded
+def address_of(
+    server: Server, run_key: str, pack: str | None, model: str | None, neuron: int, layer: float, threshold: float, tab: str
+) -> str:
+    """Return the query of a link to what is shown, for the browser's address."""
+    return _query(pack, model, neuron, layer, threshold, tab) if server.runs.find(run_key) is not None else gr.skip()
+
+
+def _query(pack: str | None, model: str | None, neuron: int, layer: float, threshold: float, tab: str) -> str:
+    section = tab if tab in TABS else None
     asked = int(layer) if layer >= 1 else None  # a link opens the pack as it comes, which reads no vision tower
-    return write_link(Link(pack, model, asked, int(neuron), float(threshold), tab) if pack else Link(tab=tab))
+    return write_link(Link(pack, model, asked, int(neuron), float(threshold), section) if pack else Link(tab=section))
 
 
 @guarded
 def record_again(server: Server, run_key: str, count: int, *names: str) -> tuple:
-    """Go to the examples and show a second recording for each class that was recorded once."""
+    """Open the drawer and show a second recording for each class that was recorded once."""
     return (
         examples_section.touch(),
-        gr.Tabs(selected="examples"),
+        going("examples"),
         "own",
         *examples_section.open_again(examples_section.recorded_once(server.runs.get(run_key).train), count, *names),
     )

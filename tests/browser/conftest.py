@@ -88,8 +88,20 @@ class Watched:
             "document.querySelectorAll('#run-facts .sn-fact').length >= 3", timeout=600_000
         )  # the first one runs the pack
 
-    def tab(self, name: str) -> None:
-        self.page.get_by_role("tab", name=name, exact=True).click()
+    def section(self, name: str) -> None:
+        """Go to a section by its link in the header."""
+        self.page.locator(".sn-header nav").get_by_text(name, exact=True).click()
+
+    def drawer(self, source: str = "") -> None:
+        """Open the drawer of pictures, at one of the ways in."""
+        if "sn-drawer-open" not in (self.page.get_attribute("body", "class") or ""):
+            self.page.click("#btn-data")
+        if source:
+            self.page.get_by_role("tab", name=source, exact=True).click()
+
+    def close_drawer(self) -> None:
+        self.page.keyboard.press("Escape")
+        self.page.wait_for_function("!document.body.classList.contains('sn-drawer-open')")
 
     def data(self, figure: str) -> dict:
         """Return title and data of a drawn figure, once it is there."""

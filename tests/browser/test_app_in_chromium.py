@@ -15,6 +15,7 @@ def test_the_page_opens_on_a_pack_that_is_already_run(watched):
     watched.open()
     assert "super neurons" in watched.page.inner_text("#run-facts")
     assert "presence-dog" in watched.page.inner_text("#run-facts")
+    watched.drawer()
     assert watched.page.locator("#labelled-set .sn-tile").count() > 10
     assert "nothing is sent anywhere" in watched.page.inner_text("body")
     watched.check()
@@ -22,7 +23,7 @@ def test_the_page_opens_on_a_pack_that_is_already_run(watched):
 
 def test_a_click_in_the_heatmap_changes_the_histogram(watched):
     watched.open()
-    watched.tab("Neurons")
+    watched.section("Neurons")
     before, heat = watched.data("fig-histogram"), watched.data("fig-heatmap")
     assert heat["data"][0]["z"]
     box = watched.page.locator("#fig-heatmap .nsewdrag").first.bounding_box()
@@ -39,7 +40,7 @@ def test_a_click_in_the_heatmap_changes_the_histogram(watched):
 
 def test_a_row_of_the_table_and_a_point_of_the_map_are_clickable(watched):
     watched.open()
-    watched.tab("Neurons")
+    watched.section("Neurons")
     before = watched.data("fig-histogram")["title"]
     watched.page.click('#neuron-table [data-testid="cell-4-1"]')
     watched.page.wait_for_function(
@@ -57,7 +58,7 @@ def test_a_row_of_the_table_and_a_point_of_the_map_are_clickable(watched):
 
 def test_a_moved_threshold_moves_the_line_and_the_accuracy(watched):
     watched.open()
-    watched.tab("Neurons")
+    watched.section("Neurons")
     watched.data("fig-histogram")
     assert "found threshold" in watched.page.inner_text("#neuron-facts")
     watched.page.locator("#threshold input[type=range]").focus()
@@ -69,6 +70,7 @@ def test_a_moved_threshold_moves_the_line_and_the_accuracy(watched):
 
 def test_a_pack_is_run(watched):
     watched.open()
+    watched.drawer()
     watched.page.locator('#packs .sn-card[data-name="anything-red"]').click()
     watched.page.wait_for_function("document.querySelector('#question textarea').value.includes('red')")
     watched.page.click("#btn-find")
@@ -79,6 +81,7 @@ def test_a_pack_is_run(watched):
 
 def test_cancel_stops_a_run(watched):
     watched.open()
+    watched.drawer()
     watched.page.locator('#packs .sn-card[data-name="night"]').click()
     watched.page.wait_for_function("document.querySelector('#question textarea').value.includes('night')")
     watched.page.click("#btn-find")
@@ -92,7 +95,7 @@ def test_cancel_stops_a_run(watched):
 
 def test_uploaded_images_of_two_classes_are_run(watched, tmp_path: Path):
     watched.open()
-    watched.tab("My images")
+    watched.drawer("My images")
     for number, (name, colour) in enumerate({"red": (200, 40, 40), "blue": (40, 60, 210)}.items(), start=1):
         watched.page.fill(f"#class-name-{number} textarea, #class-name-{number} input", name)
         watched.page.locator(f"#class-images-{number} input[type=file]").first.set_input_files(_images(tmp_path, name, colour))
@@ -101,7 +104,7 @@ def test_uploaded_images_of_two_classes_are_run(watched, tmp_path: Path):
     watched.page.click("#btn-find")
     watched.page.wait_for_function("document.querySelector('#run-facts').innerText.includes('Your images')", timeout=240_000)
     assert "Is it red?" in watched.page.inner_text("#run-facts")
-    watched.tab("Neurons")
+    watched.section("Neurons")
     assert "red" in str(watched.data("fig-histogram")["data"])
     watched.check()
 
@@ -119,7 +122,7 @@ def _images(folder: Path, name: str, colour: tuple[int, int, int]) -> list[str]:
 
 def test_a_class_without_images_gets_a_sentence(watched):
     watched.open()
-    watched.tab("My images")
+    watched.drawer("My images")
     watched.page.click("#btn-find")
     watched.page.wait_for_function("document.querySelector('#status').innerText.includes('There are no images yet')")
     watched.check()
@@ -127,7 +130,7 @@ def test_a_class_without_images_gets_a_sentence(watched):
 
 def test_a_higher_risk_is_answered_with_another_sentence_and_figure(watched):
     watched.open()
-    watched.tab("Early exit")
+    watched.section("Early exit")
     before = watched.data("fig-policies")
     watched.page.wait_for_function("document.querySelector('#policy-facts .sn-facts-title') !== null")
     said = watched.page.inner_text("#policy-facts")
@@ -144,7 +147,7 @@ def test_a_higher_risk_is_answered_with_another_sentence_and_figure(watched):
 
 def test_the_race_shows_both_answers(watched):
     watched.open()
-    watched.tab("Early exit")
+    watched.section("Early exit")
     watched.data("fig-layers")
     watched.page.locator("#race-images .sn-tile").nth(2).click()
     watched.page.click("#btn-race")
@@ -156,7 +159,7 @@ def test_the_race_shows_both_answers(watched):
 
 def test_cancel_stops_a_race_and_another_can_start(watched):
     watched.open()
-    watched.tab("Early exit")
+    watched.section("Early exit")
     watched.data("fig-layers")
     assert watched.page.is_disabled("#btn-race-cancel")
     watched.page.click("#btn-race")
@@ -186,16 +189,19 @@ def test_the_export_is_a_zip(watched):
 @pytest.mark.parametrize("watched", [(390, 844)], indirect=True)
 def test_a_telephone_scrolls_in_one_direction_only(watched):
     watched.open()
-    for tab in ("Examples", "Neurons", "Early exit", "Compare"):
-        watched.tab(tab)
+    for section in ("Neurons", "Early exit", "Compare"):
+        watched.section(section)
         watched.page.wait_for_timeout(700)
-        assert watched.page.evaluate("document.documentElement.scrollWidth") <= 390, tab
+        assert watched.page.evaluate("document.documentElement.scrollWidth") <= 390, section
+    watched.drawer()
+    watched.page.wait_for_timeout(700)
+    assert watched.page.evaluate("document.documentElement.scrollWidth") <= 390
     watched.check()
 
 
 def test_the_figures_follow_a_dark_page(watched):
     watched.open("?__theme=dark")
-    watched.tab("Compare")
+    watched.section("Compare")
     watched.data("fig-compare")
     ink = watched.page.evaluate("document.querySelector('#fig-compare .js-plotly-plot').layout.font.color")
     assert int(ink[1:3], 16) > 128

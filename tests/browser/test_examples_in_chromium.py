@@ -27,6 +27,7 @@ def _told(watched, text: str) -> None:
 
 def test_images_of_a_set_are_moved_removed_and_taken_back(watched):
     watched.open()
+    watched.drawer()
     tiles = watched.page.locator("#labelled-set .sn-group .sn-tile")
     _told(watched, "30 no · 30 yes")
     tiles.nth(2).click()
@@ -58,7 +59,7 @@ def test_a_table_with_a_zip_of_its_images_is_shown_changed_and_run(watched, tmp_
                 rows.append(f"{name}{i}.png,{name}")
     (tmp_path / "labels.csv").write_text("\n".join(rows), encoding="utf-8")
     watched.open()
-    watched.tab("Zip or CSV")
+    watched.drawer("Zip or CSV")
     watched.page.locator("#upload-file input[type=file]").first.set_input_files(
         [str(tmp_path / "labels.csv"), str(tmp_path / "pictures.zip")]
     )
@@ -86,7 +87,7 @@ COPY = """async (colour) => {
 
 def test_webcam_pictures_and_pasted_ones_become_examples_of_their_class(camera):
     camera.open()
-    camera.tab("My images")
+    camera.drawer("My images")
     page = camera.page
     page.click("#class-images-1 [aria-label='Capture from camera']")
     page.locator("#class-images-1").get_by_text("Click to Access Webcam").click()
@@ -111,10 +112,10 @@ def test_webcam_pictures_and_pasted_ones_become_examples_of_their_class(camera):
 
 def test_every_way_in_is_offered_for_a_class_and_for_the_race(watched):
     watched.open()
-    watched.tab("My images")
+    watched.drawer("My images")
     for label in ("Upload file", "Capture from camera", "Paste from clipboard"):
         assert watched.page.locator(f"#class-images-1 [aria-label='{label}']").count() == 1, label
-    watched.tab("Early exit")
+    watched.section("Early exit")
     for label in ("Upload file", "Capture from camera", "Paste from clipboard"):
         assert watched.page.locator(f"#race-upload [aria-label='{label}']").count() == 1, label
     watched.check()

@@ -5,20 +5,21 @@ import pytest
 pytestmark = pytest.mark.browser
 
 
-def test_the_photographs_are_a_demonstration_on_every_tab(watched):
+def test_the_photographs_are_a_demonstration_in_every_section(watched):
     watched.open("?pack=photos")
     assert "A demonstration" in watched.page.inner_text("#run-facts")
+    watched.drawer()
     assert "demonstration" in watched.page.locator(".sn-card, [class*=card]").filter(has_text="Flower or temple").first.inner_text()
-    for tab, figures in {
+    for section, figures in {
         "Neurons": ("fig-heatmap", "fig-histogram", "fig-map"),
         "Early exit": ("fig-layers",),
         "Compare": ("fig-tradeoff",),
     }.items():
-        watched.tab(tab)
+        watched.section(section)
         for figure in figures:
             watched.page.wait_for_selector(f"#{figure} .js-plotly-plot", timeout=60_000)
         assert "NaN" not in watched.page.locator("main, .gradio-container").first.inner_text()
-    watched.tab("Early exit")
+    watched.section("Early exit")
     watched.page.locator("#race-images .sn-tile").first.click()
     watched.page.click("#btn-race")
     watched.data("fig-race")

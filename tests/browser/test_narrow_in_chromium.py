@@ -30,7 +30,7 @@ def test_the_table_of_neurons_scrolls_on_a_phone_and_its_cells_stand_under_their
         tab = neurons_section.layout()
         page.load(lambda: [[f"L12 {i}", "attention-output", "no dog", 0.951, 0.875, 15] for i in range(30)], None, tab.table)
     assert len(neuron.HEADERS) == 6
-    _, address, _ = page.launch(prevent_thread_lock=True, quiet=True, css=(ASSETS / "style.css").read_text())
+    _, address, _ = page.launch(prevent_thread_lock=True, quiet=True, css=(ASSETS / "page" / "style.css").read_text())
     phone = chromium.new_page(viewport={"width": width, "height": 800})
     try:
         phone.goto(address)

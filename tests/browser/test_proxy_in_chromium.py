@@ -81,7 +81,7 @@ def test_page_click_and_download_work_under_a_path(chromium, watch, behind_a_pro
     watched.open()
     assert urlsplit(watched.page.url).path == f"{ROOT}/"
     assert watched.page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--primary-600')")
-    watched.tab("Neurons")
+    watched.section("Neurons")
     before = watched.data("fig-histogram")["title"]
     box = watched.page.locator("#fig-heatmap .nsewdrag").first.bounding_box()
     watched.page.mouse.click(box["x"] + 0.96 * box["width"], box["y"] + 0.9 * box["height"])

@@ -28,7 +28,7 @@ def find(watched, text: str) -> str:
 
 def test_one_recording_a_class_gets_no_held_out_figure_and_a_second_one_does(film):
     film.open()
-    film.tab("My images")
+    film.drawer("My images")
     page = film.page
     for number in (1, 2):
         capture(film, f"#class-images-{number}", 2, 2 * number)

@@ -21,13 +21,14 @@ def test_old_results_are_marked_until_find(watched):
     page = watched.page
     page.wait_for_selector("#run-facts .sn-verdict-beyond-luck")
     assert page.inner_text("#stale-mark").strip() == ""
+    watched.drawer()
     page.locator('#packs .sn-card[data-name="anything-red"]').click()
     page.wait_for_function("document.querySelector('#stale-mark').innerText.includes('From the earlier set-up')")
-    watched.tab("Compare")
+    watched.section("Compare")
     watched.data("fig-compare")
     shown = "getComputedStyle(document.querySelector('#fig-compare'), '::before').content"
     assert "from the earlier set-up" in page.evaluate(shown)
-    watched.tab("Examples")
+    watched.drawer()
     page.locator('#packs .sn-card[data-name="presence-dog"]').click()
     page.wait_for_function("document.querySelector('#stale-mark').innerText.trim() === ''")
     page.fill("#question textarea", "Is there any dog?")
@@ -50,7 +51,7 @@ def test_a_new_files_question_wins_over_an_old_one_aloud(watched, tmp_path: Path
         archive.writestr("images.csv", "\n".join(rows))
     watched.open()
     page = watched.page
-    watched.tab("Zip or CSV")
+    watched.drawer("Zip or CSV")
     page.wait_for_function("document.querySelector('#question textarea').value === ''")  # the pack's own question goes
     page.fill("#question textarea", "Is there a dog?")
     page.locator("#upload-file input[type=file]").first.set_input_files(str(tmp_path / "set.zip"))
@@ -65,7 +66,7 @@ def uploaded(watched, tmp_path: Path, classes: tuple[str, str], question: str) -
         for i, (image, is_dog) in enumerate(scenes(24)):
             image.save(tmp_path / "one.png")
             archive.write(tmp_path / "one.png", f"{classes[0 if is_dog else 1]}/{i}.png")
-    watched.tab("Zip or CSV")
+    watched.drawer("Zip or CSV")
     watched.page.wait_for_function("document.querySelector('#question textarea').value === ''")
     watched.page.locator("#upload-file input[type=file]").first.set_input_files(str(tmp_path / "set.zip"))
     watched.page.wait_for_function("name => document.querySelector('#set-told')?.innerText.includes(name)", arg=classes[1])
@@ -91,9 +92,9 @@ def test_what_cannot_be_told_is_said_and_an_answer_typed_in_its_field_is_used(wa
     page.wait_for_function(f"{STRIP}.includes('Your images')", timeout=400_000)
     strip = page.inner_text("#run-facts")
     assert "full model, calibrated" in strip or "cannot tell" in strip
-    watched.tab("Compare")
+    watched.section("Compare")
     page.wait_for_function("document.querySelector('#compare-table').innerText.includes('Cannot tell')")
-    watched.tab("Examples")
+    watched.drawer()
     first.fill("yes")
     page.wait_for_function(f"{OLD}.includes('Answers changed')")
     first.fill("")
@@ -103,7 +104,7 @@ def test_what_cannot_be_told_is_said_and_an_answer_typed_in_its_field_is_used(wa
     page.wait_for_function(f"{STRIP}.includes('answers given')", timeout=400_000)
     page.wait_for_function(f"{OLD} === ''")
     assert "inferred" not in page.inner_text("#run-facts") and "cannot tell" not in page.inner_text("#run-facts")
-    watched.tab("Compare")
+    watched.section("Compare")
     page.wait_for_function("document.querySelector('#compare-table').innerText.includes('Given: yes = alpha, no = beta')")
     assert "inferred" not in page.inner_text("#compare-table").lower()
     watched.check()

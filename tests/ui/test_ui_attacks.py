@@ -75,7 +75,7 @@ def files(outside, server) -> list[dict[str, Any]]:
         "\\\\server\\share\\x.png",
         "data:image/png;base64,iVBORw0KGgo=",
         "relative.png",
-        "assets/page.js",
+        "assets/page/page.js",
         "~/.bashrc",
         "x\0.png",
         "x" * 9000,

@@ -70,27 +70,47 @@ def _slider(choice: Choice, elem_id: str) -> gr.Slider:
     return gr.Slider(low, high, value=choice.default, step=choice.step, label=choice.label, elem_id=elem_id, buttons=[])
 
 
-def layout(models: Mapping[str, str], question: str, any_name: bool = False) -> Panel:
-    """Place the widgets; ``any_name`` lets people type the name of a model that is not offered."""
-    text = gr.Textbox(
-        question,
-        label="Question",
-        placeholder="Is there a dog in the picture?",
-        lines=2,
-        max_length=MAX_QUESTION,
-        elem_id="question",
-    )
-    with gr.Row(elem_classes="sn-tight"):
-        find_button = gr.Button("Find super neurons", variant="primary", elem_id="btn-find", scale=3, min_width=170)
+class Bar(NamedTuple):
+    """The widgets of the line in which people ask."""
+
+    question: gr.Textbox
+    model: gr.Dropdown
+    find: gr.Button
+    cancel: gr.Button
+    status: gr.HTML
+
+
+def ask_bar(models: Mapping[str, str], question: str, any_name: bool = False) -> Bar:
+    """Place question, model and the buttons; ``any_name`` lets people type the name of a model that is not offered."""
+    with gr.Row(elem_classes="sn-tight sn-ask", equal_height=True):
+        text = gr.Textbox(
+            question,
+            label="Question",
+            placeholder="Is there a dog in the picture?",
+            lines=1,
+            max_lines=3,
+            max_length=MAX_QUESTION,
+            elem_id="question",
+            scale=6,
+            min_width=240,
+        )
+        model = gr.Dropdown(
+            labels(models, any_name),
+            value=next(iter(models)),
+            label="Model: one of these, or OWNER/NAME" if any_name else "Model",
+            allow_custom_value=any_name,
+            elem_id="model",
+            scale=3,
+            min_width=200,
+        )
+        find_button = gr.Button("Find super neurons", variant="primary", elem_id="btn-find", scale=1, min_width=170)
         cancel = gr.Button("Cancel", elem_id="btn-cancel", interactive=False, scale=1, min_width=90)
     status = views.status_view("status", IDLE)
-    model = gr.Dropdown(
-        labels(models, any_name),
-        value=next(iter(models)),
-        label="Model: one of these, or OWNER/NAME of the hub" if any_name else "Model",
-        allow_custom_value=any_name,
-        elem_id="model",
-    )
+    return Bar(text, model, find_button, cancel, status)
+
+
+def layout(bar: Bar, any_name: bool = False) -> Panel:
+    """Place the choices that few people need, and return them with those of ``bar``."""
     with gr.Accordion("How the model is loaded", open=False, elem_id="loading", visible=any_name):
         loading = [
             gr.Dropdown(_offered(choice), value=choice.default, label=choice.label, info=choice.help, elem_id=f"load-{choice.name}")
@@ -121,8 +141,8 @@ def layout(models: Mapping[str, str], question: str, any_name: bool = False) -> 
             label=config.COMPARE.label,
             elem_id="compare-with",
         )
-    choices = [model, sites, rule, metric, voters, weighting, exit_layer, test_size, seed, compare, *loading]
-    return Panel(text, choices, find_button, cancel, status)
+    choices = [bar.model, sites, rule, metric, voters, weighting, exit_layer, test_size, seed, compare, *loading]
+    return Panel(bar.question, choices, bar.find, bar.cancel, bar.status)
 
 
 class Asked(NamedTuple):

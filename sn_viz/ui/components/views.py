@@ -47,6 +47,16 @@ def facts_view(elem_id: str, value: dict[str, Any] | None = None, **more: Any) -
     return _view(elem_id, "sn-facts", "snViz.facts(element, props, watch)", value, **more)
 
 
+def go_view(elem_id: str, **more: Any) -> gr.HTML:
+    """Return an unseen view that brings people to the section it is given, as {section, at}; "examples" is the drawer."""
+    return _view(elem_id, "sn-go", "snViz.go(element, props, watch)", None, **more)
+
+
+def address_view(elem_id: str, **more: Any) -> gr.HTML:
+    """Return an unseen view whose value, the query of a link, the browser's address says."""
+    return _view(elem_id, "sn-go", "snViz.address(element, props, watch)", None, **more)
+
+
 def _view(elem_id: str, css_class: str, start: str, value: Any, **more: Any) -> gr.HTML:
     return gr.HTML(
         value,

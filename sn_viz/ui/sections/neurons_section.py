@@ -1,4 +1,4 @@
-"""The Neurons tab: from a block to a unit to the images it fires for, and the map of all images.
+"""The Neurons section: from a block to a unit to the images it fires for, and the map of all images.
 
 Takes the key of a run; a click in any view moves the others. Arrays stay on the server.
 """
@@ -23,7 +23,7 @@ PLACED = ("heatmap", "units", "histogram", "map")
 
 
 class Neurons(NamedTuple):
-    """The widgets of the tab."""
+    """The widgets of the section."""
 
     heatmap: gr.HTML
     units: gr.HTML
@@ -46,10 +46,7 @@ def layout() -> Neurons:
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=320, elem_classes="sn-panel"):
             heatmap = figures.place("heatmap")
-        with gr.Column(scale=5, min_width=320, elem_classes="sn-panel"):
-            units = figures.place("units")
-    with gr.Row(equal_height=False):
-        with gr.Column(scale=5, min_width=320, elem_classes="sn-panel", elem_id="neuron-page"):
+        with gr.Column(scale=6, min_width=320, elem_classes="sn-panel", elem_id="neuron-page"):
             facts = views.facts_view("neuron-facts")
             histogram = figures.place("histogram")
             with gr.Row(equal_height=False, elem_classes="sn-tight sn-centre"):
@@ -65,7 +62,9 @@ def layout() -> Neurons:
                 )
                 reset = gr.Button("Reset", size="sm", scale=1, min_width=90, elem_id="btn-threshold-reset")
             images = views.pictures_view("neuron-images", "The images that excite this neuron appear here.")
+    with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=320, elem_classes="sn-panel"):
+            units = figures.place("units")
             table = gr.Dataframe(
                 headers=neuron.HEADERS,
                 datatype=neuron.TYPES,
@@ -77,6 +76,7 @@ def layout() -> Neurons:
                 column_widths=["14%", "31%", "13%", "13%", "16%", "13%"],
                 wrap=False,
             )
+        with gr.Column(scale=6, min_width=320, elem_classes="sn-panel"):
             gr.HTML('<h3 class="sn-h3">All images, by what the neurons say</h3>')
             with gr.Row(elem_classes="sn-tight"):
                 map_layer = gr.Dropdown(["all"], value="all", label="Neurons of", elem_id="map-layer", min_width=140)

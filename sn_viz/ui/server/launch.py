@@ -50,9 +50,15 @@ def head(root: str = "") -> str:
     return (
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<script defer src="{base}sn-viz/plotly.js?v={plotly.__version__}"></script>'
-        f'<script defer src="{base}sn-viz/page.js"></script>'
-        f'<link rel="stylesheet" href="{base}sn-viz/style.css">'
+        + "".join(f'<script defer src="{base}sn-viz/{path.name}"></script>' for path in page_files(".js"))
+        + "".join(f'<link rel="stylesheet" href="{base}sn-viz/{path.name}">' for path in page_files(".css"))
     )
+
+
+def page_files(suffix: str) -> list[Path]:
+    """Return our own scripts or style sheets of the page, those that the others build on first."""
+    first = ("page.js", "style.css")
+    return sorted((ASSETS / "page").glob(f"*{suffix}"), key=lambda path: (path.name not in first, path.name))
 
 
 def checked_root(root_path: str | None) -> str:
@@ -94,8 +100,8 @@ def routes() -> list[Route]:
     plotly_js = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
     return [
         Route("/sn-viz/plotly.js", _file(plotly_js, "text/javascript", 30 * 86400)),
-        Route("/sn-viz/page.js", _file(ASSETS / "page.js", "text/javascript", 300)),
-        Route("/sn-viz/style.css", _file(ASSETS / "style.css", "text/css", 300)),
+        *(Route(f"/sn-viz/{path.name}", _file(path, "text/javascript", 300)) for path in page_files(".js")),
+        *(Route(f"/sn-viz/{path.name}", _file(path, "text/css", 300)) for path in page_files(".css")),
     ]
 
 

@@ -127,6 +127,7 @@
     const box = element.querySelector(".sn-status");
     const draw = () => {
       const value = props.value || {};
+      if (box.dataset.tone === "busy" && value.tone === "done") drawer(false);
       box.dataset.tone = value.tone || "idle";
       box.setAttribute("role", "status");
       const line = make("div", "sn-status-line");
@@ -192,6 +193,60 @@
     draw();
   }
 
+  // Getting about: sections by name, and the drawer of pictures.
+  const sectionElement = (name) => document.getElementById(`tab-${name}`);
+  const sections = () => [...document.querySelectorAll(".sn-header nav a")].map((link) => link.dataset.section);
+  const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+
+  function drawer(open) {
+    const box = sectionElement("examples");
+    if (!box || open === document.body.classList.contains("sn-drawer-open")) return;
+    document.body.classList.toggle("sn-drawer-open", open);
+    document.getElementById("btn-data")?.setAttribute("aria-expanded", String(open));
+    if (open) { document.getElementById("drawer-title")?.focus({ preventScroll: true }); document.getElementById("workbench")?.scrollIntoView({ block: "start" }); }
+    else { document.getElementById("btn-data")?.focus({ preventScroll: true }); }
+    markSection();
+  }
+
+  function show(name) {
+    if (name === "examples") { drawer(true); return; }
+    sectionElement(name)?.scrollIntoView({ behavior: calm() ? "auto" : "smooth", block: "start" });
+  }
+
+  // The section that stands at the top of the window; "examples" where that is the open drawer.
+  function section() {
+    const line = 0.35 * innerHeight, above = sections().filter((name) => (sectionElement(name)?.getBoundingClientRect().top ?? Infinity) <= line);
+    return above[above.length - 1] ?? (document.body.classList.contains("sn-drawer-open") ? "examples" : sections()[0]) ?? "";
+  }
+
+  function markSection() {
+    const now = section();
+    document.querySelectorAll(".sn-header nav a").forEach((link) => {
+      if (link.dataset.section === now) link.setAttribute("aria-current", "true"); else link.removeAttribute("aria-current");
+    });
+  }
+
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest?.("a[data-section]");
+    if (link) { event.preventDefault(); show(link.dataset.section); }
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && event.target.closest?.(".sn-drawer") && !document.querySelector("[role=listbox], .preview")) drawer(false);
+  });
+  addEventListener("scroll", () => requestAnimationFrame(markSection), { passive: true });
+
+  // Brings people to a section: value is {section, at}.
+  function go(element, props, watch) {
+    const move = () => { if (props.value?.section) setTimeout(() => show(props.value.section), 60); };
+    watch("value", move);
+    move(); markSection();
+  }
+
+  // The browser's address: value is the query of a link, or nothing yet.
+  function address(element, props, watch) {
+    watch("value", () => { if (typeof props.value === "string") history.replaceState(null, "", location.pathname + props.value); });
+  }
+
   async function copy(text) {
     const link = new URL(text, document.baseURI.split(/[?#]/)[0]).href;
     try { await navigator.clipboard.writeText(link); } catch (refused) {
@@ -201,5 +256,5 @@
     return link;
   }
 
-  window.snViz = { plot, pictures, cards, status, facts, stale, copy };
+  window.snViz = { plot, pictures, cards, status, facts, stale, copy, go, address, drawer, show, section };
 })();
