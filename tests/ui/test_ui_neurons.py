@@ -14,7 +14,7 @@ from one_server import SERVER
 from planted_run import HOSTILE, make_run, planted_column
 
 from sn_viz.plots import heatmap
-from sn_viz.ui.components import figures, neuron
+from sn_viz.ui.components import figures, map_panel, neuron
 from sn_viz.ui.sections import compare_section, exit_section, neurons_section
 from sn_viz.ui.server import export
 
@@ -101,12 +101,12 @@ def test_a_dragged_threshold_changes_facts_and_figure(planted, run_key):
 
 
 def test_a_point_of_the_map_shows_its_image(planted, run_key, event):
-    shown = neurons_section.pick_point(SERVER, run_key, event(x=0.5, y=0.5, curve=1, point=4, custom=[4, "test"]))
+    shown = map_panel.pick_point(SERVER, run_key, event(x=0.5, y=0.5, curve=1, point=4, custom=[4, "test"]))
     assert planted.test.names[4] in shown["groups"][0]["note"] and shown["groups"][0]["items"][0]["src"].startswith(
         "data:image/webp"
     )
     with pytest.raises(gr.Error):
-        neurons_section.pick_point(SERVER, run_key, event(x=0, y=0, curve=0, point=0, custom=[10**6, "test"]))
+        map_panel.pick_point(SERVER, run_key, event(x=0, y=0, curve=0, point=0, custom=[10**6, "test"]))
 
 
 def test_an_expired_result_says_run_it_again(event):

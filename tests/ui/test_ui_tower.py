@@ -13,7 +13,7 @@ from sn_viz.errors import UserError
 from sn_viz.pipeline import find
 from sn_viz.types import LabelledImages
 from sn_viz.ui import api, page
-from sn_viz.ui.components import maps
+from sn_viz.ui.components import map_panel, maps
 from sn_viz.ui.components.layers import checked_layer, layer_asked, spoken
 from sn_viz.ui.components.link import Link
 from sn_viz.ui.components.racing import race
@@ -69,7 +69,7 @@ def test_a_cell_of_the_tower_opens_its_units(run, key, event):
 
 
 def test_the_map_offers_and_draws_blocks_of_the_tower(run, key):
-    choices, _ = neurons_section.show_map_choices(SERVER, key)
+    choices, _ = map_panel.show_map_choices(SERVER, key)
     assert [name for name, _ in choices.choices][2:] == ["layer V1", "layer V2", "layer 1", "layer 2", "layer 3"]
     assert "layer V1" in maps.map_text(SERVER.maps, key, run, "-1", "class")
     for wrong in ("-2", "V1", "+1", "99"):

@@ -12,8 +12,8 @@ import gradio as gr
 
 from sn_viz.errors import UserError
 from sn_viz.types import RunRecord
-from sn_viz.ui.components import figures, neuron, views
-from sn_viz.ui.components.maps import COLOURS, map_text
+from sn_viz.ui.components import figures, map_panel, neuron, views
+from sn_viz.ui.components.map_panel import MapPanel
 from sn_viz.ui.components.plotly_view import Pick
 from sn_viz.ui.server.guard import guarded
 from sn_viz.ui.server.state import Server
@@ -33,10 +33,7 @@ class Neurons(NamedTuple):
     threshold: gr.Slider
     reset: gr.Button
     images: gr.HTML
-    map: gr.HTML
-    map_layer: gr.Dropdown
-    map_colour: gr.Radio
-    map_image: gr.HTML
+    map: MapPanel
     others: dict[str, gr.HTML]
     """Further plots of this tab, by name."""
 
@@ -77,31 +74,15 @@ def layout() -> Neurons:
                 wrap=False,
             )
         with gr.Column(scale=6, min_width=320, elem_classes="sn-panel"):
-            gr.HTML('<h3 class="sn-h3">All images, by what the neurons say</h3>')
-            with gr.Row(elem_classes="sn-tight"):
-                map_layer = gr.Dropdown(["all"], value="all", label="Neurons of", elem_id="map-layer", min_width=140)
-                map_colour = gr.Radio(
-                    [(text, key) for key, text in COLOURS.items()],
-                    value="class",
-                    label="Colour",
-                    elem_id="map-colour",
-                    min_width=200,
-                )
-            map_view = figures.place("map")
-            map_image = views.pictures_view("map-image", "Click a point to see its image.")
+            shown_map = map_panel.layout()
     others = figures.place_all(figures.others("neurons", PLACED))
-    return Neurons(
-        heatmap, units, table, facts, histogram, threshold, reset, images, map_view, map_layer, map_colour, map_image, others
-    )
+    return Neurons(heatmap, units, table, facts, histogram, threshold, reset, images, shown_map, others)
 
 
 def connect(server: Server, tab: Neurons, run_key: gr.State, picked: gr.State, link: gr.State) -> None:
     """Wire the views: ``run_key`` names the run, ``picked`` is the chosen neuron, ``link`` what the address asked for."""
     page = [picked, tab.facts, tab.histogram, tab.threshold, tab.images]
     run_key.change(server.bind(show), [run_key, link], [tab.heatmap, tab.units, tab.table, *page], **_private())
-    run_key.change(server.bind(show_map_choices), [run_key], [tab.map_layer, tab.map_image], **_private()).then(
-        server.bind(show_map), [run_key, tab.map_layer, tab.map_colour], tab.map, **_private()
-    )
     tab.heatmap.pick(server.bind(pick_cell), [run_key], [tab.units, *page], **_at_once())
     tab.units.pick(server.bind(pick_unit), [run_key], page, **_at_once())
     tab.table.select(server.bind(pick_row), [run_key], [tab.units, *page], **_at_once())
@@ -113,11 +94,7 @@ def connect(server: Server, tab: Neurons, run_key: gr.State, picked: gr.State, l
         **_at_once(),
     )
     tab.reset.click(server.bind(show_neuron), [run_key, picked], page, **_at_once())
-    for choice in (tab.map_layer, tab.map_colour):
-        choice.input(
-            server.bind(show_map), [run_key, tab.map_layer, tab.map_colour], tab.map, trigger_mode="always_last", **_private()
-        )
-    tab.map.pick(server.bind(pick_point), [run_key], tab.map_image, **_private())
+    map_panel.connect(server, tab.map, run_key)
     figures.connect(server, tab.others, run_key)
 
 
@@ -223,42 +200,3 @@ def move_threshold(server: Server, run_key: str, column: Any, threshold: float) 
     run = server.runs.get(run_key)
     column = neuron.checked_neuron(run, column)
     return neuron.facts(run, column, float(threshold)), figures.draw_histogram(run, column, float(threshold))
-
-
-@guarded
-def show_map_choices(server: Server, run_key: str) -> tuple:
-    """Return the layers a map can be drawn of."""
-    if not run_key:
-        return gr.skip(), gr.skip()
-    neurons = server.runs.get(run_key).neurons
-    layers = [(f"layer {neurons.layer_name(layer)}", str(layer)) for layer in neurons.layers]
-    choices = [("all layers", "all"), ("the super neurons", "super"), *layers]
-    return gr.Dropdown(choices=choices, value="all"), {"groups": [], "empty": "Click a point to see its image."}
-
-
-@guarded
-def show_map(server: Server, run_key: str, layer: str, colour: str) -> str | dict:
-    """Return the map of all images."""
-    if not run_key:
-        return gr.skip()
-    return map_text(server.maps, run_key, server.runs.get(run_key), layer, colour)
-
-
-@guarded
-def pick_point(server: Server, run_key: str, event: gr.EventData) -> dict:
-    """Return the image of the clicked point."""
-    run, custom = server.runs.get(run_key), Pick.read(event).custom
-    images = {"train": run.train, "test": run.test}.get(str(custom[1])) if len(custom) == 2 else None
-    if images is None or custom[0] not in range(len(images)):
-        raise UserError("This point is not in the map.", "The page is older than the result.", "Reload the page.")
-    example = int(custom[0])
-    kind = "probing image" if custom[1] == "train" else "test image"
-    mark = "none"
-    if custom[1] == "test":
-        mark = "right" if run.votes.predicted[example, run.exit_index] == run.test.labels[example] else "wrong"
-    name = neuron.class_of(images, example)
-    tile = {
-        **views.tile(images.pictures[example], images.names[example], mark),
-        "src": views.thumbnail(images.pictures[example], 224),
-    }
-    return {"groups": [views.group(name, [tile], f"{kind} · {images.names[example][:60]}")]}
