@@ -18,8 +18,9 @@ from sn_viz.sources import load_images
 from sn_viz.sources.ingest import read_picture
 from sn_viz.types import LabelledImages, Prediction
 from sn_viz.ui import api, page
+from sn_viz.ui.components import race_panel
 from sn_viz.ui.components.racing import Race
-from sn_viz.ui.sections import examples_section, exit_section
+from sn_viz.ui.sections import examples_section
 from sn_viz.ui.server import launch, packs
 from sn_viz.ui.server.paths import upload_folder
 
@@ -95,10 +96,10 @@ def raced(planted, monkeypatch) -> list[str]:
         return Race(np.full((6, 2), 0.5, np.float32), 3.0 * np.arange(1, 7), run.neurons.layers, 2, "dog", 2.0, "yes", 20.0)
 
     monkeypatch.setattr(api, "predict_with", predict)
-    for module in (api, exit_section):
+    for module in (api, race_panel):
         monkeypatch.setattr(module, "race", race)
         monkeypatch.setattr(module, "model_of", lambda config: None)
-    monkeypatch.setattr(exit_section, "SHOW_SECONDS", 0.0)
+    monkeypatch.setattr(race_panel, "SHOW_SECONDS", 0.0)
     return seen
 
 
@@ -130,7 +131,7 @@ def test_equal_pixels_by_every_way_in(name, files, served, raced, planted, tmp_p
     client.predict(run_key, handle_file(str(path)), "", "0", api_name="/predict")
     client.predict(run_key, handle_file(str(path)), "", "0", api_name="/exit_race")
     uploaded = exit_tab_upload().preprocess(exit_tab_upload().data_model(path=as_uploaded(path), orig_name=path.name))
-    list(exit_section.show_race(server, gr.Request(session_hash="one"), server.stops.new(), run_key, 0, uploaded, 2))
+    list(race_panel.show_race(server, gr.Request(session_hash="one"), server.stops.new(), run_key, 0, uploaded, 2))
     seen |= dict(zip(("/predict", "/exit_race", "race"), raced, strict=True))
     assert seen == dict.fromkeys(seen, expected)
 
@@ -138,7 +139,7 @@ def test_equal_pixels_by_every_way_in(name, files, served, raced, planted, tmp_p
 def exit_tab_upload():
     """The race's own image component, as the page is built with it."""
     with gr.Blocks():
-        return exit_section.layout().upload
+        return race_panel.layout().upload
 
 
 def named(images: LabelledImages, path: Path) -> str:

@@ -13,7 +13,7 @@ from sn_viz.errors import UserError
 from sn_viz.pipeline import find
 from sn_viz.types import LabelledImages
 from sn_viz.ui import api, page
-from sn_viz.ui.components import map_panel, maps
+from sn_viz.ui.components import map_panel, maps, race_panel
 from sn_viz.ui.components.layers import checked_layer, layer_asked, spoken
 from sn_viz.ui.components.link import Link
 from sn_viz.ui.components.racing import race
@@ -80,7 +80,7 @@ def test_the_map_offers_and_draws_blocks_of_the_tower(run, key):
 def test_the_race_starts_in_the_tower(run, llava):
     finished = race(run, llava, run.test.pictures[0], QUESTION, 0)
     assert finished.tally.shape == (5, 2) and finished.layers == range(-1, 4) and (np.diff(finished.milliseconds) > 0).all()
-    frames = list(exit_section._frames(run, finished, "no"))
+    frames = list(race_panel._frames(run, finished, "no"))
     assert len(frames) == 7 and finished.milliseconds[-1] <= finished.full_ms
     told = [fact for _, facts in frames for fact in facts["facts"][:1] if fact["value"] != "…"]
     assert told and all(fact["note"].endswith("layer V2") for fact in told)
