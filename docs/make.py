@@ -47,7 +47,7 @@ def write_architecture() -> Path:
 
 
 def write_screenshot() -> Path:
-    """Take the picture of the README: the Neurons tab of the first sample pack, in 256 colours."""
+    """Take the picture of the README: the page on the first sample pack, in 256 colours."""
     from PIL import Image
     from playwright.sync_api import sync_playwright
 
@@ -57,7 +57,7 @@ def write_screenshot() -> Path:
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu", "--font-render-hinting=none"]
         )
         page = browser.new_page(viewport=SIZE, color_scheme="light")
-        page.goto(f"{address}?tab=neurons")
+        page.goto(f"{address}?pack=presence-dog")
         page.wait_for_function("document.querySelectorAll('#run-facts .sn-fact').length >= 3", timeout=600_000)
         for figure in ("fig-heatmap", "fig-units", "fig-histogram"):
             page.wait_for_function(f"document.querySelector('#{figure} .js-plotly-plot')?.data?.length > 0", timeout=120_000)

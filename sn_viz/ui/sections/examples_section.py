@@ -1,4 +1,4 @@
-"""The Examples tab: where labelled images come from.
+"""The drawer of pictures: where labelled images come from.
 
 Takes clicks and uploads; returns the images as ``sources`` reads them. Every uploaded byte goes through ``sources`` and nowhere
 else. What is changed by hand afterwards is in ``edit_panel``.
