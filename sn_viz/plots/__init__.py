@@ -1,8 +1,8 @@
 """Figures: every module has ``info(run or arrays, ...) -> Info`` (computes) and ``figure(info, dark=False)`` (only draws).
 
 They take finished values, return Plotly figures, and know nothing of models, files or the page they appear on. Each registers a
-``Plot``, which says where it is shown and how it is made of a run; the report and the sections of the page show what is registered, so
-a new figure is one new file. To add one, copy ``null.py``.
+``Plot``, which says where it is shown and how it is made of a run; the report and the page show what is registered, so a new figure
+is one new file. To add one, copy ``null.py``.
 """
 
 from __future__ import annotations
