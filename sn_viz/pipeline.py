@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sn_viz.activations.extract import extract
+from sn_viz.activations.extract import extract, n_unread, neurons_of
 from sn_viz.activations.model_cache import model_named
 from sn_viz.activations.reader import reader_of
 from sn_viz.activations.self_test import unavailable
@@ -38,8 +38,9 @@ from sn_viz.run import Run
 from sn_viz.search.stumps import best_scores_under_null, find_stumps, warm_up_beside
 from sn_viz.sources.text import clean_question
 from sn_viz.splits.held_out import align_classes, joined, kept_apart, shared, usable
-from sn_viz.types import Activations, Baseline, Config, LabelledImages, LayerAccuracy, Progress, Stumps, Votes
+from sn_viz.types import Activations, Baseline, Config, LabelledImages, LayerAccuracy, Partial, Progress, Stumps, Votes
 from sn_viz.voting.classifier import voters_by_layer, votes_by_layer
+from sn_viz.voting.partial import SoFar
 from sn_viz.voting.statistics import accuracy_interval, choose_exit_layer, cross_validated_layers, selection_stability
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ NULL_BUDGET = 4e8
 """At most this many values are searched for the null, but never fewer than 20 labellings."""
 STABILITY_BUDGET = 2e8
 """At most this many values are searched for the stability of the choice, but never in fewer than 5 samples."""
+_NONE = np.empty(0, np.float32)
 
 
 def run(
@@ -61,6 +63,7 @@ def run(
     progress: Progress = silent,
     cache: Store | None = None,
     say: Callable[[str], None] | None = None,
+    offer: Callable[[Partial], None] | None = None,
 ) -> Run:
     """Find super neurons on ``train`` and judge them, and every baseline, on ``test``.
 
@@ -79,6 +82,9 @@ def run(
         Where activations are kept; by default the cache folder.
     say : callable, optional
         Told, before a run that takes longer than half a minute, how long it takes and what takes less.
+    offer : callable, optional
+        Told what there is before the end, as a `Partial`: super neurons of the pictures read so far, then the run without other
+        methods, then with each of them. The run itself is the same with and without it.
 
     Returns
     -------
@@ -93,7 +99,7 @@ def run(
         if expected is not None and expected.is_long:
             (say or _unsaid)(expected.sentence)
             stage.progress, report = noted(progress, expected.short), noted(report, expected.short)
-        seen, unseen = _activations(config, vlm, train, test, cache, report)
+        seen, unseen = _activations(config, vlm, train, test, cache, report, offer)
     with stage("search", 0.35, "Looking for super neurons"):
         stumps = find_stumps(seen.values, train.labels, config.rule, config.metric, n_classes)
         voters = voters_by_layer(stumps, seen.neurons, config.voters, n_classes)
@@ -101,16 +107,28 @@ def run(
         correct, exit_layer = _exit_chosen(config, seen, train, groups, report)
     with stage("vote", 0.46, "Voting on the test images"):
         votes = votes_by_layer(unseen.values, voters, n_classes, config.weighting, seen.neurons.layers.start)
-    with stage("baselines", 0.80, "Comparing with other methods") as report:
-        key = answer_key(train.classes, train.questions, dict(config.answers), train.answer_rule)
+    key = answer_key(train.classes, train.questions, dict(config.answers), train.answer_rule)
+    untimed = np.full(len(seen.neurons.layers), np.nan)
+
+    def offered(baselines: Sequence[Baseline] = (), null_scores: np.ndarray = _NONE) -> None:
+        """Tell what there is before the end."""
+        if offer is not None:
+            by_layer = layer_accuracies(votes, test, correct, untimed)
+            known = (config, train, test, seen.neurons, seen.values, unseen.values, stumps, voters, exit_layer, votes, by_layer)
+            offer(Partial(*known, tuple(baselines), null_scores, {}, {}, n_read=len(train), n_pictures=len(train)))
+
+    offered()
+    with stage("null", 0.54, "Asking what luck alone would find"):
+        null_scores = _best_by_luck(config, seen, train, groups)
+    with stage("stability", 0.56, "Drawing the probing images again"):
+        stability = stability_of(config, seen, voters[exit_layer - seen.neurons.layers.start], train, exit_layer)
+    offered(null_scores=null_scores)
+    with stage("baselines", 0.90, "Comparing with other methods") as report:
         if "full-model" in config.compare:
             key = observed(vlm, train, key, part(report, 0.0, 0.05))
         context = Context(vlm, train, test, seen.values, unseen.values, seen.neurons, config.seed, report, cache, key)
-        baselines, left_out = compare(config.compare if len(test) else (), context)
-    with stage("null", 0.88, "Asking what luck alone would find"):
-        null_scores = _best_by_luck(config, seen, train, groups)
-    with stage("stability", 0.90, "Drawing the probing images again"):
-        stability = stability_of(config, seen, voters[exit_layer - seen.neurons.layers.start], train, exit_layer)
+        names = config.compare if len(test) else ()
+        baselines, left_out = compare(names, context, lambda done: offered(done, null_scores))
     with stage("latency", 1.0, "Timing, one image at a time") as report:
         exit_ms, layer_ms = measure_latency(config, vlm, test if len(test) else train, seen, voters, exit_layer, report, key)
     found = Run(
@@ -158,12 +176,22 @@ def _low_detail(vlm: Vlm) -> tuple[str, ...]:
 
 
 def _activations(
-    config: Config, vlm: Vlm, train: LabelledImages, test: LabelledImages, cache: Store, report: Progress
+    config: Config,
+    vlm: Vlm,
+    train: LabelledImages,
+    test: LabelledImages,
+    cache: Store,
+    report: Progress,
+    offer: Callable[[Partial], None] | None,
 ) -> tuple[Activations, Activations]:
-    """Read both splits; without test images nothing of the second."""
-    read = partial(extract, vlm, sites=config.sites or "all", cache=cache, also=sites_read_by(config.compare))
+    """Read both splits, without test images nothing of the second; ``offer`` what the first tells meanwhile."""
+    sites = config.sites or "all"
+    read = partial(extract, vlm, sites=sites, cache=cache, also=sites_read_by(config.compare))
     share = len(train) / (len(train) + len(test))
-    seen = read(train, progress=part(report, 0, share))
+    so_far = None if offer is None else SoFar(offer, config, train, neurons_of(vlm, sites))
+    seen = read(train, progress=part(report, 0, share), arrived=None if so_far is None else so_far.arrived)
+    if so_far is not None and len(test) and n_unread(vlm, test, sites, cache):
+        so_far.offer(seen)
     return seen, read(test, progress=part(report, share, 1)) if len(test) else seen.take([])
 
 
@@ -238,6 +266,7 @@ def find(
     columns: Mapping[str, str] | None = None,
     progress: Progress | None = None,
     say: Callable[[str], None] | None = None,
+    offer: Callable[[Partial], None] | None = None,
     device: str | None = None,
     dtype: Any = "auto",
     device_map: Any = "none",
@@ -284,6 +313,8 @@ def find(
         ``progress(fraction, doing)``; may raise ``Cancelled``.
     say : callable, optional
         Told, before a run that takes longer than half a minute, how long it takes and what takes less, in a sentence.
+    offer : callable, optional
+        Told what there is before the end, as a `sn_viz.types.Partial`; the run is the same with and without it.
     device : str, optional
         "cpu", "cuda"; by default the fastest there is.
     dtype : str or torch.dtype
@@ -345,7 +376,7 @@ def find(
         answers=tuple(given.items()),
         loading=vlm.options.told(),
     )
-    found = run(config, train, held_out, vlm, part(progress or silent, 0.10, 1.0), say=say)
+    found = run(config, train, held_out, vlm, part(progress or silent, 0.10, 1.0), say=say, offer=offer)
     told = {"model": {"note": note}} if note else {}
     if options.detail == "low" and not vlm.look.matters:
         said = f"Low detail changes nothing: {vlm.name} has one way to look at a picture."
@@ -377,12 +408,19 @@ def layer_accuracies(votes: Votes, test: LabelledImages, correct: np.ndarray, la
     )
 
 
-def compare(names: Sequence[str], context: Context) -> tuple[tuple[Baseline, ...], tuple[str, ...]]:
-    """Run the named baselines one after the other; a sentence tells of each that this model or these images rule out."""
+def compare(
+    names: Sequence[str], context: Context, finished: Callable[[Sequence[Baseline]], None] | None = None
+) -> tuple[tuple[Baseline, ...], tuple[str, ...]]:
+    """Run the named baselines one after the other; a sentence tells of each that this model or these images rule out.
+
+    ``finished`` is told those that there are whenever one has ended.
+    """
     share, done, left_out = 1 / max(len(names), 1), [], []
     for i, name in enumerate(names):
         try:
             done.append(BASELINES[name](replace(context, progress=part(context.progress, i * share, (i + 1) * share))))
+            if finished is not None:
+                finished(done)
         except UserError as error:
             left_out.append(f"{name} was left out of the comparison. {error}")
     return tuple(done), tuple(left_out)

@@ -386,6 +386,26 @@ class RunRecord:
         return full if seen is not None and seen.value == seen.value else named.get("full-model-calibrated", full)
 
 
+@dataclass(frozen=True, eq=False)
+class Partial(RunRecord):
+    """A run that has not ended, as far as it has come: to be looked at, never saved, exported or linked.
+
+    What is not known yet is empty or NaN: the test images until all of them were read, null scores, baselines, times.
+    """
+
+    n_read: int = 0
+    """Probing pictures that ``stumps`` were found on."""
+    n_pictures: int = 0
+    """Probing pictures of the whole run."""
+
+    @property
+    def said(self) -> str:
+        """How far it is, for people."""
+        if self.n_read < self.n_pictures:
+            return f"after {self.n_read:,} of {self.n_pictures:,} pictures; not final"
+        return f"all {self.n_pictures:,} probing pictures read; not final"
+
+
 @dataclass(frozen=True)
 class Prediction:
     """What the super neurons say about one image."""

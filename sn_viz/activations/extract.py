@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -41,6 +42,7 @@ def extract(
     up_to_layer: int | None = None,
     dtype: type[np.floating] = np.float16,
     also: Sequence[str] = (),
+    arrived: Callable[[np.ndarray, np.ndarray], None] | None = None,
 ) -> Activations:
     """Read every neuron at the last prompt position, for every image.
 
@@ -68,6 +70,9 @@ def extract(
         Further sites, each of which a later call will ask for: read in the same passes, as far as the model has them and these
         passes reach them, and put in the cache. They are not part of the result, and without a cache or with ``up_to_layer`` they
         are not read.
+    arrived : callable, optional
+        Told after every pass what there is so far: values (example, neuron), to be copied and not kept, and bool (example,), which
+        rows of them were read. Passes take the labels in turns, so that the first ones already hold every class.
 
     Returns
     -------
@@ -97,14 +102,17 @@ def extract(
     for row, name in enumerate(names):
         if name in known:
             values[row] = known[name][: len(wanted.neurons)]
-    done = len(names) - len(missing)
+    done, read = len(names) - len(missing), np.array([name in known for name in names])
     _tell(progress, done, len(names))
-    for rows, found in _passes(wanted, beside, pictures, questions, missing, batch_size):
+    for rows, found in _passes(wanted, beside, pictures, questions, missing, batch_size, labels):
         values[rows] = found[wanted]
+        read[rows] = True
         if cache is not None:
             for part, part_values in found.items():
                 cache.put(part.key, dict(zip([names[row] for row in rows], part_values, strict=True)))
         done += len(rows)
+        if arrived is not None:
+            arrived(values, read)
         _tell(progress, done, len(names))
     _repeat_twins(values, names, known)
     return Activations(values, wanted.neurons, labels, wanted.key)
@@ -168,6 +176,7 @@ def _passes(
     questions: Sequence[str],
     missing: Sequence[int],
     batch_size: int | None,
+    labels: np.ndarray,
 ) -> Iterator[tuple[list[int], dict[_Wanted, np.ndarray]]]:
     """Yield rows and what one pass reads of them, (row, neuron), for what is wanted and each that is read beside it."""
     vlm, every = wanted.vlm, wanted.sites
@@ -175,7 +184,7 @@ def _passes(
     if beside:
         every = reader_of(vlm).layout.available((*every, *(part.sites[0] for part in beside)))
         columns = {part: _columns(vlm, every, part.sites) for part in (wanted, *beside)}
-    groups = list(batches(vlm, pictures, questions, missing, batch_size))
+    groups = in_turns(list(batches(vlm, pictures, questions, missing, batch_size)), labels)
     examples = [([pictures[row] for row in rows], [questions[row] for row in rows]) for rows in groups]
     calls = [(*some, wanted.last, tuple(every), wanted.dtype) for some in examples]
     for rows, found in zip(groups, each(vlm, _read, calls), strict=True):
@@ -280,6 +289,22 @@ def batches(
         same = [row for _, row in members]
         for start in range(0, len(same), size):
             yield same[start : start + size]
+
+
+def in_turns(groups: Sequence[list[int]], labels: np.ndarray) -> list[list[int]]:
+    """Return the same batches in an order in which the labels of their first rows take turns; each batch stays as it is.
+
+    Examples
+    --------
+    >>> in_turns([[0, 1], [2, 3], [4]], np.array([0, 0, 0, 0, 1]))
+    [[0, 1], [4], [2, 3]]
+    """
+    turn, seen = [], Counter()
+    for rows in groups:
+        label = int(labels[rows[0]])
+        turn.append(seen[label])
+        seen[label] += 1
+    return [groups[i] for i in sorted(range(len(groups)), key=lambda i: turn[i])]
 
 
 def _row_name(picture: Picture, question: str) -> str:

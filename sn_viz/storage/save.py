@@ -21,7 +21,7 @@ from sn_viz.models.folders import remember, saved_name
 from sn_viz.storage.run_arrays import arrays_of, digest, layouts
 from sn_viz.storage.run_folder import DIGEST_FILE, FORM, FORMAT, OURS, PICTURE, RUN_FILE, digest_line, write_png
 from sn_viz.storage.summary import as_json, summary
-from sn_viz.types import RunRecord
+from sn_viz.types import Partial, RunRecord
 
 ABANDONED_SECONDS = 24 * 3600
 """What a killed save left beside the folder is removed by a later save, once it is this old."""
@@ -51,6 +51,8 @@ def save_run(run: RunRecord, folder: str | Path) -> Path:
     UserError
         When the folder holds something that is not a saved run, or cannot be written.
     """
+    if isinstance(run, Partial):
+        raise UserError("This result was not saved.", f"It is not finished: {run.said}.", "Wait until it is.")
     folder = Path(folder)
     check_folder(folder)
     folder = folder.resolve()  # a link to a folder stays a link

@@ -17,7 +17,7 @@ from sn_viz.config import PHOTO_MODEL, choose_model
 from sn_viz.formatting import percent, percent_range, short_model
 from sn_viz.glossary import as_html
 from sn_viz.plots import reference
-from sn_viz.types import RunRecord
+from sn_viz.types import Partial, RunRecord
 from sn_viz.ui import api
 from sn_viz.ui.components import answer_row, edit_panel, edits, header, run_panel, stale, views
 from sn_viz.ui.components.answer_row import Guess
@@ -32,6 +32,7 @@ from sn_viz.ui.server.hosts import served
 from sn_viz.ui.server.launch import TEMPORARY_FILES_SECONDS
 from sn_viz.ui.server.offered import Offered, chosen, models_here
 from sn_viz.ui.server.paths import own_upload_folder
+from sn_viz.ui.server.session import finished
 from sn_viz.ui.server.state import Server, new_server
 from sn_viz.ui.server.uploads import Page
 from sn_viz.voting.verdict import verdict
@@ -305,7 +306,7 @@ def link_to(
     server: Server, run_key: str, pack: str | None, model: str | None, neuron: int, layer: float, threshold: float, tab: str
 ) -> str:
     """Return the query of a link to what is shown; people's own images are never linked, only where to look."""
-    server.runs.get(run_key)
+    finished(server.runs.get(run_key))
     gr.Info("Link copied." if pack else "Link copied. It opens the app, not your images: those stay with you.", duration=4)
     return _query(pack, model, neuron, layer, threshold, tab)
 
@@ -315,7 +316,8 @@ def address_of(
     server: Server, run_key: str, pack: str | None, model: str | None, neuron: int, layer: float, threshold: float, tab: str
 ) -> str:
     """Return the query of a link to what is shown, for the browser's address."""
-    return _query(pack, model, neuron, layer, threshold, tab) if server.runs.find(run_key) is not None else gr.skip()
+    run = server.runs.find(run_key)
+    return gr.skip() if run is None or isinstance(run, Partial) else _query(pack, model, neuron, layer, threshold, tab)
 
 
 def _query(pack: str | None, model: str | None, neuron: int, layer: float, threshold: float, tab: str) -> str:
@@ -341,6 +343,8 @@ def show_strip(server: Server, run_key: str, pack: str | None) -> tuple:
     if not run_key:
         return gr.skip(), gr.skip()
     run = server.runs.get(run_key)
+    if isinstance(run, Partial):
+        return strip_so_far(run, pack), gr.Button(visible=False)
     seen = verdict(run)
     yours = "Your images, changed by hand" if edits.is_edited(run.train) else "Your images"
     where = f"Sample pack “{pack}”" if pack else yours
@@ -354,6 +358,32 @@ def show_strip(server: Server, run_key: str, pack: str | None) -> tuple:
         "warnings": list(dict.fromkeys([*seen.reasons, *run.warnings])),
     }
     return shown, gr.Button(visible=bool(once))
+
+
+def strip_so_far(run: Partial, pack: str | None) -> dict:
+    """Return the strip of a run that fills: no verdict, and every number said to be of what there is so far."""
+    early, best = run.by_layer[run.exit_index].accuracy, np.nanmax(run.stumps.score, initial=-np.inf)
+    facts = [views.fact("best neuron so far", percent(float(best)) if np.isfinite(best) else "none", "on probing images", "accent")]
+    if len(run.test):
+        facts.insert(
+            0,
+            views.fact(
+                "super neurons so far",
+                percent(early.value),
+                f"{percent_range(early.low, early.high)}, stop at {spoken(run, run.exit_layer)}",
+                "accent",
+            ),
+        )
+        if run.opponent is not None:
+            facts.append(_full_model_fact(run))
+    facts.append(views.fact("read so far", f"{run.n_read:,}", f"of {run.n_pictures:,} probing images"))
+    facts.append(views.fact("searched", f"{len(run.neurons):,}", "neurons"))
+    where = f"Sample pack “{pack}”" if pack else "Your images"
+    return {
+        "title": run.config.question or run.shown.question or "a question per image",
+        "note": f"{where} · {run.said} · {short_model(run.config.model)}",
+        "facts": facts,
+    }
 
 
 def strip_facts(run: RunRecord) -> list[dict]:

@@ -20,6 +20,7 @@ from sn_viz.ui.server.arguments import MAX_QUESTION
 from sn_viz.ui.server.guard import guarded, message
 from sn_viz.ui.server.jobs import Done, steps
 from sn_viz.ui.server.quotas import visitor
+from sn_viz.ui.server.session import finished
 from sn_viz.ui.server.state import Server
 
 N_IMAGES = 60
@@ -133,7 +134,7 @@ def stream(
             raise UserError("There is nothing to test yet.", "No result is open.", "Run a pack or your own images first.")
         if not names:
             raise UserError("Nothing was tested.", "No test is ticked.", "Tick at least one.")
-        run = server.runs.get(run_key)
+        run = finished(server.runs.get(run_key))
         options = Options(tuple(filter(None, map(str.strip, wordings.splitlines()))) or WORDINGS, strength, int(n_images))
         for step in steps(server.turns, lambda progress: _examined(run, names, options, progress), server.stops.flag(job), owner):
             if isinstance(step, Done):

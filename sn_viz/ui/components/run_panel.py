@@ -20,7 +20,7 @@ from sn_viz.config import Choice
 from sn_viz.models.hub.obtain import is_here, obtain
 from sn_viz.pipeline import find
 from sn_viz.plots.reference import method_name
-from sn_viz.types import LabelledImages, Progress
+from sn_viz.types import LabelledImages, Partial, Progress, RunRecord
 from sn_viz.ui.components import answer_row, edits, stale, views
 from sn_viz.ui.components.answer_row import Guess
 from sn_viz.ui.components.edits import Edits
@@ -33,6 +33,7 @@ from sn_viz.ui.server.guard import guarded, message
 from sn_viz.ui.server.jobs import Done, Step, steps
 from sn_viz.ui.server.offered import Offered, labels
 from sn_viz.ui.server.quotas import visitor
+from sn_viz.ui.server.session import FILLS, Shelf
 from sn_viz.ui.server.state import Server
 
 N_CHOICES = 10 + len(config.LOADING)
@@ -316,13 +317,20 @@ def stream(server: Server, models: Mapping[str, str], owner: str, job: str, aske
             arguments = checked(models, asked.question, *asked.choices)
         if asked.guess.classes != images.classes:  # the fields still speak of another set
             asked = asked._replace(guess=Guess())
-        for step in steps(server.turns, _work(server, asked, arguments, owner), stop, owner):
+        filling = Filling(server.runs, owner)
+        for step in steps(server.turns, _work(server, asked, arguments, owner, filling), stop, owner):
             if isinstance(step, Done):
                 shown = asked.where.pack if step.value.startswith(packs.KEY) else None
                 done = views.status("Done", f"in {step.seconds:.1f} s", tone="done")
                 yield done, step.value, shown, asked.choices[0], *_idle_buttons(), asked.setup(), *leave
+                continue
+            said = views.status(step.text, f"{step.seconds:.0f} s", step.fraction, "busy")
+            more = filling.news()
+            if more:
+                shown = asked.where.pack if asked.where.source == "pack" else None
+                yield said, more, shown, asked.choices[0], gr.skip(), gr.skip(), asked.setup(), *leave
             else:
-                yield views.status(step.text, f"{step.seconds:.0f} s", step.fraction, "busy"), *keep
+                yield said, *keep
     except Exception as error:  # put into words on the page; faults of ours are logged by ``message``
         yield views.status(message(error), tone="error"), *keep[:3], *_idle_buttons(), gr.skip(), *leave
 
@@ -357,7 +365,45 @@ def told_of_question(images: LabelledImages, question: str | None) -> LabelledIm
     return replace(images, notes=(*images.notes, f"“{question}” was asked of every image instead of {what} that came with them."))
 
 
-def _work(server: Server, asked: Asked, arguments: Arguments, owner: str) -> Any:
+class Filling:
+    """The place of a run that fills, from the thread of its job to the page.
+
+    Parameters
+    ----------
+    runs : Shelf
+        Where what there is so far is kept, each in the place of the one before it.
+    owner : str
+        Whose run it is.
+    """
+
+    def __init__(self, runs: Shelf[RunRecord], owner: str) -> None:
+        self._runs, self._owner = runs, owner
+        self.key, self._came, self._told = "", 0, 0
+
+    def offer(self, run: Partial) -> None:
+        """Keep what there is so far."""
+        self.key = self._runs.put(run, self.key or None, self._owner)
+        self._came += 1
+
+    def news(self) -> str:
+        """Return the key under which the page sees more than it did before; "" when nothing has come since."""
+        came = self._came
+        if came == self._told:
+            return ""
+        self._told = came
+        return f"{self.key}{FILLS}{came}"
+
+    def ended(self, run: RunRecord) -> str:
+        """Keep the finished run in the place of the partial ones; returns its key."""
+        return self._runs.put(run, self.key or None, self._owner)
+
+    def ended_elsewhere(self, key: str) -> str:
+        """Forget the partial ones, as the finished run has the key ``key``, which is returned."""
+        self._runs.drop(self.key)
+        return key
+
+
+def _work(server: Server, asked: Asked, arguments: Arguments, owner: str, filling: Filling) -> Any:
     where, chosen = asked.where, replace(arguments, answers=asked.answers)
 
     def work(progress: Progress) -> str:
@@ -365,12 +411,14 @@ def _work(server: Server, asked: Asked, arguments: Arguments, owner: str) -> Any
         made_here = asked.made.belonging_to(where.name)
         if where.source == "pack" and not made_here.made:
             name = packs.checked(where.pack)
-            return packs.run_pack(server.runs, name, packs.with_own_question(name, chosen), progress)
+            return filling.ended_elsewhere(
+                packs.run_pack(server.runs, name, packs.with_own_question(name, chosen), progress, filling.offer)
+            )
         progress(0.0, "Reading your images")
         found = examples_section.loaded(server, where, owner)
         images = edits.apply(told_of_question(found, arguments.question), made_here).ask(arguments.question)
         examples_section.check_asked(images)
         test = packs.held_out(where.pack).ask(arguments.question) if where.source == "pack" else None
-        return server.runs.put(find(images, test=test, progress=progress, **chosen.keywords()), owner=owner)
+        return filling.ended(find(images, test=test, progress=progress, offer=filling.offer, **chosen.keywords()))
 
     return work

@@ -20,6 +20,7 @@ from sn_viz.storage.save import save_run
 from sn_viz.types import RunRecord
 from sn_viz.ui.components import neuron
 from sn_viz.ui.server.guard import guarded
+from sn_viz.ui.server.session import finished
 from sn_viz.ui.server.state import Server
 
 N_NEURONS = 1000
@@ -28,7 +29,7 @@ N_NEURONS = 1000
 @guarded
 def bundle(server: Server, run_key: str) -> str:
     """Return the path of a zip with everything about the run."""
-    run = server.runs.get(run_key)
+    run = finished(server.runs.get(run_key))
     made = server.exports.find(run_key)
     if made is None or not Path(made).is_file():
         data = zipped(run)

@@ -15,6 +15,7 @@ import queue
 import shutil
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -31,7 +32,7 @@ from sn_viz.plots import projection
 from sn_viz.run import Run
 from sn_viz.sources.pack import Pack, load_pack, pack_names
 from sn_viz.storage.save import save_run
-from sn_viz.types import LabelledImages, Progress, RunRecord
+from sn_viz.types import LabelledImages, Partial, Progress, RunRecord
 from sn_viz.ui.components import views
 from sn_viz.ui.components.maps import map_text
 from sn_viz.ui.server.arguments import Arguments
@@ -104,13 +105,19 @@ def run_key(name: str, arguments: Arguments) -> str:
     return f"{KEY}{name}.{hashlib.sha256(repr(arguments).encode()).hexdigest()[:16]}"
 
 
-def run_pack(runs: Shelf[RunRecord], name: str, arguments: Arguments, progress: Progress) -> str:
-    """Return the key of the finished run of pack ``name``: from the shelf, from disk, or computed now."""
+def run_pack(
+    runs: Shelf[RunRecord],
+    name: str,
+    arguments: Arguments,
+    progress: Progress,
+    offer: Callable[[Partial], None] | None = None,
+) -> str:
+    """Return the key of the finished run of pack ``name``: from the shelf, from disk, or computed now and ``offer``ed meanwhile."""
     key = run_key(name, arguments)
     if runs.find(key) is None:
         obtain(arguments.model, progress)
         folder = _folder(key, arguments)
-        runs.put(_saved(folder) or _computed(name, arguments, folder, progress), key)
+        runs.put(_saved(folder) or _computed(name, arguments, folder, progress, offer), key)
     return key
 
 
@@ -133,8 +140,10 @@ def _saved(folder: Path) -> RunRecord | None:
         return None
 
 
-def _computed(name: str, arguments: Arguments, folder: Path, progress: Progress) -> RunRecord:
-    run = find(f"pack:{name}", progress=progress, **arguments.keywords())
+def _computed(
+    name: str, arguments: Arguments, folder: Path, progress: Progress, offer: Callable[[Partial], None] | None
+) -> RunRecord:
+    run = find(f"pack:{name}", progress=progress, offer=offer, **arguments.keywords())
     try:
         save_run(run, folder)
         bound(folder.parent)

@@ -13,9 +13,11 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from sn_viz.errors import UserError
-from sn_viz.types import LabelledImages, RunRecord
+from sn_viz.types import LabelledImages, Partial, RunRecord
 
 T = TypeVar("T")
+FILLS = "~"
+"""Parts the key of a value that fills from a number that is new whenever more has come, so that the page draws it again."""
 
 
 class Shelf(Generic[T]):
@@ -57,8 +59,9 @@ class Shelf(Generic[T]):
         return key
 
     def find(self, key: object) -> T | None:
-        """Return the value under ``key``, or None."""
+        """Return the value under ``key``, or None; what follows ``FILLS`` in a key says only how full the value was."""
         with self._lock:
+            key = key.partition(FILLS)[0] if isinstance(key, str) else key
             if not isinstance(key, str) or key not in self._values:
                 return None
             self._values.move_to_end(key)
@@ -81,8 +84,26 @@ class Shelf(Generic[T]):
             )
         return value
 
+    def drop(self, key: str) -> None:
+        """Forget the value under ``key``, if there is one."""
+        with self._lock:
+            self._values.pop(key, None)
+
     def __len__(self) -> int:
         return len(self._values)
+
+
+def finished(run: RunRecord) -> RunRecord:
+    """Return ``run`` when it has ended: of a partial one nothing is saved, exported, linked or tried.
+
+    Raises
+    ------
+    UserError
+        When it is still filling, or was stopped.
+    """
+    if isinstance(run, Partial):
+        raise UserError("This result is not finished.", f"It stands {run.said}.", "Wait until it is, or press Find super neurons.")
+    return run
 
 
 def size_of_images(images: LabelledImages) -> int:
