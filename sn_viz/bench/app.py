@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import socket
-import subprocess
-import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sn_viz.bench import BENCHES, Options, Row, row
+from sn_viz.bench import BENCHES, Options, Row, row, visitors
+from sn_viz.bench.running import server
 from sn_viz.types import Config, Interval, LabelledImages, LayerAccuracy, Neurons, RunRecord, Stumps, Votes
 
 CLICKS, QUICK_CLICKS = 40, 8
 ANSWER_MS = 300
 """95 of 100 clicks are meant to be answered within this."""
 HEATMAP_KB = 300
-START_SECONDS = 120
 SITES = {"residual": 4096, "attention-output": 4096, "mlp-output": 4096, "mlp-neuron": 11008}
 """Units of each block of LLaVA-1.5-7B, which has 32."""
 N_BLOCKS = 32
@@ -50,7 +41,7 @@ TAKEN = "ids => Math.max(...ids.map((id) => window.snBench.drawn[id])) - window.
 
 @BENCHES.register("app")
 def measure(options: Options) -> list[Row]:
-    """Time the start of the server, clicks and the slider; weigh the page and the heatmap of a large model."""
+    """Time the start of the server, clicks, the slider and thirty visitors; weigh the page and the heatmap of a large model."""
     rows = [heatmap_row()]
     with tempfile.TemporaryDirectory(prefix="sn-viz-bench-") as folder, server(options.model, Path(folder)) as running:
         rows.append(row("start of the server to the first page", running.seconds, "s", note="nothing cached, the embedded model"))
@@ -58,58 +49,8 @@ def measure(options: Options) -> list[Row]:
             rows += in_a_browser(running.address, QUICK_CLICKS if options.quick else CLICKS)
         except ImportError:
             rows.append(row("in the browser", float("nan"), "", note=NO_BROWSER))
+        rows += visitors.thirty(running.address, options.quick)
     return rows
-
-
-@dataclass(frozen=True)
-class Running:
-    """A server that answers."""
-
-    address: str
-    seconds: float
-    """From its start to its first page."""
-
-
-@contextmanager
-def server(model: str, folder: Path) -> Iterator[Running]:
-    """Start the app on a free port, with an empty cache under ``folder``, and stop it afterwards.
-
-    Raises
-    ------
-    RuntimeError
-        When it ends or says nothing for two minutes, with the end of its log.
-    """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    paths = [str(Path(__file__).resolve().parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
-    places = {"SN_VIZ_CACHE": str(folder / "cache"), "GRADIO_TEMP_DIR": str(folder / "gradio"), "SN_VIZ_MODEL": model}
-    address, log = f"http://127.0.0.1:{port}/", folder / "log.txt"
-    start = time.perf_counter()
-    with open(log, "w") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "sn_viz", "serve", "--port", str(port)],
-            env={**os.environ, **places, "PYTHONPATH": os.pathsep.join(paths)},
-            stdout=file,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        while not _answers(address):
-            if process.poll() is not None or time.perf_counter() - start > START_SECONDS:
-                raise RuntimeError(f"the server did not start: {log.read_text()[-2000:]}")
-            time.sleep(0.02)
-        yield Running(address, time.perf_counter() - start)
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def _answers(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(address, timeout=10) as answer:
-            return bool(answer.read())
-    except (urllib.error.URLError, ConnectionError, TimeoutError):
-        return False
 
 
 def in_a_browser(address: str, clicks: int) -> list[Row]:
