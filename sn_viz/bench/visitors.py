@@ -6,12 +6,13 @@ neurons of a finished run at a person's pace, and takes no notice of the others.
 
 from __future__ import annotations
 
+import json
 import threading
 import time
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-import httpx
 import numpy as np
 
 from sn_viz.bench import Row, row
@@ -77,19 +78,19 @@ class Visit:
 def visit(address: str, run: str, busy: LongJob, longest: float, seed: int) -> Visit:
     """Open the page and look at neurons until the long job has ended, but half of ``longest`` seconds and at most all of them."""
     rng, times = np.random.default_rng(seed), []
-    with httpx.Client(base_url=address, timeout=120) as client:
-        start = time.perf_counter()
-        client.get("").raise_for_status()
-        opened = time.perf_counter() - start
-        while (passed := time.perf_counter() - start) < longest and not (busy.ended.is_set() and passed > longest / 2):
-            time.sleep(rng.uniform(0.5, 1.5) * PAUSE_SECONDS)
-            before = time.perf_counter()
-            answered(client, "neuron", [run, int(rng.integers(1000))])
-            times.append(time.perf_counter() - before)
+    start = time.perf_counter()
+    with urllib.request.urlopen(address, timeout=120) as page:
+        page.read()
+    opened = time.perf_counter() - start
+    while (passed := time.perf_counter() - start) < longest and not (busy.ended.is_set() and passed > longest / 2):
+        time.sleep(rng.uniform(0.5, 1.5) * PAUSE_SECONDS)
+        before = time.perf_counter()
+        answered(address, "neuron", [run, int(rng.integers(1000))])
+        times.append(time.perf_counter() - before)
     return Visit(opened, times)
 
 
-def answered(client: httpx.Client, endpoint: str, values: list) -> str:
+def answered(address: str, endpoint: str, values: list) -> str:
     """Return what a public endpoint answers, as the text of its last event.
 
     Raises
@@ -97,10 +98,13 @@ def answered(client: httpx.Client, endpoint: str, values: list) -> str:
     RuntimeError
         When it answers with an error.
     """
-    asked = client.post(f"gradio_api/call/{endpoint}", json={"data": values}).raise_for_status().json()
-    with client.stream("GET", f"gradio_api/call/{endpoint}/{asked['event_id']}") as stream:
-        event = ""
-        for line in stream.iter_lines():
+    url, told = f"{address}gradio_api/call/{endpoint}", {"Content-Type": "application/json"}
+    asked = urllib.request.Request(url, json.dumps({"data": values}).encode(), told)
+    with urllib.request.urlopen(asked, timeout=120) as answer:
+        event_id = json.load(answer)["event_id"]
+    event = ""
+    with urllib.request.urlopen(f"{url}/{event_id}", timeout=120) as stream:
+        for line in (line.decode().strip() for line in stream):
             if line.startswith("event: "):
                 event = line.removeprefix("event: ")
             elif line.startswith("data: ") and event == "complete":
