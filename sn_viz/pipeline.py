@@ -36,6 +36,7 @@ from sn_viz.progress import Stages, noted, part, silent
 from sn_viz.report.caveats import with_warnings
 from sn_viz.run import Run
 from sn_viz.search.stumps import best_scores_under_null, find_stumps, warm_up_beside
+from sn_viz.sources.hub import pinned
 from sn_viz.sources.text import clean_question
 from sn_viz.splits.held_out import align_classes, joined, kept_apart, shared, usable
 from sn_viz.types import Activations, Baseline, Config, LabelledImages, LayerAccuracy, Partial, Progress, Stumps, Votes
@@ -378,10 +379,20 @@ def find(
     )
     found = run(config, train, held_out, vlm, part(progress or silent, 0.10, 1.0), say=say, offer=offer)
     told = {"model": {"note": note}} if note else {}
+    told["data"] = _data_told(data, test, columns, (*train.notes, *held_out.notes))
     if options.detail == "low" and not vlm.look.matters:
         said = f"Low detail changes nothing: {vlm.name} has one way to look at a picture."
         found = replace(found, warnings=(*found.warnings, said))
     return replace(found, seconds={**stage.seconds, **found.seconds}, findings={**found.findings, **told})
+
+
+def _data_told(data: Any, test: Any, columns: Mapping[str, str] | None, notes: Sequence[str]) -> dict[str, Any]:
+    """Return what finds the pictures again on any machine: the names of packs, and data sets of the hub at their commits.
+
+    Of files nothing is kept: a run holds no path.
+    """
+    sources = [*filter(_is_pack, (data, test)), *pinned(notes)]
+    return {"sources": sources, **({"columns": dict(columns)} if columns else {})}
 
 
 def _obtained(model: str | Vlm, progress: Progress) -> tuple[str | Vlm, str]:

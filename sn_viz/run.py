@@ -28,18 +28,22 @@ class Run(RunRecord):
     'yes'
     """
 
-    def save(self, folder: str | Path) -> Path:
-        """Write the run into ``folder`` (made if needed) and return it; see `sn_viz.storage.save.save_run`."""
+    def save(self, folder: str | Path, pictures: str = "pictures") -> Path:
+        """Write the run into ``folder`` (made if needed) and return it; see `sn_viz.storage.save.save_run`.
+
+        With ``pictures`` "thumbnails" or "figures" its pictures are kept small, or not at all; see `sn_viz.storage.lighter`.
+        """
+        from sn_viz.storage.lighter import lighter
         from sn_viz.storage.save import save_run
 
-        return save_run(self, folder)
+        return save_run(lighter(self, pictures), folder)
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
-        """Read a saved run; see `sn_viz.storage.load.load_run`. Needs no model."""
-        from sn_viz.storage.load import load_run
+        """Read a saved run from its folder or a zip of it; see `sn_viz.storage.load.load_run`. Needs no model."""
+        from sn_viz.storage.archive import load_any
 
-        return cls.of(load_run(folder))
+        return cls.of(load_any(folder))
 
     @classmethod
     def of(cls, record: RunRecord) -> Self:
@@ -66,6 +70,24 @@ class Run(RunRecord):
         from sn_viz.early_exit.decide import Predictor
 
         return Predictor.of(self, exit_layer, question, batch_size=batch_size)
+
+    def export_shortcut(self, folder: str | Path, exit_layer: int | None = None) -> Path:
+        """Write the model's blocks up to the exit, the voters and a short program that runs them; see `sn_viz.export.shortcut`."""
+        from sn_viz.export.shortcut import export_shortcut
+
+        return export_shortcut(self, folder, exit_layer)
+
+    def export_script(self, file: str | Path) -> Path:
+        """Write a Python script that repeats exactly this run; see `sn_viz.export.repeat`."""
+        from sn_viz.export import repeat
+
+        return repeat.write_text(repeat.script(self), file)
+
+    def export_notebook(self, file: str | Path) -> Path:
+        """Write the same as a notebook."""
+        from sn_viz.export import repeat
+
+        return repeat.write_text(repeat.notebook(self), file)
 
     def to_json(self) -> str:
         """Return the summary that ``find --json`` prints, as JSON text; see `sn_viz.storage.summary.summary`."""

@@ -14,6 +14,7 @@ FLOORS = (
     ("ui",),
     ("pipeline",),
     ("run", "checks"),
+    ("export",),
     ("early_exit",),
     ("config", "report"),
     ("baselines", "plots", "storage"),
@@ -25,7 +26,7 @@ FLOORS = (
 )
 """From the top down; a part imports itself and what stands below its floor, never a neighbour."""
 FLOOR_OF = {part: number for number, floor in enumerate(FLOORS) for part in floor}
-TORCH = ("models", "activations", "baselines", "training", "bench")
+TORCH = ("models", "activations", "baselines", "training", "bench", "export")
 
 
 def imports(path: Path) -> set[str]:

@@ -16,6 +16,7 @@ from sn_viz.early_exit.decide import check_model
 from sn_viz.errors import UserError
 from sn_viz.progress import part, silent
 from sn_viz.registry import Registry
+from sn_viz.storage.lighter import check_has_pictures
 from sn_viz.types import LabelledImages, Progress, RunRecord
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ def examine(run: AnyRun, names: Sequence[str], vlm: Vlm, options: Options | None
         For an unknown check, another model, or a run that a check cannot be asked of.
     """
     checks = [CHECKS[name] for name in names]
+    check_has_pictures(run)
     check_model(run, vlm)
     if not len(run.test):
         raise UserError("This run cannot be put to the test.", run.no_held_out, "Find again with images to test on.")

@@ -96,7 +96,7 @@ def load_model(
     apart = _apart(source, name)
     offloaded = tempfile.TemporaryDirectory(prefix="sn-viz-offload-", ignore_cleanup_errors=True)
     try:
-        with _quiet():
+        with quiet():
             config = _plain_config(AutoConfig.from_pretrained(source, **local))
             processor = load_processor(source, config, local, name)
             more = keywords(chosen, config, number, device, name, offloaded.name)
@@ -147,6 +147,41 @@ def load_model(
     if apart is not None:
         _try(vlm)
     return vlm
+
+
+def load_weights(folder: Path, kind: Any, config: Any, name: str) -> Any:
+    """Return a module of a class of transformers with weights from a folder, in the numbers in which they lie there.
+
+    Parameters
+    ----------
+    folder : Path
+        Of a checkpoint that was loaded before, so that it was looked at.
+    kind : type
+    config : PreTrainedConfig
+        May ask for fewer blocks than the folder holds; weights that it does not ask for are not read.
+    name : str
+        What messages call the model.
+
+    Raises
+    ------
+    UserError
+        When weights that it asks for are missing.
+    """
+    with quiet():
+        loaded: Any = kind.from_pretrained(
+            str(folder),
+            config=_plain_config(config),
+            dtype="auto",
+            use_safetensors=True,
+            output_loading_info=True,
+            trust_remote_code=False,
+            local_files_only=True,
+        )
+    module, report = loaded
+    if report["missing_keys"]:
+        missing = f"{len(report['missing_keys'])} weights are missing, such as {min(report['missing_keys'])}."
+        raise UserError(f"A part of the model {name!r} could not be loaded.", missing, "Use the whole model.")
+    return module.eval().requires_grad_(False)
 
 
 IN_KEY = ("device_map", "quantize", "attn")
@@ -271,7 +306,7 @@ def _device(wanted: str | torch.device | None) -> torch.device:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep transformers' warnings and progress bars off the screen."""
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     others = {name: getLogger(name) for name in ("accelerate.big_modeling",)}

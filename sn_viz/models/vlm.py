@@ -163,6 +163,11 @@ class Vlm:
             for name, value in batch.items()
         }
 
+    @property
+    def nested(self) -> bool:
+        """Whether the processor takes a list of pictures for each prompt; settled when pictures are first prepared."""
+        return self._nested
+
     @cached_property
     def _fast_inputs(self) -> FastInputs:
         return FastInputs(self.processor, self._processed, self.tokenizer.pad_token_id, self.size_matters)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,11 @@ SECONDS = 5
 _REFERENCE = re.compile(
     r"(?P<name>\w[\w.-]*/\w[\w.-]*)(@(?P<revision>[\w./-]+))?(:((?P<config>[\w.-]+)/)?(?P<split>[\w.-]+))?", re.ASCII
 )
+
+_READ = re.compile(
+    r"'hub:(\w[\w.-]*/\w[\w.-]*)[^']*' was read at commit ([0-9a-f]{40}), configuration '([\w.-]+)', split '([\w.-]+)'", re.ASCII
+)
+"""How the sentence begins that `_stream` makes."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +123,21 @@ def _stream(reference: Reference) -> tuple[Any, str, str]:
         f"up to {IMAGES} rows of a shuffle. {licence(told.tags)}{more}"
     )
     return rows.shuffle(seed=0, buffer_size=SHUFFLE), said, split
+
+
+def pinned(notes: Iterable[str]) -> list[str]:
+    """Return the data sets of the hub that notes tell of, each at its commit, configuration and split: what `Reference` reads.
+
+    Examples
+    --------
+    >>> pinned(["'hub:o/n' was read at commit " + 40 * "a" + ", configuration 'c', split 'train': up to 400 rows of a shuffle."])
+    ['hub:o/n@aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa:c/train']
+    """
+    found = []
+    for name, commit, config, split in (match.groups() for match in map(_READ.match, notes) if match):
+        text = f"{SCHEME}{name}@{commit}:{config}/{split}"
+        found += [text] if _REFERENCE.fullmatch(text.removeprefix(SCHEME)) else []
+    return list(dict.fromkeys(found))
 
 
 def licence(tags: Sequence[str] | None) -> str:

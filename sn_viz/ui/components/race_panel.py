@@ -17,6 +17,7 @@ from sn_viz.errors import Cancelled, UserError
 from sn_viz.formatting import milliseconds, ratio
 from sn_viz.plots import race as plots
 from sn_viz.sources.ingest import read_picture
+from sn_viz.storage.lighter import check_has_pictures
 from sn_viz.types import Picture, Progress, RunRecord
 from sn_viz.ui.components import figures, neuron, views
 from sn_viz.ui.components.layers import checked_layer
@@ -230,6 +231,7 @@ def _contestant(run: RunRecord, example: int, upload: str | None) -> tuple[Pictu
     if upload is None:
         if example not in range(len(run.shown)):
             raise UserError("This image is not in the list.", "The page is older than the result.", "Choose an image again.")
+        check_has_pictures(run)
         return run.shown.pictures[example], run.shown.questions[example], neuron.class_of(run.shown, example)
     question = run.config.question or run.shown.question or run.shown.questions[0]
     return read_picture(upload, "your image"), question, ""
