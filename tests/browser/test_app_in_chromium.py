@@ -152,6 +152,10 @@ def test_the_race_shows_both_answers(watched):
     watched.page.locator("#race-images .sn-tile").nth(2).click()
     watched.page.click("#btn-race")
     watched.page.wait_for_function("document.querySelector('#race-result').innerText.includes('the exit is ')", timeout=120_000)
+    lanes = watched.page.locator("#race-lanes")
+    assert lanes.locator(".sn-lane-full .sn-box").count() == 12 and lanes.locator(".sn-lane-done").count() == 2
+    assert lanes.locator(".sn-lane-early .sn-box-unused").count() > 0 and "replay" in lanes.inner_text()
+    watched.page.get_by_role("button", name="Votes and times as a figure").click()
     names = [trace.get("name", "") for trace in watched.data("fig-race")["data"]]
     assert any(name.startswith("exit:") for name in names) and any(name.startswith("full model:") for name in names)
     watched.check()

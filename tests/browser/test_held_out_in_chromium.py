@@ -22,5 +22,5 @@ def test_the_photographs_are_a_demonstration_in_every_section(watched):
     watched.section("Early exit")
     watched.page.locator("#race-images .sn-tile").first.click()
     watched.page.click("#btn-race")
-    watched.data("fig-race")
+    watched.page.wait_for_selector("#race-lanes .sn-lane-full.sn-lane-done", timeout=120_000)
     watched.check()

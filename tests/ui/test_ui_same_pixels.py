@@ -99,7 +99,6 @@ def raced(planted, monkeypatch) -> list[str]:
     for module in (api, race_panel):
         monkeypatch.setattr(module, "race", race)
         monkeypatch.setattr(module, "model_of", lambda config: None)
-    monkeypatch.setattr(race_panel, "SHOW_SECONDS", 0.0)
     return seen
 
 
@@ -131,7 +130,7 @@ def test_equal_pixels_by_every_way_in(name, files, served, raced, planted, tmp_p
     client.predict(run_key, handle_file(str(path)), "", "0", api_name="/predict")
     client.predict(run_key, handle_file(str(path)), "", "0", api_name="/exit_race")
     uploaded = exit_tab_upload().preprocess(exit_tab_upload().data_model(path=as_uploaded(path), orig_name=path.name))
-    list(race_panel.show_race(server, gr.Request(session_hash="one"), server.stops.new(), run_key, 0, uploaded, 2))
+    list(race_panel.run_race(server, gr.Request(session_hash="one"), server.stops.new(), run_key, 0, uploaded, 2))
     seen |= dict(zip(("/predict", "/exit_race", "race"), raced, strict=True))
     assert seen == dict.fromkeys(seen, expected)
 

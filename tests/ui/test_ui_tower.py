@@ -80,11 +80,13 @@ def test_the_map_offers_and_draws_blocks_of_the_tower(run, key):
 def test_the_race_starts_in_the_tower(run, llava):
     finished = race(run, llava, run.test.pictures[0], QUESTION, 0)
     assert finished.tally.shape == (5, 2) and finished.layers == range(-1, 4) and (np.diff(finished.milliseconds) > 0).all()
-    frames = list(race_panel._frames(run, finished, "no"))
-    assert len(frames) == 7 and finished.milliseconds[-1] <= finished.full_ms
-    told = [fact for _, facts in frames for fact in facts["facts"][:1] if fact["value"] != "…"]
-    assert told and all(fact["note"].endswith("layer V2") for fact in told)
-    drawn = json.loads(frames[-1][0])["light"]
+    lanes = race_panel.in_lanes(run, finished, QUESTION, "no")
+    assert [block["name"] for block in lanes["blocks"]] == ["V1", "V2", "1", "2", "3"]
+    assert [block["tower"] for block in lanes["blocks"]] == [True, True, False, False, False]
+    assert len(lanes["early"]["until"]) == 2 and lanes["early"]["until"][-1] == pytest.approx(finished.exit_ms)
+    assert finished.milliseconds[-1] <= finished.full_ms
+    assert race_panel.race_facts(run, finished, "no")["facts"][0]["note"].endswith("layer V2")
+    drawn = json.loads(race_panel._figure(run, finished, "no"))["light"]
     assert drawn["layout"]["xaxis"]["ticktext"] == ["V1", "V2", "1", "2", "3"]
 
 

@@ -1,7 +1,7 @@
 """The live race on one picture: the super neurons against the full model, of the run that is shown.
 
-Takes the key of a run and the exit's slider; streams the race block by block, slowed down so that eyes can follow, with the real
-times written on it.
+Takes the key of a run, the exit's slider and a picture, of the run or one's own; sends the finished race once, which the browser
+replays in two lanes. Whoever shows pictures elsewhere opens one here with `choose`, whose results go to `opened`.
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ import gradio as gr
 import numpy as np
 
 from sn_viz.activations.model_cache import model_of
+from sn_viz.baselines.answers import parse_answer
 from sn_viz.errors import Cancelled, UserError
 from sn_viz.formatting import milliseconds, ratio
 from sn_viz.plots import race as plots
 from sn_viz.sources.ingest import read_picture
 from sn_viz.storage.lighter import check_has_pictures
 from sn_viz.types import Picture, Progress, RunRecord
-from sn_viz.ui.components import figures, neuron, views
+from sn_viz.ui.components import figures, lanes, neuron, views
+from sn_viz.ui.components.lanes import lanes_view
 from sn_viz.ui.components.layers import checked_layer
 from sn_viz.ui.components.racing import Race, race
 from sn_viz.ui.server.guard import guarded, message
@@ -31,12 +33,8 @@ from sn_viz.voting.verdict import Verdict, verdict
 
 CHOICES = 14
 """Test images offered for the race."""
-SHOW_SECONDS = 2.4
-"""How long the race is shown for; the times written on it are the real ones."""
-CLOCK_HINT = (
-    "A replay, slowed down: both lanes ran alone, timed from the decoded picture. The votes after the exit come from a pass of "
-    "their own, which is not timed."
-)
+CLOCK_HINT = "Each lane ran alone and once, timed from the decoded picture; nothing was warmed up beyond loading the model."
+EMPTY = {"empty": "Choose a picture and press Race: both lanes run here, once, and are replayed on one clock."}
 
 
 class RacePanel(NamedTuple):
@@ -47,23 +45,34 @@ class RacePanel(NamedTuple):
     chosen: gr.HTML
     button: gr.Button
     cancel: gr.Button
+    lanes: gr.HTML
     figure: gr.HTML
     result: gr.HTML
+    example: gr.State
+    """Which picture of the run was chosen."""
 
 
 def layout() -> RacePanel:
-    """Place the widgets."""
+    """Place the widgets: the result beside the button, on a telephone right below it, and what else could race beneath."""
     gr.HTML(
         '<h3 class="sn-h3">The live race</h3>'
-        '<p class="sn-hint">One image. The super neurons answer at the exit, the full model at the end.</p>'
+        '<p class="sn-hint">One picture, two passes: the super neurons stop at the exit, the full model goes on to its answer.</p>'
     )
     with gr.Row(equal_height=False):
-        with gr.Column(scale=4, min_width=300, elem_classes="sn-panel"):
+        with gr.Column(scale=2, min_width=230, elem_classes="sn-panel"):
             chosen = views.pictures_view("race-chosen", "Choose an image below.")
             with gr.Row(elem_classes="sn-tight"):
-                button = gr.Button("Race", variant="primary", elem_id="btn-race", scale=3, min_width=150)
+                button = gr.Button("Race", variant="primary", elem_id="btn-race", scale=3, min_width=110)
                 cancel = gr.Button("Cancel", elem_id="btn-race-cancel", interactive=False, scale=1, min_width=90)
+        with gr.Column(scale=8, min_width=320, elem_classes=["sn-panel", "sn-race-show"]):
+            result = views.facts_view("race-result")
+            two_lanes = lanes_view("race-lanes", EMPTY)
+            with gr.Accordion("Votes and times as a figure", open=False, elem_id="race-figure"):
+                figure = figures.place("race")
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=6, min_width=300, elem_classes="sn-panel"):
             images = views.pictures_view("race-images", "Run something first.")
+        with gr.Column(scale=4, min_width=280, elem_classes="sn-panel"):
             upload = UploadedImage(
                 label="Or your own image",
                 type="filepath",
@@ -72,43 +81,66 @@ def layout() -> RacePanel:
                 height=200,
                 elem_id="race-upload",
             )
-        with gr.Column(scale=6, min_width=320, elem_classes="sn-panel"):
-            result = views.facts_view("race-result")
-            figure = figures.place("race")
-    return RacePanel(images, upload, chosen, button, cancel, figure, result)
+    return RacePanel(images, upload, chosen, button, cancel, two_lanes, figure, result, gr.State(0))
 
 
 def connect(server: Server, tab: RacePanel, run_key: gr.State, layer: gr.Slider) -> None:
     """Wire the race to ``run_key``; it stops early after the block that ``layer`` says."""
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-    example = gr.State(0)
-    outputs = [tab.images, example, tab.chosen, tab.figure, tab.result, tab.upload]
-    run_key.change(server.bind(show), [run_key], outputs, **private)
-    tab.images.pick(server.bind(pick_image), [run_key], [example, tab.chosen, tab.upload, tab.figure, tab.result], **private)
+    replaying = gr.State(False)
+    run_key.change(server.bind(show), [run_key], [tab.images, *opened(tab)], **private)
+    tab.images.pick(server.bind(pick_image), [run_key], opened(tab), **private)
     tab.upload.change(
         server.bind(show_upload),
-        [run_key, example, tab.upload],
-        [tab.chosen, tab.figure, tab.result],
+        [run_key, tab.example, tab.upload],
+        [tab.chosen, tab.lanes, tab.figure, tab.result],
         concurrency_limit=None,
         **private,
     )
     job = gr.State("")
     buttons = [tab.button, tab.cancel]
-    tab.button.click(server.bind(begin_race), None, [job, tab.result, *buttons], queue=False, **private).then(
-        server.bind(show_race),
-        [job, run_key, example, tab.upload, layer],
-        [tab.figure, tab.result, *buttons, tab.chosen],
+    shown = [tab.lanes, tab.figure, tab.result]
+    tab.button.click(server.bind(begin_race), None, [job, replaying, *shown, *buttons], queue=False, **private).then(
+        server.bind(run_race),
+        [job, run_key, tab.example, tab.upload, layer],
+        [*shown, *buttons, tab.chosen, replaying],
         concurrency_limit=None,
         **private,
     )
-    tab.cancel.click(server.stops.stop, job, None, queue=False, **private)
+    tab.lanes.done(lambda: (False, *_idle()), None, [replaying, *buttons], queue=False, **private)
+    tab.cancel.click(server.bind(cancel_race), [job, replaying], [replaying, *shown, *buttons], queue=False, **private)
+
+
+def opened(tab: RacePanel) -> list[Any]:
+    """Return the widgets that the results of `choose` go to."""
+    return [tab.example, tab.chosen, tab.upload, tab.lanes, tab.figure, tab.result]
+
+
+def choose(run: RunRecord, example: int) -> tuple:
+    """Open the race with the picture at ``example`` of ``run.shown``; returns what `opened` shows, with no race yet.
+
+    Raises
+    ------
+    UserError
+        When the run has no such picture.
+    """
+    return example, _chosen(run, example), None, *nothing(run)
+
+
+def nothing(run: RunRecord) -> tuple[dict[str, Any], str, dict[str, Any]]:
+    """Return lanes, figure and result before a race."""
+    return EMPTY, no_race(run), {}
+
+
+def _idle() -> tuple[gr.Button, gr.Button]:
+    return gr.Button(interactive=True), gr.Button(interactive=False)
 
 
 @guarded
 def show(server: Server, run_key: str) -> tuple:
     """Return the pictures that can race for a new run, and no race yet."""
     if not run_key:
-        return (gr.skip(),) * 6
+        return (gr.skip(),) * 7
     run = server.runs.get(run_key)
     images = {
         "groups": [
@@ -118,7 +150,7 @@ def show(server: Server, run_key: str) -> tuple:
         ]
     }
     first = race_examples(run)[0]
-    return images, first, _chosen(run, first), no_race(run), {}, None
+    return images, *choose(run, first)
 
 
 def no_race(run: RunRecord) -> str:
@@ -148,41 +180,58 @@ def _shown(picture: Picture, question: str, truth: str, name: str = "Your own im
 def pick_image(server: Server, run_key: str, event: gr.EventData) -> tuple:
     """Choose a test image for the race."""
     run = server.runs.get(run_key)
-    example = views.tile_of(event, [race_examples(run)])
-    return example, _chosen(run, example), None, no_race(run), {}
+    return choose(run, views.tile_of(event, [race_examples(run)]))
 
 
 @guarded
 def show_upload(server: Server, request: gr.Request, run_key: str, example: int, upload: str | None) -> tuple:
     """Show the picture that will race: one's own, as the model will see it, else the chosen test image; an older race goes."""
     if not run_key:
-        return (gr.skip(),) * 3
+        return (gr.skip(),) * 4
     run, owner = server.runs.get(run_key), visitor(request)
     if upload is None and example not in range(len(run.shown)):
-        return (gr.skip(),) * 3
+        return (gr.skip(),) * 4
     if upload is None:
-        return _chosen(run, example), no_race(run), {}
+        return _chosen(run, example), *nothing(run)
     try:
         server.uploads.count(owner, [upload])
         contestant = run_job(
             server.reading, lambda _: _contestant(run, example, upload), owner, server.stops.flag(server.stops.new())
         )
-        return _shown(*contestant), no_race(run), {}
+        return _shown(*contestant), *nothing(run)
     except UserError as error:
-        return {"groups": [], "empty": message(error)}, no_race(run), {}
+        return {"groups": [], "empty": message(error)}, *nothing(run)
 
 
 def begin_race(server: Server) -> tuple:
-    """Return a new job key, and the buttons of a running race."""
-    return server.stops.new(), {"note": "Queued."}, gr.Button(interactive=False), gr.Button(interactive=True)
+    """Return a new job key, empty lanes, and the buttons of a running race."""
+    waiting = {"empty": "The race is running."}
+    return (
+        server.stops.new(),
+        False,
+        waiting,
+        gr.skip(),
+        {"note": "Queued."},
+        gr.Button(interactive=False),
+        gr.Button(interactive=True),
+    )
 
 
-def show_race(
+def cancel_race(server: Server, job: str, replaying: bool) -> tuple:
+    """Stop a race that runs, which then says so itself; a replay ends at once."""
+    server.stops.stop(job)
+    return (False, *STOPPED, *_idle()) if replaying is True else (gr.skip(),) * 6
+
+
+STOPPED = (EMPTY, gr.skip(), {"note": "Stopped. Press Race to start again."})
+"""Lanes, figure and result of a race that was stopped."""
+
+
+def run_race(
     server: Server, request: gr.Request, job: str, run_key: str, example: int, upload: str | None, layer: float
 ) -> Iterator[tuple[Any, ...]]:
-    """Run the race and show it block by block; yields (figure, result, race button, cancel button, the picture)."""
-    idle = (gr.Button(interactive=True), gr.Button(interactive=False))
-    keep = (gr.skip(),) * 3
+    """Run the race and hand it over whole; yields (lanes, figure, result, race button, cancel button, the picture, replaying)."""
+    skip = gr.skip()
     stop, owner = server.stops.flag(job), visitor(request)
     try:
         if not run_key:
@@ -192,39 +241,44 @@ def show_race(
         picture, question, truth = run_job(server.reading, lambda _: _contestant(run, example, upload), owner, stop)
         layer = checked_layer(run, int(layer))
         name = "Your own image" if upload else run.shown.names[example]
-        yield gr.skip(), {"note": "Waiting for a turn."}, *keep[:2], _shown(picture, question, truth, name)
+        yield skip, skip, {"note": "Waiting for a turn."}, skip, skip, _shown(picture, question, truth, name), skip
         finished = None
         for step in steps(server.turns, lambda progress: _raced(run, picture, question, layer, progress), stop, owner):
             if isinstance(step, Done):
                 finished = step.value
             else:
-                yield gr.skip(), {"note": f"{step.text}."}, *keep
+                yield skip, skip, {"note": f"{step.text}."}, skip, skip, skip, skip
         assert finished is not None, "a job ends with its result or an exception"
-        for frame in _frames(run, finished, truth):
-            yield *frame, *keep
-            if stop.wait(SHOW_SECONDS / len(moments(finished))):
-                raise Cancelled
-        yield gr.skip(), gr.skip(), *idle, gr.skip()
+        yield (
+            in_lanes(run, finished, question, truth),
+            _figure(run, finished, truth),
+            race_facts(run, finished, truth),
+            *(skip,) * 3,
+            True,
+        )
     except Cancelled:
-        yield gr.skip(), {"note": "Stopped. Press Race to start again."}, *idle, gr.skip()
+        yield *STOPPED, *_idle(), skip, False
     except Exception as error:  # put into words on the page; faults of ours are logged by ``message``
-        yield gr.skip(), {"warnings": [message(error)]}, *idle, gr.skip()
+        yield EMPTY, skip, {"warnings": [message(error)]}, *_idle(), skip, False
+
+
+def in_lanes(run: RunRecord, finished: Race, question: str, truth: str) -> dict[str, Any]:
+    """Return a race of ``run`` for the lanes."""
+    classes = run.train.classes
+    named = parse_answer(finished.full_answer, classes, question, run.answer_key)
+    return lanes.shown(
+        finished,
+        classes,
+        n_tower=run.neurons.n_tower,
+        truth=truth if truth in classes else "",
+        full_label=classes[named] if named >= 0 else "",
+        stops=lanes.marks(run, finished),
+    )
 
 
 def _raced(run: RunRecord, picture: Picture, question: str, layer: int, progress: Progress) -> Race:
     progress(0.0, "Loading the model")
     return race(run, model_of(run.config), picture, question, layer, progress)
-
-
-def moments(finished: Race) -> list[float]:
-    """Return when something happened, in order: milliseconds on the clock of both lanes."""
-    return sorted({*finished.milliseconds[np.isfinite(finished.milliseconds)].tolist(), finished.exit_ms, finished.full_ms})
-
-
-def _frames(run: RunRecord, finished: Race, truth: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield (figure, facts) at every moment of the race, whichever lane it was in."""
-    for now in moments(finished):
-        yield _frame(run, finished, now, truth), race_facts(run, finished, now, truth)
 
 
 def _contestant(run: RunRecord, example: int, upload: str | None) -> tuple[Picture, str, str]:
@@ -237,39 +291,25 @@ def _contestant(run: RunRecord, example: int, upload: str | None) -> tuple[Pictu
     return read_picture(upload, "your image"), question, ""
 
 
-def _frame(run: RunRecord, finished: Race, now: float, truth: str) -> str:
-    """Draw what has happened until ``now``: blocks of the full model's lane, and either answer once it is there."""
-    start, done = finished.layers.start, finished.milliseconds <= now
-    early = now >= finished.exit_ms
-    shown = max(int(done.sum()), finished.exit_layer - start + 1 if early else 0)
-    clock = np.where(done, finished.milliseconds, np.nan)[:shown]
-    more: dict[str, Any] = {"exit_ms": finished.exit_ms, "truth": truth, "first_layer": start}
-    if now >= finished.full_ms:
-        more |= {"full_ms": finished.full_ms, "full_answer": finished.full_answer}
-    exit_layer = finished.exit_layer if early else start - 1  # no layer of the race: there is no exit yet
-    return figures.text("race", plots.info(finished.tally[:shown], clock, run.train.classes, exit_layer, **more), "Votes and time")
+def _figure(run: RunRecord, finished: Race, truth: str) -> str:
+    """Draw the whole race: votes and stamps of every block, and both answers."""
+    more: dict[str, Any] = {"exit_ms": finished.exit_ms, "truth": truth, "first_layer": finished.layers.start}
+    more |= {"full_ms": finished.full_ms, "full_answer": finished.full_answer}
+    drawn = plots.info(finished.tally, finished.milliseconds, run.train.classes, finished.exit_layer, **more)
+    return figures.text("race", drawn, "Votes and time")
 
 
-def race_facts(run: RunRecord, finished: Race, now: float, truth: str) -> dict[str, Any]:
-    """Return who has said what ``now``, milliseconds after both started."""
-    early, done = now >= finished.exit_ms, now >= finished.full_ms
-    ran = int((finished.milliseconds <= now).sum())
+def race_facts(run: RunRecord, finished: Race, truth: str) -> dict[str, Any]:
+    """Return who said what, and when."""
     where = f"layer {run.neurons.layer_name(finished.exit_layer)}"
     ours, theirs = milliseconds(finished.exit_ms), milliseconds(finished.full_ms)
     facts = [
-        views.fact("super neurons", finished.exit_answer if early else "…", f"{ours}, {where}" if early else "running", "accent"),
-        views.fact(
-            "full model",
-            (finished.full_answer or "no answer") if done else "…",
-            theirs if done else f"{ran} of {len(finished.layers)} blocks",
-            "rival",
-        ),
+        views.fact("super neurons", finished.exit_answer, f"{ours}, {where}", "accent"),
+        views.fact("full model", finished.full_answer or "no answer", theirs, "rival"),
     ]
     if truth:
-        right = "exit right" if finished.exit_answer == truth else "exit wrong"
-        facts.append(views.fact("label", truth, right if early else ""))
-    if early and done:
-        facts += lead(verdict(run, finished.exit_layer), finished.exit_ms, finished.full_ms)
+        facts.append(views.fact("label", truth, "exit right" if finished.exit_answer == truth else "exit wrong"))
+    facts += lead(verdict(run, finished.exit_layer), finished.exit_ms, finished.full_ms)
     return {"facts": facts, "note": CLOCK_HINT}
 
 

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from sn_viz.activations.streaming import block_clock, stream_layers
+from sn_viz.baselines.answers import answer_words, class_logits
 from sn_viz.baselines.answers.said import written_answers
+from sn_viz.baselines.logit_lens import spoken
 from sn_viz.models import Vlm
 from sn_viz.pipeline import predict
-from sn_viz.types import LabelledImages, Picture, Progress, RunRecord
+from sn_viz.types import LabelledImages, Picture, Progress, RunRecord, Votes
 from sn_viz.voting.classifier import votes_by_layer
 
 
@@ -36,6 +38,16 @@ class Race:
     full_answer: str
     full_ms: float
     """From the decoded image to the text: on the same clock, after the blocks of ``milliseconds``."""
+    lens: np.ndarray | None = None
+    """float64 (layer, class): what the model would answer if it had to speak after each block, as shares of the answers' chances;
+    NaN in the vision tower. None where the run has no logit lens."""
+
+    @property
+    def votes(self) -> Votes:
+        """The tally as the votes of one example, which is what exit policies look at."""
+        ranked = np.sort(self.tally, axis=1)
+        margin = ranked[:, -1] - ranked[:, -2]
+        return Votes(self.tally[None], self.tally.argmax(axis=1)[None], margin[None], self.layers.start)
 
 
 def race(
@@ -75,4 +87,38 @@ def race(
     stream = stream_layers(vlm, vlm.prepare([picture], [question]), run.neurons.site_names)
     values = np.concatenate([block.values for block in stream.blocks], axis=1).astype(run.train_values.dtype)
     votes = votes_by_layer(values, run.voters, len(run.train.classes), run.config.weighting, layers.start)
-    return Race(votes.tally[0], clock, layers, exit_layer, early.label, early.milliseconds, answer, full_ms)
+    lens = lens_of(run, vlm, values)
+    return Race(votes.tally[0], clock, layers, exit_layer, early.label, early.milliseconds, answer, full_ms, lens)
+
+
+def lens_of(run: RunRecord, vlm: Vlm, values: np.ndarray) -> np.ndarray | None:
+    """Return the logit lens of one image after every block, as `sn_viz.baselines.logit_lens` reads it.
+
+    Parameters
+    ----------
+    run : Run
+    vlm : Vlm
+    values : np.ndarray
+        float (1, neuron): what the run's neurons say.
+
+    Returns
+    -------
+    np.ndarray or None
+        float64 (layer, class): the share of each answer; NaN in the vision tower. None unless the run compared with the lens and
+        read the residual stream.
+    """
+    neurons, classes = run.neurons, run.train.classes
+    measured = any(method.name == "logit-lens" and np.isfinite(method.accuracy.value) for method in run.baselines)
+    if not measured or "residual" not in neurons.site_names:
+        return None
+    residual = neurons.site == neurons.site_names.index("residual")
+    last = spoken(vlm, run.train_values[:, residual & (neurons.layer == neurons.n_layers)].astype(np.float32))
+    words = answer_words(vlm, last, classes, run.train.question, run.answer_key)
+    shares = np.full((len(neurons.layers), len(classes)), np.nan)
+    for row, layer in enumerate(neurons.layers):
+        if layer >= 1:
+            hidden = values[:, residual & (neurons.layer == layer)].astype(np.float32)
+            logits = class_logits(vlm, spoken(vlm, hidden), classes, words=words)[0].astype(np.float64)
+            raised = np.exp(logits - logits.max())
+            shares[row] = raised / raised.sum()
+    return shares
