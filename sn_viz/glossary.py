@@ -23,6 +23,7 @@ GLOSSARY: dict[str, str] = {
     "margin": "By how much the winning class leads the vote, as a share of all votes.",
     "probing images": "The labelled pictures on which neurons, thresholds and the exit layer are chosen.",
     "held-out": "Not used for choosing anything: accuracies are measured on such pictures only.",
+    "edited after looking": "Said of a test whose pictures were relabelled or left out once a result on them was seen.",
     "group": "Pictures that belong together, of one person or one film, say; a group is never on both sides of a split.",
     "balanced accuracy": "The share answered right of each class, then averaged over the classes; a frequent one counts no more.",
     "chance": "What answering without looking at the picture would reach, such as always giving the commonest answer.",

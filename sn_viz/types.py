@@ -361,6 +361,14 @@ class RunRecord:
     """What each class is answered with; None in runs that were saved before it was kept."""
     findings: dict[str, dict[str, Any]] = field(default_factory=dict)
     """What was asked of the run beyond its own search, by name, as plain JSON values: see `sn_viz.checks`."""
+    edited_after_looking: int = 0
+    """Test images that were relabelled or left out after a result on them had been seen; above 0 no held-out figure of the run is
+    one of new pictures any more. 0 where nothing was edited so, or the test images are new."""
+
+    @property
+    def held_out_mark(self) -> str:
+        """What stands beside every held-out figure of the run: "edited after looking (3)"; "" where there is nothing to say."""
+        return f"edited after looking ({self.edited_after_looking:,})" if self.edited_after_looking else ""
 
     @property
     def shown(self) -> LabelledImages:

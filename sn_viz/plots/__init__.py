@@ -42,6 +42,8 @@ class Plot:
     """Name of an earlier plot shown anew: ``info`` is then called as info(run, what the earlier one's info returned)."""
     missing: str = "There is nothing to show of this run."
     """What the app says where ``info`` returned None."""
+    held_out: bool = False
+    """Whether it shows figures measured on the test images: then it wears the mark of a run whose test was edited after looking."""
     hint: str = ""
     """A short sentence below the figure in the app."""
 

@@ -117,6 +117,7 @@ PLOTS.register("causal")(
         "of the same layers and sites, and how far the answer's lead over the next falls; where the pairs stand alike, nothing "
         "shows that the model uses the chosen ones.",
         order=60,
+        held_out=True,
         figure=figure,
         info=info,
         missing="Not asked yet.",

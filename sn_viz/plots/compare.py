@@ -135,6 +135,7 @@ PLOTS.register("compare")(
         "Accuracy of each method on images that were never used for choosing neurons; the bars are 95 % intervals, and "
         "methods whose bars overlap much cannot be told apart.",
         order=10,
+        held_out=True,
         figure=figure,
         info=info,
         tab="compare",

@@ -199,6 +199,7 @@ PLOTS.register("layers")(
         "Accuracy if the model stops after each layer; a curve that reaches the full model's line early means the later "
         "layers were not needed.",
         order=20,
+        held_out=True,
         figure=figure,
         info=info,
         tab="exit",

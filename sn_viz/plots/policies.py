@@ -173,6 +173,7 @@ PLOTS.register("policies")(
         "Each mark is a margin that a vote must reach before the model may stop; left is earlier, up is riskier. The dashed line "
         "is what the calibration images cannot rule out; the choice is the boldest margin before it passes the dotted level.",
         order=35,
+        held_out=True,
         figure=figure,
         in_report=False,
         hint="Left is earlier, up is riskier. Dashed: what the calibration images cannot rule out.",

@@ -225,6 +225,7 @@ PLOTS.register("map-correct")(
         "Where the super neurons are wrong",
         "The same map, coloured by whether the super neurons answered right; wrong answers that lie together may share a cause.",
         order=81,
+        held_out=True,
         figure=figure,
         info=lambda run, layout: recoloured(layout, run, "correct"),
         again="map",

@@ -113,6 +113,7 @@ PLOTS.register("robustness")(
         "Accuracy of the full model and of the super neurons when the question is put in other words and when the pictures are "
         "changed, with thresholds as they were; dotted lines stand where either was before.",
         order=50,
+        held_out=True,
         figure=figure,
         info=info,
         missing="Not asked yet.",

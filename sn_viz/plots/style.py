@@ -22,8 +22,8 @@ CONFIG = {"displayModeBar": False, "responsive": True, "scrollZoom": False, "dou
 """Plotly configuration to show the figures with."""
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif"
-SYMBOLS = ("circle", "diamond", "square", "triangle-up", "x", "star", "cross", "pentagon")
-"""Marker shapes, in class order: classes stay apart without colour."""
+SYMBOLS = ("circle", "diamond", "square", "triangle-up", "hexagon", "star", "pentagon", "star-diamond")
+"""Marker shapes, in class order: classes stay apart without colour. No cross among them: that means a wrong answer."""
 NO_BREAK = "\u00a0"
 TEXT_LIMIT = 80
 """Characters of a user's text that are shown."""
@@ -282,6 +282,28 @@ def canvas(title: str, dark: bool = False, height: int = 380) -> go.Figure:
 def below_title(figure: go.Figure, legend_rows: int) -> go.Figure:
     """Reserve room under the plot for a legend that wraps to ``legend_rows`` rows on a telephone; returns the figure."""
     return figure.update_layout(margin_b=56 + 22 * legend_rows)
+
+
+def marked(figure: go.Figure, mark: str, dark: bool = False) -> go.Figure:
+    """Return ``figure`` with ``mark`` (our own words) in its upper right corner, whatever it is saved as; "" changes nothing."""
+    if not mark:
+        return figure
+    look = theme(dark)
+    return figure.add_annotation(
+        text=mark,
+        showarrow=False,
+        xref="paper",
+        yref="paper",
+        x=1,
+        y=1,
+        xanchor="right",
+        yanchor="bottom",
+        yshift=2,
+        borderpad=3,
+        bordercolor=look.ink,
+        bgcolor=look.page,
+        font={"size": 12, "color": look.ink},
+    )
 
 
 def empty(title: str, message: str, dark: bool = False) -> go.Figure:

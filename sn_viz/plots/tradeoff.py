@@ -160,6 +160,7 @@ PLOTS.register("tradeoff")(
         "Each mark is a method or an exit layer; up is more accurate, left is faster, and the dotted line joins what "
         "nothing else beats on both.",
         order=30,
+        held_out=True,
         figure=figure,
         info=info,
         tab="compare",

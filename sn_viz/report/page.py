@@ -142,6 +142,8 @@ def sections(run: RunRecord) -> list[Section]:
         made[name] = plot.info(run) if plot.again is None else plot.info(run, made[plot.again])
         if made[name] is not None:
             light, dark = plot.figure(made[name], False), plot.figure(made[name], True)
+            if plot.held_out:
+                light, dark = style.marked(light, run.held_out_mark), style.marked(dark, run.held_out_mark, True)
             shown.append(Section(name, plot.title, plot.sentence, plot.order, light, dark))
     return shown
 
@@ -169,6 +171,8 @@ def summary(run: RunRecord) -> Markup:
         methods.n,
         style.percent_range(methods.low[ours], methods.high[ours]),
     )
+    if run.edited_after_looking:
+        text += f" Every held-out figure of this page is {run.held_out_mark}."
     if "full-model" in row:
         read = reference.INFERRED if reference.is_inferred(run, "full-model") else ""
         text += Markup(" The full model answers {}{}.").format(_share(methods, row["full-model"]), read)
@@ -211,7 +215,12 @@ def _methods_table(run: RunRecord) -> Markup:
             info.name, info.accuracy, info.low, info.high, info.latency_ms, info.note, strict=True
         )
     )
-    return part("table", ("Method", "Accuracy", "95 % interval", "ms an image"), rows)
+    return part("table", ("Method", _marked("Accuracy", run), "95 % interval", "ms an image"), rows)
+
+
+def _marked(heading: str, run: RunRecord) -> str:
+    """Return the heading of a column of held-out figures."""
+    return ", ".join(filter(None, (heading, run.held_out_mark)))
 
 
 def _voters_table(run: RunRecord) -> Markup:
@@ -231,7 +240,7 @@ def _voters_table(run: RunRecord) -> Markup:
                 f"{held_out:.3f}" if np.isfinite(held_out) else "undefined",
             )
         )
-    return part("voters", run.config.metric.replace("-", " "), rows)
+    return part("voters", run.config.metric.replace("-", " "), rows, _marked("Held out", run))
 
 
 def _named(config: Config) -> dict[str, Any]:

@@ -110,10 +110,11 @@ RANGES: dict[type, dict[str, Any]] = {
         "exit_layer": Layer,
         "latency_ms": dict[Name, Milliseconds],
         "seconds": dict[Name, Milliseconds],
+        "edited_after_looking": Count,
     },
 }
 """What a field may be where its annotation alone says too little. A field that is not here may be whatever it is annotated as."""
-LEFT_OUT: dict[type, tuple[str, ...]] = {Config: ("loading",)}
+LEFT_OUT: dict[type, tuple[str, ...]] = {Config: ("loading",), RunRecord: ("edited_after_looking",)}
 """Fields that are not written while they say nothing, so that a run is saved as it was before there were any."""
 READ_APART = {RunRecord: {"findings", "config", "train", "test", "neurons", "stumps", "voters", "votes", "by_layer", "baselines"}}
 """Fields that hold dataclasses, which have a schema of their own, or arrays."""

@@ -45,6 +45,7 @@ def summary(run: RunRecord) -> dict[str, Any]:
         "n_test": len(run.test),
         "n_groups": {"train": n_groups(group_index(run.train)), "test": n_groups(group_index(run.test))},
         "no_held_out": run.no_held_out or None,
+        "edited_after_looking": run.edited_after_looking,
         "exit_layer": run.exit_layer,
         "exit_layer_name": run.neurons.layer_name(run.exit_layer),
         "n_layers": run.neurons.n_layers,

@@ -346,7 +346,8 @@ def show_strip(server: Server, run_key: str, pack: str | None) -> tuple:
     if isinstance(run, Partial):
         return strip_so_far(run, pack), gr.Button(visible=False)
     seen = verdict(run)
-    yours = "Your images, changed by hand" if edits.is_edited(run.train) else "Your images"
+    by_hand = edits.is_edited(run.train) or edits.is_edited(run.test)
+    yours = "Your images, changed by hand" if by_hand else "Your images"
     where = f"Sample pack “{pack}”" if pack else yours
     question = run.config.question or run.shown.question or "a question per image"
     once = run.no_held_out and pack is None and examples_section.recorded_once(run.train)
@@ -389,12 +390,14 @@ def strip_so_far(run: Partial, pack: str | None) -> dict:
 def strip_facts(run: RunRecord) -> list[dict]:
     """Return the headline figures; a speed-up only beside an accuracy that holds."""
     early = run.by_layer[run.exit_index].accuracy
-    stop = f"stop at {spoken(run, run.exit_layer)}"
+    stop, mark = f"stop at {spoken(run, run.exit_layer)}", _mark(run)
     if run.no_held_out:
         facts = [views.fact("held-out accuracy", "none", f"nothing was left to test on, {stop}", "accent")]
         facts.append(views.fact("looked at", f"{len(run.train):,}", "probing images"))
     else:
-        facts = [views.fact("super neurons", percent(early.value), f"{percent_range(early.low, early.high)}, {stop}", "accent")]
+        facts = [
+            views.fact("super neurons", percent(early.value), f"{percent_range(early.low, early.high)}, {stop}{mark}", "accent")
+        ]
         facts.append(_full_model_fact(run))
     full, exit_ms = run.opponent, run.latency_ms.get("early_exit", np.nan)
     full_ms = run.latency_ms.get("full_model", np.nan) if full is None or full.name == "full-model" else full.latency_ms
@@ -413,7 +416,14 @@ def _full_model_fact(run: RunRecord) -> dict:
     seen = reference.measured(full)
     if not np.isfinite(seen.value):
         return views.fact(label, "cannot tell", "what its words mean", "rival")
-    return views.fact(label, percent(seen.value), f"{percent_range(seen.low, seen.high)}, {_how(run, full.name)}", "rival")
+    return views.fact(
+        label, percent(seen.value), f"{percent_range(seen.low, seen.high)}, {_how(run, full.name)}{_mark(run)}", "rival"
+    )
+
+
+def _mark(run: RunRecord) -> str:
+    """Return what stands behind a held-out figure whose test images were edited after looking."""
+    return f", {run.held_out_mark}" if run.held_out_mark else ""
 
 
 def _how(run: RunRecord, name: str) -> str:

@@ -8,7 +8,7 @@ knows nothing of models or figures.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -72,6 +72,23 @@ def verdict(run: RunRecord, layer: int | None = None) -> Verdict:
     super neurons that tell them apart may still be right less often than the commonest answer; the mean of the classes' shares
     against 1 / classes then makes it "unclear" rather than "nothing found", and no speed-up is shown.
     """
+    found = _weighed(run, layer)
+    if not run.edited_after_looking:
+        return found
+    sentence = f"{found.sentence.removesuffix('.')}; {run.held_out_mark}."
+    return replace(found, sentence=sentence, reasons=(edited_reason(run), *found.reasons))
+
+
+def edited_reason(run: RunRecord) -> str:
+    """Return what it means that test images were edited after their result had been seen."""
+    n = run.edited_after_looking
+    edited = f"{n:,} test image{' was' if n == 1 else 's were'} relabelled or left out after a result on them had been seen"
+    return (
+        f"Edited after looking ({n:,}): {edited}, so the held-out figures say less of new pictures, until new test pictures come."
+    )
+
+
+def _weighed(run: RunRecord, layer: int | None) -> Verdict:
     seen = _held_out(run, run.exit_layer if layer is None else layer)
     chance = chance_of(run)
     if seen is None or not seen.n or not math.isfinite(seen.value) or not math.isfinite(chance.value):

@@ -50,9 +50,15 @@ def place_all(names: list[str]) -> dict[str, gr.HTML]:
     return views
 
 
-def text(name: str, info: Any, label: str = "") -> str:
-    """Return the plot ``name`` of ``info``; ``label`` says what it shows when its title is too general."""
-    return payload(partial(PLOTS[name].figure, info), label or PLOTS[name].title)
+def text(name: str, info: Any, label: str = "", run: RunRecord | None = None) -> str:
+    """Return the plot ``name`` of ``info``; ``label`` says what it shows when its title is too general.
+
+    With a ``run`` whose test was edited after looking, a plot of held-out figures says so.
+    """
+    plot = PLOTS[name]
+    mark = run.held_out_mark if run is not None and plot.held_out else ""
+    said = ", ".join(filter(None, (label or plot.title, mark)))
+    return payload(lambda dark: style.marked(plot.figure(info, dark), mark, dark), said)
 
 
 def draw(name: str, run: RunRecord) -> str:
@@ -63,7 +69,7 @@ def draw(name: str, run: RunRecord) -> str:
     info = plot.info(run, *earlier)
     if info is None:
         return payload(partial(style.empty, plot.title, plot.missing), plot.title)
-    return text(name, info)
+    return text(name, info, run=run)
 
 
 def draw_all(names: Iterable[str], run: RunRecord) -> list[str]:

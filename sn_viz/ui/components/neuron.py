@@ -127,7 +127,7 @@ def score_words(value: float) -> str:
 def facts(run: RunRecord, neuron: int, threshold: float | None = None) -> dict[str, Any]:
     """Return the neuron's name, threshold and accuracy for ``facts_view``."""
     now, moved = cut(run, neuron, threshold), threshold is not None
-    side = "above" if now.sign > 0 else "below"
+    side, mark = "above" if now.sign > 0 else "below", run.held_out_mark and f", {run.held_out_mark}"
     says = run.train.classes[now.class_index]
     row = stump_of(run, neuron)
     score = UNDEFINED if row is None else score_words(float(run.stumps.score[row]))
@@ -135,9 +135,9 @@ def facts(run: RunRecord, neuron: int, threshold: float | None = None) -> dict[s
         "facts": [
             views.fact(f"{'your' if moved else 'found'} threshold", f"{now.threshold:.4g}", f"says “{says}” {side} it"),
             views.fact("probing images", percent(now.train), f"right, of {len(run.train)}"),
-            views.fact("test images", percent(now.test), f"right, of {len(run.test)}", "accent"),
+            views.fact("test images", percent(now.test), f"right, of {len(run.test)}{mark}", "accent"),
             views.fact("probing score", score, run.config.metric.replace("-", " ")),
-            views.fact("held out", score_words(now.held_out), "balanced accuracy, test images"),
+            views.fact("held out", score_words(now.held_out), f"balanced accuracy, test images{mark}"),
         ],
     }
 

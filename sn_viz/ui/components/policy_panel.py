@@ -87,7 +87,7 @@ def show(server: Server, run_key: str, level: float, risk: str) -> tuple:
         return payload(nothing, plots.TITLE), {"warnings": [message(error)]}
     info = plots.info(trial, run.neurons.n_tower)
     info = info if verdict(run).holds else info._replace(speedup=float("nan"))
-    return figures.text("policies", info, PLOTS["policies"].title), facts(run, trial)
+    return figures.text("policies", info, PLOTS["policies"].title, run), facts(run, trial)
 
 
 def _fraction(level: Any) -> float:
@@ -104,6 +104,7 @@ def facts(run: RunRecord, trial: Trial) -> dict[str, Any]:
         return told
     risk = trial.policy.certificate.risk
     between = f"{percent_range(seen.risk.low, seen.risk.high)}, {seen.risk.n} test images"
+    between += run.held_out_mark and f", {run.held_out_mark}"
     total = len(run.neurons.layers)
     known = np.isfinite(seen.speedup) and verdict(run).holds
     return told | {

@@ -31,6 +31,7 @@ from sn_viz.ui.server import packs
 from sn_viz.ui.server.arguments import MAX_QUESTION, Arguments, checked
 from sn_viz.ui.server.guard import guarded, message
 from sn_viz.ui.server.jobs import Done, Step, steps
+from sn_viz.ui.server.looked import marked
 from sn_viz.ui.server.offered import Offered, labels
 from sn_viz.ui.server.quotas import visitor
 from sn_viz.ui.server.session import FILLS, Shelf
@@ -418,7 +419,14 @@ def _work(server: Server, asked: Asked, arguments: Arguments, owner: str, fillin
         found = examples_section.loaded(server, where, owner)
         images = edits.apply(told_of_question(found, arguments.question), made_here).ask(arguments.question)
         examples_section.check_asked(images)
-        test = packs.held_out(where.pack).ask(arguments.question) if where.source == "pack" else None
-        return filling.ended(find(images, test=test, progress=progress, offer=filling.offer, **chosen.keywords()))
+        test = edits.apply(packs.held_out(where.pack), made_here).ask(arguments.question) if where.source == "pack" else None
+        looked, by_hand = server.looked.find(owner), {example.sha256 for example, _ in made_here.made}
+
+        def offer(so_far: Partial) -> None:
+            """Show what there is so far, with the mark of a test that was edited after looking."""
+            filling.offer(marked(so_far, looked, by_hand))
+
+        run = find(images, test=test, progress=progress, offer=offer, **chosen.keywords())
+        return filling.ended(marked(run, looked, by_hand))
 
     return work

@@ -65,7 +65,7 @@ def rows(run: RunRecord) -> list[list[Any]]:
     return [
         [
             name,
-            "cannot tell" if key in unread else percent(value),
+            ", ".join(filter(None, ("cannot tell" if key in unread else percent(value), run.held_out_mark))),
             percent_range(low, high, 1) if np.isfinite(value) else "",
             milliseconds(ms),
             note,

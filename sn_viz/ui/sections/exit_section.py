@@ -79,6 +79,7 @@ def layer_facts(run: RunRecord, layer: int) -> dict[str, Any]:
     full = run.latency_ms.get("full_model", float("nan"))
     early = run.latency_ms.get("early_exit", row.latency_ms) if layer == run.exit_layer else row.latency_ms
     seen = verdict(run, layer)
+    between = percent_range(row.accuracy.low, row.accuracy.high)
     chosen = " (chosen on the probing images)" if layer == run.exit_layer and run.config.exit_layer is None else ""
     return {
         "title": f"Stop after {spoken(run, layer)}{chosen}",
@@ -87,7 +88,7 @@ def layer_facts(run: RunRecord, layer: int) -> dict[str, Any]:
             views.fact(
                 "accuracy",
                 percent(row.accuracy.value),
-                f"{percent_range(row.accuracy.low, row.accuracy.high)}, {row.accuracy.n} images",
+                ", ".join(filter(None, (between, f"{row.accuracy.n} images", run.held_out_mark))),
                 "accent",
             ),
             views.fact("time per image", milliseconds(early), f"full model {milliseconds(full)}"),

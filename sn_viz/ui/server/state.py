@@ -15,6 +15,7 @@ from sn_viz.plots import projection
 from sn_viz.types import LabelledImages, RunRecord
 from sn_viz.ui.components.maps import size_of_layout
 from sn_viz.ui.server.jobs import Latest, Stops
+from sn_viz.ui.server.looked import Looked, size_of_looked
 from sn_viz.ui.server.packs import Prefetcher
 from sn_viz.ui.server.paths import upload_folder
 from sn_viz.ui.server.quotas import Arrivals, Turns, Uploads, limits
@@ -33,6 +34,8 @@ class Server:
     """By what they were loaded from: a set is decoded once to be shown, edited and run."""
     maps: Shelf[projection.Info]
     """Layouts of maps, by run key and layer."""
+    looked: Shelf[Looked]
+    """The test images that each visitor has seen results on, by visitor."""
     exports: Shelf[str]
     """Paths of zips by run key: a run is exported once, however often its button is pressed."""
     previews: Latest
@@ -66,6 +69,7 @@ def new_server() -> Server:
         runs=runs,
         sets=Shelf("set of images", 1000 * MIB, size_of_images, lambda: 3),
         maps=maps,
+        looked=Shelf("memory", 64 * MIB, size_of_looked),
         exports=Shelf("export", 500, lambda path: 1),
         previews=Latest(),
         stops=Stops(),
