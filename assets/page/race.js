@@ -191,5 +191,51 @@
     draw();
   }
 
-  Object.assign(window.snViz, { lanes, buildLanes: build });
+  // What people land on: value is what sn_viz.ui.components.story.shown returns. A click goes on to the workbench; then it is one line.
+  function story(element, props) {
+    const box = element.querySelector(".sn-story"), value = props.value;
+    if (!value) return;
+    const open = make("div", "sn-story-open"), line = make("button", "sn-story-line"), asked = new URLSearchParams(location.search);
+    const words = make("div", "sn-story-words"), said = make("p", "sn-story-said"), figure = make("figure", "sn-story-picture");
+    const image = make("img");
+    image.src = value.picture; image.alt = value.alt;
+    figure.append(image);
+    if (value.credit) figure.append(make("figcaption", "sn-credit", value.credit));
+    said.append(make("strong", "", value.lead), value.rest);
+    const on = make("a", "sn-story-on", "Look at this number");
+    on.href = value.link;
+    words.append(said, make("p", "sn-note", value.luck), on);
+    const middle = make("div", "sn-story-race"), strip = make("div", "sn-lanes");
+    middle.append(make("h2", "sn-story-question", value.question), strip);
+    open.append(figure, middle, words);
+    const race = window.snViz.buildLanes(strip, value.race, true, () => {});
+    line.type = "button";
+    line.append(make("strong", "", value.question), make("span", "", ` ${value.lead}${value.rest}`), make("span", "sn-story-again", "Show the story"));
+
+    const fold = (folded) => {
+      box.classList.toggle("sn-story-folded", folded);
+      open.hidden = folded; line.hidden = !folded;
+      if (!folded) race.play(); else race.rest();
+    };
+    // Whether the workbench shows this very run already: then nothing has to be opened.
+    const here = () => {
+      const now = new URLSearchParams(location.search), theme = now.has("__theme");
+      now.delete("__theme");
+      if (![...now.keys()].length) return theme || !location.href.includes("?");
+      return now.get("pack") === value.pack && (now.get("model") ?? value.model) === value.model && [null, "0", String(value.neuron)].includes(now.get("neuron")); // 0 while nothing was chosen yet
+    };
+    open.addEventListener("click", (event) => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      if (!here()) { location.assign(value.link); return; }
+      fold(true);
+      window.snViz.show("neurons");
+    });
+    line.addEventListener("click", () => fold(false));
+    document.addEventListener("click", (event) => { if (event.target.closest?.("a[data-section=story]")) fold(false); });
+    box.append(line, open);
+    fold((asked.has("pack") || asked.has("tab")) && asked.get("tab") !== "story");
+  }
+
+  Object.assign(window.snViz, { lanes, buildLanes: build, story });
 })();

@@ -98,6 +98,22 @@ def bench_photos(
         typer.echo("\n".join(lines(answers)))
 
 
+@bench_app.command("record")
+def bench_record(
+    pack: Annotated[str, typer.Option(help="The sample pack to land on.")] = "presence-dog",
+    model: Annotated[str, typer.Option(help="An embedded model.")] = "tiny-llava",
+    out: Annotated[Path | None, typer.Option(help="Where to.", show_default="assets/recorded")] = None,
+) -> None:
+    """Record the run that the page opens with: find, race one test picture, keep the times."""
+    from sn_viz.bench.record import make
+    from sn_viz.ui.components import recorded, story
+
+    with progress_bar() as progress:
+        made = make(pack, have_model(model), progress)
+    recorded.write(made, out or recorded.FOLDER)
+    typer.echo(f"{story.sentence(made)} {story.luck(made)}")
+
+
 @bench_app.command("duplicates")
 def bench_duplicates(
     folder: Annotated[Path, typer.Argument(help="Photographs, however deep.", exists=True, file_okay=False)],

@@ -19,7 +19,7 @@ from sn_viz.glossary import as_html
 from sn_viz.plots import reference
 from sn_viz.types import Partial, RunRecord
 from sn_viz.ui import api
-from sn_viz.ui.components import answer_row, edit_panel, edits, header, run_panel, stale, views
+from sn_viz.ui.components import answer_row, edit_panel, edits, header, run_panel, stale, story, views
 from sn_viz.ui.components.answer_row import Guess
 from sn_viz.ui.components.edits import Edits
 from sn_viz.ui.components.layers import spoken
@@ -38,7 +38,7 @@ from sn_viz.ui.server.uploads import Page
 from sn_viz.voting.verdict import verdict
 
 TITLE = "Super neurons"
-SECTIONS = {"neurons": "Neurons", "exit": "Early exit", "compare": "Compare"}
+SECTIONS = {"story": "Story", "neurons": "Neurons", "exit": "Early exit", "compare": "Compare"}
 """The parts of the page in their order, by the name that a link gives them."""
 DOWNLOAD = "() => setTimeout(() => document.querySelector('#export-file a, a#export-file, #export-file')?.click(), 200)"
 COPY_LINK = "(query) => { window.snViz.copy(query); return query; }"
@@ -97,6 +97,8 @@ def build(model: str | None = None, public: bool | None = None) -> Page:
         page.offered = models
         states = _states()
         top = header.layout(SECTIONS)
+        with gr.Column(elem_id="tab-story"):
+            story.layout()
         with gr.Column(elem_id="workbench"):
             bar = run_panel.ask_bar(models, packs.question_of(packs.packs()[packs.FIRST_PACK]), not public)
             with gr.Column(elem_id="tab-examples", elem_classes="sn-drawer"):

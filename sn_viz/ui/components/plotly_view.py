@@ -17,12 +17,13 @@ import plotly.graph_objects as go
 
 from sn_viz.errors import UserError
 
-_WHEN_READY = "const go = () => window.snViz ? {call} : setTimeout(go, 40); go();"
+_WHEN_READY = "const go = () => window.snViz?.{name} ? {call} : setTimeout(go, 40); go();"
 
 
 def when_ready(call: str) -> str:
-    """Return the start-up JavaScript of a component: ``call`` as soon as the page's script is there."""
-    return _WHEN_READY.replace("{call}", call)
+    """Return the start-up JavaScript of a component: ``call``, such as "snViz.plot(...)", as soon as its script is there."""
+    name = call.removeprefix("snViz.").partition("(")[0]
+    return _WHEN_READY.replace("{name}", name).replace("{call}", call)
 
 
 def plotly_view(elem_id: str, **more: Any) -> gr.HTML:

@@ -1,0 +1,41 @@
+"""What people land on: there at once, a replay that says so, and a click goes on."""
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+SEEN = "id => { const b = document.querySelector(id).getBoundingClientRect(); return b.top >= 0 && b.bottom <= innerHeight; }"
+
+
+def test_the_story_and_the_strip_are_seen_without_scrolling_and_a_click_goes_on(watched):
+    watched.page.set_viewport_size({"width": 1440, "height": 900})
+    watched.open()
+    page = watched.page
+    page.wait_for_function("document.querySelectorAll('#story .sn-lane-done').length === 2")
+    told = page.inner_text("#story")
+    assert "replay of a recorded run" in told and "new pictures" in told and "Luck:" in told
+    assert page.evaluate(SEEN, "#story") and page.evaluate(SEEN, "#run-facts")
+    page.locator("#story .sn-story-said").click()
+    page.wait_for_selector("#story .sn-story-line")
+    page.wait_for_function("snViz.section() === 'neurons'")
+    assert "neuron=" in page.url and page.locator("#story .sn-story-open").is_hidden()
+    watched.section("Story")
+    page.wait_for_selector("#story .sn-story-open")
+    watched.check()
+
+
+def test_behind_a_link_it_is_one_line(watched):
+    watched.open("?pack=presence-dog")
+    assert watched.page.locator("#story .sn-story-open").is_hidden()
+    watched.page.click("#story .sn-story-line")
+    watched.page.wait_for_selector("#story .sn-story-open")
+    watched.check()
+
+
+def test_people_who_want_no_motion_see_the_end_at_once(watched):
+    watched.page.emulate_media(reduced_motion="reduce")
+    watched.page.goto(watched.address)
+    watched.page.wait_for_selector("#story .sn-lane")
+    assert watched.page.locator("#story .sn-lane-done").count() == 2
+    assert watched.page.locator("#story .sn-replay").is_visible()
+    watched.check()
