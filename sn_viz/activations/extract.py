@@ -307,6 +307,11 @@ def in_turns(groups: Sequence[list[int]], labels: np.ndarray) -> list[list[int]]
     return [groups[i] for i in sorted(range(len(groups)), key=lambda i: turn[i])]
 
 
+def row_names(images: LabelledImages) -> list[str]:
+    """Return the names of the rows that the cache may hold of these images, whatever model they were read with."""
+    return [_row_name(*pair) for pair in zip(images.pictures, images.questions, strict=True)]
+
+
 def _row_name(picture: Picture, question: str) -> str:
     """Return the name of a row in the cache: what was seen and what was asked."""
     return hashlib.sha256(f"{picture.sha256}\n{question}".encode()).hexdigest()

@@ -147,6 +147,16 @@ class Store:
         self._estimate = None
         return removed
 
+    def remove(self, names: Sequence[str]) -> int:
+        """Remove the rows of those names, whatever their keys; returns how many there were."""
+        removed = 0
+        for name in dict.fromkeys(names):
+            for path in self.root.glob(f"{FOLDER}/{_file_name(name)}"):
+                path.unlink(missing_ok=True)
+                removed += 1
+        self._estimate = None
+        return removed
+
     def size(self) -> int:
         """Return how many bytes the cache takes, everything included."""
         return sum(_bytes(path) for path in self._files())
@@ -155,7 +165,7 @@ class Store:
         return self.root / hashlib.sha256(key.encode()).hexdigest()[:32]
 
     def _path(self, key: str, name: str) -> Path:
-        return self._folder(key) / f"{hashlib.sha256(name.encode()).hexdigest()[:40]}.row"
+        return self._folder(key) / _file_name(name)
 
     def _files(self) -> Iterator[Path]:
         """Yield what this class may have written under the root: entries, temporary files, quarantine."""
@@ -221,6 +231,10 @@ class Store:
             left -= _bytes(path)
             path.unlink(missing_ok=True)
         self._estimate = left
+
+
+def _file_name(name: str) -> str:
+    return f"{hashlib.sha256(name.encode()).hexdigest()[:40]}.row"
 
 
 def _encode(key: str, name: str, row: np.ndarray) -> bytes:

@@ -54,6 +54,10 @@ def serve(
     behind_proxy: Annotated[
         bool, typer.Option("--behind-proxy", help="A proxy is the only way in, and X-Forwarded-Host is its word.")
     ] = False,
+    mcp: Annotated[
+        bool,
+        typer.Option("--mcp", help="Let programs that speak the model context protocol call the endpoints; needs the extra mcp."),
+    ] = False,
 ) -> None:
     """Start the app in the browser."""
     from sn_viz.ui.page import build
@@ -62,4 +66,4 @@ def serve(
 
     names = [name for given in host_name or () for name in given.split(",") if name]  # in the environment commas may part them
     public = served(host, names, behind_proxy).is_public
-    launch(build(public=public), port, root_path, host, names, behind_proxy)
+    launch(build(public=public), port, root_path, host, names, behind_proxy, mcp)

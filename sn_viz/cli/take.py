@@ -9,6 +9,7 @@ import typer
 
 from sn_viz.cli.app import app
 from sn_viz.cli.output import have_model, progress_bar, quiet
+from sn_viz.cli.serve import port_of
 from sn_viz.errors import UserError
 
 if TYPE_CHECKING:
@@ -46,6 +47,28 @@ def export(
                 console.print(f"Wrote {repeat.write_text(text(reopened), path)}", markup=False, highlight=False)
         if shortcut is not None:
             _shortcut(reopened, shortcut, exit_layer, console)
+
+
+@app.command("open")
+def open_run(
+    run: Annotated[Path, typer.Argument(help="Folder or zip of a saved run.")],
+    port: Annotated[
+        int | None, typer.Option(parser=port_of, metavar="INTEGER", help="Port to listen on.", show_default="a free one, as for 0")
+    ] = None,
+    browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
+) -> None:
+    """Start the page on a saved run, on this machine."""
+    with quiet(None):
+        from sn_viz.run import Run
+
+        reopened = Run.load(run)  # what cannot be opened is told before the page starts
+        from sn_viz.ui.page import build
+        from sn_viz.ui.server.launch import launch
+
+        page = build(public=False)
+        assert page.kept is not None
+        page.first_run = page.kept.runs.put(reopened)
+        launch(page, port, host="127.0.0.1", inbrowser=browser)
 
 
 def _shortcut(run: Run, folder: Path, exit_layer: str, console: Console) -> None:

@@ -1,4 +1,4 @@
-"""The public endpoints, for Python and other clients: packs, find, predict, neuron, exit_race.
+"""The public endpoints, for Python and other clients: packs, find, predict, neuron, exit_race, open.
 
 Takes plain values and files; returns JSON. A run is named by the key that ``find`` returns; keys of one's own images cannot be
 guessed.
@@ -24,9 +24,10 @@ from sn_viz.pipeline import predict as predict_with
 from sn_viz.sources.ingest import read_picture
 from sn_viz.storage.summary import summary
 from sn_viz.types import LabelledImages, Progress, RunRecord
-from sn_viz.ui.components import neuron
+from sn_viz.ui.components import neuron as neurons
 from sn_viz.ui.components.layers import layer_asked
 from sn_viz.ui.components.racing import race
+from sn_viz.ui.components.take_panel import open_zip
 from sn_viz.ui.sections import examples_section
 from sn_viz.ui.server import packs
 from sn_viz.ui.server.arguments import Arguments, checked
@@ -34,8 +35,19 @@ from sn_viz.ui.server.guard import guarded
 from sn_viz.ui.server.jobs import run_job
 from sn_viz.ui.server.offered import Offered
 from sn_viz.ui.server.quotas import visitor
+from sn_viz.ui.server.results import FindResult, NeuronResult, PackFacts, PredictResult, RaceResult, Result
 from sn_viz.ui.server.state import Server
 from sn_viz.ui.server.uploads import UploadedFile, UploadedImage
+
+RESULTS: dict[str, Any] = {
+    "packs": list[PackFacts],
+    "find": FindResult,
+    "predict": PredictResult,
+    "neuron": NeuronResult,
+    "exit_race": RaceResult,
+    "open": FindResult,
+}
+"""What each endpoint returns, by its name."""
 
 
 def publish(server: Server, models: Mapping[str, str], usual: tuple[str, str]) -> None:
@@ -53,20 +65,26 @@ def publish(server: Server, models: Mapping[str, str], usual: tuple[str, str]) -
             gr.Textbox("0", label="exit_layer"),
         )
         answers = gr.Textbox("", label="answers", max_length=2000)
-        index, result = gr.Number(0, precision=0, label="neuron"), gr.JSON(label="result")
-        buttons = [gr.Button(name) for name in ("packs", "find", "predict", "neuron", "exit_race")]
+        index, archive = gr.Number(0, precision=0, label="neuron"), UploadedFile(label="zip", file_types=[".zip"])
+        results = {name: Result(kind, label="result") for name, kind in RESULTS.items()}
+        buttons = [gr.Button(name) for name in RESULTS]
     alone: dict[str, Any] = {"concurrency_limit": None}  # turns at the model are given by the server
-    buttons[0].click(list_packs, None, result, api_name="packs")
+    buttons[0].click(list_packs, None, results["packs"], api_name="packs")
     buttons[1].click(
-        _find(server, models, usual), [pack, data, question, model, voters, seed, answers], result, api_name="find", **alone
+        _find(server, models, usual),
+        [pack, data, question, model, voters, seed, answers],
+        results["find"],
+        api_name="find",
+        **alone,
     )
-    buttons[2].click(server.bind(predict), [run, image, question, layer], result, api_name="predict", **alone)
-    buttons[3].click(server.bind(describe_neuron), [run, index], result, api_name="neuron")
-    buttons[4].click(server.bind(exit_race), [run, image, question, layer], result, api_name="exit_race", **alone)
+    buttons[2].click(server.bind(predict), [run, image, question, layer], results["predict"], api_name="predict", **alone)
+    buttons[3].click(server.bind(describe_neuron), [run, index], results["neuron"], api_name="neuron")
+    buttons[4].click(server.bind(exit_race), [run, image, question, layer], results["exit_race"], api_name="exit_race", **alone)
+    buttons[5].click(server.bind(open_run), [archive], results["open"], api_name="open", **alone)
 
 
 @guarded
-def list_packs() -> list[dict[str, Any]]:
+def list_packs() -> list[PackFacts]:
     """List the sample packs: name and question."""
     return [{"name": pack.name, "question": packs.question_of(pack)} for pack in packs.packs().values()]
 
@@ -76,7 +94,14 @@ def _find(server: Server, models: Mapping[str, str], usual: tuple[str, str]) -> 
 
     @guarded
     def find(
-        request: gr.Request, pack: str, data: str | None, question: str, model: str, voters: float, seed: float, answers: str = ""
+        request: gr.Request,
+        pack: str = "",
+        data: str | None = None,
+        question: str = "",
+        model: str = "",
+        voters: float = VOTERS.default,
+        seed: float = SEED.default,
+        answers: str = "",
     ) -> dict[str, Any]:
         """Find super neurons in a sample pack, or in a zip with one folder of images per class.
 
@@ -128,7 +153,9 @@ def _key_of(server: Server, owner: str, pack: str, images: LabelledImages | None
 
 
 @guarded
-def predict(server: Server, request: gr.Request, run: str, image: str | None, question: str, exit_layer: str) -> dict[str, Any]:
+def predict(
+    server: Server, request: gr.Request, run: str, image: str | None, question: str = "", exit_layer: str = "0"
+) -> dict[str, Any]:
     """Let the super neurons of a finished run label one image; the model stops at the exit layer.
 
     `run` is a key from /find; `exit_layer` counts from 1, "V4" is the fourth block of the vision tower (where the run read it) and
@@ -141,12 +168,12 @@ def predict(server: Server, request: gr.Request, run: str, image: str | None, qu
 
 
 @guarded
-def describe_neuron(server: Server, run: str, neuron_index: float) -> dict[str, Any]:
+def describe_neuron(server: Server, run: str, neuron_index: float = 0) -> dict[str, Any]:
     """Describe one neuron of a finished run: where it lives, its threshold, and the test images it fires for most and least."""
     found = server.runs.get(run)
-    column = neuron.checked_neuron(found, neuron_index)
-    cut, (most, least) = neuron.cut(found, column), neuron.extreme_examples(found, column)
-    row = neuron.stump_of(found, column)
+    column = neurons.checked_neuron(found, neuron_index)
+    cut, (most, least) = neurons.cut(found, column), neurons.extreme_examples(found, column)
+    row = neurons.stump_of(found, column)
     return {
         "neuron": column,
         "name": found.neurons.name(column),
@@ -165,13 +192,25 @@ def describe_neuron(server: Server, run: str, neuron_index: float) -> dict[str, 
     }
 
 
+@guarded
+def open_run(server: Server, request: gr.Request, zip: str | None) -> dict[str, Any]:  # the name that clients use
+    """Open a saved run from a zip, such as Save or ``zip -r run.zip run/`` makes.
+
+    Returns the figures of the run, and `run`: the key that the other endpoints ask for. It is kept as long as runs made here.
+    """
+    key, opened = open_zip(server, visitor(request), zip)
+    return {"run": key, **summary(opened)}
+
+
 def known(value: float) -> float | None:
     """Return a number as JSON can say it: None where it is undefined."""
     return value if np.isfinite(value) else None
 
 
 @guarded
-def exit_race(server: Server, request: gr.Request, run: str, image: str | None, question: str, exit_layer: str) -> dict[str, Any]:
+def exit_race(
+    server: Server, request: gr.Request, run: str, image: str | None, question: str = "", exit_layer: str = "0"
+) -> dict[str, Any]:
     """Race the early exit against the full model on one image: the vote after every block, and milliseconds.
 
     Parameters as for /predict.

@@ -19,28 +19,30 @@ from sn_viz.glossary import as_html
 from sn_viz.plots import reference
 from sn_viz.types import Partial, RunRecord
 from sn_viz.ui import api
-from sn_viz.ui.components import answer_row, edit_panel, edits, header, run_panel, stale, story, views
+from sn_viz.ui.components import answer_row, edit_panel, edits, header, run_panel, stale, story, take_panel, views
 from sn_viz.ui.components.answer_row import Guess
 from sn_viz.ui.components.edits import Edits
 from sn_viz.ui.components.layers import spoken
 from sn_viz.ui.components.link import TABS, Link, read_link, write_link
 from sn_viz.ui.sections import compare_section, examples_section, exit_section, neurons_section
-from sn_viz.ui.server import export, packs
+from sn_viz.ui.server import packs
 from sn_viz.ui.server.arguments import Arguments
+from sn_viz.ui.server.forget import forget_idle_for_ever
 from sn_viz.ui.server.guard import guarded
 from sn_viz.ui.server.hosts import served
 from sn_viz.ui.server.launch import TEMPORARY_FILES_SECONDS
 from sn_viz.ui.server.offered import Offered, chosen, models_here
 from sn_viz.ui.server.paths import own_upload_folder
+from sn_viz.ui.server.quotas import visitor
 from sn_viz.ui.server.session import finished
 from sn_viz.ui.server.state import Server, new_server
 from sn_viz.ui.server.uploads import Page
+from sn_viz.ui.server.visits import browser_of
 from sn_viz.voting.verdict import verdict
 
 TITLE = "Super neurons"
 SECTIONS = {"story": "Story", "neurons": "Neurons", "exit": "Early exit", "compare": "Compare"}
 """The parts of the page in their order, by the name that a link gives them."""
-DOWNLOAD = "() => setTimeout(() => document.querySelector('#export-file a, a#export-file, #export-file')?.click(), 200)"
 COPY_LINK = "(query) => { window.snViz.copy(query); return query; }"
 WHERE_NOW = "(...values) => [...values.slice(0, -1), window.snViz.section()]"
 """Puts the name of the part that people look at in place of the last value."""
@@ -108,6 +110,7 @@ def build(model: str | None = None, public: bool | None = None) -> Page:
                 editing = edit_panel.layout()
                 panel = run_panel.layout(bar, not public)
                 gr.HTML(f'<p class="sn-private">{examples_section.PRIVACY}</p>')
+            take = take_panel.layout(top.export, public)
             strip, mark, again = _strip()
             with gr.Column(elem_id="tab-neurons", elem_classes="sn-section"):
                 neurons = neurons_section.layout()
@@ -149,20 +152,30 @@ def build(model: str | None = None, public: bool | None = None) -> Page:
             show_progress="hidden",
         )
         opened = _connect_opening(server, page, states, top.go, examples.cards, panel, models)
-        opened.then(
-            run_panel.setup_in,
-            run_panel.setup_widgets(panel, examples, states, n_classes, answers.boxes),
-            states.setup,
-            api_visibility="private",
-            show_progress="hidden",
-        )
+
+        def set_up(event: Any) -> None:
+            """Once the event is over, take what the widgets say for what the shown run was made with."""
+            widgets = run_panel.setup_widgets(panel, examples, states, n_classes, answers.boxes)
+            event.then(run_panel.setup_in, widgets, states.setup, api_visibility="private", show_progress="hidden")
+
+        set_up(opened)
         answer_row.connect(server, answers, examples, states, n_classes, panel.question, changed)
         read = edit_panel.connect(server, editing, examples, states, n_classes, changed)
         _connect_questions(server, read, states, examples, panel, n_classes)
         _connect_sharing(server, states, top, neurons, leave)
+        take_panel.connect(
+            server, take, states.run, [states.run, states.shown_pack, states.shown_model, panel.question], states.job, set_up
+        )
         api.publish(server, models, usual_models(models, model))
-    page.kept, page.on_launch = server, lambda: server.prefetch.want(packs.FIRST_PACK, first)
+    page.kept, page.on_launch = server, lambda: _begin(server, page, first)
     return page
+
+
+def _begin(server: Server, page: Page, first: Arguments) -> None:
+    """Begin what goes on while the page is served: the first pack's run, unless another is shown first, and forgetting."""
+    forget_idle_for_ever(server)
+    if not page.first_run:
+        server.prefetch.want(packs.FIRST_PACK, first)
 
 
 def usual_models(models: Mapping[str, str], asked: str | None) -> tuple[str, str]:
@@ -230,21 +243,16 @@ def _connect_opening(
     @guarded
     def open_page(request: gr.Request) -> tuple:
         """Open what the link asks for: a sample pack, at its layer, neuron, threshold and tab."""
+        server.visits.opened(browser_of(request.cookies), visitor(request))
         parameters = dict(request.query_params)
         link = read_link(parameters, tuple(packs.packs()), models.opened_by_a_link(parameters.get("model")))
         name = link.pack or packs.FIRST_PACK
         model = link.model or next(iter(models))
-        key = server.prefetch.want(name, Arguments(chosen(models, model)))
-        opened = (
-            examples_section.touch(),
-            link,
-            name,
-            packs.cards(name),
-            packs.question_of(packs.packs()[name]),
-            model,
-            name,
-            model,
-        )
+        first = None if link.pack else server.runs.find(page.first_run)
+        key = server.prefetch.want(name, Arguments(chosen(models, model))) if first is None else page.first_run
+        question = packs.question_of(packs.packs()[name])
+        shown = (question, model, name, model) if first is None else (_asked_by(first), model, None, first.config.model_name)
+        opened = (examples_section.touch(), link, name, packs.cards(name), *shown)
         return *opened, going(link.tab), key, *_arrived(server, key)
 
     def poll(key: str) -> tuple:
@@ -266,6 +274,11 @@ def _connect_opening(
     arriving = [states.run, panel.status, timer]
     timer.tick(poll, waiting_for, arriving, **private)
     return page.load(open_page, None, [*outputs, *arriving], **private)
+
+
+def _asked_by(run: RunRecord) -> str:
+    """Return the question that a run asks of every image, "" where it asks each its own."""
+    return run.config.question or run.train.question
 
 
 def _arrived(server: Server, key: str) -> tuple:
@@ -292,9 +305,6 @@ def _connect_sharing(server: Server, states: States, top: header.Header, neurons
         queue=False,
         trigger_mode="always_last",
         **private,
-    )
-    top.export.click(server.bind(export.bundle), [states.run], top.bundle, **private).success(
-        None, None, None, js=DOWNLOAD, **private
     )
 
 

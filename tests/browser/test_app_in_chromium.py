@@ -184,8 +184,9 @@ def test_a_link_opens_its_tab_and_layer_and_ignores_nonsense(watched):
 
 def test_the_export_is_a_zip(watched):
     watched.open()
+    watched.page.click("#btn-export")
     with watched.page.expect_download() as download:
-        watched.page.click("#btn-export")
+        watched.page.click("#btn-save-run")
     assert download.value.suggested_filename.endswith(".zip")
     watched.check()
 

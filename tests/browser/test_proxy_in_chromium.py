@@ -88,8 +88,9 @@ def test_page_click_and_download_work_under_a_path(chromium, watch, behind_a_pro
     watched.page.wait_for_function(
         "t => document.querySelector('#fig-histogram .js-plotly-plot').layout.title.text !== t", arg=before
     )
+    watched.page.click("#btn-export")
     with watched.page.expect_download() as download:
-        watched.page.click("#btn-export")
+        watched.page.click("#btn-save-run")
     assert urlsplit(download.value.url).path.startswith(f"{ROOT}/gradio_api/")
     assert download.value.path().read_bytes()[:2] == b"PK"
     # Browsers look for an icon at the top of the host, which is not ours behind a proxy; nothing else may be missing.

@@ -324,7 +324,7 @@ def exported(client: Raw) -> str:
     """Open the page, whose first pack has been run, and export it; returns the texts of the export."""
     opened, bundle = client.named("open_page"), client.named("bundle")
     client.call(opened, [])
-    _, said = client.call(bundle, [None])
+    _, said = client.call(bundle, [None, "pictures"])
     (path,) = set(re.findall(r'"path": "(/uploads/[^"]+\.zip)"', said))
     with zipfile.ZipFile(io.BytesIO(client.http.get(f"{API}/file={path}").content)) as archive:
         return "".join(archive.read(name).decode("utf-8", "replace") for name in archive.namelist())

@@ -13,10 +13,10 @@ import pytest
 from one_server import SERVER
 from planted_run import HOSTILE, make_run, planted_column
 
+from sn_viz.export import tables
 from sn_viz.plots import heatmap
 from sn_viz.ui.components import figures, map_panel, neuron
 from sn_viz.ui.sections import compare_section, exit_section, neurons_section
-from sn_viz.ui.server import export
 
 
 def _title(text: str) -> str:
@@ -126,10 +126,10 @@ def test_compare_has_a_row_per_method(planted, run_key):
 
 def test_hostile_names_are_quoted_in_the_table_people_open_in_a_spreadsheet():
     run = make_run(classes=("=cmd()", "+1"), names=HOSTILE)
-    rows = list(csv.reader(io.StringIO(export.neurons_csv(run))))
-    says = {row[2] for row in rows[1:]}
+    rows = list(csv.DictReader(io.StringIO(tables.as_csv(tables.rows_of(run, "neurons")))))
+    says = {row["says"] for row in rows}
     assert says == {"'+1"} or says <= {"'+1", "'=cmd()"}
-    assert float(rows[1][0]) == planted_column(run.neurons)
+    assert int(rows[0]["neuron"]) == planted_column(run.neurons)
 
 
 def test_constant_and_undefined_neurons_do_not_break_the_page(planted):

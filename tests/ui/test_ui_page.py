@@ -44,9 +44,9 @@ def test_the_page_explains_its_words(built):
     assert all(f"<dt>{word}</dt>" in shown[0]["value"] for word in GLOSSARY)
 
 
-def test_five_endpoints_are_public_and_documented(built):
+def test_six_endpoints_are_public_and_documented(built):
     public = {fn.api_name: fn for fn in built.fns.values() if fn.api_visibility == "public"}
-    assert set(public) == {"packs", "find", "predict", "neuron", "exit_race"}
+    assert set(public) == {"packs", "find", "predict", "neuron", "exit_race", "open"}
     assert all(len(fn.fn.__doc__) > 40 for fn in public.values())
     assert {fn.api_visibility for fn in built.fns.values()} == {"public", "private"}
 

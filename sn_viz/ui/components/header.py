@@ -22,7 +22,7 @@ class Header(NamedTuple):
 
     copy: gr.Button
     export: gr.Button
-    bundle: gr.DownloadButton
+    """Opens the panel in which a run is saved and opened, and closes it."""
     pictures: gr.Button
     """Opens the drawer of pictures, and closes it."""
     go: gr.HTML
@@ -39,11 +39,10 @@ def layout(sections: Mapping[str, str]) -> Header:
         with gr.Column(scale=4, min_width=280), gr.Row(elem_classes="sn-tight sn-top-buttons"):
             copy = gr.Button("Copy link", size="sm", elem_id="btn-copy-link", min_width=80)
             export = gr.Button("Save", size="sm", elem_id="btn-export", min_width=60)
-            bundle = gr.DownloadButton("Download", visible="hidden", elem_id="export-file")
             pictures = gr.Button("Your pictures", size="sm", variant="primary", elem_id="btn-data", min_width=110)
     go, address = views.go_view("go"), views.address_view("address")
     pictures.click(None, None, None, js=TURN_DRAWER, api_visibility="private")
-    return Header(copy, export, bundle, pictures, go, address)
+    return Header(copy, export, pictures, go, address)
 
 
 def _ways(sections: Mapping[str, str]) -> str:

@@ -105,6 +105,14 @@ def thumbnail(picture: Picture, pixels: int = THUMBNAIL_PIXELS) -> str:
     return data_url(picture.pixels, pixels, "WEBP", enlarge=True)
 
 
+def forget_thumbnails(shas: set[str]) -> None:
+    """Drop the small copies of pictures with these SHA-256."""
+    kept: Any = thumbnail
+    with kept.cache_lock:
+        for key in [key for key in kept.cache if key[0] in shas]:
+            kept.cache.pop(key)
+
+
 def tile_of(event: gr.EventData, groups: Sequence[Sequence[Any]]) -> Any:
     """Return the entry of ``groups`` whose tile was clicked.
 

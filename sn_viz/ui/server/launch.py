@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import gzip
 import html
+import importlib.util
 import os
 import re
 import socket
@@ -105,7 +106,7 @@ def routes() -> list[Route]:
     ]
 
 
-def guards(page: gr.Blocks | None, own: Served) -> Callable[[Any], AbstractAsyncContextManager[None]]:
+def guards(page: gr.Blocks | None, own: Served, mcp: bool = False) -> Callable[[Any], AbstractAsyncContextManager[None]]:
     """Return the lifespan of the app that puts hosts and requests under guard, outside Gradio's own middleware too.
 
     Middleware given to Gradio stands inside the one it adds itself, which answers some requests alone.
@@ -115,14 +116,23 @@ def guards(page: gr.Blocks | None, own: Served) -> Callable[[Any], AbstractAsync
 
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:
-        app.middleware_stack = OwnHosts(SafeRequests(app.middleware_stack, page, arrivals=kept and kept.arrivals), own)
+        app.middleware_stack = OwnHosts(SafeRequests(app.middleware_stack, page, mcp=mcp, **_counted_by(kept)), own)
         yield
 
     return lifespan
 
 
+def _counted_by(kept: Any) -> dict[str, Any]:
+    """Return what counts and remembers uploads, of a page that keeps something for its visitors."""
+    return {} if kept is None else {"arrivals": kept.arrivals, "visits": kept.visits}
+
+
 def launch_flags(
-    port: int | None = None, root_path: str | None = None, own: Served | None = None, page: gr.Blocks | None = None
+    port: int | None = None,
+    root_path: str | None = None,
+    own: Served | None = None,
+    page: gr.Blocks | None = None,
+    mcp: bool = False,
 ) -> dict[str, Any]:
     """Return every argument given to Gradio's ``launch``; a test holds them in place.
 
@@ -136,6 +146,8 @@ def launch_flags(
         Where to listen and under which names to answer; by default what the environment says.
     page : gradio.Blocks, optional
         Whose functions may be called.
+    mcp : bool
+        Whether programs that speak the model context protocol may call the endpoints.
     """
     root = checked_root(root_path)
     own = own or served()
@@ -154,13 +166,13 @@ def launch_flags(
         "max_threads": limits().queue + 40,
         "footer_links": ["api"],
         "pwa": False,
-        "mcp_server": False,
+        "mcp_server": mcp,
         "theme": theme(),
         "root_path": root,
         "head": head(root),
         "app_kwargs": {
             "middleware": [Middleware(OnlyChecked)],
-            "lifespan": guards(page, own),
+            "lifespan": guards(page, own, mcp),
             "routes": routes(),
             "docs_url": None,
             "redoc_url": None,
@@ -175,6 +187,7 @@ def launch(
     host: str | None = None,
     host_names: Iterable[str] = (),
     behind_proxy: bool = False,
+    mcp: bool = False,
     **more: Any,
 ) -> Any:
     """Serve ``page``; returns what Gradio's ``launch`` returns.
@@ -191,18 +204,24 @@ def launch(
         See `launch_flags`.
     host, host_names, behind_proxy
         See `hosts.served`.
+    mcp : bool
+        Whether the endpoints are tools of the model context protocol too; needs the extra ``[mcp]``.
     **more
         ``prevent_thread_lock``, ``quiet`` and ``inbrowser`` only.
     """
     unknown = set(more) - {"prevent_thread_lock", "quiet", "inbrowser"}
     assert not unknown, unknown
     own = served(host, host_names, behind_proxy)
+    if mcp and importlib.util.find_spec("mcp") is None:
+        raise UserError(
+            "There are no tools of the model context protocol.", "The package mcp is not here.", 'Run: pip install "sn-viz[mcp]"'
+        )
     on_space = bool(os.environ.get("SPACE_ID"))
     port = _free_port() if port is None and own.addresses and not on_space else port
     offered = getattr(page, "offered", None)
     if isinstance(offered, Offered):
         offered.any_name = not own.is_public
-    flags = launch_flags(port, root_path, own, page)
+    flags = launch_flags(port, root_path, own, page, mcp)
     warm_up_beside()
     read_by_h11()
     if isinstance(page, Page):

@@ -242,6 +242,11 @@ class Uploads:
                 )
             self._files[owner] = known
 
+    def drop(self, owner: str) -> list[str]:
+        """Forget the files of ``owner``; returns their paths."""
+        with self._lock:
+            return list(self._files.pop(owner, {}))
+
 
 class Arrivals:
     """Bytes that arrive as uploads, counted before they are written: of one visitor, of one address, and on the disk altogether.

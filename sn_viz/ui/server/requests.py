@@ -30,6 +30,7 @@ from sn_viz.ui.server.guard import message
 from sn_viz.ui.server.paths import hidden, hidden_everywhere, upload_folder
 from sn_viz.ui.server.quotas import Arrivals
 from sn_viz.ui.server.uploads import taken
+from sn_viz.ui.server.visits import COOKIE, Visits
 
 log = logging.getLogger("sn_viz.ui")
 MAX_UPLOAD_BYTES = 96 * 2**20
@@ -45,6 +46,7 @@ BODY_SECONDS, UPLOAD_SECONDS, IDLE_SECONDS = 30.0, 1800.0, 60.0
 API = "/gradio_api"
 UPLOAD = f"{API}/upload"
 FILE = f"{API}/file="
+MCP = f"{API}/mcp"
 OPEN_ROUTES = {"/", "/config", "/theme.css", "/robots.txt", "/favicon.ico", "/manifest.json", "/pwa_icon"} | {
     f"{API}/{name}"
     for name in (
@@ -63,8 +65,6 @@ OPEN_FOLDERS = (
 _CALL = re.compile(rf"{API}/(run|api|call)/([^/]{{1,100}})/?")
 _SESSION = re.compile(r"[\w.:-]{1,100}", re.ASCII)
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
-COOKIE = "sn_viz_visitor"
-
 HEADERS = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "same-origin",
@@ -105,12 +105,24 @@ class SafeRequests:
         Bytes of an upload.
     arrivals : Arrivals, optional
         What counts uploads; by default one of its own.
+    visits : Visits, optional
+        What remembers whose uploads are whose; by default one of its own.
+    mcp : bool
+        Whether the routes of the model context protocol are open.
     """
 
     def __init__(
-        self, app: ASGIApp, page: Any = None, max_upload: int = MAX_UPLOAD_BYTES, arrivals: Arrivals | None = None
+        self,
+        app: ASGIApp,
+        page: Any = None,
+        max_upload: int = MAX_UPLOAD_BYTES,
+        arrivals: Arrivals | None = None,
+        visits: Visits | None = None,
+        mcp: bool = False,
     ) -> None:
-        self.arrivals = arrivals or Arrivals(upload_folder)
+        self.arrivals, self.visits = arrivals or Arrivals(upload_folder), visits or Visits()
+        self._routes = OPEN_ROUTES | ({MCP} if mcp else set())
+        self._folders = (*OPEN_FOLDERS, *((f"{MCP}/",) if mcp else ()))
         self.app, self.page, self.max_upload = app, page, max_upload
         self._secret = secrets.token_bytes(32)
 
@@ -140,7 +152,7 @@ class SafeRequests:
         path, headers = path_of(scope), Headers(scope=scope)
         if len(scope.get("query_string", b"")) > MAX_QUERY_BYTES or len(path) > MAX_ADDRESS_BYTES:
             raise Refused(414, "The address is too long.")
-        if path.rstrip("/") not in OPEN_ROUTES and path != "/" and not path.startswith(OPEN_FOLDERS):
+        if path.rstrip("/") not in self._routes and path != "/" and not path.startswith(self._folders):
             raise Refused(404, "Not found.")
         if path.startswith(FILE):
             return {**scope, "path": f"{scope['path'].removesuffix(path)}{FILE}{_file(path)}"}, receive
@@ -197,6 +209,7 @@ class SafeRequests:
         address = str((scope.get("client") or ("unknown",))[0])
         owner = self._visitor(headers) or f"address {address}"
         await asyncio.to_thread(self.arrivals.take, owner, address, int(declared or 0))
+        scope["sn_viz.arrived"] = lambda paths: self.visits.arrived(owner, paths)
         return _counted(receive, self.max_upload, lambda n: None if declared else self.arrivals.take(owner, address, n))
 
     def _visitor(self, headers: Headers) -> str | None:
@@ -249,8 +262,19 @@ class OnlyChecked:
                 headers = [(name, value) for name, value in start["headers"] if name != b"content-length"]
                 await send({**start, "headers": [*headers, (b"content-length", str(len(plain)).encode())]})
                 await send({"type": "http.response.body", "body": plain})
+                if start["status"] == 200:
+                    scope.get("sn_viz.arrived", len)(_paths_told(body))
 
         await self.app(scope, receive, rid)
+
+
+def _paths_told(body: bytes) -> list[str]:
+    """Return the paths of uploads in Gradio's answer to them."""
+    try:
+        told = json.loads(body)
+    except ValueError:
+        return []
+    return [path for path in told if isinstance(path, str)] if isinstance(told, list) else []
 
 
 class _Answer:

@@ -6,8 +6,10 @@ expired one reads nothing. It knows nothing about figures or models.
 
 from __future__ import annotations
 
+import math
 import secrets
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Generic, TypeVar
@@ -40,6 +42,7 @@ class Shelf(Generic[T]):
     ) -> None:
         self.kind, self.max_bytes, self.size_of, self.most_each = kind, max_bytes, size_of, most_each
         self._values: OrderedDict[str, tuple[T, int, str | None]] = OrderedDict()
+        self._used: dict[str, float] = {}
         self._lock = threading.Lock()
 
     def put(self, value: T, key: str | None = None, owner: str | None = None) -> str:
@@ -51,12 +54,34 @@ class Shelf(Generic[T]):
         with self._lock:
             self._values.pop(key, None)
             self._values[key] = (value, self.size_of(value), owner)
+            self._used[key] = time.monotonic()
             mine = [name for name, (_, _, whose) in self._values.items() if owner is not None and whose == owner]
             for name in mine[: -self.most_each()]:
                 self._values.pop(name)
             while len(self._values) > 1 and sum(size for _, size, _ in self._values.values()) > self.max_bytes:
                 self._values.popitem(last=False)
         return key
+
+    def keys_of(self, owner: str) -> list[str]:
+        """Return the keys of the values of ``owner``."""
+        with self._lock:
+            return [key for key, (_, _, whose) in self._values.items() if whose == owner]
+
+    def drop_all(self, belongs: Callable[[str], bool]) -> list[T]:
+        """Forget the values whose keys belong; returns them."""
+        with self._lock:
+            return [self._values.pop(key)[0] for key in [key for key in self._values if belongs(key)]]
+
+    def idle_owners(self, seconds: float) -> set[str]:
+        """Return the owners that have something here and used none of it for so long."""
+        now = time.monotonic()
+        with self._lock:
+            last: dict[str, float] = {}
+            for key, (_, _, owner) in self._values.items():
+                if owner is not None:
+                    last[owner] = max(last.get(owner, -math.inf), self._used.get(key, now))
+            self._used = {key: at for key, at in self._used.items() if key in self._values}
+        return {owner for owner, at in last.items() if now - at > seconds}
 
     def find(self, key: object) -> T | None:
         """Return the value under ``key``, or None; what follows ``FILLS`` in a key says only how full the value was."""
@@ -65,6 +90,7 @@ class Shelf(Generic[T]):
             if not isinstance(key, str) or key not in self._values:
                 return None
             self._values.move_to_end(key)
+            self._used[key] = time.monotonic()
             return self._values[key][0]
 
     def get(self, key: object) -> T:

@@ -20,6 +20,7 @@ from sn_viz.ui.server.packs import Prefetcher
 from sn_viz.ui.server.paths import upload_folder
 from sn_viz.ui.server.quotas import Arrivals, Turns, Uploads, limits
 from sn_viz.ui.server.session import Shelf, size_of_images, size_of_run
+from sn_viz.ui.server.visits import Visits
 
 MIB = 2**20
 
@@ -52,6 +53,8 @@ class Server:
     """Bytes of the files that each visitor uses."""
     arrivals: Arrivals
     """Bytes that arrive as uploads, and on the disk."""
+    visits: Visits
+    """Which sessions and which uploads are one browser's."""
     prefetch: Prefetcher
     """Runs of packs in the background."""
 
@@ -78,5 +81,6 @@ def new_server() -> Server:
         fetching=Turns(of="the hub"),
         uploads=Uploads(),
         arrivals=Arrivals(upload_folder),
+        visits=Visits(),
         prefetch=Prefetcher(runs, maps, turns),
     )

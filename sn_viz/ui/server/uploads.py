@@ -181,6 +181,8 @@ class Page(gr.Blocks):
 
     kept: Server | None = None
     """What it keeps for its visitors."""
+    first_run: str = ""
+    """Key of the run that whoever opens the page without a link sees first; "" for that of the first sample pack."""
     on_launch: Callable[[], object] = staticmethod(lambda: None)
     """What begins when it is served, not before."""
 
