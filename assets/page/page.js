@@ -25,8 +25,8 @@
     return node;
   };
 
-  // A figure: value is JSON text {light, dark, empty, label}.
-  function plot(element, props, watch, pick) {
+  // A figure: value is JSON text {light, dark, empty, label}. Others may change its layout before, and add to it after, each drawing.
+  function plot(element, props, watch, pick, { before = () => {}, after = () => {} } = {}) {
     const box = element.querySelector(".sn-plot");
     let bound = false, lastWidth = 0;
     const draw = () => {
@@ -39,10 +39,12 @@
       const clear = "rgba(0,0,0,0)";
       const layout = { ...figure.layout, autosize: true, paper_bgcolor: clear };
       delete layout.width;
+      before(layout, value, figure);
       box.style.height = `${layout.height || 360}px`;
       box.setAttribute("role", "img");
       box.setAttribute("aria-label", value.label || "figure");
       Plotly.react(box, figure.data, layout, { displayModeBar: false, responsive: true, scrollZoom: false }).then(() => {
+        after(box, value);
         if (bound) return;
         bound = true;
         box.on("plotly_click", (event) => {
@@ -256,5 +258,5 @@
     return link;
   }
 
-  window.snViz = { plot, pictures, cards, status, facts, stale, copy, go, address, drawer, show, section };
+  window.snViz = { make, button, calm, plot, pictures, cards, status, facts, stale, copy, go, address, drawer, show, section };
 })();

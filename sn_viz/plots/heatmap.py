@@ -12,8 +12,14 @@ import numpy as np
 import plotly.graph_objects as go
 
 from sn_viz.plots import PLOTS, Plot, reference, style
+from sn_viz.plots.words import place_words
 from sn_viz.types import RunRecord
+from sn_viz.voting.stump_scores import stump_score
 
+SHOWN = {"best": "best score", "luck": "beyond luck", "held-out": "held-out score", "voters": "voters"}
+"""What the cells may be coloured by, and how it is called."""
+MARKED_WITH_COUNT = 16
+"""Layers up to which a cell has room for the number of its voters."""
 TITLE = "Where the super neurons live"
 
 
@@ -36,8 +42,14 @@ class Info(NamedTuple):
     luck: float | None
     """The 95 % line on the same scale as ``share``; None when no null was computed or chance differs between the classes."""
     metric: str
-    layer_names: tuple[str, ...] = ()
+    layer_names: tuple[str, ...]
     """(layer,): what people call each, such as "3" or "V4"."""
+    held_out: np.ndarray
+    """float64 (site, layer): balanced accuracy of the best neuron on the test images; NaN where it is undefined."""
+    voters: np.ndarray
+    """int64 (site, layer): how many of the super neurons that vote at the run's exit live there."""
+    n_units: np.ndarray
+    """int64 (site, layer): neurons there."""
 
 
 def info(run: RunRecord, site: str | None = None) -> Info:
@@ -81,7 +93,50 @@ def info(run: RunRecord, site: str | None = None) -> Info:
         _luck_share(run, line),
         run.config.metric,
         tuple(neurons.layer_name(layer) for layer in layers),
+        table(_held_out(run, best), np.nan),
+        _count(run, _voting(run), shape)[rows],
+        _count(run, np.arange(len(neurons)), shape)[rows],
     )
+
+
+def _held_out(run: RunRecord, rows: np.ndarray) -> np.ndarray:
+    """Return the balanced accuracy of the stumps ``rows`` (-1 is none) on the test images: float64 (stump,), NaN elsewhere."""
+    stumps, found = run.stumps, np.full(len(run.stumps), np.nan)
+    for row in rows[rows >= 0]:
+        cut = float(stumps.threshold[row]), int(stumps.sign[row]), int(stumps.class_index[row])
+        found[row] = stump_score(run.test_values[:, stumps.neuron[row]], run.test.labels, *cut).balanced_accuracy
+    return found
+
+
+def _voting(run: RunRecord) -> np.ndarray:
+    """Return the neurons that vote at the run's exit, each once: int64 (neuron,)."""
+    return np.unique(run.voters[run.exit_index].neuron) if run.voters else np.empty(0, np.int64)
+
+
+def _count(run: RunRecord, columns: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Return how many of the neurons ``columns`` lie in each cell: int64 (site, layer)."""
+    neurons = run.neurons
+    cell = neurons.site[columns].astype(np.int64) * shape[1] + neurons.layer[columns] - neurons.layers.start
+    return np.bincount(cell, minlength=shape[0] * shape[1]).reshape(shape)
+
+
+def described(info: Info, held_out_mark: str = "") -> list[list[str]]:
+    """Return what stands in every cell, in words: (site, layer); ``held_out_mark`` is said behind every held-out figure."""
+    return [[_words(info, row, column, held_out_mark) for column in range(len(info.layers))] for row in range(len(info.sites))]
+
+
+def _words(info: Info, row: int, column: int, mark: str) -> str:
+    place = place_words(info.layer_names[column], info.sites[row])
+    if info.neuron[row, column] < 0:
+        return f"{place}: no neuron has a score"
+    told = [f"best probing score {info.score[row, column]:.3f}"]
+    if np.isfinite(info.held_out[row, column]):
+        told.append(f"{info.held_out[row, column]:.3f} held out{mark and f', {mark}'}")
+    if info.beyond_luck[row, column] >= 0:
+        told.append(f"{info.beyond_luck[row, column]:,} of {info.n_units[row, column]:,} units beyond luck")
+    count = int(info.voters[row, column])
+    told.append(f"{count} {'voter' if count == 1 else 'voters'}")
+    return f"{place}: {' · '.join(told)}"
 
 
 def best(info: Info) -> tuple[int, str, int] | None:
@@ -124,14 +179,61 @@ def _count_above(run: RunRecord, cell: np.ndarray, line: float | None, n_cells: 
     return np.bincount(cell[above[first]], minlength=n_cells)
 
 
-def figure(info: Info, dark: bool = False) -> go.Figure:
-    """Draw the heatmap; a cell's ``customdata`` is [layer, site, neuron column]."""
-    if not info.share.size or not np.isfinite(info.share).any():
-        return style.empty(TITLE, "No neuron has a score yet.", dark)
+class Shade(NamedTuple):
+    """What colours the cells."""
+
+    value: np.ndarray
+    """float64 (site, layer): from 0 to 1; NaN leaves a cell empty."""
+    text: list[list[str]]
+    """(site, layer): the number itself."""
+    ticks: dict[float, str]
+    """Of the colour bar."""
+    missing: str
+    """Why there is nothing to show, where there is not."""
+
+
+def shade(info: Info, shown: str = "best") -> Shade:
+    """Return what colours the cells when they show ``shown``, one of ``SHOWN``."""
+    if shown == "best":
+        return Shade(np.clip(info.share, 0, 1), _texts(info.score, ".2f"), _luck_ticks(info), "No neuron has a score yet.")
+    if shown == "held-out":
+        share = np.clip((info.held_out - 0.5) / 0.5, 0, 1)  # balanced accuracy: one half is chance
+        ticks = {0.0: "chance", 1.0: "perfect"}
+        return Shade(share, _texts(info.held_out, ".2f"), ticks, "Nothing was held out, so there is no held-out score.")
+    counts = (info.beyond_luck if shown == "luck" else info.voters).astype(np.float64)
+    counts[counts < 0] = np.nan
+    most = max(1.0, float(np.nanmax(counts, initial=0.0)))
+    told = counts if shown == "luck" else np.where(counts > 0, np.nan, counts)  # the mark of voters tells their number already
+    return Shade(counts / most, _texts(told, ".0f"), {0.0: "none", 1.0: f"{most:,.0f}"}, "No null was computed.")
+
+
+def _texts(values: np.ndarray, form: str) -> list[list[str]]:
+    return [[f"{value:{form}}" if np.isfinite(value) else "" for value in row] for row in values]
+
+
+def figure(info: Info, dark: bool = False, shown: str = "best", numbers: bool = False) -> go.Figure:
+    """Draw the heatmap; a cell's ``customdata`` is [layer, site, neuron column].
+
+    Parameters
+    ----------
+    info : Info
+    dark : bool
+    shown : str
+        What the cells are coloured by, one of ``SHOWN``.
+    numbers : bool
+        Whether they carry it as a number too, where there is room.
+
+    Notes
+    -----
+    Of cells that show voters and have some, the diamond tells the number, with or without ``numbers``.
+    """
+    drawn, height = shade(info, shown), 210 + 46 * len(info.sites)
+    if not drawn.value.size or not np.isfinite(info.share).any() or not np.isfinite(drawn.value).any():
+        return style.empty(TITLE, drawn.missing, dark).update_layout(height=height)
     look = style.theme(dark)
-    result = style.canvas(TITLE, dark, height=210 + 46 * len(info.sites))
+    result = style.canvas(TITLE, dark, height=height)
     result.add_heatmap(
-        z=style.numbers(np.clip(info.share, 0, 1), 3),
+        z=style.numbers(drawn.value, 3),
         x=info.layers.tolist(),
         y=list(range(len(info.sites))),
         customdata=_customdata(info),
@@ -142,22 +244,50 @@ def figure(info: Info, dark: bool = False) -> go.Figure:
         zmax=1,
         xgap=2,
         ygap=2,
-        colorbar=_colour_bar(info, look),
+        colorbar=_colour_bar(drawn.ticks, look),
+        **({"text": drawn.text, "texttemplate": "%{text}"} if numbers else {}),
     )
+    _add_voters(result, info, drawn, look, numbers and shown != "voters")
     row, column = _outlined(info)
     centre, half = int(info.layers[column]), 0.5
     box = {"x0": centre - half, "x1": centre + half, "y0": row - half, "y1": row + half}
-    for colour, width in ((look.ink, 6), (look.page, 2)):  # one in the other: it stands out from dark and light cells alike
+    for colour, width in ((look.page, 8), (look.ink, 3)):  # one in the other: it stands out from dark and light cells alike
         result.add_shape(type="rect", line={"color": colour, "width": width}, **box)
     result.update_xaxes(title_text="Layer (decoder block)", showgrid=False, zeroline=False, **_layer_ticks(info))
     result.update_yaxes(
         tickvals=list(range(len(info.sites))),
         ticktext=[style.wrapped(site, 10) for site in info.sites],
-        autorange="reversed",
+        range=[len(info.sites) - 0.5, -0.5],
         showgrid=False,
         zeroline=False,
     )
     return result.update_layout(margin_b=110)
+
+
+def _add_voters(result: go.Figure, info: Info, drawn: Shade, look: style.Theme, below: bool) -> None:
+    """Mark the cells of the voters by a diamond, with their number where there is room, below the cell's own where it has one."""
+    rows, columns = np.nonzero(info.voters)
+    counted = len(info.layers) <= MARKED_WITH_COUNT
+    result.add_scatter(
+        x=info.layers[columns].tolist(),
+        y=(rows + (0.3 if below else 0.0)).tolist(),
+        mode="text",
+        text=[f"◆{info.voters[row, column]}" if counted else "◆" for row, column in zip(rows, columns, strict=True)],
+        textfont={
+            "size": 12 if counted else 8,
+            "color": [_ink_on(drawn.value[row, column], look) for row, column in zip(rows, columns, strict=True)],
+        },
+        hoverinfo="skip",
+        showlegend=False,
+    )
+
+
+def _ink_on(value: float, look: style.Theme) -> str:
+    """Return black or white, whichever reads better on a cell of ``value``; one of them always has a contrast above 4.5."""
+    stops = np.array([style.rgb(colour) for _, colour in look.scale])
+    at = [place for place, _ in look.scale]
+    cell = style.luminance([np.interp(0.0 if np.isnan(value) else value, at, stops[:, i]) for i in range(3)])
+    return max(("#000000", "#ffffff"), key=lambda colour: style.contrast(cell, style.luminance(style.rgb(colour))))
 
 
 def _layer_ticks(info: Info) -> dict:
@@ -180,15 +310,23 @@ def _hover(info: Info, row: int, column: int) -> str:
         f"{style.literal(info.metric)}: {info.score[row, column]:.3f}",
         f"{style.percent(info.share[row, column])} of the way from chance to perfect",
     ]
+    if np.isfinite(info.held_out[row, column]):
+        lines.append(f"held out: {info.held_out[row, column]:.3f} balanced accuracy")
     if info.beyond_luck[row, column] >= 0:
         lines.append(f"{info.beyond_luck[row, column]:,} neurons here beyond luck")
+    if info.voters[row, column]:
+        lines.append(f"super neurons that vote: {info.voters[row, column]}")
     return "<br>".join(lines)
 
 
-def _colour_bar(info: Info, look: style.Theme) -> dict:
+def _luck_ticks(info: Info) -> dict[float, str]:
     ticks = {0.0: "chance", 1.0: "perfect"}
     if info.luck is not None and 0.2 < info.luck < 0.8:
         ticks[round(info.luck, 3)] = "luck"
+    return ticks
+
+
+def _colour_bar(ticks: dict[float, str], look: style.Theme) -> dict:
     return {
         "orientation": "h",
         "thickness": 12,
@@ -210,12 +348,13 @@ def _colour_bar(info: Info, look: style.Theme) -> dict:
 PLOTS.register("heatmap")(
     Plot(
         TITLE,
-        "The best single neuron of every layer and place in the block; the outlined cell holds the best of all, of equals the "
-        "shallowest.",
+        "The best single neuron of every layer and place in the block; diamonds count the super neurons that vote; the outlined "
+        "cell holds the best of all, of equals the shallowest.",
         order=40,
         figure=figure,
         info=info,
         tab="neurons",
-        hint="Click a cell to look inside that block.",
+        held_out=True,
+        hint="Click a cell, or move with the arrow keys; ◆ counts the super neurons that vote there.",
     )
 )

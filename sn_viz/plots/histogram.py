@@ -78,7 +78,7 @@ def info(run: RunRecord, neuron: int, class_index: int | None = None) -> Info:
     """
     if not 0 <= neuron < len(run.neurons):
         raise ValueError(f"no neuron {neuron}; there are {len(run.neurons)}")
-    stump = _stump(run, neuron, class_index)
+    stump = stump_of(run, neuron, class_index)
     speaks_for = min(1, len(run.train.classes) - 1) if stump is None else int(run.stumps.class_index[stump])
     values = [np.asarray(run.train_values[:, neuron], dtype=np.float64), np.asarray(run.test_values[:, neuron], dtype=np.float64)]
     finite = np.concatenate(values)
@@ -108,8 +108,8 @@ def info_of_best(run: RunRecord) -> Info | None:
     return None if best is None else info(run, best[2])
 
 
-def _stump(run: RunRecord, neuron: int, class_index: int | None) -> int | None:
-    """Return the neuron's best defined stump (for ``class_index``, when given), or None."""
+def stump_of(run: RunRecord, neuron: int, class_index: int | None = None) -> int | None:
+    """Return the row of the neuron's best defined stump (for ``class_index``, when given), measured from chance; or None."""
     stumps = run.stumps
     usable = (stumps.neuron == neuron) & np.isfinite(stumps.score) & np.isfinite(stumps.threshold)
     if class_index is not None:
@@ -121,13 +121,21 @@ def _stump(run: RunRecord, neuron: int, class_index: int | None) -> int | None:
 
 
 def _groups(run: RunRecord, values: list[np.ndarray], edges: np.ndarray, speaks_for: int) -> tuple[Group, ...]:
-    classes = run.train.classes
-    if len(classes) <= MOST_CLASSES:
-        members = [(name, index, (index,)) for index, name in enumerate(classes)]
-    else:
-        others = tuple(index for index in range(len(classes)) if index != speaks_for)
-        members = [("all other classes", None, others), (classes[speaks_for], speaks_for, (speaks_for,))]
+    members = _members(run.train.classes, speaks_for)
     return tuple(_group(run, values, edges, name, colour, wanted) for name, colour, wanted in members)
+
+
+def _members(classes: tuple[str, ...], speaks_for: int) -> list[tuple[str, int | None, tuple[int, ...]]]:
+    """Return name, colour and classes of every group that is drawn."""
+    if len(classes) <= MOST_CLASSES:
+        return [(name, index, (index,)) for index, name in enumerate(classes)]
+    others = tuple(index for index in range(len(classes)) if index != speaks_for)
+    return [("all other classes", None, others), (classes[speaks_for], speaks_for, (speaks_for,))]
+
+
+def rows_of(classes: tuple[str, ...], speaks_for: int) -> list[int]:
+    """Return the row of ticks on which each class is drawn."""
+    return [row for index in range(len(classes)) for row, m in enumerate(_members(classes, speaks_for)) if index in m[2]]
 
 
 def _group(
@@ -140,6 +148,17 @@ def _group(
     picked = [column[rows] for column, rows in zip(values, index, strict=True)]
     shares = [np.histogram(part, bins=edges)[0] / max(1, len(part)) for part in picked]
     return Group(name, colour, shares[0], shares[1], picked[0], picked[1], index[0], index[1])
+
+
+def docked(info: Info, dark: bool = False) -> go.Figure:
+    """Draw the same, lower and without the threshold: the page lays its own over it, which can be dragged."""
+    result = figure(info._replace(threshold=float("nan")), dark)
+    look = style.theme(dark)
+    room = 22 * len(info.groups)
+    result.update_layout(height=250 + room if info.groups else 220, margin={"t": 44, "b": 40 + room, "r": 16})
+    result.update_layout(title={"font": {"size": 12, "color": look.faint}, "pad": {"t": 2, "b": 0, "l": 8}})
+    result.update_layout(legend={"font": {"size": 11}})
+    return result.update_layout(yaxis={"title": {"text": "Share"}}) if info.groups else result
 
 
 def figure(info: Info, dark: bool = False) -> go.Figure:

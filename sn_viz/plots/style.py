@@ -120,9 +120,25 @@ def class_symbol(index: int) -> str:
     return SYMBOLS[index % len(SYMBOLS)]
 
 
+def rgb(colour: str) -> list[int]:
+    """Return red, green and blue (0 to 255) of a colour in hexadecimal, ``#rrggbb``."""
+    return [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+
+
+def luminance(channels: Sequence[float]) -> float:
+    """Return the relative luminance, 0 to 1, of red, green and blue (0 to 255) as WCAG 2 defines it."""
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in (c / 255 for c in channels)]
+    return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
+
+
+def contrast(one: float, other: float) -> float:
+    """Return the contrast, 1 to 21, of two relative luminances."""
+    return (max(one, other) + 0.05) / (min(one, other) + 0.05)
+
+
 def faded(colour: str, opacity: float) -> str:
     """Return ``colour`` (``#rrggbb``) as an ``rgba()`` of the given opacity in [0, 1]."""
-    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    red, green, blue = rgb(colour)
     return f"rgba({red},{green},{blue},{opacity:g})"
 
 

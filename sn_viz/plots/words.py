@@ -1,6 +1,6 @@
-"""How deep does this question go? The answer in words.
+"""How deep does this question go, and where does a neuron live? The answers in words.
 
-Takes a finished Run; returns sentences. It knows nothing about models.
+Takes a finished Run, or its neurons; returns sentences and names. It knows nothing about models.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import numpy as np
 
 from sn_viz.formatting import percent, percent_range
 from sn_viz.plots.reference import INFERRED, is_inferred
-from sn_viz.types import LayerAccuracy, RunRecord
+from sn_viz.types import LayerAccuracy, Neurons, RunRecord
 
 FIXED = "The question is the same for every image, so the thresholds can stand in for it and shallow layers may do."
 CHANGING = (
@@ -54,3 +54,23 @@ def _share(row: LayerAccuracy) -> str:
 def _first_above_chance(run: RunRecord, rows: list[LayerAccuracy]) -> LayerAccuracy | None:
     commonest = np.bincount(run.test.labels[run.test.labels >= 0]).max() / max(1, int((run.test.labels >= 0).sum()))
     return next((row for row in rows if row.accuracy.low > commonest), None)
+
+
+def place_words(layer_name: str, site: str) -> str:
+    """Return a block and a site of it as people say them.
+
+    Examples
+    --------
+    >>> place_words("4", "mlp-output"), place_words("V2", "tower-residual")
+    ('Block 4 · MLP output', 'Vision tower, block 2 · residual')
+    """
+    in_tower = layer_name.startswith("V")
+    site = site.removeprefix("tower-") if in_tower else site
+    block = f"Vision tower, block {layer_name[1:]}" if in_tower else f"Block {layer_name}"
+    return f"{block} · {' '.join('MLP' if word == 'mlp' else word for word in site.split('-'))}"
+
+
+def neuron_words(neurons: Neurons, neuron: int) -> str:
+    """Return where a neuron lives as people say it, such as "Block 4 · MLP output · unit 91"."""
+    place = place_words(neurons.layer_name(neurons.layer[neuron]), neurons.site_names[neurons.site[neuron]])
+    return f"{place} · unit {neurons.unit[neuron]}"

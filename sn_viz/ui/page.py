@@ -17,6 +17,7 @@ from sn_viz.config import PHOTO_MODEL, choose_model
 from sn_viz.formatting import percent, percent_range, short_model
 from sn_viz.glossary import as_html
 from sn_viz.plots import reference
+from sn_viz.plots.heatmap import SHOWN
 from sn_viz.types import Partial, RunRecord
 from sn_viz.ui import api
 from sn_viz.ui.components import answer_row, edit_panel, edits, header, run_panel, stale, story, take_panel, views
@@ -24,6 +25,7 @@ from sn_viz.ui.components.answer_row import Guess
 from sn_viz.ui.components.edits import Edits
 from sn_viz.ui.components.layers import spoken
 from sn_viz.ui.components.link import TABS, Link, read_link, write_link
+from sn_viz.ui.components.neuron import checked_cut, checked_neuron
 from sn_viz.ui.sections import compare_section, examples_section, exit_section, neurons_section
 from sn_viz.ui.server import packs
 from sn_viz.ui.server.arguments import Arguments
@@ -57,6 +59,8 @@ class States(NamedTuple):
     """Name of its pack; None for people's own images."""
     shown_model: gr.State
     neuron: gr.State
+    cut: gr.State
+    """Its threshold, exactly, where it was chosen by hand; None is the found one."""
     job: gr.State
     """Key of the running job's stop flag."""
     source: gr.State
@@ -134,7 +138,7 @@ def build(model: str | None = None, public: bool | None = None) -> Page:
         )
         run_panel.connect(server, panel, examples, states, n_classes, models, answers.boxes)
         run_panel.connect_marks(panel, examples, states, n_classes, mark, changed, answers.boxes)
-        neurons_section.connect(server, neurons, states.run, states.neuron, states.link)
+        neurons_section.connect(server, neurons, states.run, states.neuron, states.cut, states.link)
         exit_section.connect(server, leave, states.run, states.link)
         compare_section.connect(server, methods, states.run)
         states.run.change(
@@ -191,6 +195,7 @@ def _states() -> States:
         gr.State(None),
         gr.State(None),
         gr.State(0),
+        gr.State(None),
         gr.State(""),
         gr.State("pack"),
         gr.State(packs.FIRST_PACK),
@@ -292,12 +297,13 @@ def _arrived(server: Server, key: str) -> tuple:
 def _connect_sharing(server: Server, states: States, top: header.Header, neurons: Any, leave: Any) -> None:
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     link_text, here = gr.Textbox(visible=False), gr.State("")
-    asked = [states.run, states.shown_pack, states.shown_model, states.neuron, leave.layer, neurons.threshold, here]
+    shown = [states.neuron, leave.layer, states.cut, neurons.shown]
+    asked = [states.run, states.shown_pack, states.shown_model, *shown, here]
     top.copy.click(server.bind(link_to), asked, link_text, js=WHERE_NOW, **private).success(
         None, link_text, link_text, js=COPY_LINK, **private
     )
     gr.on(
-        [states.run.change, states.neuron.change, leave.layer.change, neurons.threshold.change],
+        [states.run.change, neurons.selected.change, leave.layer.change, neurons.shown.change],
         server.bind(address_of),
         asked,
         top.address,
@@ -315,27 +321,71 @@ def going(section: str | None) -> dict[str, str] | Any:
 
 @guarded
 def link_to(
-    server: Server, run_key: str, pack: str | None, model: str | None, neuron: int, layer: float, threshold: float, tab: str
+    server: Server,
+    run_key: str,
+    pack: str | None,
+    model: str | None,
+    neuron: int,
+    layer: float,
+    cut: float | None,
+    view: str,
+    tab: str,
 ) -> str:
     """Return the query of a link to what is shown; people's own images are never linked, only where to look."""
-    finished(server.runs.get(run_key))
+    run = finished(server.runs.get(run_key))
     gr.Info("Link copied." if pack else "Link copied. It opens the app, not your images: those stay with you.", duration=4)
-    return _query(pack, model, neuron, layer, threshold, tab)
+    return _query(run, pack, model, neuron, layer, cut, view, tab)
 
 
 @guarded
 def address_of(
-    server: Server, run_key: str, pack: str | None, model: str | None, neuron: int, layer: float, threshold: float, tab: str
+    server: Server,
+    run_key: str,
+    pack: str | None,
+    model: str | None,
+    neuron: int,
+    layer: float,
+    cut: float | None,
+    view: str,
+    tab: str,
 ) -> str:
     """Return the query of a link to what is shown, for the browser's address."""
     run = server.runs.find(run_key)
-    return gr.skip() if run is None or isinstance(run, Partial) else _query(pack, model, neuron, layer, threshold, tab)
+    if (
+        run is None or isinstance(run, Partial) or neuron >= len(run.neurons)
+    ):  # the neuron of an earlier run, until this one's has come
+        return gr.skip()
+    return _query(run, pack, model, neuron, layer, cut, view, tab)
 
 
-def _query(pack: str | None, model: str | None, neuron: int, layer: float, threshold: float, tab: str) -> str:
+def _query(
+    run: RunRecord,
+    pack: str | None,
+    model: str | None,
+    neuron: int,
+    layer: float,
+    cut: float | None,
+    view: str,
+    tab: str,
+) -> str:
     section = tab if tab in TABS else None
-    asked = int(layer) if layer >= 1 else None  # a link opens the pack as it comes, which reads no vision tower
-    return write_link(Link(pack, model, asked, int(neuron), float(threshold), section) if pack else Link(tab=section))
+    if not pack:
+        return write_link(Link(tab=section))
+    column = checked_neuron(run, neuron)
+    home, site = int(run.neurons.layer[column]), run.neurons.site_names[run.neurons.site[column]]
+    return write_link(
+        Link(
+            pack,
+            model,
+            home if home >= 1 else None,  # a link opens the pack as it comes, which reads no vision tower
+            site,
+            column,
+            checked_cut(cut),
+            int(layer) if layer >= 1 else None,
+            view if view in SHOWN and view != "best" else None,
+            section,
+        )
+    )
 
 
 @guarded

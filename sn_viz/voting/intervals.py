@@ -5,6 +5,7 @@ Takes counts; returns ``Interval``. It knows nothing of models or images.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -46,6 +47,37 @@ def wilson(correct: int, n: int, confidence: float = 0.95) -> Interval:
 
     found = binomtest(int(correct), int(n)).proportion_ci(confidence, method="wilson")
     return Interval(float(correct) / n, float(found.low), float(found.high), int(n))
+
+
+def mean_of_shares(parts: Sequence[Interval]) -> Interval:
+    """Return the mean of shares that were measured on different examples, such as a balanced accuracy, with its interval.
+
+    Parameters
+    ----------
+    parts : sequence of Interval
+        Wilson intervals, one per share.
+
+    Returns
+    -------
+    Interval
+        Value NaN, from 0 to 1, of 0 examples, when there is no share or one was not measured.
+
+    Notes
+    -----
+    The intervals are joined by the method of variance estimates recovery: G. Y. Zou and A. Donner, "Construction of confidence
+    limits about effect measures: a general approach", Statistics in Medicine 27 (2008).
+
+    Examples
+    --------
+    >>> mean_of_shares([wilson(9, 10), wilson(7, 10)])
+    Interval(value=0.8, low=0.58..., high=0.90..., n=20)
+    """
+    if not parts or not all(part.n for part in parts):
+        return Interval(np.nan, 0.0, 1.0, 0)
+    value = float(np.mean([part.value for part in parts]))
+    below = float(np.sqrt(sum((part.value - part.low) ** 2 for part in parts))) / len(parts)
+    above = float(np.sqrt(sum((part.value - part.high) ** 2 for part in parts))) / len(parts)
+    return Interval(value, max(0.0, value - below), min(1.0, value + above), sum(part.n for part in parts))
 
 
 def wilson_of_share(p: float, worth: float, n: int, confidence: float) -> Interval:

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sn_viz.types import Interval
+from sn_viz.voting.intervals import mean_of_shares, wilson
+
 
 @dataclass(frozen=True)
 class StumpScore:
@@ -38,6 +41,17 @@ class StumpScore:
         inside, outside = self.hits + self.misses, self.false_alarms + self.rejections
         return (self.hits / inside + self.rejections / outside) / 2 if inside and outside else math.nan
 
+    def balanced(self) -> Interval:
+        """Return the balanced accuracy with its 95 % interval; NaN, from 0 to 1, when either side has no image."""
+        inside, outside = self.hits + self.misses, self.false_alarms + self.rejections
+        return mean_of_shares([wilson(self.hits, inside), wilson(self.rejections, outside)])
+
+
+def says_class(values: np.ndarray, threshold: float, sign: int) -> np.ndarray:
+    """Return whether a stump says its class: bool (example,), of values float (example,) compared as float32; NaN never does."""
+    shown = np.asarray(values, np.float32)
+    return shown > np.float32(threshold) if sign > 0 else shown < np.float32(threshold)
+
 
 def stump_score(values: np.ndarray, labels: np.ndarray, threshold: float, sign: int, class_index: int) -> StumpScore:
     """Return what one stump says about labelled images.
@@ -57,8 +71,6 @@ def stump_score(values: np.ndarray, labels: np.ndarray, threshold: float, sign: 
     0.75
     """
     known = labels >= 0
-    shown = np.asarray(values[known], np.float32)
-    says = shown > np.float32(threshold) if sign > 0 else shown < np.float32(threshold)
-    true = labels[known] == class_index
+    says, true = says_class(values[known], threshold, sign), labels[known] == class_index
     counts = np.bincount(2 * true + says, minlength=4).tolist()
     return StumpScore(hits=counts[3], misses=counts[2], false_alarms=counts[1], rejections=counts[0])

@@ -15,7 +15,7 @@ import numpy as np
 
 from sn_viz.formatting import percent, percent_range, probability
 from sn_viz.types import Interval, RunRecord
-from sn_viz.voting.intervals import wilson
+from sn_viz.voting.intervals import mean_of_shares, wilson
 
 Kind = Literal["beyond luck", "unclear", "nothing found"]
 KINDS: tuple[Kind, ...] = ("beyond luck", "unclear", "nothing found")
@@ -123,8 +123,7 @@ def balanced(run: RunRecord, layer: int | None = None) -> Interval:
     Returns
     -------
     Interval
-        Value NaN, from 0 to 1, when a class has no test image or there are no votes. The interval joins the classes' Wilson
-        intervals by the method of variance estimates recovery (G. Y. Zou and A. Donner, 2008).
+        Value NaN, from 0 to 1, when a class has no test image or there are no votes.
     """
     index = (run.exit_layer if layer is None else layer) - run.neurons.layers.start
     labels, n_classes = run.test.labels, len(run.test.classes)
@@ -132,14 +131,7 @@ def balanced(run: RunRecord, layer: int | None = None) -> Interval:
     if not len(counts) or counts.min() == 0 or not 0 <= index < run.votes.predicted.shape[1]:
         return Interval(math.nan, 0.0, 1.0, 0)
     right = run.votes.predicted[:, index] == labels
-    parts = [wilson(int(right[labels == label].sum()), int(counts[label])) for label in range(n_classes)]
-    value = float(np.mean([part.value for part in parts]))
-    below, above = (math.sqrt(sum((part.value - end) ** 2 for part, end in ends)) for ends in _ends(parts))
-    return Interval(value, max(0.0, value - below / n_classes), min(1.0, value + above / n_classes), int(counts.sum()))
-
-
-def _ends(parts: list[Interval]) -> tuple[list[tuple[Interval, float]], list[tuple[Interval, float]]]:
-    return [(part, part.low) for part in parts], [(part, part.high) for part in parts]
+    return mean_of_shares([wilson(int(right[labels == label].sum()), int(counts[label])) for label in range(n_classes)])
 
 
 def _held_out(run: RunRecord, layer: int) -> Interval | None:

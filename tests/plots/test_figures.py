@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 import pytest
 from planted_run import HOSTILE, PLANTED, SITES, make_run, planted_column
 
-from sn_viz.plots import compare, heatmap, histogram, layers, null, projection, race, reference, tradeoff, units
+from sn_viz.plots import compare, heatmap, histogram, layers, null, projection, race, reference, style, tradeoff, units
 from sn_viz.plots.words import depth_words
 from sn_viz.report.page import summary
 from sn_viz.types import AnswerKey
@@ -129,6 +129,69 @@ def test_heatmap_leaves_cells_without_a_score_empty():
     info = heatmap.info(replace(RUN, stumps=replace(RUN.stumps, score=score)))
     assert np.isnan(info.share[:, 0]).all() and (info.neuron[:, 0] == -1).all()
     assert heatmap.figure(info).data[0].z[0][0] is None
+
+
+def test_held_out_scores_voters_and_units_of_a_cell_agree_with_a_plain_loop():
+    info, voters = heatmap.info(RUN), set(RUN.voters[RUN.exit_index].neuron.tolist())
+    says_dog = RUN.test.labels == 1
+    for row, site in enumerate(info.sites):
+        for column, layer in enumerate(info.layers):
+            here = np.flatnonzero((RUN.neurons.layer == layer) & (RUN.neurons.site == SITES.index(site)))
+            best = info.neuron[row, column]
+            says = RUN.stumps.sign[best] * (RUN.test_values[:, best].astype(np.float32) - RUN.stumps.threshold[best]) > 0
+            expected = (says[says_dog].mean() + (~says[~says_dog]).mean()) / 2
+            assert info.held_out[row, column] == pytest.approx(expected)
+            assert info.voters[row, column] == len(voters & set(here.tolist())) and info.n_units[row, column] == len(here)
+
+
+def test_a_neuron_that_votes_for_two_classes_is_one_voter_of_its_cell():
+    run = make_run(classes=("red", "green", "blue"))
+    twice = run.voters[run.exit_index].take([0, 0, 1])
+    run = replace(run, voters=(twice,) * len(run.voters))
+    assert heatmap.info(run).voters.sum() == len(set(twice.neuron.tolist()))
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("shown", heatmap.SHOWN)
+def test_the_heatmap_shows_what_is_chosen_with_numbers_on_demand_and_marks_the_voters(shown, dark):
+    info = heatmap.info(RUN)
+    plain, told = heatmap.figure(info, dark, shown), heatmap.figure(info, dark, shown, numbers=True)
+    values = {"best": info.score, "luck": info.beyond_luck, "held-out": info.held_out, "voters": info.voters}[shown]
+    assert plain.data[0].text is None and plain.data[0].z == told.data[0].z
+    by_mark = info.voters > 0 if shown == "voters" else np.zeros_like(info.voters, bool)
+    for row, column in np.ndindex(values.shape):
+        text = told.data[0].text[row][column]
+        assert text == "" if by_mark[row, column] else float(text) == pytest.approx(float(values[row, column]), abs=0.006)
+    assert 0 <= np.nanmin(np.array(plain.data[0].z, float)) <= np.nanmax(np.array(plain.data[0].z, float)) <= 1
+    marks = plain.data[1]
+    assert sum(int(text[1:]) for text in marks.text) == info.voters.sum() and all(text[0] == "◆" for text in marks.text)
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_the_mark_of_voters_reads_on_every_cell(dark):
+    look = style.theme(dark)
+    stops = np.array([style.rgb(colour) for _, colour in look.scale])
+    for value in np.linspace(0, 1, 41):
+        cell = [np.interp(value, [place for place, _ in look.scale], stops[:, i]) for i in range(3)]
+        ink = style.luminance(style.rgb(heatmap._ink_on(value, look)))
+        assert style.contrast(ink, style.luminance(cell)) >= 4.5, value
+
+
+def test_a_heatmap_of_held_out_scores_says_when_nothing_was_held_out():
+    run = make_run(n_test=0, n_layers=2, n_units=6)
+    info = heatmap.info(run)
+    assert (
+        np.isnan(info.held_out).all()
+        and "Nothing was held out" in heatmap.figure(info, shown="held-out").layout.annotations[0].text
+    )
+    without = heatmap.figure(heatmap.info(replace(run, null_scores=run.null_scores[:0])), shown="luck")
+    assert "No null" in without.layout.annotations[0].text
+
+
+def test_a_cell_is_said_in_words():
+    said = heatmap.described(heatmap.info(RUN))
+    assert said[3][1].startswith("Block 2 · MLP neuron: best probing score 1.000 · 1.000 held out · ")
+    assert "of 12 units beyond luck" in said[3][1]
 
 
 def test_a_cell_carries_what_a_click_needs():

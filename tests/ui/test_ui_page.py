@@ -64,11 +64,19 @@ def test_no_gradio_plot_and_no_template_that_shows_a_value(built):
 
 
 def test_a_link_to_ones_own_images_names_no_result(run_key):
-    assert page.link_to(SERVER, run_key, None, "m", 3, 2, 0.5, "neurons") == "?tab=neurons"
+    assert page.link_to(SERVER, run_key, None, "m", 3, 2, 0.5, "best", "neurons") == "?tab=neurons"
     assert (
-        page.link_to(SERVER, run_key, "night", "m", 3, 2, 0.5, "neurons")
-        == "?pack=night&model=m&layer=2&neuron=3&t=0.5&tab=neurons"
+        page.link_to(SERVER, run_key, "night", "m", 3, 2, 0.5, "voters", "neurons")
+        == "?pack=night&model=m&layer=1&site=residual&neuron=3&t=0.5&exit=2&view=voters&tab=neurons"
     )
+    assert (
+        page.address_of(SERVER, run_key, "night", "m", 3, 2, None, "best", "exit")
+        == "?pack=night&model=m&layer=1&site=residual&neuron=3&exit=2&tab=exit"
+    )
+
+
+def test_the_address_waits_for_the_neuron_of_a_new_run(run_key):
+    assert page.address_of(SERVER, run_key, "night", "m", 10**6, 2, None, "best", "exit") == gr.skip()
 
 
 def test_the_strip_shows_both_methods_and_the_speedup(planted):

@@ -13,7 +13,7 @@ from sn_viz.errors import UserError
 from sn_viz.pipeline import find
 from sn_viz.types import LabelledImages
 from sn_viz.ui import api, page
-from sn_viz.ui.components import map_panel, maps, race_panel
+from sn_viz.ui.components import map_panel, maps, neuron, race_panel
 from sn_viz.ui.components.layers import checked_layer, layer_asked, spoken
 from sn_viz.ui.components.link import Link
 from sn_viz.ui.components.racing import race
@@ -64,6 +64,8 @@ def test_a_cell_of_the_tower_opens_its_units(run, key, event):
         SERVER, key, event(x=0, y=0, curve=0, point=[0, 1], custom=[0, "tower-residual", column])
     )
     assert picked == column and "layer V2" in _title(units)
+    assert neuron.facts(run, column)["title"].startswith("Vision tower, block 2 · residual · unit ")
+    assert neuron.selection(run, column)["layer"] == 0
     with pytest.raises(gr.Error):
         neurons_section.pick_cell(SERVER, key, event(x=0, y=0, curve=0, point=[0, 1], custom=[-2, "tower-residual", column]))
 
@@ -107,4 +109,4 @@ def test_clients_name_a_block_of_the_tower_and_zero_stays_the_runs_own_choice(ru
 
 def test_the_strip_and_a_copied_link(run, key):
     assert "stop at block V1 of the vision tower" in page.strip_facts(run)[0]["note"] and spoken(run, 2) == "layer 2 of 3"
-    assert "layer" not in page.link_to(SERVER, key, "night", "m", 3, -1, 0.5, "exit")
+    assert "layer" not in page.link_to(SERVER, key, "night", "m", 3, -1, 0.5, "best", "exit")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from sn_viz.plots import PLOTS, histogram, ordered, style, units
+from sn_viz.plots import PLOTS, heatmap, histogram, ordered, style, units
 from sn_viz.types import RunRecord
 from sn_viz.ui.components.plotly_view import payload, plotly_view
 from sn_viz.ui.server.guard import guarded
@@ -27,9 +27,9 @@ def element_id(name: str) -> str:
     return f"fig-{name}"
 
 
-def place(name: str) -> gr.HTML:
-    """Place the plot ``name`` and its hint where the page is being built."""
-    view = plotly_view(element_id(name))
+def place(name: str, drawn_by: str = "plot") -> gr.HTML:
+    """Place the plot ``name`` and its hint where the page is being built; ``drawn_by`` is the page's function that draws it."""
+    view = plotly_view(element_id(name), drawn_by)
     if PLOTS[name].hint:
         gr.HTML(f'<p class="sn-hint">{escape(PLOTS[name].hint)}</p>')
     return view
@@ -96,9 +96,17 @@ def draw_units(run: RunRecord, layer: int, site: str) -> str:
     return text("units", units.info(run, layer, site), f"Top units of layer {run.neurons.layer_name(layer)}, {site}")
 
 
-def draw_histogram(run: RunRecord, neuron: int, threshold: float | None = None) -> str:
-    """Return one neuron's activations by class; ``threshold`` replaces the found one."""
-    info = histogram.info(run, neuron)
-    if threshold is not None:
-        info = info._replace(threshold=threshold)
-    return text("histogram", info, f"Activations of neuron {run.neurons.name(neuron)} by class")
+def draw_heatmap(run: RunRecord, shown: str = "best", numbers: bool = False) -> str:
+    """Return the heatmap, with what stands in every cell in words."""
+    info = heatmap.info(run)
+    mark = run.held_out_mark
+    label = ", ".join(filter(None, (f"{heatmap.TITLE}, by {heatmap.SHOWN[shown]}", mark)))
+    return payload(
+        lambda dark: style.marked(heatmap.figure(info, dark, shown, numbers), mark, dark), label, said=heatmap.described(info, mark)
+    )
+
+
+def draw_histogram(run: RunRecord, neuron: int, dragging: dict[str, Any] | None = None) -> str:
+    """Return one neuron's activations by class; over it the page lays the cut, of which ``dragging`` tells all it needs."""
+    drawn = partial(histogram.docked, histogram.info(run, neuron))
+    return payload(drawn, f"Activations of neuron {run.neurons.name(neuron)} by class", drag=dragging)

@@ -1,4 +1,4 @@
-"""Deep links: which sample pack, model, layer, neuron, threshold and tab a link asks for.
+"""Deep links: which sample pack, model, layer, site, neuron, threshold, exit, view of the heatmap and section a link asks for.
 
 Takes query parameters, which anyone can write, and returns a checked ``Link``; and back. A link names a sample pack, never a
 result of somebody's own images.
@@ -7,9 +7,12 @@ result of somebody's own images.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
+
+from sn_viz.plots.heatmap import SHOWN
 
 TABS = ("examples", "neurons", "exit", "compare")
 
@@ -21,9 +24,20 @@ class Link:
     pack: str | None = None
     model: str | None = None
     layer: int | None = None
+    """Of the neuron; in links without ``site`` and ``exit``, which are older than these, of the exit too."""
+    site: str | None = None
     neuron: int | None = None
     t: float | None = None
+    """The threshold, where it is not the found one."""
+    exit: int | None = None
+    view: str | None = None
+    """What the heatmap shows, one of ``heatmap.SHOWN``."""
     tab: str | None = None
+
+    @property
+    def exit_layer(self) -> int | None:
+        """The exit layer that is asked for."""
+        return self.layer if self.exit is None and self.site is None else self.exit
 
 
 def read_link(parameters: Mapping[str, str], packs: tuple[str, ...], models: tuple[str, ...]) -> Link:
@@ -40,8 +54,11 @@ def read_link(parameters: Mapping[str, str], packs: tuple[str, ...], models: tup
         pack=_one_of(parameters.get("pack"), packs),
         model=_one_of(parameters.get("model"), models),
         layer=_whole(parameters.get("layer"), 1, 1000),
+        site=_site(parameters.get("site")),
         neuron=_whole(parameters.get("neuron"), 0, 2**31),
         t=_finite(parameters.get("t")),
+        exit=_whole(parameters.get("exit"), 1, 1000),
+        view=_one_of(parameters.get("view"), tuple(SHOWN)),
         tab=_one_of(parameters.get("tab"), TABS),
     )
 
@@ -56,6 +73,11 @@ def write_link(link: Link) -> str:
 
 def _one_of(text: object, names: tuple[str, ...]) -> str | None:
     return text if isinstance(text, str) and text in names else None
+
+
+def _site(text: object) -> str | None:
+    """Return a name that a site could have; whether the run has it is seen when it is there."""
+    return text if isinstance(text, str) and re.fullmatch("[a-z0-9-]{1,60}", text) else None
 
 
 def _whole(text: object, low: int, high: int) -> int | None:

@@ -26,13 +26,15 @@ def when_ready(call: str) -> str:
     return _WHEN_READY.replace("{name}", name).replace("{call}", call)
 
 
-def plotly_view(elem_id: str, **more: Any) -> gr.HTML:
+def plotly_view(elem_id: str, drawn_by: str = "plot", **more: Any) -> gr.HTML:
     """Return a figure place; ``.pick(handler)`` hears clicks, whose ``gr.EventData`` goes through ``Pick.read``.
 
     Parameters
     ----------
     elem_id : str
         Id of the element in the page.
+    drawn_by : str
+        The function of the page's ``snViz`` that draws it.
     **more
         Passed to ``gr.HTML``.
     """
@@ -41,13 +43,13 @@ def plotly_view(elem_id: str, **more: Any) -> gr.HTML:
         elem_id=elem_id,
         elem_classes=["sn-figure"],
         html_template='<div class="sn-plot sn-plot-waiting"></div>',
-        js_on_load=when_ready("snViz.plot(element, props, watch, (where) => trigger('pick', where))"),
+        js_on_load=when_ready(f"snViz.{drawn_by}(element, props, watch, (where) => trigger('pick', where))"),
         apply_default_css=False,
         **more,
     )
 
 
-def payload(draw: Callable[[bool], go.Figure], label: str) -> str:
+def payload(draw: Callable[[bool], go.Figure], label: str, **more: Any) -> str:
     """Return the JSON text of the figure ``draw(dark)`` in both looks; ``<`` never appears in it.
 
     Parameters
@@ -56,9 +58,11 @@ def payload(draw: Callable[[bool], go.Figure], label: str) -> str:
         Takes True for a dark page, returns the figure.
     label : str
         What the figure shows, for people who hear the page.
+    **more
+        Plain values for the page's script.
     """
     light, dark = (json.loads(draw(is_dark).to_json()) for is_dark in (False, True))
-    return json.dumps({"light": light, "dark": dark, "label": label}).replace("<", "\\u003c")
+    return json.dumps({"light": light, "dark": dark, "label": label, **more}, allow_nan=False).replace("<", "\\u003c")
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,31 @@ def facts_view(elem_id: str, value: dict[str, Any] | None = None, **more: Any) -
     return _view(elem_id, "sn-facts", "snViz.facts(element, props, watch)", value, **more)
 
 
+def strips_view(elem_id: str, empty: str = "", **more: Any) -> gr.HTML:
+    """Return rows of pictures, each of which enlarges."""
+    return _view(elem_id, "sn-strips", "snViz.strips(element, props, watch)", {"empty": empty}, **more)
+
+
+def counts_view(elem_id: str, **more: Any) -> gr.HTML:
+    """Return the counts at the cut that stands in the figure; ``.pick`` tells which was clicked, as {which}."""
+    return _view(elem_id, "sn-counts", "snViz.counts(element, props, watch, (which) => trigger('pick', which))", None, **more)
+
+
+def neighbours_view(elem_id: str, **more: Any) -> gr.HTML:
+    """Return a row of neurons; ``.pick`` tells which was clicked, as {neuron}."""
+    return _view(elem_id, "sn-alike", "snViz.neighbours(element, props, watch, (which) => trigger('pick', which))", None, **more)
+
+
+def selection_view(elem_id: str, **more: Any) -> gr.HTML:
+    """Return an unseen view whose value, the one selection, every figure of the page shows."""
+    return _view(elem_id, "sn-go", "snViz.selected(element, props, watch)", None, **more)
+
+
+def thumbs_view(elem_id: str, **more: Any) -> gr.HTML:
+    """Return an unseen view whose value, a list of small pictures, the page takes from while a cut is dragged."""
+    return _view(elem_id, "sn-go", "snViz.thumbs(element, props, watch)", None, **more)
+
+
 def go_view(elem_id: str, **more: Any) -> gr.HTML:
     """Return an unseen view that brings people to the section it is given, as {section, at}; "examples" is the drawer."""
     return _view(elem_id, "sn-go", "snViz.go(element, props, watch)", None, **more)

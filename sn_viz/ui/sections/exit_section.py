@@ -67,7 +67,7 @@ def show(server: Server, run_key: str, link: Any) -> tuple:
         return (gr.skip(),) * 3
     run = server.runs.get(run_key)
     layers = run.neurons.layers
-    layer = link.layer if link and link.layer in layers else run.exit_layer
+    layer = link.exit_layer if link and link.exit_layer in layers else run.exit_layer
     label = ": ".join(filter(None, (SLIDER, numbering(run))))
     slider = gr.Slider(minimum=layers[0], maximum=max(layers[0] + 1, layers[-1]), value=layer, label=label)
     return figures.draw("layers", run), slider, layer_facts(run, layer)
