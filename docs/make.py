@@ -1,6 +1,6 @@
 """Write the pages and pictures of docs/ that are made from the code.
 
-python docs/make.py glossary architecture     # at once
+python docs/make.py glossary architecture teaching     # at once
 python docs/make.py screenshot                # starts the app and a Chromium; a minute or two
 """
 
@@ -36,6 +36,15 @@ def write_glossary() -> Path:
     """Write the page of words; a test holds it to this."""
     target = DOCS / "glossary.md"
     target.write_text(glossary.as_markdown(), encoding="utf-8")
+    return target
+
+
+def write_teaching() -> Path:
+    """Write the page of the lesson with its printed sheet; a test holds it to this."""
+    from sn_viz.lessons import sheet
+
+    target = DOCS / "teaching.md"
+    target.write_text(sheet.as_markdown(), encoding="utf-8")
     return target
 
 
@@ -98,6 +107,7 @@ def _wait_for(address: str, process: subprocess.Popen) -> None:
 
 MADE: dict[str, Callable[[], Path]] = {
     "glossary": write_glossary,
+    "teaching": write_teaching,
     "architecture": write_architecture,
     "screenshot": write_screenshot,
 }

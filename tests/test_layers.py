@@ -12,6 +12,7 @@ FLOORS = (
     ("cli",),
     ("bench",),
     ("ui",),
+    ("lessons",),
     ("pipeline",),
     ("run", "checks"),
     ("export",),

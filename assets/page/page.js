@@ -197,7 +197,8 @@
 
   // Getting about: sections by name, and the drawer of pictures.
   const sectionElement = (name) => document.getElementById(`tab-${name}`);
-  const sections = () => [...document.querySelectorAll(".sn-header nav a")].map((link) => link.dataset.section);
+  const panels = {};  // sections that lie beside the others and open by a function of their own
+  const sections = () => [...document.querySelectorAll(".sn-header nav a")].map((link) => link.dataset.section).filter((name) => !panels[name]);
   const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
   function drawer(open) {
@@ -212,6 +213,7 @@
 
   function show(name) {
     if (name === "examples") { drawer(true); return; }
+    if (panels[name]) { panels[name](); return; }
     sectionElement(name)?.scrollIntoView({ behavior: calm() ? "auto" : "smooth", block: "start" });
   }
 
@@ -244,12 +246,21 @@
     move(); markSection();
   }
 
-  // The browser's address: value is the query of a link, or nothing yet.
-  function address(element, props, watch) {
-    watch("value", () => { if (typeof props.value === "string") history.replaceState(null, "", location.pathname + props.value); });
+  // What else a link says, by the parts of the page that know: functions that change its parameters.
+  const kept = [];
+  function whole(query) {
+    const given = new URLSearchParams(query);
+    kept.forEach((keep) => keep(given));
+    return `?${given}`;
   }
 
-  async function copy(text) {
+  // The browser's address: value is the query of a link, or nothing yet.
+  function address(element, props, watch) {
+    watch("value", () => { if (typeof props.value === "string") history.replaceState(null, "", location.pathname + whole(props.value)); });
+  }
+
+  async function copy(query) {
+    const text = whole(query);
     const link = new URL(text, document.baseURI.split(/[?#]/)[0]).href;
     try { await navigator.clipboard.writeText(link); } catch (refused) {
       const field = make("textarea"); field.value = link; document.body.append(field); field.select();
@@ -258,5 +269,5 @@
     return link;
   }
 
-  window.snViz = { make, button, calm, plot, pictures, cards, status, facts, stale, copy, go, address, drawer, show, section };
+  window.snViz = { panels, kept, make, button, calm, plot, pictures, cards, status, facts, stale, copy, go, address, drawer, show, section };
 })();

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import typer
 
-from sn_viz.cli import bench, cache, data, runs, serve, take, training  # noqa: F401  (each adds its commands, in this order)
+from sn_viz.cli import bench, cache, data, lessons, runs, serve, take, training  # noqa: F401  (each adds its commands, in this order)
 from sn_viz.cli.app import app
 from sn_viz.errors import Cancelled, UserError
 

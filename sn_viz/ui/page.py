@@ -6,7 +6,7 @@ Takes the name of the default model; returns a Gradio page. It knows no figure a
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import gradio as gr
@@ -26,7 +26,7 @@ from sn_viz.ui.components.edits import Edits
 from sn_viz.ui.components.layers import spoken
 from sn_viz.ui.components.link import TABS, Link, read_link, write_link
 from sn_viz.ui.components.neuron import checked_cut, checked_neuron
-from sn_viz.ui.sections import compare_section, examples_section, exit_section, neurons_section
+from sn_viz.ui.sections import compare_section, examples_section, exit_section, learn_section, neurons_section
 from sn_viz.ui.server import packs
 from sn_viz.ui.server.arguments import Arguments
 from sn_viz.ui.server.forget import forget_idle_for_ever
@@ -43,7 +43,7 @@ from sn_viz.ui.server.visits import browser_of
 from sn_viz.voting.verdict import verdict
 
 TITLE = "Super neurons"
-SECTIONS = {"story": "Story", "neurons": "Neurons", "exit": "Early exit", "compare": "Compare"}
+SECTIONS = {"story": "Story", "neurons": "Neurons", "exit": "Early exit", "compare": "Compare", "learn": "Learn"}
 """The parts of the page in their order, by the name that a link gives them."""
 COPY_LINK = "(query) => { window.snViz.copy(query); return query; }"
 WHERE_NOW = "(...values) => [...values.slice(0, -1), window.snViz.section()]"
@@ -122,6 +122,8 @@ def build(model: str | None = None, public: bool | None = None) -> Page:
                 leave = exit_section.layout()
             with gr.Column(elem_id="tab-compare", elem_classes="sn-section"):
                 methods = compare_section.layout()
+            with gr.Column(elem_id="tab-learn"):
+                learn = learn_section.layout()
             with gr.Accordion("Words", open=False, elem_id="words"):
                 gr.HTML(str(as_html()), elem_classes="sn-words")
         n_classes = gr.State(examples_section.FEWEST_CLASSES)
@@ -141,6 +143,7 @@ def build(model: str | None = None, public: bool | None = None) -> Page:
         neurons_section.connect(server, neurons, states.run, states.neuron, states.cut, states.link)
         exit_section.connect(server, leave, states.run, states.link)
         compare_section.connect(server, methods, states.run)
+        learn_section.connect(server, learn, states.run, states.shown_pack)
         states.run.change(
             server.bind(show_strip),
             [states.run, states.shown_pack],
@@ -155,7 +158,7 @@ def build(model: str | None = None, public: bool | None = None) -> Page:
             api_visibility="private",
             show_progress="hidden",
         )
-        opened = _connect_opening(server, page, states, top.go, examples.cards, panel, models)
+        opened, from_lesson = _connect_opening(server, page, states, top.go, examples, panel, models, learn)
 
         def set_up(event: Any) -> None:
             """Once the event is over, take what the widgets say for what the shown run was made with."""
@@ -163,6 +166,7 @@ def build(model: str | None = None, public: bool | None = None) -> Page:
             event.then(run_panel.setup_in, widgets, states.setup, api_visibility="private", show_progress="hidden")
 
         set_up(opened)
+        set_up(from_lesson)
         answer_row.connect(server, answers, examples, states, n_classes, panel.question, changed)
         read = edit_panel.connect(server, editing, examples, states, n_classes, changed)
         _connect_questions(server, read, states, examples, panel, n_classes)
@@ -236,20 +240,32 @@ def _connect_opening(
     page: gr.Blocks,
     states: States,
     go: gr.HTML,
-    cards: gr.HTML,
+    examples: examples_section.Examples,
     panel: run_panel.Panel,
     models: Offered,
-) -> Any:
-    """Wire what happens when the page opens; returns the event."""
+    learn: learn_section.Learn,
+) -> tuple[Any, Any]:
+    """Wire what happens when the page opens, and when a step of the lesson opens its place; returns both events."""
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     waiting_for = gr.State("")
     timer = gr.Timer(1.0, active=False)
 
     @guarded
     def open_page(request: gr.Request) -> tuple:
-        """Open what the link asks for: a sample pack, at its layer, neuron, threshold and tab."""
+        """Open what the address asks for."""
         server.visits.opened(browser_of(request.cookies), visitor(request))
-        parameters = dict(request.query_params)
+        return open_link(dict(request.query_params))
+
+    @guarded
+    def open_step(event: gr.EventData, run_key: str) -> Iterator[tuple]:
+        """Open what a step of the lesson asks for, in place of what people chose; a run that is shown already is shown anew."""
+        *opened, key, status, timer = open_link(learn_section.query_of(event))
+        if key == run_key:
+            yield *(gr.skip(),) * len(opened), "", gr.skip(), gr.skip(), gr.skip(), gr.skip()
+        yield *opened, key, status, timer, "pack", gr.Tabs(selected="pack")
+
+    def open_link(parameters: Mapping[str, str]) -> tuple:
+        """Return what a link asks for: a sample pack, at its layer, neuron, threshold and tab."""
         link = read_link(parameters, tuple(packs.packs()), models.opened_by_a_link(parameters.get("model")))
         name = link.pack or packs.FIRST_PACK
         model = link.model or next(iter(models))
@@ -268,7 +284,7 @@ def _connect_opening(
         states.touched,
         states.link,
         states.pack,
-        cards,
+        examples.cards,
         panel.question,
         panel.choices[0],
         states.shown_pack,
@@ -278,7 +294,9 @@ def _connect_opening(
     ]
     arriving = [states.run, panel.status, timer]
     timer.tick(poll, waiting_for, arriving, **private)
-    return page.load(open_page, None, [*outputs, *arriving], **private)
+    at_once = page.load(open_page, None, [*outputs, *arriving], **private)
+    from_lesson = [*outputs, *arriving, states.source, examples.tabs]
+    return at_once, learn.rail.pick(open_step, states.run, from_lesson, **private)
 
 
 def _asked_by(run: RunRecord) -> str:

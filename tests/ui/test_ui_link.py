@@ -24,7 +24,7 @@ def test_a_link_comes_back_as_it_was():
 @pytest.mark.parametrize(
     "query",
     [
-        {"pack": "../../etc", "model": "/etc", "layer": "-1", "neuron": "1e9", "t": "nan", "tab": "learn"},
+        {"pack": "../../etc", "model": "/etc", "layer": "-1", "neuron": "1e9", "t": "nan", "tab": "elsewhere"},
         {"layer": "0", "neuron": "٣", "t": "inf", "tab": "<b>", "exit": "0", "site": "<b>", "view": "best "},
         {"site": "x" * 61, "view": "__class__", "exit": "-3"},
         {"layer": "9" * 5000, "neuron": "", "t": "", "tab": ""},

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 from sn_viz.plots.heatmap import SHOWN
 
-TABS = ("examples", "neurons", "exit", "compare")
+TABS = ("examples", "neurons", "exit", "compare", "learn")
 
 
 @dataclass(frozen=True)
