@@ -79,8 +79,8 @@ def _saved_parts(folder: Path) -> list[Shards]:
 
 def _saved_files(folder: Path) -> tuple[Path, ...]:
     told = _json(folder / STATE).get("_data_files")
-    names = [str(file.get("filename")) for file in told if isinstance(file, dict)] if isinstance(told, list) else []
-    if not names or not all(re.fullmatch(r"[\w.-]+\.arrow", name) for name in names):
+    names = [str(file.get("filename")) for file in told if isinstance(file, dict)] if isinstance(told, list) else [""]
+    if not all(re.fullmatch(r"[\w.-]+\.arrow", name) for name in names):
         raise _unlike(folder)
     return tuple(folder / name for name in names[: FILES + 1])
 
@@ -109,6 +109,8 @@ def _found(
     if note:
         yield Note(note)
     for part in parts:
+        if not part.files:  # a split that was saved without a row
+            continue
         name = f"{path.name}, split {part.split}" if part.split and len(parts) > 1 else path.name
         rows = read_rows(part.files, kind, asked, name, budget)
         yield from _images(rows, path, budget, sides.get(part.split, ""), f"{part.split} " if sides else "", named)

@@ -10,6 +10,8 @@ import json
 import math
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -58,15 +60,19 @@ def _send(header: dict[str, Any], image: bytes = b"") -> None:
 
 def _rows(task: dict[str, Any]) -> Iterator[tuple[dict[str, Any], bytes]]:
     tables = [_Parquet(path) if task["kind"] == "parquet" else _Stream(path) for path in task["paths"]]
-    schema = tables[0].schema
-    columns = find_columns(columns_of(schema), task["asked"], quoted(task["name"]))
+    name = quoted(task["name"])
+    columns = find_columns(columns_of(tables[0].schema), task["asked"], name)
     names = list(dict.fromkeys(column.name for column in columns.values()))
+    label = columns["label"].name
+    classes = []
     for path, table in zip(task["paths"], tables, strict=True):
         if missing := [quoted(name) for name in names if name not in table.schema.names]:
             cause = f"The file {quoted(Path(path).name)} has no column {missing[0]}, the first one has."
             raise UserError(
                 f"{quoted(task['name'])} was not read.", cause, "Give files with the same columns, or call them by their splits."
             )
+        classes.append(next(column for column in columns_of(table.schema) if column.name == label).class_names)
+        _check_label(table.schema.field(label).type, tables[0].schema.field(label).type, label, quoted(Path(path).name), name)
     n_rows = sum(table.n_rows for table in tables)
     chosen = np.arange(n_rows)
     if n_rows > task["rows"]:
@@ -75,11 +81,25 @@ def _rows(task: dict[str, Any]) -> Iterator[tuple[dict[str, Any], bytes]]:
     if "split" in columns:
         yield {"splits": sorted(_distinct(tables, columns["split"].name))[:MAX_SPLITS]}, b""
     number = 0
-    for table in tables:
+    for table, own in zip(tables, classes, strict=True):
+        columns = {**columns, "label": replace(columns["label"], class_names=own)}
         for batch in table.batches(names):
             for row in chosen[np.searchsorted(chosen, number) : np.searchsorted(chosen, number + batch.num_rows)]:
                 yield _row(batch, int(row) - number, int(row), columns, task["file_bytes"])
             number += batch.num_rows
+
+
+def _check_label(kind: Any, first: Any, label: str, file: str, name: str) -> None:
+    """Refuse words for labels that are no text, and files of which one has words where another has numbers."""
+    import pyarrow.types as kinds
+
+    def counts(one: Any) -> bool:
+        one = one.value_type if kinds.is_dictionary(one) else one
+        return kinds.is_integer(one) or kinds.is_floating(one) or kinds.is_decimal(one) or kinds.is_boolean(one)
+
+    if not (kinds.is_null(kind) or kinds.is_null(first)) and counts(kind) != counts(first):
+        cause = f"The column {quoted(label)} holds {kind} in {file} and {first} in the first file."
+        raise UserError(f"{name} was not read.", cause, "Write the labels of all files alike.")
 
 
 def _distinct(tables: list[Any], name: str) -> set[str]:
@@ -87,7 +107,7 @@ def _distinct(tables: list[Any], name: str) -> set[str]:
     found: set[str] = set()
     for table in tables:
         for batch in table.batches([name]):
-            found |= {_text(value) for value in batch.column(0).unique().to_pylist()}
+            found |= {_text(value) for value in batch.column(0).to_pylist()}
             if len(found) > MAX_SPLITS:
                 return found
     return found
@@ -133,20 +153,40 @@ def columns_of(schema: Any) -> list[Column]:
     """Return the columns of an Arrow schema; one that ``datasets`` wrote says which are pictures, and what numbers stand for."""
     import pyarrow.types as kinds
 
-    told = (schema.metadata or {}).get(b"huggingface", b"{}")
-    features = (json.loads(told).get("info") or {}).get("features") or {}
+    features = _features(schema)
     found = []
     for each in schema:
-        feature = features.get(each.name) or {}
-        feature = feature if isinstance(feature, dict) else {}
-        is_bytes = kinds.is_binary(each.type) or kinds.is_large_binary(each.type)
+        feature = _mapping(features.get(each.name))
+        is_bytes = kinds.is_binary(each.type) or kinds.is_large_binary(each.type) or kinds.is_binary_view(each.type)
+        is_bytes = is_bytes or kinds.is_fixed_size_binary(each.type)
         is_struct = kinds.is_struct(each.type) and each.type.get_field_index("bytes") >= 0
-        scalar = kinds.is_string(each.type) or kinds.is_large_string(each.type) or kinds.is_integer(each.type)
-        scalar = scalar or kinds.is_boolean(each.type) or kinds.is_dictionary(each.type) or kinds.is_floating(each.type)
-        names = feature.get("names") if feature.get("_type") == "ClassLabel" else None
-        named = tuple(str(name) for name in names) if isinstance(names, list) else ()
+        scalar = kinds.is_string(each.type) or kinds.is_large_string(each.type) or kinds.is_string_view(each.type)
+        scalar = scalar or kinds.is_integer(each.type) or kinds.is_floating(each.type) or kinds.is_decimal(each.type)
+        scalar = scalar or kinds.is_boolean(each.type) or kinds.is_dictionary(each.type) or kinds.is_null(each.type) or is_bytes
+        named = _class_names(feature) if feature.get("_type") == "ClassLabel" else ()
         found.append(Column(each.name, is_bytes or is_struct, feature.get("_type") == "Image", scalar, named))
     return found
+
+
+def _features(schema: Any) -> dict[str, Any]:
+    """Return what the package ``datasets`` wrote of the columns; nothing where that is damaged, for the table goes without it."""
+    try:
+        told = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
+    except (ValueError, RecursionError):
+        return {}
+    return _mapping(_mapping(_mapping(told).get("info")).get("features"))
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _class_names(feature: dict[str, Any]) -> tuple[str, ...]:
+    """Return the names of the classes: a list, or as the hub's cards write them, by their numbers."""
+    names = feature.get("names")
+    if isinstance(names, dict) and set(names) == {str(number) for number in range(len(names))}:
+        names = [names[str(number)] for number in range(len(names))]
+    return tuple(str(name) for name in names) if isinstance(names, list) else ()
 
 
 def _row(batch: Any, at: int, number: int, columns: dict[str, Column], file_bytes: int) -> tuple[dict[str, Any], bytes]:
@@ -160,6 +200,8 @@ def _row(batch: Any, at: int, number: int, columns: dict[str, Column], file_byte
     image = b"" if image is None or too_large else image
     label = values["label"]
     names = columns["label"].class_names
+    if names and isinstance(label, float) and label.is_integer():
+        label = int(label)  # as whole numbers are kept beside a missing one
     if names and isinstance(label, int):
         label = names[label] if 0 <= label < len(names) else None
     header: dict[str, Any] = {"number": number, "label": _text(label), "path": str(path)[:CHARACTERS], "n_bytes": len(image)}
@@ -176,11 +218,26 @@ def _plain(batch: Any, name: str, at: int) -> Any:
 
 
 def _text(value: Any) -> str:
-    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+    if value is None or (isinstance(value, float | Decimal) and not math.isfinite(value)):
         return ""
+    if isinstance(value, Decimal) and value == value.to_integral_value():
+        value = int(value)
+    if isinstance(value, bytes):
+        value = _words(value)
     if isinstance(value, float) and value.is_integer():
         value = int(value)  # how whole numbers are written beside a missing one
     return (json.dumps(value) if isinstance(value, bool) else str(value))[:CHARACTERS]
+
+
+def _words(value: bytes) -> str:
+    """Return the text of bytes, which is how tables without a kind for texts keep them."""
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        cause = "They are bytes that are no text."
+        raise UserError(
+            "The labels or questions were not read.", cause, "Write texts or numbers, or name another column."
+        ) from None
 
 
 if __name__ == "__main__":

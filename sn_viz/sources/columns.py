@@ -89,6 +89,9 @@ def find_columns(columns: Sequence[Column], asked: Mapping[str, str], name: str)
         if wanted not in by_name:
             raise UserError(f"{name} has no column {quoted(wanted)}.", _there(columns), "Check the name.")
     found = {what: by_name[wanted] for what, wanted in asked.items()}
+    if twice := next((wanted for wanted in asked.values() if list(asked.values()).count(wanted) > 1), None):
+        fields = listed([what for what, wanted in asked.items() if wanted == twice])
+        raise UserError(f"The column {quoted(twice)} was named for {fields}.", "A column holds one field.", "Name another.")
     lower = {column.name.casefold(): column for column in reversed(columns)}
     found.setdefault("image", _image(columns, lower, name))
     rest = {key: column for key, column in lower.items() if column.name != found["image"].name and column.scalar}
@@ -98,7 +101,18 @@ def find_columns(columns: Sequence[Column], asked: Mapping[str, str], name: str)
         alias = next((alias for alias in ALIASES[what] if alias in rest and rest[alias] not in found.values()), None)
         if alias is not None:
             found.setdefault(what, rest[alias])
+    for what, column in found.items():
+        _check_capitals(what, column, columns, asked, name)
     return found
+
+
+def _check_capitals(what: str, taken: Column, columns: Sequence[Column], asked: Mapping[str, str], name: str) -> None:
+    """Refuse a column that was not asked for and has a twin in other capitals, in which the same could stand."""
+    twins = [column.name for column in columns if column.name.casefold() == taken.name.casefold()]
+    if len(twins) > 1 and what not in asked:
+        cause = "Which of them holds cannot be told."
+        both = " and ".join(quoted(each) for each in twins[:2])
+        raise UserError(f"{name} has the columns {both}.", cause, f"Name one of them: {what}={taken.name}.")
 
 
 def _image(columns: Sequence[Column], lower: Mapping[str, Column], name: str) -> Column:
@@ -133,4 +147,4 @@ def _label(columns: Sequence[Column], rest: Mapping[str, Column], name: str) -> 
 
 
 def _there(columns: Sequence[Column]) -> str:
-    return f"There are: {listed([quoted(column.name) for column in columns])}."
+    return f"There are: {listed([quoted(column.name) for column in columns])}." if columns else "It has no columns at all."

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from sn_viz.sources.columns import Asked, Column, asked_of, find_columns
 from sn_viz.sources.gather import Found, Note
 from sn_viz.sources.ingest import as_picture
 from sn_viz.sources.rows import label_of
+from sn_viz.sources.shards import sides_of
 from sn_viz.sources.source import SOURCES
 from sn_viz.sources.text import quoted
 
@@ -26,17 +28,35 @@ NAME = "the data set"
 
 @SOURCES.register("dataset-object")
 class DatasetObject:
-    """A ``datasets.Dataset`` or ``IterableDataset`` in memory, with a column of pictures and one of labels."""
+    """A ``datasets.Dataset``, ``IterableDataset`` or ``DatasetDict`` in memory, with a column of pictures and one of labels."""
 
     @staticmethod
     def accepts(data: object) -> bool:
         rows = asked_of(data)[0]
-        return isinstance(getattr(rows, "features", None), Mapping) and hasattr(rows, "cast_column")
+        return _is_rows(rows) or _is_splits(rows)
 
     @staticmethod
     def read(data: Any, budget: Budget) -> Iterator[Found | Note]:
         rows, asked = asked_of(data)
-        yield from found_in(rows, asked, NAME, budget, budget.files, with_paths=True)
+        if not _is_splits(rows):
+            yield from found_in(rows, asked, NAME, budget, budget.files, with_paths=True)
+            return
+        sides, note = sides_of(list(rows), "The splits of the data set are used")
+        if note:
+            yield Note(note)
+        for split, own in rows.items():
+            name = f"{NAME}, split {quoted(split)}"
+            for one in found_in(own, asked, name, budget, budget.files, with_paths=True):
+                yield replace(one, name=f"{split} {one.name}", part=sides.get(split, "")) if isinstance(one, Found) else one
+
+
+def _is_rows(data: object) -> bool:
+    return hasattr(data, "features") and hasattr(data, "cast_column") and not isinstance(data, Mapping)
+
+
+def _is_splits(data: object) -> bool:
+    """Return whether it is what ``datasets.load_dataset`` returns where no split is named."""
+    return isinstance(data, Mapping) and bool(data) and all(isinstance(k, str) and _is_rows(v) for k, v in data.items())
 
 
 @SOURCES.register("pairs")
@@ -67,6 +87,7 @@ class Pairs:
                 cause = f"A {type(one).__name__} arrived where (picture, label) was expected."
                 raise UserError(f"{quoted(name)} was not read.", cause, "Yield pairs, or triples with a question.")
             picture, label, *rest = one
+            label = own_kind(label)
             if label is None or not label_of(plain(label)):
                 unlabelled += 1
                 continue
@@ -74,6 +95,21 @@ class Pairs:
             yield Found(name, plain(named), functools.partial(as_picture, picture, name, budget), str(rest[0]) if rest else None)
         if unlabelled:
             yield Note(f"{unlabelled:,} image{'s' * (unlabelled > 1)} without a label left out.")
+
+
+def own_kind(label: Any) -> Any:
+    """Return a label as Python has it: the number in an array or tensor of one, the text of bytes.
+
+    Examples
+    --------
+    >>> own_kind(b"cat"), own_kind("dog")
+    ('cat', 'dog')
+    """
+    if isinstance(label, bytes):
+        return label.decode("utf-8", "replace")
+    if getattr(label, "shape", None) == () and hasattr(label, "item"):
+        return own_kind(label.item())
+    return label
 
 
 def plain(label: Any) -> str:
@@ -117,8 +153,10 @@ def found_in(rows: Any, asked: Mapping[str, str], name: str, budget: Budget, n: 
     """
     import datasets  # pyright: ignore[reportMissingImports]  # whoever holds such a data set has it
 
-    shown = name if name == NAME else quoted(name)
-    columns = find_columns(columns_of(rows.features), asked, shown)
+    shown = name if name.startswith(NAME) else quoted(name)
+    if rows.features is None:  # of a stream it may first be seen in its rows
+        rows = rows._resolve_features()
+    columns = find_columns(columns_of(rows.features or {}), asked, shown)
     if isinstance(rows.features[columns["image"].name], datasets.Image):
         rows = rows.cast_column(columns["image"].name, datasets.Image(decode=False))
     unlabelled = 0
@@ -126,7 +164,7 @@ def found_in(rows: Any, asked: Mapping[str, str], name: str, budget: Budget, n: 
         if number > n:
             yield Note(f"Only the first {n:,} rows of {shown} were read.")
             break
-        label = row[columns["label"].name]
+        label = own_kind(row[columns["label"].name])
         names = columns["label"].class_names
         if names and isinstance(label, int):
             label = names[label] if 0 <= label < len(names) else None
@@ -143,7 +181,8 @@ def found_in(rows: Any, asked: Mapping[str, str], name: str, budget: Budget, n: 
         question = None if said.get("question") is None else str(said["question"])
         yield Found(at, plain(label), opened, question, group=str(said.get("group") or ""))
     if unlabelled:
-        yield Note(f"{unlabelled:,} rows of {shown} have no label and were left out.")
+        n = f"{unlabelled:,} rows of {shown} have" if unlabelled > 1 else f"1 row of {shown} has"
+        yield Note(f"{n} no label and {'were' if unlabelled > 1 else 'was'} left out.")
 
 
 def columns_of(features: Mapping[str, Any]) -> list[Column]:

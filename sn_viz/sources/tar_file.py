@@ -12,6 +12,7 @@ import bz2
 import functools
 import gzip
 import json
+import math
 import tarfile
 import zlib
 from collections import Counter, defaultdict
@@ -25,7 +26,7 @@ from sn_viz.sources.budget import MIB, Budget
 from sn_viz.sources.classes import Layout, layout_of, looks_like_image, system_note, system_part
 from sn_viz.sources.columns import ALIASES
 from sn_viz.sources.gather import Found, Note, SetRefused
-from sn_viz.sources.ingest import decode
+from sn_viz.sources.ingest import decode, read_file
 from sn_viz.sources.placed import TABLES, Placed, places, table_files
 from sn_viz.sources.rows import label_of
 from sn_viz.sources.shards import Shards, check_number, loose_images, shards_in, sides_of
@@ -44,6 +45,8 @@ TEXT_BYTES = 100_000
 MEMBERS = 4
 """Members listed for each file that is allowed: each image may come with a label, a question and more."""
 NAME_CHARACTERS = 1000
+EMPTY = 100
+"""Times that a stream is asked for more behind its end, before a member is said to be cut short."""
 _DAMAGE = (tarfile.TarError, EOFError, OSError, zlib.error, ValueError, LookupError)
 
 
@@ -62,10 +65,13 @@ class Tar:
         sides, note = sides_of([part.split for part in parts], f"The files of {quoted(data.name)} are splits")
         if note:
             yield Note(note)
+        names = _names_beside(data, budget) if data.is_dir() else []
         for part in parts:
             for path in part.files:
                 before = f"{path.name}/" if sum(len(each.files) for each in parts) > 1 else ""
-                yield from _Archive(path, budget).read(sides.get(part.split, ""), before)
+                archive = _Archive(path, budget, names)
+                yield from archive.read(sides.get(part.split, ""), before)
+                names = names or archive.class_names  # shards after the first may go without
         if data.is_dir() and (note := loose_images(data, (), "archives")):
             yield Note(note)
 
@@ -77,9 +83,12 @@ def _is_tar(path: Path) -> bool:
 class _Archive:
     """One archive, read twice from its beginning: the names, then what is wanted of it."""
 
-    def __init__(self, path: Path, budget: Budget) -> None:
+    def __init__(self, path: Path, budget: Budget, names: Sequence[str] = ()) -> None:
         self._path, self._budget = path, budget
-        self._class_names: list[str] = []
+        self.class_names = list(names)
+        """What numbers stand for, as it says, or where it says nothing as ``names``."""
+        self._no_text: list[str] = []
+        """Members that should be a label and are no text."""
         self._said: dict[str, dict[str, bytes]] = {}
         """What the small members hold, by the name they share with an image and by extension."""
         self._tables: dict[PurePosixPath, bytes] = {}
@@ -100,6 +109,8 @@ class _Archive:
         layout = layout_of([path for path in images if not system_part(path)] or images)
         self._captions = not any(layout.place(path).class_name for path in images)
         told = any(self._label(_key(path.as_posix())[0]) for path in images)
+        if not told and self._captions:
+            self._check_beside(names, images)
         yield from self._samples(names, part, before) if told else self._in_folders(images, layout, part, before)
 
     def _members(self) -> Iterator[tuple[tarfile.TarInfo, tarfile.TarFile]]:
@@ -127,7 +138,7 @@ class _Archive:
             key, kind = _key(member.name)
             if PurePosixPath(member.name).name.casefold() in NAMES:
                 text = self._content(member, archive, TEXT_BYTES)[0]
-                self._class_names = [line.strip() for line in text.decode("utf-8", "replace").splitlines() if line.strip()]
+                self.class_names = _lines(text)
             elif PurePosixPath(member.name).name.casefold() in TABLES:
                 data, too_large = self._content(member, archive, self._budget.table_bytes)
                 if too_large or (held := held + len(data)) > self._budget.table_bytes:
@@ -139,8 +150,20 @@ class _Archive:
                 if (held := held + len(data)) > self._budget.table_bytes:
                     limit = f"Its labels are larger than {self._budget.table_bytes // MIB} MiB together."
                     raise self._refused(limit, "Use fewer images.")
-                self._said.setdefault(key, {})[kind] = data
+                if self._said.setdefault(key, {}).setdefault(kind, data) != data:
+                    cause = f"It holds {quoted(member.name)} twice, and the two differ."
+                    raise self._refused(cause, "Give each image a name of its own.")
         return names
+
+    def _check_beside(self, names: Sequence[str], images: Sequence[PurePosixPath]) -> None:
+        """Refuse an archive without class folders whose images have files beside them that give no label."""
+        keys = {_key(path.as_posix())[0] for path in images}
+        others = [name for name in names if not looks_like_image(PurePosixPath(name))]
+        beside = Counter(kind for key, kind in map(_key, others) if key in keys and kind)
+        if beside:
+            told = ", ".join(f".{kind} ({n})" for kind, n in beside.most_common(10))
+            cause = f"No image has a label: the files beside them give none, or are not opened. They are {cut(told, 200)}."
+            raise self._refused(cause, 'Put it into NAME.cls as a number or word, or into NAME.json as {"label": ...}.')
 
     def _in_folders(self, images: Sequence[PurePosixPath], layout: Layout, part: str, before: str) -> Iterator[Found | Note]:
         system = Counter(filter(None, map(system_part, images)))
@@ -199,6 +222,11 @@ class _Archive:
         if kinds:
             told = ", ".join(f".{kind} ({n})" for kind, n in kinds.most_common(10))
             yield Note(f"Members of {quoted(self._path.name)} that were not opened: {cut(told, 200)}.")
+        if self._no_text:
+            n = f"{len(self._no_text)} label{'s' * (len(self._no_text) > 1)}"
+            yield Note(
+                f"{n} of {quoted(self._path.name)} not read, for they are no text: {listed([quoted(x) for x in self._no_text])}."
+            )
         if unlabelled:
             n = f"{len(unlabelled)} image{'s' * (len(unlabelled) > 1)}"
             yield Note(f"{n} of {quoted(self._path.name)} without a label left out: {listed([quoted(x) for x in unlabelled])}.")
@@ -211,12 +239,25 @@ class _Archive:
         """Return the label of the image of that name, "" where it has none."""
         said = self._said.get(key, {})
         facts = _facts(said.get("json"))
-        label = next((_line(said[kind]) for kind in LABELS if kind in said), "") or facts.get("label", "")
+        label = next((self._line(key, kind) for kind in LABELS if kind in said), "") or facts.get("label", "")
         if not label and self._captions and "question" not in facts:
-            label = _line(said.get("txt", b""))
-        if label.isascii() and label.isdecimal() and len(label) < 10 and int(label) < len(self._class_names):
-            return self._class_names[int(label)]
+            label = self._line(key, "txt")
+        if label.isascii() and label.isdecimal() and len(label) < 10 and int(label) < len(self.class_names):
+            return self.class_names[int(label)]
         return label_of(label)
+
+    def _line(self, key: str, kind: str) -> str:
+        """Return what a small member says, "" where it is no text, such as what is pickled: that is remembered."""
+        data = self._said.get(key, {}).get(kind, b"")
+        try:
+            text = data.decode("utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig")
+        except UnicodeDecodeError:
+            text = "\0"
+        if "\0" in text:
+            if (name := f"{key}.{kind}") not in self._no_text:
+                self._no_text.append(name)
+            return ""
+        return " ".join(text.split())[:1000]
 
     def _content(self, member: tarfile.TarInfo, archive: tarfile.TarFile, limit: int) -> tuple[bytes, bool]:
         """Return what a member holds, and whether it is more than ``limit`` bytes; then nothing of it."""
@@ -249,16 +290,23 @@ class _Header(tarfile.TarInfo):
 
 
 class _Counted:
-    """A stream that ends with an error once more was read of it than a data set may inflate to."""
+    """A stream that ends with an error once more was read of it than a data set may inflate to, or than it has.
+
+    What passes over a member asks for one piece after another, as many as the member says it has; behind the end there are none.
+    """
 
     def __init__(self, stream: IO[bytes], name: str, budget: Budget) -> None:
         self._stream, self._name, self._budget = stream, name, budget
         self._left = budget.inflated_bytes
+        self._empty = 0
 
     def read(self, n: int) -> bytes:
         """Return the next ``n`` bytes."""
         data = self._stream.read(min(n, self._left + 1))
         self._left -= len(data)
+        self._empty = 0 if data else self._empty + 1
+        if self._empty > EMPTY:
+            raise EOFError
         if self._left < 0:
             cause = f"It inflates to more than {self._budget.inflated_bytes // MIB} MiB."
             raise SetRefused(f"{quoted(self._name)} was not read.", cause, "Use fewer or smaller images.")
@@ -288,14 +336,22 @@ def _facts(data: bytes | None) -> dict[str, str]:
         return {}
     found = {}
     for what in ("label", "question", "group"):
-        value = next((told[alias] for alias in ALIASES[what] if isinstance(told.get(alias), (str, int, bool))), None)
+        value = next((told[alias] for alias in ALIASES[what] if isinstance(told.get(alias), (str, int, float))), None)
+        if isinstance(value, float):
+            value = int(value) if value.is_integer() else value if math.isfinite(value) else None
         if value is not None:
             found[what] = json.dumps(value) if isinstance(value, bool) else str(value)
     return found
 
 
-def _line(data: bytes) -> str:
-    return " ".join(data.decode("utf-8", "replace").split())[:1000]
+def _lines(data: bytes) -> list[str]:
+    return [line.strip() for line in data.decode("utf-8-sig", "replace").splitlines() if line.strip()]
+
+
+def _names_beside(folder: Path, budget: Budget) -> list[str]:
+    """Return what a list of classes beside the shards says; nothing where there is none."""
+    lists = [path for path in sorted(folder.iterdir()) if path.name.casefold() in NAMES and path.is_file()]
+    return _lines(read_file(lists[0], lists[0].name, min(TEXT_BYTES, budget.table_bytes))) if lists else []
 
 
 def _left_out(name: str, cause: str, hint: str) -> Picture:

@@ -78,6 +78,8 @@ def test_what_is_no_name_is_left_to_be_a_path(text):
         "https://huggingface.co@evil.example/a/b",
         "https://huggingface.co.evil.example/a/b",
         "https://huggingface.co/datasets/a/b",
+        "https://huggingface.co/settings/tokens",
+        "https://huggingface.co/models/a/b",
         "https://huggingface.co/",
         "file:///etc/passwd",
         "http://[::1/a/b",
@@ -363,3 +365,93 @@ def test_a_python_package_that_is_missing_is_named(checkpoint, monkeypatch, erro
     monkeypatch.setattr(load.AutoConfig, "from_pretrained", missing)
     with pytest.raises(UserError, match=f"needs the Python package {package}, .* Run: pip install {package}"):
         load_model(checkpoint("llava"))
+
+
+@pytest.mark.timeout(60)
+def test_a_file_that_ends_before_it_was_announced_to_is_no_file(hub, small):
+    hub.add("lab/small", small).told_sizes["model.safetensors"] = 4_000_000
+    assert "not what the hub announced" in refused("lab/small")
+    assert not is_here("lab/small")
+
+
+def answered(monkeypatch, only: str, status: int, facts: dict[str, str], body: bytes = b"") -> None:
+    """Let the hub answer so whatever is asked below ``only``."""
+    import hub_stand_in
+
+    usual = hub_stand_in.answer
+    monkeypatch.setattr(hub_stand_in, "answer", lambda *told: (status, facts, body) if only in told[1] else usual(*told))
+
+
+@pytest.mark.parametrize("only", ["/api/", "/resolve/"])
+@pytest.mark.parametrize(
+    ("status", "facts"),
+    [
+        (200, {"Content-Encoding": "gzip", "Content-Type": "application/json"}),
+        (302, {"Location": "itself"}),
+    ],
+)
+def test_an_answer_that_no_hub_gives_is_a_sentence(hub, small, monkeypatch, only, status, facts):
+    hub.add("lab/small", small)
+    facts = {**facts, "Location": f"/api/models/lab/small{only}x"} if "Location" in facts else facts  # itself, for ever
+    answered(monkeypatch, only, status, facts, b"no gzip")
+    assert "is not the hub" in refused("lab/small")
+
+
+def test_what_is_here_of_a_file_and_no_part_of_it_is_given_up(hub, small, monkeypatch):
+    hub.add("lab/small", small)
+    listing = info.ask(HubName("lab/small"), lambda *_: None)
+    (weights,) = (file for file in listing.files if file.name == "model.safetensors")
+    begun = storage(listing.hub) / "blobs" / f"{weights.digest}.incomplete"
+    begun.parent.mkdir(parents=True)
+    begun.write_bytes(b"x" * 10)
+    with monkeypatch.context() as patch:
+        answered(patch, "/model.safetensors", 416, {})
+        assert "not what the hub announced" in refused("lab/small")
+    assert obtain("lab/small").commit and is_here("lab/small")
+
+
+def test_a_file_that_was_cut_short_here_is_fetched_again_once_it_is_asked_for(hub, small):
+    hub.add("lab/small", small)
+    found = obtain("lab/small")
+    weights = Path(found.folder, "model.safetensors")
+    os.truncate(weights.resolve(), 1000)
+    assert obtain(found.name, fresh=True).folder == found.folder
+    assert weights.read_bytes() == (small / "model.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("index", "said"),
+    [
+        ('{"weight_map": {"a": "../../x.safetensors"}}', "names '../../x.safetensors', which is none of its files"),
+        ('{"weight_map": {"a": "model-00002-of-00002.safetensors"}}', "which is none of its files"),
+        ("{", "index of shards is damaged"),
+    ],
+)
+def test_an_index_is_looked_at_before_the_shards_are_fetched(hub, small, index, said):
+    (small / "model.safetensors").rename(small / "model-00001-of-00002.safetensors")
+    (small / "model.safetensors.index.json").write_text(index)
+    hub.add("lab/small", small)
+    assert said in refused("lab/small")
+    assert not any("00001" in path for path in hub.paths() if "/resolve/" in path)
+
+
+@pytest.mark.parametrize("token", ["hf_s\u00e9cret", "hf_s\u200bcret", "hf_a b"])
+def test_a_token_with_letters_that_none_has_is_told_and_not_shown(hub, small, monkeypatch, token):
+    hub.add("lab/small", small)
+    monkeypatch.setenv("HF_TOKEN", token)
+    said = refused("lab/small")
+    assert "letters that no token has" in said and token not in said and not hub.requests
+
+
+def test_a_file_that_holds_no_program_is_not_said_to(hub, small):
+    (small / "model.safetensors").rename(small / "model.gguf")
+    hub.add("lab/small", small)
+    said = refused("lab/small")
+    assert "only files such as model.gguf, which are not read." in said and "programs" not in said
+
+
+@pytest.mark.parametrize("text", [f"https://me:{TOKEN}@huggingface.co/datasets/a/b", f"https://evil.example/a/b?token={TOKEN}"])
+def test_an_address_is_told_without_what_is_secret_in_it(text):
+    with pytest.raises(UserError) as said:
+        read_name(text)
+    assert TOKEN not in str(said.value) and "is no model of the hub" in str(said.value)

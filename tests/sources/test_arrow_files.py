@@ -18,6 +18,7 @@ from PIL import Image
 from sn_viz.errors import UserError
 from sn_viz.sources import Budget, load_images
 from sn_viz.sources.ingest import as_picture
+from sn_viz.splits.split import own_split
 
 CLASSES = ("cat", "dog")
 
@@ -217,3 +218,79 @@ def test_files_of_one_split_with_other_columns_are_named(tmp_path) -> None:
     pets(4).rename_column("label", "kind").to_parquet(tmp_path / "train-00001-of-00002.parquet")
     with pytest.raises(UserError, match=r"'train-00001-of-00002.parquet' has no column 'label'"):
         load_images(tmp_path)
+
+
+def words(kind: pa.DataType) -> pa.Array:
+    return pa.array([b"cat", b"dog"] * 4, pa.binary()) if kind == pa.binary() else pa.array(list(CLASSES) * 4, kind)
+
+
+@pytest.mark.parametrize("kind", [pa.binary(), pa.string_view(), pa.large_string()], ids=str)
+def test_words_and_pictures_are_read_however_arrow_keeps_them(tmp_path, kind) -> None:
+    pictures = pa.array([png(i) for i in range(8)], pa.binary_view())
+    table(tmp_path / "t.parquet", image=pictures, label=words(kind))
+    assert load_images(tmp_path / "t.parquet").classes == CLASSES
+
+
+def test_decimals_are_numbers(tmp_path) -> None:
+    table(tmp_path / "t.parquet", image=[png(i) for i in range(8)], label=pa.array([1, 2] * 4).cast(pa.decimal128(21, 2)))
+    assert load_images(tmp_path / "t.parquet").classes == ("1", "2")
+
+
+def test_bytes_that_are_no_text_are_no_labels(tmp_path) -> None:
+    table(tmp_path / "t.parquet", image=[png(i) for i in range(8)], label=[b"\x80\x04pickled", b"\xff"] * 4)
+    with pytest.raises(UserError, match="bytes that are no text"):
+        load_images(tmp_path / "t.parquet")
+
+
+@pytest.mark.parametrize(
+    "told", [b"{", b"[]", b'{"info": [1]}', b'{"info": {"features": [1]}}', b'{"info": {"features": {"label": 3}}}']
+)
+def test_a_table_is_read_without_what_is_damaged_of_its_description(tmp_path, told) -> None:
+    rows = pa.table({"image": [png(i) for i in range(8)], "label": list(CLASSES) * 4})
+    parquet.write_table(rows.replace_schema_metadata({b"huggingface": told.encode()}), tmp_path / "t.parquet")
+    assert load_images(tmp_path / "t.parquet").classes == CLASSES
+
+
+def named(path, names, labels, first: int = 0) -> None:
+    """Write a table whose numbers stand for names."""
+    told = {"info": {"features": {"label": {"_type": "ClassLabel", "names": names}}}}
+    rows = pa.table({"image": [png(first + i) for i in range(8)], "label": labels})
+    parquet.write_table(rows.replace_schema_metadata({b"huggingface": json.dumps(told).encode()}), path)
+
+
+def test_each_file_says_what_its_own_numbers_stand_for(tmp_path) -> None:
+    named(tmp_path / "train-00000-of-00002.parquet", ["cat", "dog"], [0, 1] * 4)
+    named(tmp_path / "train-00001-of-00002.parquet", ["dog", "cat"], [0, 1] * 4, first=8)
+    images = load_images(tmp_path)
+    assert images.labels.tolist() == [0, 1] * 4 + [1, 0] * 4 and images.classes == CLASSES
+
+
+def test_names_by_number_and_numbers_with_a_point_are_understood(tmp_path) -> None:
+    named(tmp_path / "t.parquet", {"0": "cat", "1": "dog"}, [0.0, 1.0, float("nan"), 1.0, 0.0, 1.0, 0.0, 1.0])
+    images = load_images(tmp_path / "t.parquet")
+    assert images.classes == CLASSES and len(images) == 7
+
+
+def test_files_of_which_one_has_words_and_one_numbers_are_refused(tmp_path) -> None:
+    for i, label in enumerate((list(CLASSES) * 4, [0, 1] * 4)):
+        table(tmp_path / f"train-0000{i}-of-00002.parquet", image=[png(8 * i + k) for k in range(8)], label=label)
+    with pytest.raises(UserError, match="holds int64 in 'train-00001-of-00002.parquet' and string in the first"):
+        load_images(tmp_path)
+
+
+def test_two_columns_that_differ_in_capitals_are_refused_until_one_is_named(tmp_path) -> None:
+    file = tmp_path / "t.parquet"
+    table(file, image=[png(i) for i in range(8)], Label=list(CLASSES) * 4, label=["x", "y"] * 4)
+    with pytest.raises(UserError, match="has the columns 'Label' and 'label'"):
+        load_images(file)
+    assert load_images(file, columns={"label": "label"}).classes == ("x", "y")
+    with pytest.raises(UserError, match="'image' was named for image, label"):
+        load_images(file, columns={"image": "image", "label": "image"})
+
+
+def test_a_split_that_was_saved_without_a_row_is_said_to_be_empty(tmp_path) -> None:
+    datasets.DatasetDict(train=pets(), test=pets().select([])).save_to_disk(str(tmp_path / "pets"))
+    images = load_images(tmp_path / "pets")
+    assert len(images) == 8
+    with pytest.raises(UserError, match="test split is empty"):
+        own_split(images)

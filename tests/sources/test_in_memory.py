@@ -5,6 +5,7 @@ from __future__ import annotations
 import datasets
 import numpy as np
 import pytest
+import torch
 from image_files import picture as drawn
 from image_files import png
 from PIL import Image
@@ -102,3 +103,30 @@ def test_what_yields_something_else_is_refused() -> None:
 def test_a_missing_label_leaves_its_image_out_and_whole_numbers_need_no_point() -> None:
     images = load_images([(pixels(i), None if i == 0 else float("nan") if i == 1 else float(i % 2)) for i in range(8)])
     assert images.classes == ("0", "1") and len(images) == 6 and "2 images without a label left out." in images.notes
+
+
+@pytest.mark.parametrize("label", [np.int64, np.array, torch.tensor, lambda i: float(i)], ids=["numpy", "array", "tensor", "float"])
+def test_a_number_is_a_label_in_whatever_it_is_wrapped(label) -> None:
+    pairs = [(pixels(i), label(i % 2)) for i in range(8)]
+    assert load_images(pairs).classes == ("0", "1")
+
+
+def test_words_may_be_bytes_and_names_hold_for_wrapped_numbers() -> None:
+    assert load_images([(pixels(i), b"cat" if i % 2 else b"dog") for i in range(8)]).classes == ("cat", "dog")
+    assert load_images(pets().with_format("numpy")).classes == ("cat", "dog")
+
+
+def test_splits_of_a_data_set_are_used() -> None:
+    more = pets().map(lambda row, i: {"image": Image.fromarray(pixels(20 + i))}, with_indices=True)
+    images = load_images(datasets.DatasetDict(train=pets(), test=more))
+    assert images.parts == ("train",) * 8 + ("test",) * 8 and "The splits of the data set are used" in images.notes[0]
+
+
+def test_a_stream_may_say_only_in_its_rows_what_its_columns_are() -> None:
+    rows = datasets.IterableDataset.from_generator(lambda: ({"image": png(i), "label": "ab"[i % 2]} for i in range(8)))
+    assert rows.features is None and load_images(rows).classes == ("a", "b")
+
+
+def test_one_row_without_a_label_is_one() -> None:
+    rows = datasets.Dataset.from_dict({"image": [png(i) for i in range(8)], "label": ["a", "b", None, *"abaab"]})
+    assert "1 row of the data set has no label and was left out." in load_images(rows).notes

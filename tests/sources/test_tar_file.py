@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import pickle
 import tarfile
 
 import datasets
@@ -248,3 +249,53 @@ def test_images_beside_archives_are_named(tmp_path) -> None:
     pack(tmp_path / "pets.tar", samples())
     (tmp_path / "loose.png").write_bytes(png(9))
     assert "1 image beside the archives" in " ".join(load_images(tmp_path).notes)
+
+
+@pytest.mark.timeout(60)
+def test_a_member_that_says_it_is_endless_is_cut_short(tmp_path) -> None:
+    member = tarfile.TarInfo("0.png")
+    member.size = 2**50
+    (tmp_path / "long.tar").write_bytes(member.tobuf() + bytes(512))
+    with pytest.raises(UserError, match="cut short"):
+        load_images(tmp_path / "long.tar")
+
+
+def beside(kind: str, *labels: bytes) -> list[tuple[str, bytes]]:
+    return [member for i, label in enumerate(labels) for member in ((f"{i}.png", png(i)), (f"{i}.{kind}", label))]
+
+
+@pytest.mark.parametrize(("kind", "label"), [("cls", pickle.dumps("cat")), ("pkl", b"x"), ("cls", b" "), ("json", b"{")])
+def test_files_beside_the_images_that_give_no_label_are_told(tmp_path, kind, label) -> None:
+    pack(tmp_path / "x.tar", beside(kind, *[label] * 6))
+    with pytest.raises(UserError, match=rf"No image has a label: .* \.{kind} \(6\)"):
+        load_images(tmp_path / "x.tar")
+
+
+def test_a_label_that_is_no_text_is_named_and_others_are_read_by_their_mark(tmp_path) -> None:
+    labels = ["cat".encode("utf-16"), "\ufeffdog".encode(), b"cat", b"dog", "naïve".encode("latin-1"), pickle.dumps("dog")]
+    pack(tmp_path / "x.tar", beside("cls", *labels))
+    images = load_images(tmp_path / "x.tar")
+    assert images.classes == ("cat", "dog") and images.labels.tolist() == [0, 1, 0, 1]
+    assert "2 labels of 'x.tar' not read, for they are no text: '4.cls', '5.cls'." in images.notes
+
+
+def test_a_label_of_json_may_be_a_number_with_a_point(tmp_path) -> None:
+    pack(tmp_path / "x.tar", beside("json", *[json.dumps({"label": float(i % 2)}).encode() for i in range(6)]))
+    assert load_images(tmp_path / "x.tar").classes == ("0", "1")
+
+
+def test_an_image_with_two_labels_is_refused(tmp_path) -> None:
+    pack(tmp_path / "x.tar", [*samples(), ("00000.png", png(20)), ("00000.cls", b"1")])
+    with pytest.raises(UserError, match="'00000.cls' twice, and the two differ"):
+        load_images(tmp_path / "x.tar")
+
+
+@pytest.mark.parametrize("where", ["in the first shard", "beside the shards"])
+def test_names_of_classes_hold_for_all_shards(tmp_path, where) -> None:
+    first = where == "in the first shard"
+    pack(tmp_path / "a-0000.tar", [*samples(), *([("classnames.txt", b"cat\ndog")] if first else [])])
+    pack(tmp_path / "a-0001.tar", [(f"{i}.{kind}", data) for i in range(8) for kind, data in (("png", png(8 + i)), ("cls", b"1"))])
+    if not first:
+        (tmp_path / "classnames.txt").write_text("cat\ndog\n")
+    images = load_images(tmp_path)
+    assert images.classes == ("cat", "dog") and len(images) == 16

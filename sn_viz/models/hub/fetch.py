@@ -18,7 +18,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from sn_viz.models.hub import refused
-from sn_viz.models.hub.cache import cache_root, link, storage
+from sn_viz.models.hub.cache import INDEX, WHOLE, cache_root, link, shards_of, storage
 from sn_viz.models.hub.info import File, Listing
 from sn_viz.types import Progress
 
@@ -32,9 +32,9 @@ SPARE_BYTES = 2 * 10**8
 
 
 def missing(listing: Listing) -> list[File]:
-    """Return the files that are not here yet."""
+    """Return the files that are not here yet, or not with all their bytes."""
     folder = storage(listing.hub) / "snapshots" / listing.hub.revision
-    return [file for file in listing.files if not (folder / file.name).exists()]
+    return [file for file in listing.files if not _is_whole(folder / file.name, file)]
 
 
 def begun_bytes(listing: Listing) -> int:
@@ -74,13 +74,34 @@ def fetch(listing: Listing, progress: Progress, doing: str) -> None:
                 progress((before + n) / total, f"{doing}: {sizes(before + n, total)}")
 
             told(_bytes_here(blob, file))
+            if file.name.endswith(".safetensors"):
+                _check_index(listing)  # the texts have arrived before
             with _alone(blob, told):
-                if not blob.exists():
+                if not _is_whole(blob, file):
                     _arrive(listing, file, blob, told)
                 link(blob, storage(listing.hub) / "snapshots" / listing.hub.revision / file.name)
             done += file.size
     except refused.failures() as error:
         raise refused.as_user_error(error, listing.hub) from None
+
+
+def _check_index(listing: Listing) -> None:
+    """Raise a UserError where the index of shards names other files than the repository has, before any shard is fetched."""
+    names = {file.name for file in listing.files}
+    if WHOLE in names:
+        return
+    shards = shards_of(storage(listing.hub) / "snapshots" / listing.hub.revision / INDEX)
+    if not shards:
+        raise refused.no_index(listing.hub)
+    if lacking := sorted(shards - names):
+        raise refused.lacking(listing.hub, lacking[0])
+
+
+def _is_whole(path: Path, file: File) -> bool:
+    try:
+        return path.stat().st_size == file.size
+    except OSError:
+        return False
 
 
 def _blob(listing: Listing, file: File) -> Path:
@@ -92,10 +113,10 @@ def _partial(blob: Path) -> Path:
 
 
 def _bytes_here(blob: Path, file: File) -> int:
-    for path in (blob, _partial(blob)):
-        if path.is_file():
-            return min(path.stat().st_size, file.size)
-    return 0
+    if _is_whole(blob, file):
+        return file.size
+    partial = _partial(blob)
+    return min(partial.stat().st_size, file.size) if partial.is_file() else 0
 
 
 @contextmanager
@@ -123,11 +144,17 @@ def _arrive(listing: Listing, file: File, blob: Path, told: Any) -> None:
     while (have := _bytes_here(blob, file)) < file.size or not partial.exists():
         try:
             _stream(listing, file, partial, have, told)
+            lost = False
         except refused.transport_error():
-            fruitless = 0 if _bytes_here(blob, file) > have else fruitless + 1
-            if fruitless == TRIES:
-                raise refused.broken_off(listing.hub) from None
-            told(_bytes_here(blob, file))
+            lost = True
+        fruitless = 0 if _bytes_here(blob, file) > have else fruitless + 1
+        told(_bytes_here(blob, file))
+        if fruitless == TRIES:
+            if not lost and file.size:  # the answers were whole, and shorter than announced
+                partial.unlink(missing_ok=True)
+                raise refused.damaged(listing.hub, file.name)
+            raise refused.broken_off(listing.hub)
+        if lost:
             time.sleep(0.2 * (fruitless + 1))
     if _digest(partial, file, told) != file.digest:
         partial.unlink()
@@ -144,6 +171,9 @@ def _stream(listing: Listing, file: File, partial: Path, have: int, told: Any) -
     url = hf_hub_url(name.repository, file.name, revision=name.revision, endpoint=constants.ENDPOINT)
     headers = {**build_hf_headers(), "Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
     with get_session().stream("GET", url, headers=headers, timeout=_timeout()) as response:
+        if have and response.status_code == 416:  # what is here of it is no part of the hub's file
+            partial.unlink()
+            raise refused.damaged(name, file.name)
         hf_raise_for_status(response)
         if have and response.status_code != 206:  # the whole file comes again
             have = 0

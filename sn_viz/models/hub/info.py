@@ -20,7 +20,7 @@ from sn_viz.types import Progress
 
 ANSWER_SECONDS = 4.0
 """How long the hub is waited for, names looked up included, before it is said not to answer."""
-PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".pkl", ".gguf")
+OTHER_WEIGHTS = (*refused.PROGRAMS, ".h5", ".msgpack", ".gguf")
 _SHARD = re.compile(r"(?!consolidated)[\w.-]*-\d{5}-of-\d{5}\.safetensors", re.ASCII)
 _TEXT = re.compile(r"[\w.-]+", re.ASCII)
 _DIGEST = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -73,12 +73,14 @@ def ask(name: HubName, progress: Progress) -> Listing:
 
 def _in_time(name: HubName, progress: Progress) -> Any:
     """Return the client's answer; in a thread, because looking up a host's name heeds no timeout."""
-    from huggingface_hub import HfApi, constants
+    from huggingface_hub import HfApi, constants, get_token
 
     answers: queue.Queue[Any] = queue.Queue()
 
     def asking() -> None:
         try:
+            if not re.fullmatch(r"[!-~]*", get_token() or ""):
+                raise refused.odd_token(name)
             api = HfApi(endpoint=constants.ENDPOINT)
             revision = name.revision or MAIN
             answers.put(api.model_info(name.repository, revision=revision, timeout=ANSWER_SECONDS, files_metadata=True))
@@ -110,9 +112,13 @@ def _needed(name: HubName, there: set[str]) -> list[str]:
     if "config.json" not in there:
         raise refused.no_model(name)
     if not weights:
-        raise refused.only_pickled(name, sorted(each for each in there if each.endswith(PICKLED)))
+        raise refused.only_pickled(name, sorted((each for each in there if each.endswith(OTHER_WEIGHTS)), key=_kind))
     texts = sorted(each for each in there if each.endswith(TEXTS) and _TEXT.fullmatch(each) and each != "config.json")
     return [*texts, *weights, "config.json"]
+
+
+def _kind(file: str) -> tuple[bool, str]:
+    return not file.endswith(refused.PROGRAMS), file
 
 
 def _file(name: HubName, sibling: Any) -> File:

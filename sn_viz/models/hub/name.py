@@ -16,7 +16,10 @@ from sn_viz.errors import UserError
 HOSTS = ("huggingface.co", "www.huggingface.co", "hf.co")
 MAIN = "main"
 """The branch that is meant where none is named."""
-OTHER_KINDS = ("datasets", "spaces", "kernels", "buckets", "collections", "papers", "docs", "blog", "api")
+OTHER_KINDS = (
+    *("datasets", "spaces", "kernels", "buckets", "collections", "papers", "docs", "blog", "api", "models", "settings", "tasks"),
+    *("organizations", "join", "login", "new", "pricing", "posts", "chat", "learn", "inference", "search", "terms-of-service"),
+)
 """First parts of addresses that lead to no model."""
 _NAME = re.compile(r"([A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9_][\w.-]{0,95})(?:@([A-Za-z0-9_][\w./-]{0,199}))?", re.ASCII)
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -95,12 +98,18 @@ def _of_address(text: str) -> HubName:
             parts = []
         if parts[:1] and (parts[0] in OTHER_KINDS):
             cause = f"It leads to something else than a model: {parts[0]}."
-            raise UserError(f"{text[:100]!r} is no model of the hub.", cause, "Give the name of a model as OWNER/NAME.")
+            raise UserError(f"{_shown(text)!r} is no model of the hub.", cause, "Give the name of a model as OWNER/NAME.")
         found = None if address_refused else read_name(_as_name(parts))
     if found is None:
         cause = f"Of addresses only those of models at {HOSTS[0]} are understood, and none is ever opened."
-        raise UserError(f"{text[:100]!r} is no model of the hub.", cause, "Give OWNER/NAME, or the path of a folder.")
+        raise UserError(f"{_shown(text)!r} is no model of the hub.", cause, "Give OWNER/NAME, or the path of a folder.")
     return found
+
+
+def _shown(text: str) -> str:
+    """Return an address without what may be a secret in it: who signs in, and what stands behind a question mark."""
+    plain = re.sub(r"(?<=://)[^/?#]*@", "...@", text[:1000])
+    return re.sub(r"\?.*", "?...", plain, flags=re.DOTALL)[:100]
 
 
 def _as_name(parts: list[str]) -> str:

@@ -61,7 +61,7 @@ def obtain(
     most_bytes : float, optional
         A larger model is not fetched.
     fresh : bool
-        Ask the hub where a branch or tag is now, even if it is here.
+        Ask the hub where a branch or tag is now, even if it is here, and fetch what is not here with all its bytes.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def obtain(
     place = locate(model)
     if place.hub is None:
         return Obtained(os.fspath(model), place.name, place.folder)
-    copy = None if fresh and not place.hub.is_pinned else cached(place.hub)
+    copy = None if fresh else cached(place.hub)
     if copy is None:
         copy = _fetched(place.hub, progress, say, most_bytes)
     elif copy.note:

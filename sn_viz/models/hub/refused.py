@@ -13,6 +13,9 @@ from sn_viz.errors import UserError
 from sn_viz.models.hub.cache import whole_commits
 from sn_viz.models.hub.name import HubName
 
+PROGRAMS = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+"""Ends of the names of pickled files."""
+
 
 def transport_error() -> type[Exception]:
     """Return what the client raises when no answer comes or it breaks off: of httpx or httpx2, whichever it is built on."""
@@ -21,11 +24,19 @@ def transport_error() -> type[Exception]:
     return importlib.import_module(type(get_session()).__module__.partition(".")[0]).TransportError
 
 
+def answer_errors() -> tuple[type[Exception], ...]:
+    """Return what the client raises of an answer that no hub gives: packed otherwise than it says, led round in circles."""
+    from huggingface_hub import get_session
+
+    client = importlib.import_module(type(get_session()).__module__.partition(".")[0])
+    return client.RequestError, client.InvalidURL
+
+
 def failures() -> tuple[type[Exception], ...]:
     """Return everything that asking the hub or writing its files may raise."""
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
 
-    return HfHubHTTPError, HFValidationError, OfflineModeIsEnabled, OSError, transport_error()
+    return HfHubHTTPError, HFValidationError, OfflineModeIsEnabled, OSError, transport_error(), *answer_errors()
 
 
 def as_user_error(error: Exception, name: HubName) -> UserError:
@@ -56,6 +67,8 @@ def as_user_error(error: Exception, name: HubName) -> UserError:
         return _answered(error.response.status_code, name)
     if isinstance(error, transport_error()):
         return unreachable(name)
+    if isinstance(error, answer_errors()):
+        return no_hub(name)
     return _not_written(error, name)
 
 
@@ -66,6 +79,23 @@ def _answered(status: int, name: HubName) -> UserError:
     if status == 429:
         return _not_fetched(name, "The hub has had too many requests from here.", "Try again in some minutes.")
     return _not_fetched(name, f"The hub answered with status {status}.", "Try again later; what is already here is kept.")
+
+
+def odd_token(name: HubName) -> UserError:
+    """Say that the operator's token has letters that none has; which ones is not said."""
+    cause = "The token in HF_TOKEN, or the one saved by the hub's client, has letters that no token has."
+    return _not_fetched(name, cause, "Copy it once more, without anything before, behind or between; or unset it.")
+
+
+def lacking(name: HubName, file: str) -> UserError:
+    """Say that an index names weights that the repository does not hold."""
+    cause = f"Its index of shards names {file[:60]!r}, which is none of its files."
+    return _not_fetched(name, cause, "Choose another revision, or another repository.")
+
+
+def no_index(name: HubName) -> UserError:
+    """Say that an index of shards cannot be understood."""
+    return _not_fetched(name, "Its index of shards is damaged.", "Choose another revision, or another repository.")
 
 
 def closed(name: HubName) -> UserError:
@@ -121,7 +151,8 @@ def only_pickled(name: HubName, others: list[str]) -> UserError:
     if not others:
         cause = "It has no weights that transformers reads: neither model.safetensors nor its shards."
         return _not_fetched(name, cause, "Choose a repository with a whole model of transformers.")
-    cause = f"Its weights are not safetensors but only files such as {others[0][:60]}, which are not read: they may hold programs."
+    why = ": they may hold programs" if others[0].endswith(PROGRAMS) else ""
+    cause = f"Its weights are not safetensors but only files such as {others[0][:60]}, which are not read{why}."
     hint = (
         f"Look among its pull requests on the hub for a safetensors version and name it {name.repository}@refs/pr/NUMBER, "
         "or convert it yourself and give the folder."
