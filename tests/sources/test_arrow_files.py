@@ -247,7 +247,7 @@ def test_bytes_that_are_no_text_are_no_labels(tmp_path) -> None:
 )
 def test_a_table_is_read_without_what_is_damaged_of_its_description(tmp_path, told) -> None:
     rows = pa.table({"image": [png(i) for i in range(8)], "label": list(CLASSES) * 4})
-    parquet.write_table(rows.replace_schema_metadata({b"huggingface": told.encode()}), tmp_path / "t.parquet")
+    parquet.write_table(rows.replace_schema_metadata({b"huggingface": told}), tmp_path / "t.parquet")
     assert load_images(tmp_path / "t.parquet").classes == CLASSES
 
 
