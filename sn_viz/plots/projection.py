@@ -6,20 +6,21 @@ Takes a Run; returns one point per image. UMAP is imported only when it is neede
 from __future__ import annotations
 
 import warnings
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 import plotly.graph_objects as go
 
 from sn_viz.plots import PLOTS, Plot, style
 from sn_viz.types import RunRecord
+from sn_viz.voting.settling import settles_at
 
 FEWEST_FOR_UMAP = 15
 COMPONENTS = 50
 """Principal components handed to UMAP: bounds its work whatever the number of neurons."""
 TITLE = "Map of the activations"
 
-ColouredBy = Literal["class", "correct", "split"]
+ColouredBy = Literal["class", "correct", "vote", "settles", "split"]
 
 
 class Info(NamedTuple):
@@ -32,7 +33,8 @@ class Info(NamedTuple):
     """int64 (image,): index into ``group_names``."""
     group_names: tuple[str, ...]
     group_colours: tuple[int | str | None, ...]
-    """Class index that lends each group its colour; "right", "wrong", "probing" and "test" have their own; None is grey."""
+    """Class index that lends each group its colour; "right", "wrong", "probing" and "test" have their own; "depth 0.3" is a place
+    on the sequential scale; None is grey."""
     example: np.ndarray
     """int64 (image,): index inside its split."""
     split: tuple[str, ...]
@@ -46,6 +48,8 @@ class Info(NamedTuple):
     """Which neurons: "all layers", "layer 3", "super neurons"."""
     classes: tuple[str, ...] = ()
     """All of them: their names decide their colours."""
+    wrong: tuple[int, ...] = ()
+    """Images that were answered wrong, unless a group of their own says so: they wear a cross."""
 
 
 def info(run: RunRecord, layer: int | Literal["all", "super"] = "all", coloured_by: ColouredBy = "class", seed: int = 0) -> Info:
@@ -59,8 +63,9 @@ def info(run: RunRecord, layer: int | Literal["all", "super"] = "all", coloured_
     run : Run
     layer : int, "all" or "super"
         Neurons of one layer (from 1), of all layers, or only the voters of the run's exit layer.
-    coloured_by : "class", "correct" or "split"
-        "correct" asks whether the super neurons were right; probing images have no such answer and stay grey.
+    coloured_by : "class", "correct", "vote", "settles" or "split"
+        "correct" asks whether the super neurons were right, "vote" what they said, "settles" from which layer on their vote stays
+        the same (see `sn_viz.voting.settling`); probing images, on which they were chosen, have no such answer and stay grey.
     seed : int
         Of UMAP; the same seed gives the same map.
 
@@ -81,13 +86,23 @@ def info(run: RunRecord, layer: int | Literal["all", "super"] = "all", coloured_
         for name, label in zip(part.names, part.labels, strict=True)
     )
     split = ("train",) * len(run.train) + ("test",) * len(run.test)
-    return Info(flat[:, 0], flat[:, 1], group, names, colours, example, split, hover, method, len(columns), what, run.train.classes)
+    classes = run.train.classes
+    wrong = _wrong(run, coloured_by)
+    return Info(flat[:, 0], flat[:, 1], group, names, colours, example, split, hover, method, len(columns), what, classes, wrong)
 
 
 def recoloured(info: Info, run: RunRecord, coloured_by: ColouredBy) -> Info:
     """Return the same map of the same run with other colours: nothing is laid out again."""
     group, names, colours = _grouping(run, coloured_by)
-    return info._replace(group=group, group_names=names, group_colours=colours)
+    return info._replace(group=group, group_names=names, group_colours=colours, wrong=_wrong(run, coloured_by))
+
+
+def _wrong(run: RunRecord, coloured_by: str) -> tuple[int, ...]:
+    """Return the images that were answered wrong, where the colours do not tell them."""
+    if coloured_by == "correct" or not len(run.test):
+        return ()
+    wrong = (run.votes.predicted[:, run.exit_index] != run.test.labels) & (run.test.labels >= 0)
+    return tuple((len(run.train) + np.flatnonzero(wrong)).tolist())
 
 
 def _columns(run: RunRecord, layer: int | str) -> tuple[np.ndarray, str]:
@@ -112,7 +127,23 @@ def _grouping(run: RunRecord, coloured_by: str) -> tuple[np.ndarray, tuple[str, 
     if coloured_by == "correct":
         right = run.votes.predicted[:, run.exit_index] == run.test.labels if n_test else np.empty(0, dtype=bool)
         return np.concatenate([np.full(n_train, 2), np.where(right, 1, 0)]), ("wrong", "right", "probing"), ("wrong", "right", None)
-    raise ValueError(f"cannot colour by {coloured_by!r}; there are 'class', 'correct' and 'split'")
+    if coloured_by == "vote":
+        count = len(run.train.classes)
+        said = run.votes.predicted[:, run.exit_index] if n_test else np.empty(0, np.int64)
+        return np.concatenate([np.full(n_train, count), said]), (*run.train.classes, "probing"), (*range(count), None)
+    if coloured_by == "settles":
+        return _by_depth(run, n_train)
+    raise ValueError(f"cannot colour by {coloured_by!r}; there are {', '.join(map(repr, get_args(ColouredBy)))}")
+
+
+def _by_depth(run: RunRecord, n_train: int) -> tuple[np.ndarray, tuple[str, ...], tuple[int | str | None, ...]]:
+    """Return a group for every layer at which the vote on some test image settles."""
+    settled = settles_at(run.votes) if len(run.test) else np.empty(0, np.int64)
+    layers, group = np.unique(settled, return_inverse=True)
+    names = tuple(f"layer {run.neurons.layer_name(layer)}" for layer in layers)
+    depth = len(run.neurons.layers) - 1
+    colours = tuple(f"depth {(layer - run.neurons.layers.start) / max(depth, 1):.3f}" for layer in layers.tolist())
+    return np.concatenate([np.full(n_train, len(layers)), group]), (*names, "probing"), (*colours, None)
 
 
 def _standardised(run: RunRecord, columns: np.ndarray) -> np.ndarray:
@@ -168,16 +199,20 @@ def figure(info: Info, dark: bool = False) -> go.Figure:
         rows = np.flatnonzero(info.group == group)
         if len(rows):
             result.add_trace(_points(info, rows, group, look, dark))
+    if info.wrong:
+        result.add_trace(_crosses(info, look))
     hidden = {"showticklabels": False, "zeroline": False, "showgrid": True}
     note = f"{info.method} of {info.n_neurons:,} neurons; hollow: probing images"
     result.update_xaxes(title_text=note, title_font_size=13, **hidden).update_yaxes(**hidden)
-    return style.below_title(result, 1 + len(order) // 3).update_layout(legend_traceorder="reversed")
+    return style.below_title(result, 1 + (len(order) + bool(info.wrong)) // 3).update_layout(legend_traceorder="reversed")
 
 
 def _mark(info: Info, lent: int | str | None, look: style.Theme, dark: bool) -> tuple[str, str]:
     """Return a group's colour and marker shape; a wrong answer is a cross, in no class's colour."""
     if isinstance(lent, int):
         return style.class_colours(info.classes, dark)[lent], style.class_symbol(lent)
+    if isinstance(lent, str) and lent.startswith("depth "):
+        return _on_scale(look, float(lent.removeprefix("depth "))), "circle"
     own = {
         "wrong": (look.ink, "x"),
         "right": (look.accent, "circle"),
@@ -185,6 +220,28 @@ def _mark(info: Info, lent: int | str | None, look: style.Theme, dark: bool) -> 
         "probing": (look.faint, "circle"),
     }
     return own.get(lent or "", (look.faint, "circle"))
+
+
+def _on_scale(look: style.Theme, share: float) -> str:
+    """Return the colour of a depth from 0 to 1, never so pale that it is lost on the page."""
+    from plotly.colors import sample_colorscale
+
+    return sample_colorscale([list(stop) for stop in look.scale], [0.25 + 0.75 * share])[0]
+
+
+def _crosses(info: Info, look: style.Theme) -> go.Scatter:
+    """Return the crosses over what was answered wrong, whatever its colour says."""
+    rows = list(info.wrong)
+    return go.Scatter(
+        x=style.numbers(info.x[rows]),
+        y=style.numbers(info.y[rows]),
+        mode="markers",
+        name=f"answered wrong ({len(rows)})",
+        marker={"symbol": "x-thin", "size": 8, "color": look.ink, "line": {"color": look.ink, "width": 2}},
+        customdata=[[int(info.example[row]), info.split[row]] for row in rows],
+        hoverinfo="skip",
+        meta="wrong",
+    )
 
 
 def _points(info: Info, rows: np.ndarray, group: int, look: style.Theme, dark: bool) -> go.Scatter:

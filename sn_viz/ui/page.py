@@ -20,8 +20,9 @@ from sn_viz.plots import reference
 from sn_viz.plots.heatmap import SHOWN
 from sn_viz.types import Partial, RunRecord
 from sn_viz.ui import api
-from sn_viz.ui.components import answer_row, edit_panel, edits, header, run_panel, stale, story, take_panel, views
+from sn_viz.ui.components import answer_row, edit_panel, edits, header, map_panel, run_panel, stale, story, take_panel, views
 from sn_viz.ui.components.answer_row import Guess
+from sn_viz.ui.components.chosen import MOST_IN_A_LINK, Selection, n_rows, picks_of
 from sn_viz.ui.components.edits import Edits
 from sn_viz.ui.components.layers import spoken
 from sn_viz.ui.components.link import TABS, Link, read_link, write_link
@@ -46,8 +47,15 @@ TITLE = "Super neurons"
 SECTIONS = {"story": "Story", "neurons": "Neurons", "exit": "Early exit", "compare": "Compare", "learn": "Learn"}
 """The parts of the page in their order, by the name that a link gives them."""
 COPY_LINK = "(query) => { window.snViz.copy(query); return query; }"
-WHERE_NOW = "(...values) => [...values.slice(0, -1), window.snViz.section()]"
-"""Puts the name of the part that people look at in place of the last value."""
+WHERE_NOW = "(...values) => [...values.slice(0, -2), window.snViz.section(), values.at(-1)]"
+"""Puts the name of the part that people look at in place of the last value but one."""
+
+
+EDITED_LINK = (
+    "The result that this link was copied from was edited after looking ({:,}): test pictures were relabelled or left out after a "
+    "result on them had been seen. What opens here is as it comes."
+)
+NOTHING_CHOSEN = Selection()
 
 
 class States(NamedTuple):
@@ -141,6 +149,8 @@ def build(model: str | None = None, public: bool | None = None) -> Page:
         run_panel.connect(server, panel, examples, states, n_classes, models, answers.boxes)
         run_panel.connect_marks(panel, examples, states, n_classes, mark, changed, answers.boxes)
         neurons_section.connect(server, neurons, states.run, states.neuron, states.cut, states.link)
+        set_up = examples_section.inputs(examples, states.source, states.pack, n_classes)
+        map_panel.connect(server, neurons.map, states, set_up, leave.race)
         exit_section.connect(server, leave, states.run, states.link)
         compare_section.connect(server, methods, states.run)
         learn_section.connect(server, learn, states.run, states.shown_pack)
@@ -267,6 +277,8 @@ def _connect_opening(
     def open_link(parameters: Mapping[str, str]) -> tuple:
         """Return what a link asks for: a sample pack, at its layer, neuron, threshold and tab."""
         link = read_link(parameters, tuple(packs.packs()), models.opened_by_a_link(parameters.get("model")))
+        if link.edited:
+            gr.Warning(EDITED_LINK.format(link.edited), duration=None)
         name = link.pack or packs.FIRST_PACK
         model = link.model or next(iter(models))
         first = None if link.pack else server.runs.find(page.first_run)
@@ -316,12 +328,12 @@ def _connect_sharing(server: Server, states: States, top: header.Header, neurons
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     link_text, here = gr.Textbox(visible=False), gr.State("")
     shown = [states.neuron, leave.layer, states.cut, neurons.shown]
-    asked = [states.run, states.shown_pack, states.shown_model, *shown, here]
+    asked = [states.run, states.shown_pack, states.shown_model, *shown, here, neurons.map.selection]
     top.copy.click(server.bind(link_to), asked, link_text, js=WHERE_NOW, **private).success(
         None, link_text, link_text, js=COPY_LINK, **private
     )
     gr.on(
-        [states.run.change, neurons.selected.change, leave.layer.change, neurons.shown.change],
+        [states.run.change, neurons.selected.change, leave.layer.change, neurons.shown.change, neurons.map.selection.change],
         server.bind(address_of),
         asked,
         top.address,
@@ -348,11 +360,21 @@ def link_to(
     cut: float | None,
     view: str,
     tab: str,
+    selection: Selection = NOTHING_CHOSEN,
 ) -> str:
     """Return the query of a link to what is shown; people's own images are never linked, only where to look."""
     run = finished(server.runs.get(run_key))
-    gr.Info("Link copied." if pack else "Link copied. It opens the app, not your images: those stay with you.", duration=4)
-    return _query(run, pack, model, neuron, layer, cut, view, tab)
+    said = "Link copied." if pack else "Link copied. It opens the app, not your images: those stay with you."
+    gr.Info(" ".join(filter(None, (said, _not_linked(pack, selection)))), duration=6)
+    return _query(run, pack, model, neuron, layer, cut, view, tab, selection)
+
+
+def _not_linked(pack: str | None, selection: Selection) -> str:
+    """Say where a link leaves the chosen pictures behind."""
+    n = len(selection.rows)
+    if n and not pack:
+        return "The chosen pictures stay too: press Save, and send the run."
+    return f"It goes without the {n:,} chosen pictures: a link carries {MOST_IN_A_LINK}." if n > MOST_IN_A_LINK else ""
 
 
 @guarded
@@ -366,6 +388,7 @@ def address_of(
     cut: float | None,
     view: str,
     tab: str,
+    selection: Selection = NOTHING_CHOSEN,
 ) -> str:
     """Return the query of a link to what is shown, for the browser's address."""
     run = server.runs.find(run_key)
@@ -373,7 +396,7 @@ def address_of(
         run is None or isinstance(run, Partial) or neuron >= len(run.neurons)
     ):  # the neuron of an earlier run, until this one's has come
         return gr.skip()
-    return _query(run, pack, model, neuron, layer, cut, view, tab)
+    return _query(run, pack, model, neuron, layer, cut, view, tab, selection)
 
 
 def _query(
@@ -385,10 +408,12 @@ def _query(
     cut: float | None,
     view: str,
     tab: str,
+    selection: Selection,
 ) -> str:
-    section = tab if tab in TABS else None
+    section, edited = tab if tab in TABS else None, run.edited_after_looking or None
     if not pack:
-        return write_link(Link(tab=section))
+        return write_link(Link(tab=section, edited=edited))
+    rows = selection.rows if selection.rows and selection.rows[-1] < n_rows(run) else ()
     column = checked_neuron(run, neuron)
     home, site = int(run.neurons.layer[column]), run.neurons.site_names[run.neurons.site[column]]
     return write_link(
@@ -402,6 +427,8 @@ def _query(
             int(layer) if layer >= 1 else None,
             view if view in SHOWN and view != "best" else None,
             section,
+            picks_of(run, rows) or None,
+            edited,
         )
     )
 

@@ -6,6 +6,7 @@ question, so it holds when more images arrive. It knows nothing of widgets.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -43,6 +44,8 @@ class Edits:
     of: str = ""
     """Which set they belong to, such as ``pack:night``."""
     made: tuple[Edit, ...] = ()
+    together: tuple[tuple[int, int], ...] = ()
+    """From where to where in ``made`` several were made at once: those are undone at once."""
 
     def belonging_to(self, name: str) -> Edits:
         """Return these edits when they belong to the set ``name``, else none for it."""
@@ -88,8 +91,24 @@ def remove(images: LabelledImages, edits: Edits, example: Example) -> Edits:
 
 
 def undo(edits: Edits) -> tuple[Edits, Edit | None]:
-    """Return ``edits`` without the last one, and that one; None when there is none."""
-    return (replace(edits, made=edits.made[:-1]), edits.made[-1]) if edits.made else (edits, None)
+    """Return ``edits`` without the last one, or those made at once with it, and that one; None when there is none."""
+    if not edits.made:
+        return edits, None
+    start, end = edits.together[-1] if edits.together else (0, 0)
+    left = start if end == len(edits.made) else len(edits.made) - 1
+    return replace(edits, made=edits.made[:left], together=tuple(each for each in edits.together if each[1] <= left)), edits.made[
+        -1
+    ]
+
+
+def several(edits: Edits, more: Iterable[Edit]) -> Edits:
+    """Return ``edits`` and ``more``, made at once, so that one undo takes them back; those that change nothing are not kept."""
+    last, now = dict(edits.made), edits
+    for edit in more:
+        if edit.example not in last or last[edit.example] != edit.to:
+            now = _with(now, edit)
+    span = len(edits.made), len(now.made)
+    return replace(now, together=(*now.together, span)) if span[1] > span[0] else edits
 
 
 def apply(images: LabelledImages, edits: Edits) -> LabelledImages:

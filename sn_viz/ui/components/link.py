@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from sn_viz.plots.heatmap import SHOWN
+from sn_viz.ui.components.chosen import is_pick
 
 TABS = ("examples", "neurons", "exit", "compare", "learn")
 
@@ -33,6 +34,10 @@ class Link:
     view: str | None = None
     """What the heatmap shows, one of ``heatmap.SHOWN``."""
     tab: str | None = None
+    pick: str | None = None
+    """Chosen pictures, as ``chosen.picks_of`` writes them."""
+    edited: int | None = None
+    """Test pictures of the linked result that were edited after looking: the pack that opens has them as they were."""
 
     @property
     def exit_layer(self) -> int | None:
@@ -60,6 +65,8 @@ def read_link(parameters: Mapping[str, str], packs: tuple[str, ...], models: tup
         exit=_whole(parameters.get("exit"), 1, 1000),
         view=_one_of(parameters.get("view"), tuple(SHOWN)),
         tab=_one_of(parameters.get("tab"), TABS),
+        pick=parameters.get("pick") if is_pick(parameters.get("pick")) else None,
+        edited=_whole(parameters.get("edited"), 1, 10**6),
     )
 
 

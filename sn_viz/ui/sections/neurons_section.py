@@ -62,8 +62,7 @@ def layout() -> Neurons:
                 table = _table()
         with gr.Column(scale=7, min_width=320, elem_classes="sn-panel", elem_id="neuron-page"):
             page = _neuron_page()
-    with gr.Column(elem_classes="sn-panel"):
-        shown_map = map_panel.layout()
+    shown_map = map_panel.layout()
     others = figures.place_all(figures.others("neurons", PLACED))
     selected, thumbs, large = views.selection_view("neuron-selected"), views.thumbs_view("neuron-thumbs"), enlarged.layout()
     facts, histogram, counts, threshold, reset, images, alike = page
@@ -150,7 +149,6 @@ def connect(server: Server, tab: Neurons, run_key: gr.State, picked: gr.State, c
     tab.reset.click(server.bind(set_cut), [run_key, picked], settled, **_at_once())
     tab.counts.pick(server.bind(pick_count), [run_key, picked, cut], tab.images, **_at_once())
     enlarged.connect(server, tab.large, run_key)
-    map_panel.connect(server, tab.map, run_key)
     figures.connect(server, tab.others, run_key)
 
 

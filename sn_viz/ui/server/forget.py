@@ -65,6 +65,7 @@ def forget(server: Server, sessions: Iterable[str], browser: str = "") -> Forgot
     keys = {key for owner in owners for key in server.runs.keys_of(owner)}
     files = [*server.exports.drop_all(lambda key: key.partition("|")[0] in keys), *_uploads(server, owners, browser)]
     server.maps.drop_all(lambda key: key.partition("|")[0] in keys)
+    server.looked.drop_all(owners.__contains__)
     runs: list[RunRecord] = server.runs.drop_all(keys.__contains__)
     sets: list[LabelledImages] = server.sets.drop_all(lambda key: key.rpartition("|")[0] in owners)
     images = [*sets, *(split for run in runs for split in (run.train, run.test))]
