@@ -31,7 +31,8 @@ def save_folders(images: LabelledImages, directory: str | Path) -> Path:
     Returns
     -------
     Path
-        The folder. ``images.csv`` in it has the columns image, label, question, and group where there are groups; cells that a
+        The folder. ``images.csv`` in it has the columns image, label, question,
+        group where there are groups, and split where some are to be tested on; cells that a
         spreadsheet would run are quoted. Where classes differ in their spelling alone, a column ``spelling`` keeps them apart.
 
     Raises
@@ -86,10 +87,12 @@ def _write(images: LabelledImages, directory: Path) -> None:
         table = csv.writer(file)
         alike = len({label_key(name) for name in images.classes}) < len(images.classes)
         grouped = bool(images.groups)
-        table.writerow(["image", "label", "question", *["group"] * grouped, *["spelling"] * alike])
-        rows = zip(images.pictures, images.labels, images.questions, all_groups(images), strict=True)
-        for number, (picture, label, question, group) in enumerate(rows, start=1):
+        placed = len(set(images.parts)) > 1
+        table.writerow(["image", "label", "question", *["group"] * grouped, *["split"] * placed, *["spelling"] * alike])
+        parts = images.parts or ("",) * len(images)
+        rows = zip(images.pictures, images.labels, images.questions, all_groups(images), parts, strict=True)
+        for number, (picture, label, question, group, part) in enumerate(rows, start=1):
             name = f"{folders[label]}/{number:05d}.png"
             Image.fromarray(picture.pixels).save(directory / name, compress_level=1)
             cells = [csv_cell(name), csv_cell(images.classes[label]), csv_cell(question)]
-            table.writerow([*cells, *[csv_cell(group)] * grouped, *[EXACT] * alike])
+            table.writerow([*cells, *[csv_cell(group)] * grouped, *[part] * placed, *[EXACT] * alike])

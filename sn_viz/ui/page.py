@@ -20,8 +20,21 @@ from sn_viz.plots import reference
 from sn_viz.plots.heatmap import SHOWN
 from sn_viz.types import Partial, RunRecord
 from sn_viz.ui import api
-from sn_viz.ui.components import answer_row, edit_panel, edits, header, map_panel, run_panel, stale, story, take_panel, views
+from sn_viz.ui.components import (
+    answer_row,
+    edit_panel,
+    edits,
+    header,
+    map_panel,
+    run_panel,
+    save_set,
+    stale,
+    story,
+    take_panel,
+    views,
+)
 from sn_viz.ui.components.answer_row import Guess
+from sn_viz.ui.components.cards import Cards
 from sn_viz.ui.components.chosen import MOST_IN_A_LINK, Selection, n_rows, picks_of
 from sn_viz.ui.components.edits import Edits
 from sn_viz.ui.components.layers import spoken
@@ -120,6 +133,7 @@ def build(model: str | None = None, public: bool | None = None) -> Page:
                 examples = examples_section.layout(public)
                 answers = answer_row.layout()
                 editing = edit_panel.layout()
+                saving = save_set.layout()
                 panel = run_panel.layout(bar, not public)
                 gr.HTML(f'<p class="sn-private">{examples_section.PRIVACY}</p>')
             take = take_panel.layout(top.export, public)
@@ -134,22 +148,22 @@ def build(model: str | None = None, public: bool | None = None) -> Page:
                 learn = learn_section.layout()
             with gr.Accordion("Words", open=False, elem_id="words"):
                 gr.HTML(str(as_html()), elem_classes="sn-words")
-        n_classes = gr.State(examples_section.FEWEST_CLASSES)
+        cards = gr.State(Cards())
         changed = examples_section.connect(
             examples,
             states.source,
             states.pack,
             states.touched,
-            n_classes,
             panel.question,
             panel.choices[0],
             usual_models(models, model),
             public,
         )
-        run_panel.connect(server, panel, examples, states, n_classes, models, answers.boxes)
-        run_panel.connect_marks(panel, examples, states, n_classes, mark, changed, answers.boxes)
+        examples_section.connect_cards(server, examples, cards, states.edits, states.touched)
+        run_panel.connect(server, panel, examples, states, cards, models, answers.boxes)
+        run_panel.connect_marks(panel, examples, states, cards, mark, changed, answers.boxes)
         neurons_section.connect(server, neurons, states.run, states.neuron, states.cut, states.link)
-        set_up = examples_section.inputs(examples, states.source, states.pack, n_classes)
+        set_up = examples_section.inputs(examples, states.source, states.pack, cards)
         map_panel.connect(server, neurons.map, states, set_up, leave.race)
         exit_section.connect(server, leave, states.run, states.link)
         compare_section.connect(server, methods, states.run)
@@ -163,8 +177,8 @@ def build(model: str | None = None, public: bool | None = None) -> Page:
         )
         again.click(
             server.bind(record_again),
-            [states.run, n_classes, *examples.names],
-            [states.touched, top.go, states.source, examples.tabs, panel.status, *examples.again],
+            [states.run, cards],
+            [states.touched, top.go, states.source, examples.tabs, panel.status, cards, examples.board],
             api_visibility="private",
             show_progress="hidden",
         )
@@ -172,14 +186,15 @@ def build(model: str | None = None, public: bool | None = None) -> Page:
 
         def set_up(event: Any) -> None:
             """Once the event is over, take what the widgets say for what the shown run was made with."""
-            widgets = run_panel.setup_widgets(panel, examples, states, n_classes, answers.boxes)
+            widgets = run_panel.setup_widgets(panel, examples, states, cards, answers.boxes)
             event.then(run_panel.setup_in, widgets, states.setup, api_visibility="private", show_progress="hidden")
 
         set_up(opened)
         set_up(from_lesson)
-        answer_row.connect(server, answers, examples, states, n_classes, panel.question, changed)
-        read = edit_panel.connect(server, editing, examples, states, n_classes, changed)
-        _connect_questions(server, read, states, examples, panel, n_classes)
+        answer_row.connect(server, answers, examples, states, cards, panel.question, changed)
+        read = edit_panel.connect(server, editing, examples, states, cards, changed)
+        save_set.connect(server, saving, examples, states, cards, panel.question)
+        _connect_questions(server, read, states, examples, panel, cards)
         _connect_sharing(server, states, top, neurons, leave)
         take_panel.connect(
             server, take, states.run, [states.run, states.shown_pack, states.shown_model, panel.question], states.job, set_up
@@ -222,11 +237,9 @@ def _states() -> States:
     )
 
 
-def _connect_questions(
-    server: Server, read: Any, states: States, examples: Any, panel: run_panel.Panel, n_classes: gr.State
-) -> None:
+def _connect_questions(server: Server, read: Any, states: States, examples: Any, panel: run_panel.Panel, cards: gr.State) -> None:
     """Whenever a set was read, let the questions of a new file win over one left in the box."""
-    asked = [panel.question, states.asked_by, *examples_section.inputs(examples, states.source, states.pack, n_classes)]
+    asked = [panel.question, states.asked_by, *examples_section.inputs(examples, states.source, states.pack, cards)]
     read(
         server.bind(run_panel.own_questions),
         asked,
@@ -434,13 +447,13 @@ def _query(
 
 
 @guarded
-def record_again(server: Server, run_key: str, count: int, *names: str) -> tuple:
+def record_again(server: Server, run_key: str, cards: Cards) -> tuple:
     """Open the drawer and show a second recording for each class that was recorded once."""
     return (
         examples_section.touch(),
         going("examples"),
         "own",
-        *examples_section.open_again(examples_section.recorded_once(server.runs.get(run_key).train), count, *names),
+        *examples_section.open_again(server, examples_section.recorded_once(server.runs.get(run_key).train), cards),
     )
 
 

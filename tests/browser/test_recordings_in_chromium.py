@@ -5,18 +5,20 @@ import pytest
 pytestmark = pytest.mark.browser
 
 
-def capture(watched, card: str, n: int, at: int) -> None:
-    """Take ``n`` pictures with the webcam of a class card; the film starts anew each time, so that ``at`` chooses other moments."""
+def capture(watched, card: str, at: int) -> int:
+    """Record with the webcam of a class card and return how many pictures there are; ``at`` chooses another moment of the film."""
     page = watched.page
-    for number in range(1, n + 1):
-        page.locator(f"{card} :is([aria-label='Capture from camera'], [aria-label='common.webcam'])").first.click()
-        page.locator(card).get_by_text("Click to Access Webcam").click()
-        page.wait_for_function("card => document.querySelector(`${card} video`)?.videoWidth > 0", arg=card)
-        page.wait_for_timeout(500 + 900 * (at + number))
-        page.click(f"{card} [aria-label='capture photo']")
-        page.wait_for_function(
-            "([card, n]) => document.querySelectorAll(`${card} .thumbnail-item`).length === n", arg=[card, number]
-        )
+    page.locator(card).get_by_role("button", name="Webcam").click()
+    page.wait_for_function("card => document.querySelector(`${card} video`)?.videoWidth > 0", arg=card)
+    page.wait_for_timeout(500 + 900 * at)
+    page.locator(f"{card} .sn-hold").hover()
+    page.mouse.down()
+    page.wait_for_timeout(900)
+    page.mouse.up()
+    page.wait_for_function("card => document.querySelectorAll(`${card} .sn-tile`).length > 1", arg=card)
+    page.wait_for_function("document.querySelector('.sn-sending').hidden")
+    page.locator(card).get_by_role("button", name="Close the webcam").click()
+    return page.locator(f"{card} .sn-tile").count()
 
 
 def find(watched, text: str) -> str:
@@ -30,20 +32,19 @@ def test_one_recording_a_class_gets_no_held_out_figure_and_a_second_one_does(fil
     film.open()
     film.drawer("My images")
     page = film.page
-    for number in (1, 2):
-        capture(film, f"#class-images-{number}", 2, 2 * number)
-    page.wait_for_function("document.querySelector('#set-told')?.innerText.includes('2 no · 2 yes')")
+    first = [capture(film, f"#class-images-{number}", 2 * number) for number in (1, 2)]
+    page.wait_for_function("t => document.querySelector('#set-told')?.innerText.includes(t)", arg=f"{first[1]} no · {first[0]} yes")
     page.fill("#question textarea", "Is it there?")
-    strip = find(film, "4 probing and 0 test images")
+    strip = find(film, f"{sum(first)} probing and 0 test images")
     assert (
         "one recording" in strip and "%" not in strip.split("searched")[0].split("held-out accuracy", 1)[-1].split("looked at")[0]
     )
     page.click("#btn-record-again")
-    for number in (1, 2):
-        page.wait_for_selector(f"#class-test-images-{number}", state="visible")
-        capture(film, f"#class-test-images-{number}", 2, 4 + 2 * number)
-    page.wait_for_function("document.querySelector('#set-told')?.innerText.includes('4 no · 4 yes')")
-    strip = find(film, "4 probing and 4 test images")
+    page.wait_for_selector("#class-test-images-1", state="visible")
+    second = [capture(film, f"#class-test-images-{number}", 4 + 2 * number) for number in (1, 2)]
+    both = f"{first[1] + second[1]} no · {first[0] + second[0]} yes"
+    page.wait_for_function("t => document.querySelector('#set-told')?.innerText.includes(t)", arg=both)
+    strip = find(film, f"{sum(first)} probing and {sum(second)} test images")
     assert "%" in strip
     page.wait_for_selector("#btn-record-again", state="hidden")
     film.check()

@@ -51,7 +51,7 @@ def test_a_new_files_question_wins_over_an_old_one_aloud(watched, tmp_path: Path
         archive.writestr("images.csv", "\n".join(rows))
     watched.open()
     page = watched.page
-    watched.drawer("Zip or CSV")
+    watched.drawer("Files")
     page.wait_for_function("document.querySelector('#question textarea').value === ''")  # the pack's own question goes
     page.fill("#question textarea", "Is there a dog?")
     page.locator("#upload-file input[type=file]").first.set_input_files(str(tmp_path / "set.zip"))
@@ -66,7 +66,7 @@ def uploaded(watched, tmp_path: Path, classes: tuple[str, str], question: str) -
         for i, (image, is_dog) in enumerate(scenes(24)):
             image.save(tmp_path / "one.png")
             archive.write(tmp_path / "one.png", f"{classes[0 if is_dog else 1]}/{i}.png")
-    watched.drawer("Zip or CSV")
+    watched.drawer("Files")
     watched.page.wait_for_function("document.querySelector('#question textarea').value === ''")
     watched.page.locator("#upload-file input[type=file]").first.set_input_files(str(tmp_path / "set.zip"))
     watched.page.wait_for_function("name => document.querySelector('#set-told')?.innerText.includes(name)", arg=classes[1])

@@ -71,3 +71,15 @@ def test_the_same_image_with_another_question_stays(images):
     twice = LabelledImages(("a", "b"), (images.pictures[0],) * 2, np.array([0, 1]), ("no", "yes"), ("red?", "blue?"))
     made = edits.remove(twice, Edits(), edits.example_at(twice, 0))
     assert edits.apply(twice, made).questions == ("blue?",)
+
+
+def test_what_was_undone_is_made_again_in_the_same_steps(images):
+    both = [edits.Edit(edits.example_at(images, i), "yes") for i in (0, 1)]
+    made = edits.several(edits.remove(images, Edits("own"), edits.example_at(images, 5)), both)
+    none, _ = edits.undo(edits.undo(made)[0])
+    assert none.made == ()
+    once, last = edits.redo(none)
+    assert last == made.made[0] and edits.redo(once)[0] == made, "the two are one step again"
+    assert edits.redo(edits.redo(once)[0])[1] is None
+    assert edits.remove(images, none, edits.example_at(images, 2)).undone == ()
+    assert edits.renamed(none, "yes", "ripe").undone[0][-1].to == "ripe"

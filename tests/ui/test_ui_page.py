@@ -127,4 +127,4 @@ def test_a_late_answer_never_overwrites_a_later_one(built):
     """Whatever is worked out again at many events has one listener, which waits for its last call and then looks afresh."""
     watching = [fn for fn in built.fns.values() if fn.fn in (built.kept.bind(answer_row.show), run_panel.mark)]
     assert [fn.trigger_mode for fn in watching] == ["always_last"] * 2 and len({fn.fn for fn in watching}) == 2
-    assert all(len(fn.targets) > 10 for fn in watching)
+    assert all(len(fn.targets) >= 3 for fn in watching)  # class cards and ways in reach them through one state

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from pathlib import Path
 
-import gradio as gr
 import numpy as np
 import pytest
 from one_server import SERVER
@@ -12,8 +11,9 @@ from PIL import Image
 from sn_viz.groups import group_index
 from sn_viz.pipeline import load_splits
 from sn_viz.ui import page
+from sn_viz.ui.components.cards import Card, Cards, Shot
 from sn_viz.ui.sections import examples_section
-from sn_viz.ui.sections.examples_section import MAX_CLASSES, Where, from_galleries, recorded_once
+from sn_viz.ui.sections.examples_section import Where, from_galleries, recorded_once
 
 NAMES = ("ripe", "unripe")
 
@@ -38,6 +38,11 @@ def taken(tmp_path):
 def files(paths):
     """Return galleries' paths under names that are no webcam's."""
     return [str(Path(path).rename(Path(path).with_name(f"{i}.jpeg"))) for i, path in enumerate(paths)]
+
+
+def shots(paths):
+    """Return pictures as they lie on a card."""
+    return tuple(Shot(path, Path(path).name, "webcam recording of it") for path in paths)
 
 
 def counts(images):
@@ -90,9 +95,8 @@ def test_a_second_recording_of_one_class_alone_measures_nothing(taken):
 
 
 def test_what_is_recorded_again_makes_another_set(taken):
-    widgets = ["own", "", 2, None, *NAMES, *[""] * (MAX_CLASSES - 2)]
-    first, second = [taken(2, 1), taken(2, 2), *[None] * 4], [taken(2, 3), *[None] * 5]
-    once, twice = Where.of([*widgets, *first, *[None] * 6]), Where.of([*widgets, *first, *second])
+    cards = Cards(tuple(Card(i, name, shots(taken(2, i))) for i, name in enumerate(NAMES, start=1)))
+    once, twice = (Where.of(["own", "", each, None, ""]) for each in (cards, cards.add(1, shots(taken(2, 3)), again=True)))
     assert once.key != twice.key and once.name == twice.name
     assert len(examples_section.uploaded(twice)) == len(examples_section.uploaded(once)) + 2
 
@@ -110,9 +114,10 @@ def test_the_strip_says_so_and_offers_to_record_again(planted):
     assert strip["warnings"][0] == "No accuracy was measured, for it is one recording."
     assert strip["facts"][0]["value"] == "none" and not any("×" in fact["value"] or "%" in fact["value"] for fact in strip["facts"])
     assert button.visible
-    _, selected, source, own, status, *shown = page.record_again(SERVER, key, 2, *planted.train.classes, *["class"] * 4)
-    assert (selected.selected, source, own.selected) == ("examples", "own", "own") and "again" in status["text"]
-    assert [isinstance(gallery, gr.Gallery) and gallery.visible for gallery in shown] == [True, True] + [False] * 4
+    cards = Cards(tuple(Card(i, name) for i, name in enumerate([*planted.train.classes, "third"], start=1)))
+    _, selected, source, own, status, asking, shown = page.record_again(SERVER, key, cards)
+    assert (selected["section"], source, own.selected) == ("examples", "own", "own") and "again" in status["text"]
+    assert [card["again"] for card in shown["cards"]] == [[], [], None] and asking.asks_again == {1, 2}
 
 
 @pytest.mark.parametrize("kind", ["held out", "a zip's groups", "a pack"])

@@ -18,9 +18,12 @@ from sn_viz.sources import load_images
 from sn_viz.sources.ingest import read_picture
 from sn_viz.types import LabelledImages, Prediction
 from sn_viz.ui import api, page
-from sn_viz.ui.components import race_panel
+from sn_viz.ui.components import class_cards, race_panel
+from sn_viz.ui.components.cards import Cards
+from sn_viz.ui.components.edits import Edits
 from sn_viz.ui.components.racing import Race
 from sn_viz.ui.sections import examples_section
+from sn_viz.ui.sections.examples_section import Where
 from sn_viz.ui.server import launch, packs
 from sn_viz.ui.server.paths import upload_folder
 
@@ -147,13 +150,12 @@ def named(images: LabelledImages, path: Path) -> str:
 
 
 def of_class_cards(classes: dict[str, list[Path]]) -> LabelledImages:
-    with gr.Blocks():
-        gallery = examples_section.layout().galleries[0]
-    given = []
-    for paths in classes.values():
-        sent = [{"image": {"path": as_uploaded(one), "orig_name": one.name}, "caption": None} for one in paths]
-        given.append(gallery.preprocess(gallery.data_model(root=sent)))
-    return examples_section.from_galleries(2, tuple(classes), given, "What?")
+    cards, made = Cards(), Edits()
+    for number, (label, paths) in enumerate(classes.items(), start=1):
+        sent = [{"at": as_uploaded(one), "name": one.name} for one in paths]
+        cards = class_cards.done(cards, made, {"do": "add", "card": number, "shots": sent}).cards.rename(number, label)
+    where = Where.of(["own", "", cards, None, ""])
+    return examples_section.from_galleries(where.count, where.names, where.galleries, "What?")
 
 
 def of_folder(classes: dict[str, list[Path]], folder: Path) -> LabelledImages:

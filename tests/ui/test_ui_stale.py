@@ -12,6 +12,7 @@ from sn_viz.config import LOADING
 from sn_viz.types import LabelledImages, Picture
 from sn_viz.ui.components import run_panel, stale
 from sn_viz.ui.components.answer_row import Guess
+from sn_viz.ui.components.cards import MAX_CLASSES, Cards
 from sn_viz.ui.components.edits import Edits
 from sn_viz.ui.sections import examples_section
 from sn_viz.ui.server.quotas import visitor
@@ -22,14 +23,14 @@ CHOICES += [choice.default for choice in LOADING]
 
 
 def where(source="pack", pack="presence-dog", files=None):
-    return [source, pack, 2, files, *examples_section.NAMES, *[None] * examples_section.MAX_CLASSES]
+    return [source, pack, Cards(), files, ""]
 
 
 GUESS = Guess(("dogs", "others"), ("yes", "no"))
 
 
 def boxes(*written):
-    return [*written, *[""] * (examples_section.MAX_CLASSES - len(written))]
+    return [*written, *[""] * (MAX_CLASSES - len(written))]
 
 
 def setup(question="Is there a dog?", choices=CHOICES, guess=GUESS, written=("yes", "no"), **of):

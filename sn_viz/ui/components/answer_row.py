@@ -13,9 +13,11 @@ import gradio as gr
 from sn_viz.baselines.answers import answer_key
 from sn_viz.types import AnswerKey, LabelledImages
 from sn_viz.ui.components import edits, views
+from sn_viz.ui.components.cards import MAX_CLASSES
 from sn_viz.ui.components.edits import Edits
+from sn_viz.ui.components.plotly_view import when_ready
 from sn_viz.ui.sections import examples_section
-from sn_viz.ui.sections.examples_section import MAX_CLASSES, Where
+from sn_viz.ui.sections.examples_section import Where
 from sn_viz.ui.server.guard import message
 from sn_viz.ui.server.quotas import visitor
 from sn_viz.ui.server.state import Server
@@ -30,6 +32,8 @@ class AnswerRow(NamedTuple):
     told: gr.HTML
     boxes: list[gr.Textbox]
     """One for each of the first ``MAX_CLASSES`` classes."""
+    on_cards: gr.HTML
+    """Says the same on the class cards."""
 
 
 class Guess(NamedTuple):
@@ -56,7 +60,14 @@ def layout() -> AnswerRow:
                 )
                 for i in range(MAX_CLASSES)
             ]
-    return AnswerRow(row, told, boxes)
+    on_cards = gr.HTML(
+        None,
+        elem_id="class-words",
+        html_template='<div class="sn-go"></div>',
+        js_on_load=when_ready("snViz.classWords(element, props, watch)"),
+        apply_default_css=False,
+    )
+    return AnswerRow(row, told, boxes, on_cards)
 
 
 def connect(
@@ -64,7 +75,7 @@ def connect(
     row: AnswerRow,
     tab: examples_section.Examples,
     states: Any,
-    n_classes: gr.State,
+    cards: gr.State,
     question: gr.Textbox,
     changed: list,
 ) -> None:
@@ -72,7 +83,7 @@ def connect(
 
     One listener for all of them: a call waits for the one before it, so no late answer about an earlier set comes last.
     """
-    where = examples_section.inputs(tab, states.source, states.pack, n_classes)
+    where = examples_section.inputs(tab, states.source, states.pack, cards)
     looked_at = [states.guess, states.edits, question, *row.boxes, *where]
     gr.on(
         [*changed, question.blur, question.submit],
@@ -83,6 +94,30 @@ def connect(
         api_visibility="private",
         show_progress="hidden",
     )
+    at_once: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
+    tab.board.say(say, states.guess, row.boxes, **at_once)
+    gr.on(
+        [states.guess.change, *(box.change for box in row.boxes)],
+        on_cards,
+        [states.guess, *row.boxes],
+        row.on_cards,
+        trigger_mode="always_last",
+        **at_once,
+    )
+
+
+def say(event: gr.EventData, guess: Guess) -> list[Any]:
+    """Take what was written on a class card as what the model says for that class."""
+    sent = event._data if isinstance(event._data, dict) else {}
+    name, text = sent.get("name"), sent.get("text")
+    fits = isinstance(text, str) and name in guess.classes
+    word = " ".join(text.split())[:80] if isinstance(text, str) else ""
+    return [gr.Textbox(value=word) if fits and guess.classes.index(name) == i else gr.skip() for i in range(MAX_CLASSES)]
+
+
+def on_cards(guess: Guess, *written: str) -> dict[str, Any]:
+    """Return what stands in the fields, by class, for the class cards."""
+    return {"words": dict(zip(guess.classes, written, strict=False)), "reason": HINT}
 
 
 def show(server: Server, request: gr.Request, guess: Guess, made: Edits, question: str, *values: Any) -> tuple:
@@ -106,7 +141,7 @@ def show(server: Server, request: gr.Request, guess: Guess, made: Edits, questio
         if not kept and words[i] != (written[i] or ""):  # else left alone: what is typed while this is on its way stays
             field["value"] = words[i]
         fields.append(gr.Textbox(**field))
-    return Guess(images.classes, words), gr.Column(visible=True), {"title": HINT, "note": key.reason}, *fields
+    return Guess(images.classes, words), gr.Column(visible=place.source != "own"), {"title": HINT, "note": key.reason}, *fields
 
 
 def guessed(images: LabelledImages, question: str | None) -> AnswerKey:

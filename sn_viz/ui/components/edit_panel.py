@@ -27,6 +27,7 @@ from sn_viz.ui.server.state import Server
 PAGE_TILES = 24
 """Images of each class shown at first, and more at each click on the number of the rest."""
 HINT = "Click an image to move it to another class or to remove it."
+ON_CARDS = "Click pictures on the cards to choose them, then move or remove them; or drag them."
 
 
 class EditPanel(NamedTuple):
@@ -39,6 +40,7 @@ class EditPanel(NamedTuple):
     to: gr.Radio
     remove: gr.Button
     undo: gr.Button
+    redo: gr.Button
 
 
 class Chosen(NamedTuple):
@@ -52,7 +54,7 @@ class Chosen(NamedTuple):
 
 def layout() -> EditPanel:
     """Place the widgets."""
-    with gr.Row(equal_height=False, elem_classes="sn-panel sn-edit", visible=False, elem_id="edit-panel") as panel:
+    with gr.Row(equal_height=False, elem_classes="sn-panel sn-edit", elem_id="edit-panel") as panel:
         with gr.Column(scale=1, min_width=120, elem_classes="sn-edit-image"):
             image = views.pictures_view("set-image")
         with gr.Column(scale=7, min_width=220):
@@ -61,12 +63,13 @@ def layout() -> EditPanel:
             with gr.Row(elem_classes="sn-tight sn-edit-buttons"):
                 remove = gr.Button("Remove this image", size="sm", elem_id="btn-remove-image", interactive=False, min_width=140)
                 undo = gr.Button("Undo", size="sm", elem_id="btn-undo-edit", interactive=False, min_width=90)
+                redo = gr.Button("Redo", size="sm", elem_id="btn-redo-edit", interactive=False, min_width=90)
     grid = views.pictures_view("labelled-set", "")
-    return EditPanel(grid, panel, image, told, to, remove, undo)
+    return EditPanel(grid, panel, image, told, to, remove, undo, redo)
 
 
 def connect(
-    server: Server, panel: EditPanel, tab: examples_section.Examples, states: Any, n_classes: gr.State, changed: list[Any]
+    server: Server, panel: EditPanel, tab: examples_section.Examples, states: Any, cards: gr.State, changed: list[Any]
 ) -> Any:
     """Wire the panel: the set is shown anew at every event of ``changed``; edits go into ``states.edits``.
 
@@ -74,7 +77,7 @@ def connect(
     """
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     chosen = gr.State(Chosen())
-    where = examples_section.inputs(tab, states.source, states.pack, n_classes)
+    where = examples_section.inputs(tab, states.source, states.pack, cards)
     looked_at = [states.edits, chosen, *where]
     outputs = [states.edits, chosen, *panel]
     shown = gr.on(
@@ -84,6 +87,7 @@ def connect(
     panel.to.input(server.bind(move), [panel.to, *looked_at], outputs, **private)
     panel.remove.click(server.bind(remove), looked_at, outputs, **private)
     panel.undo.click(server.bind(undo), looked_at, outputs, **private)
+    panel.redo.click(server.bind(redo), looked_at, outputs, **private)
     return shown.then
 
 
@@ -100,6 +104,8 @@ def show(server: Server, request: gr.Request, made: Edits, chosen: Chosen, *wher
                 else:
                     yield _instead(f"{step.text}.")
         assert images is not None, "a job ends with its result or an exception"
+        if flag.is_set():  # another set was chosen meanwhile: it is shown already
+            raise Cancelled
         yield _shown(images, made.belonging_to(place.name), _of(chosen, place), place)
     except Cancelled:
         yield (gr.skip(),) * len(EditPanel._fields)
@@ -109,8 +115,12 @@ def show(server: Server, request: gr.Request, made: Edits, chosen: Chosen, *wher
 
 
 def _instead(said: str) -> tuple:
-    """Return the values of ``EditPanel`` with a sentence where the set would be."""
-    return {"groups": [], "empty": said}, gr.Row(visible=False), *(gr.skip(),) * 5
+    """Return the values of ``EditPanel`` with a sentence where the set would be.
+
+    The panel itself stays and is unseen while it says nothing: what Gradio hides misses what it is told meanwhile.
+    """
+    nothing = {"groups": []}
+    return {"groups": [], "empty": said}, gr.skip(), nothing, {}, gr.Radio(visible=False), *(gr.skip(),) * 3
 
 
 @guarded
@@ -160,6 +170,18 @@ def undo(server: Server, request: gr.Request, made: Edits, chosen: Chosen, *wher
     return made, chosen, *_shown(base, made, chosen, place, said)
 
 
+@guarded
+def redo(server: Server, request: gr.Request, made: Edits, chosen: Chosen, *where: Any) -> tuple:
+    """Make the change again that was undone last."""
+    place, base, made, chosen = _looked_at(server, request, made, chosen, where)
+    made, last = edits.redo(made)
+    if last is None:
+        raise UserError("There is nothing to make again.", "Nothing was undone.", "Click an image to change it.")
+    chosen = chosen._replace(example=last.example if last.to is not None else None)
+    now = f"is in “{last.to}”" if last.to is not None else "is removed"
+    return made, chosen, *_shown(base, made, chosen, place, f"Made again: {_name(base, last.example)} {now}.")
+
+
 def _looked_at(
     server: Server, request: gr.Request, made: Edits, chosen: Chosen, where: Any
 ) -> tuple[Where, LabelledImages, Edits, Chosen]:
@@ -191,14 +213,16 @@ def _shown(base: LabelledImages, made: Edits, chosen: Chosen, place: Where, said
     images = edits.apply(base, made)
     index = edits.index_of(images, chosen.example)
     now = None if index is None else images.classes[images.labels[index]]
+    what, on_cards = "probing images" if place.source == "pack" else "images", place.source == "own"
     return (
-        _grid(images, edits.moved_to(base, made), chosen, "probing images" if place.source == "pack" else "images"),
-        gr.Row(visible=True),
+        {"groups": [], "empty": ""} if on_cards else _grid(images, edits.moved_to(base, made), chosen, what),
+        gr.skip(),
         _picture(images, index),
-        _told(images, index, said),
+        _told(images, index, said or ("" if index is not None or not on_cards else ON_CARDS)),
         gr.Radio(choices=list(images.classes), value=now, visible=index is not None),
-        gr.Button(interactive=index is not None),
+        gr.Button(interactive=index is not None, visible=not on_cards),
         gr.Button(interactive=bool(made.made)),
+        gr.Button(interactive=bool(made.undone)),
     )
 
 

@@ -7,7 +7,7 @@ question, so it holds when more images arrive. It knows nothing of widgets.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -46,6 +46,8 @@ class Edits:
     made: tuple[Edit, ...] = ()
     together: tuple[tuple[int, int], ...] = ()
     """From where to where in ``made`` several were made at once: those are undone at once."""
+    undone: tuple[tuple[Edit, ...], ...] = field(default=(), compare=False)
+    """What may be made again, in steps; undone last stands last."""
 
     def belonging_to(self, name: str) -> Edits:
         """Return these edits when they belong to the set ``name``, else none for it."""
@@ -96,9 +98,27 @@ def undo(edits: Edits) -> tuple[Edits, Edit | None]:
         return edits, None
     start, end = edits.together[-1] if edits.together else (0, 0)
     left = start if end == len(edits.made) else len(edits.made) - 1
-    return replace(edits, made=edits.made[:left], together=tuple(each for each in edits.together if each[1] <= left)), edits.made[
-        -1
-    ]
+    together, undone = tuple(each for each in edits.together if each[1] <= left), (*edits.undone, edits.made[left:])
+    return replace(edits, made=edits.made[:left], together=together, undone=undone), edits.made[-1]
+
+
+def redo(edits: Edits) -> tuple[Edits, Edit | None]:
+    """Return ``edits`` with what was undone last, and the last of these; None when there is none."""
+    if not edits.undone:
+        return edits, None
+    step = edits.undone[-1]
+    made = (*edits.made, *step)
+    together = (*edits.together, (len(edits.made), len(made))) if len(step) > 1 else edits.together
+    return replace(edits, made=made, together=together, undone=edits.undone[:-1]), step[-1]
+
+
+def renamed(edits: Edits, before: str, after: str) -> Edits:
+    """Return ``edits`` of a set whose class ``before`` is called ``after`` now."""
+
+    def with_names(step: tuple[Edit, ...]) -> tuple[Edit, ...]:
+        return tuple(edit._replace(to=after) if edit.to == before else edit for edit in step)
+
+    return replace(edits, made=with_names(edits.made), undone=tuple(map(with_names, edits.undone)))
 
 
 def several(edits: Edits, more: Iterable[Edit]) -> Edits:
@@ -177,7 +197,7 @@ def _found(images: LabelledImages, example: Example) -> int:
 def _with(edits: Edits, edit: Edit) -> Edits:
     if len(edits.made) >= MOST:
         raise UserError("There are too many changes.", f"At most {MOST} are remembered.", "Change the files instead.")
-    return replace(edits, made=(*edits.made, edit))
+    return replace(edits, made=(*edits.made, edit), undone=())
 
 
 def _counted(moved: int, removed: int) -> str:

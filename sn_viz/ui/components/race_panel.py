@@ -27,6 +27,7 @@ from sn_viz.ui.components.racing import Race, race
 from sn_viz.ui.server.guard import guarded, message
 from sn_viz.ui.server.jobs import Done, run_job, steps
 from sn_viz.ui.server.quotas import visitor
+from sn_viz.ui.server.session import finished as only_finished
 from sn_viz.ui.server.state import Server
 from sn_viz.ui.server.uploads import UploadedImage
 from sn_viz.voting.verdict import Verdict, verdict
@@ -236,7 +237,7 @@ def run_race(
     try:
         if not run_key:
             raise UserError("There is nothing to race yet.", "No result is open.", "Run a pack or your own images first.")
-        run = server.runs.get(run_key)
+        run = only_finished(server.runs.get(run_key))
         server.uploads.count(owner, [upload] if upload else [])
         picture, question, truth = run_job(server.reading, lambda _: _contestant(run, example, upload), owner, stop)
         layer = checked_layer(run, int(layer))

@@ -23,10 +23,11 @@ from sn_viz.plots.reference import method_name
 from sn_viz.types import LabelledImages, Partial, Progress, RunRecord
 from sn_viz.ui.components import answer_row, edits, stale, views
 from sn_viz.ui.components.answer_row import Guess
+from sn_viz.ui.components.cards import MAX_CLASSES
 from sn_viz.ui.components.edits import Edits
 from sn_viz.ui.components.stale import Setup
 from sn_viz.ui.sections import examples_section
-from sn_viz.ui.sections.examples_section import MAX_CLASSES, Where
+from sn_viz.ui.sections.examples_section import Where
 from sn_viz.ui.server import packs
 from sn_viz.ui.server.arguments import MAX_QUESTION, Arguments, checked
 from sn_viz.ui.server.guard import guarded, message
@@ -177,10 +178,10 @@ class Asked(NamedTuple):
 
 
 def setup_widgets(
-    panel: Panel, tab: examples_section.Examples, states: Any, n_classes: gr.State, answers: list[gr.Textbox]
+    panel: Panel, tab: examples_section.Examples, states: Any, cards: gr.State, answers: list[gr.Textbox]
 ) -> list[Any]:
     """Return the widgets whose values say what would be run, in the order of ``Asked.of``."""
-    where = examples_section.inputs(tab, states.source, states.pack, n_classes)
+    where = examples_section.inputs(tab, states.source, states.pack, cards)
     return [states.edits, panel.question, *panel.choices, states.guess, *answers, *where]
 
 
@@ -198,13 +199,13 @@ def connect_marks(
     panel: Panel,
     tab: examples_section.Examples,
     states: Any,
-    n_classes: gr.State,
+    cards: gr.State,
     mark_view: gr.HTML,
     changed: list[Any],
     answers: list[gr.Textbox],
 ) -> None:
     """Mark old results whenever question, choices, answers, examples or what was changed in them differ from the shown run's."""
-    asked = [states.setup, *setup_widgets(panel, tab, states, n_classes, answers)]
+    asked = [states.setup, *setup_widgets(panel, tab, states, cards, answers)]
     written = [box.change for box in answers]
     kept = states.setup.change, states.edits.change, states.guess.change
     gr.on(
@@ -249,7 +250,7 @@ def connect(
     panel: Panel,
     tab: examples_section.Examples,
     states: Any,
-    n_classes: gr.State,
+    cards: gr.State,
     models: Mapping[str, str],
     answers: list[gr.Textbox],
 ) -> None:
@@ -257,7 +258,7 @@ def connect(
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     buttons = [panel.find, panel.cancel]
     started = panel.find.click(server.bind(begin), None, [states.job, panel.status, *buttons], queue=False, **private)
-    widgets = setup_widgets(panel, tab, states, n_classes, answers)
+    widgets = setup_widgets(panel, tab, states, cards, answers)
     started.then(
         _bound(server, models),
         [states.job, states.asked_by, *widgets],

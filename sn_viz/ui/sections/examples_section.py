@@ -23,21 +23,20 @@ from sn_viz.sources.budget import DEFAULT, Budget
 from sn_viz.sources.classes import TEST, TRAIN
 from sn_viz.sources.hub import SCHEME as HUB
 from sn_viz.sources.pack import load_pack
-from sn_viz.sources.text import label_key, listed, quoted
+from sn_viz.sources.text import listed, quoted
 from sn_viz.types import LabelledImages, Progress
-from sn_viz.ui.components import views
+from sn_viz.ui.components import class_cards, views
+from sn_viz.ui.components.cards import Cards, Shot
+from sn_viz.ui.components.class_cards import RECORDED_AGAIN, RECORDING
+from sn_viz.ui.components.edits import Edits
 from sn_viz.ui.server import datasets, packs
 from sn_viz.ui.server.guard import guarded
 from sn_viz.ui.server.jobs import run_job
 from sn_viz.ui.server.state import Server
-from sn_viz.ui.server.uploads import UploadedFile, UploadedGallery
+from sn_viz.ui.server.uploads import UploadedFile
 
-MAX_CLASSES, FEWEST_CLASSES = 6, 2
-NAMES = ("yes", "no", "class 3", "class 4", "class 5", "class 6")
 WEBCAM_FILE = "webcam_upload."
-"""How Gradio's gallery calls a picture of the webcam."""
-RECORDING, RECORDED_AGAIN = "webcam recording of ", "second webcam recording of "
-"""Begin the names of the groups that the webcam's pictures of a class are: one a recording."""
+"""How a bare path of a picture of the webcam is called."""
 PRIVACY = "Your images stay on this server; nothing is sent anywhere."
 
 
@@ -49,13 +48,8 @@ class Examples(NamedTuple):
     pack_tab: gr.Tab
     own_tab: gr.Tab
     file_tab: gr.Tab
-    names: list[gr.Textbox]
-    galleries: list[gr.Gallery]
-    again: list[gr.Gallery]
-    """Second recordings of the classes, to test on."""
-    columns: list[gr.Column]
-    add: gr.Button
-    remove: gr.Button
+    board: gr.HTML
+    """The class cards."""
     file: gr.File
     hub_name: gr.Dropdown
     """The data set of the hub that is written or chosen."""
@@ -70,14 +64,15 @@ def layout(public: bool = False) -> Examples:
         with gr.Tab("Sample packs", id="pack", elem_id="source-pack") as pack_tab:
             cards = views.cards_view("packs")
         with gr.Tab("My images", id="own", elem_id="source-own") as own_tab:
-            names, galleries, again, columns, add, remove = _class_columns()
-        with gr.Tab("Zip or CSV", id="file", elem_id="source-file") as file_tab:
+            board = class_cards.view()
+        with gr.Tab("Files", id="file", elem_id="source-file") as file_tab:
             gr.HTML(
-                '<p class="sn-hint">A zip or tar, one folder per class; a CSV (image, label, question) and a zip of its images; '
-                "or a Parquet file.</p>"
+                '<p class="sn-hint">A zip or tar, one folder per class, or a saved set; a CSV or JSONL (image, label, '
+                "question) and a zip of its images; a Parquet file. A folder with one folder per class may be dropped anywhere in "
+                "this drawer.</p>"
             )
             file = UploadedFile(
-                label="Zip, or CSV and zip",
+                label="Zip, tar or Parquet, or a table and a zip",
                 file_count="multiple",
                 file_types=[".zip", ".csv", ".jsonl", ".tar", ".gz", ".bz2", ".parquet"],
                 height=150,
@@ -96,31 +91,7 @@ def layout(public: bool = False) -> Examples:
                 )
                 hub_read = gr.Button("Read it", size="sm", scale=1, min_width=90, elem_id="btn-hub-data")
     hub = gr.State("")
-    return Examples(
-        cards, tabs, pack_tab, own_tab, file_tab, names, galleries, again, columns, add, remove, file, hub_name, hub_read, hub
-    )
-
-
-def _class_columns() -> tuple:
-    names, galleries, again, columns = [], [], [], []
-    with gr.Row(equal_height=False, elem_classes="sn-classes"):
-        for index in range(MAX_CLASSES):
-            with gr.Column(min_width=220, visible=index < FEWEST_CLASSES, elem_classes="sn-panel") as column:
-                names.append(gr.Textbox(NAMES[index], label=f"Class {index + 1}", max_length=80, elem_id=f"class-name-{index + 1}"))
-                ways = ["upload", "webcam", "clipboard"]
-                galleries.append(_gallery("Files, webcam or paste", ways, elem_id=f"class-images-{index + 1}"))
-                test_id = f"class-test-images-{index + 1}"
-                again.append(_gallery("Recorded again, for the test", ["webcam", "upload"], elem_id=test_id, visible=False))
-            columns.append(column)
-    with gr.Row(elem_classes="sn-tight"):
-        add = gr.Button("Add a class", size="sm", elem_id="btn-add-class")
-        remove = gr.Button("Remove the last class", size="sm", elem_id="btn-remove-class")
-    return names, galleries, again, columns, add, remove
-
-
-def _gallery(label: str, sources: list[Any], **more: Any) -> gr.Gallery:
-    look: dict[str, Any] = {"columns": 4, "height": 220, "object_fit": "cover"}
-    return UploadedGallery(label=label, sources=sources, type="filepath", file_types=["image"], interactive=True, **look, **more)
+    return Examples(cards, tabs, pack_tab, own_tab, file_tab, board, file, hub_name, hub_read, hub)
 
 
 class Where(NamedTuple):
@@ -141,11 +112,10 @@ class Where(NamedTuple):
     @classmethod
     def of(cls, values: Sequence[Any]) -> Where:
         """Return what the values of ``inputs`` say."""
-        source, pack, count, files, *rest = values
-        count = min(MAX_CLASSES, max(FEWEST_CLASSES, int(count)))
-        names, galleries, again = (tuple(rest[start : start + MAX_CLASSES]) for start in (0, MAX_CLASSES, 2 * MAX_CLASSES))
-        hub = rest[3 * MAX_CLASSES] if len(rest) > 3 * MAX_CLASSES else ""
-        return cls(source, pack, count, [hub] if hub else files, names, galleries, again)
+        source, pack, cards, files, hub = values
+        names = tuple(card.name for card in cards.cards)
+        galleries, again = tuple(card.shots for card in cards.cards), tuple(card.again for card in cards.cards)
+        return cls(source, pack, len(cards), [hub] if hub else files, names, galleries, again)
 
     @property
     def name(self) -> str:
@@ -162,9 +132,9 @@ class Where(NamedTuple):
         return hashlib.sha256(repr((self.source, read)).encode()).hexdigest()[:32]
 
 
-def inputs(tab: Examples, source: gr.State, pack: gr.State, n_classes: gr.State) -> list[Any]:
+def inputs(tab: Examples, source: gr.State, pack: gr.State, cards: gr.State) -> list[Any]:
     """Return the widgets whose values ``Where.of`` reads."""
-    return [source, pack, n_classes, tab.file, *tab.names, *tab.galleries, *tab.again, tab.hub]
+    return [source, pack, cards, tab.file, tab.hub]
 
 
 def at_hand(server: Server, where: Where, owner: str) -> LabelledImages | None:
@@ -225,8 +195,8 @@ def uploaded(where: Where) -> list[str]:
 
 
 def paths_of(gallery: Any) -> list[str]:
-    """Return the paths of the images in a gallery's value."""
-    return [entry[0] if isinstance(entry, list | tuple) else entry for entry in gallery or []]
+    """Return the paths of pictures, given as paths or as ``Shot``."""
+    return [entry.path if isinstance(entry, Shot) else entry for entry in gallery or []]
 
 
 def connect(
@@ -234,7 +204,6 @@ def connect(
     source: gr.State,
     pack: gr.State,
     touched: gr.State,
-    n_classes: gr.State,
     question: gr.Textbox,
     model: gr.Dropdown,
     usual: tuple[str, str],
@@ -242,23 +211,43 @@ def connect(
 ) -> list[Any]:
     """Wire the tab and return the events after which the set is another, for ``gr.on``.
 
-    ``source`` is the chosen way in, ``pack`` the chosen pack, ``n_classes`` the number of classes shown, ``model`` the
-    chosen one, which follows the source while it is one of ``usual``: for packs, for people's own images. ``touched`` is new
-    whenever one of the first three was set.
+    ``source`` is the chosen way in, ``pack`` the chosen pack, ``model`` the chosen one, which follows the source while it is one
+    of ``usual``: for packs, for people's own images. ``touched`` is new whenever one of the first two, or a class card, was set.
     """
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     for sub_tab, name in ((tab.pack_tab, "pack"), (tab.own_tab, "own"), (tab.file_tab, "file")):
         sub_tab.select(_switch(name, usual), [pack, model], [touched, source, question, model], **private)
     tab.cards.pick(_picker(usual), model, [touched, pack, source, question, model], **private)
-    for button, step in ((tab.add, 1), (tab.remove, -1)):
-        button.click(_stepped(step), n_classes, [touched, n_classes, *tab.columns], **private)
     tab.hub_read.click(_hub_chooser(public), tab.hub_name, [touched, tab.hub], **private)
     tab.file.change(_file_instead, None, [touched, tab.hub], **private)
-    return [
-        touched.change,
-        *(gallery.change for gallery in (*tab.galleries, *tab.again)),
-        *(name.blur for name in tab.names),
-    ]
+    return [touched.change]
+
+
+def connect_cards(server: Server, tab: Examples, cards: gr.State, edits: gr.State, touched: gr.State) -> None:
+    """Wire what people do on the class cards: ``cards`` and ``edits`` follow, and ``touched`` once the set is complete.
+
+    Through the queue, for only there does Gradio tell the page that a state has changed.
+    """
+    tab.board.act(
+        server.bind(act),
+        [cards, edits],
+        [cards, edits, tab.board, touched],
+        trigger_mode="multiple",
+        concurrency_limit=None,
+        api_visibility="private",
+        show_progress="hidden",
+    )
+
+
+def act(server: Server, event: gr.EventData, cards: Cards, made: Edits) -> tuple:
+    """Do what the script asks on the cards; it waits for the answer before it asks for more."""
+    what = event._data
+    result = class_cards.done(cards, made.belonging_to("own"), what)
+    ack = class_cards.number_in(what, "seq", 0, 2**31)
+    tiles = class_cards.number_in(what, "tiles", class_cards.PAGE_TILES, class_cards.MAX_TILES)
+    value = class_cards.shown(result.cards, server.arrivals, ack, result.said, result.wrong, tiles)
+    edited = gr.skip() if made.of != "own" and not result.edits.made else result.edits
+    return result.cards, edited, value, touch() if result.is_new else gr.skip()
 
 
 def touch() -> str:
@@ -290,15 +279,6 @@ def _file_instead() -> tuple[str, str]:
     return touch(), ""
 
 
-def _stepped(step: int) -> Any:
-    def change(count: int) -> tuple:
-        """Show one class more or less."""
-        count = min(MAX_CLASSES, max(FEWEST_CLASSES, int(count) + step))
-        return touch(), count, *(gr.Column(visible=index < count) for index in range(MAX_CLASSES))
-
-    return change
-
-
 def _picker(usual: tuple[str, str]) -> Any:
     @guarded
     def pick_pack(event: gr.EventData, model: str) -> tuple:
@@ -324,7 +304,7 @@ def from_galleries(
 ) -> LabelledImages:
     """Return the images uploaded class by class.
 
-    The webcam's pictures of a class are one group. Those of ``again``, its second recording, are to be tested on.
+    The pictures of one recording of the webcam are one group. Those of ``again``, a second recording, are to be tested on.
 
     Raises
     ------
@@ -333,8 +313,12 @@ def from_galleries(
     """
     data = []
     for number, (name, gallery) in enumerate(zip(names[:count], galleries[:count], strict=True)):
-        second = paths_of(again[number]) if number < len(again) else []
-        data.append((name, [*_first_recording(name, paths_of(gallery), bool(second)), *_second_recording(name, second)]))
+        second = shots_of(again[number] if number < len(again) else None, RECORDED_AGAIN + name)
+        first = [
+            (shot.name, Path(shot.path), shot.group, TRAIN if second and shot.group else "")
+            for shot in shots_of(gallery, RECORDING + name)
+        ]
+        data.append((name, [*first, *((f"test {shot.name}", Path(shot.path), shot.group, TEST) for shot in second)]))
     if not any(files for _, files in data):
         raise UserError(
             "There are no images yet.", "Every class is empty.", "Add a few images to each class, or choose a sample pack."
@@ -347,14 +331,12 @@ def from_galleries(
     return load_images(data, question, budget=budget)
 
 
-def _first_recording(name: str, paths: Sequence[str], again: bool) -> list[tuple[str, Path, str, str]]:
-    """Return (file name, path, group, side) of a class's pictures; with a second recording, the first is not drawn from."""
-    webcam = RECORDING + name, TRAIN if again else ""
-    return [(Path(path).name, Path(path), *(webcam if is_webcam(path) else ("", ""))) for path in paths]
-
-
-def _second_recording(name: str, paths: Sequence[str]) -> list[tuple[str, Path, str, str]]:
-    return [(f"test {Path(path).name}", Path(path), RECORDED_AGAIN + name if is_webcam(path) else "", TEST) for path in paths]
+def shots_of(gallery: Any, recording: str) -> list[Shot]:
+    """Return pictures given as ``Shot`` or as bare paths, of which the webcam's are the group ``recording``."""
+    return [
+        each if isinstance(each, Shot) else Shot(each, Path(each).name, recording if is_webcam(each) else "")
+        for each in gallery or []
+    ]
 
 
 def is_webcam(path: str) -> bool:
@@ -373,13 +355,12 @@ def recorded_once(images: LabelledImages) -> tuple[str, ...]:
     return tuple(alone)
 
 
-def open_again(classes: Sequence[str], count: int, *names: str) -> tuple:
-    """Show the second recordings of ``classes``; returns the tab "My images", a status, and every gallery of `Examples.again`."""
-    keys = {label_key(name) for name in classes}
-    shown = [index < count and label_key(name) in keys for index, name in enumerate(names)]
+def open_again(server: Server, classes: Sequence[str], cards: Cards) -> tuple:
+    """Ask on the cards of ``classes`` for a second recording; returns the tab "My images", a status, the cards and their view."""
+    now = cards.asking_again(classes)
     told = f"Record {listed([quoted(name) for name in classes])} again, somewhere else or at another time, and find again."
-    galleries = (gr.Gallery(visible=True) if show else gr.skip() for show in shown)
-    return gr.Tabs(selected="own"), views.status(told, "The new pictures are the test.", tone="idle"), *galleries
+    said = views.status(told, "The new pictures are the test.", tone="idle")
+    return gr.Tabs(selected="own"), said, now, class_cards.shown(now, server.arrivals)
 
 
 def from_files(files: list[str] | None, question: str | None, budget: Budget = DEFAULT) -> LabelledImages:

@@ -324,6 +324,14 @@ class Arrivals:
                 )
             self._since += n_bytes
 
+    def room(self) -> int:
+        """Return how many bytes more are taken from all visitors together, as far as is known now."""
+        with self._lock:
+            now = time.monotonic()
+            if now - self._looked >= self._look_seconds:
+                self._on_disk, self._looked, self._since = self._look(), now, 0
+            return max(0, self._limits().disk_mib * MIB - self._on_disk - self._since)
+
     def _look(self) -> int:
         """Return the bytes in the folder, after deleting what is too old: also what a broken-off upload left."""
         total, oldest = 0, time.time() - self._seconds - KEPT_LONGER_SECONDS
