@@ -13,7 +13,7 @@ import numpy as np
 from sn_viz.formatting import milliseconds, percent, percent_range, ratio
 from sn_viz.plots.words import depth_words
 from sn_viz.types import RunRecord
-from sn_viz.ui.components import figures, policy_panel, race_panel, views
+from sn_viz.ui.components import batch_panel, figures, policy_panel, race_panel, views
 from sn_viz.ui.components.layers import checked_layer, numbering, spoken
 from sn_viz.ui.components.plotly_view import Pick
 from sn_viz.ui.server.guard import guarded
@@ -31,6 +31,7 @@ class Exit(NamedTuple):
     facts: gr.HTML
     policy: policy_panel.Policy
     race: race_panel.RacePanel
+    batch: batch_panel.BatchPanel
     others: dict[str, gr.HTML]
     """Further plots of this section, by name."""
 
@@ -45,8 +46,9 @@ def layout() -> Exit:
             facts = views.facts_view("exit-facts")
     policy = policy_panel.layout()
     race = race_panel.layout()
+    many = batch_panel.layout()
     others = figures.place_all(figures.others("exit", ("layers",)))
-    return Exit(layers, layer, facts, policy, race, others)
+    return Exit(layers, layer, facts, policy, race, many, others)
 
 
 def connect(server: Server, tab: Exit, run_key: gr.State, link: gr.State) -> None:
@@ -58,6 +60,7 @@ def connect(server: Server, tab: Exit, run_key: gr.State, link: gr.State) -> Non
     tab.layers.pick(server.bind(pick_layer), [run_key], [tab.layer, tab.facts], **private)
     tab.layer.input(server.bind(show_layer), [run_key, tab.layer], tab.facts, trigger_mode="always_last", **private)
     race_panel.connect(server, tab.race, run_key, tab.layer)
+    batch_panel.connect(server, tab.batch, run_key, tab.layer)
 
 
 @guarded
