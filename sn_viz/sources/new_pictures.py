@@ -1,6 +1,7 @@
 """New pictures, one after the other, out of files and zips: nothing is needed of them, and nothing is kept but what is asked for.
 
-Takes paths; yields openers, so that one picture is decoded at a time. A folder of a zip may say what a picture shows. It knows no model.
+Takes paths; yields openers, so that one picture is decoded at a time. A folder of a zip may say what a picture shows. It
+knows no model.
 """
 
 from __future__ import annotations

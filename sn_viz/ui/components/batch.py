@@ -1,7 +1,7 @@
 """Many new pictures at once: what the vote says of each, where it stopped and how long that took, as rows of a table.
 
-Takes a run, its model and pictures; fills a list of rows, one picture decoded at a time, so that a job that is stopped keeps what is
-done. It knows nothing of widgets.
+Takes a run, its model and pictures; fills a list of rows, one picture decoded at a time, so that a job that is stopped keeps what
+is done. It knows nothing of widgets.
 """
 
 from __future__ import annotations
@@ -75,8 +75,8 @@ def label_all(
 ) -> None:
     """Label ``pictures`` one by one, each in a pass that stops after ``layer``, and append a row for each to ``rows``.
 
-    ``progress`` is called between pictures and may raise ``Cancelled``; the rows until then stay. What cannot be read gets a row that
-    says so.
+    ``progress`` is called between pictures and may raise ``Cancelled``; the rows until then stay. What cannot be read gets a row
+    that says so.
     """
     decide = Predictor.of(run, layer, question, vlm)
     known = {label_key(name): name for name in run.train.classes}

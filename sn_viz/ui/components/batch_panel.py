@@ -45,7 +45,8 @@ def layout() -> BatchPanel:
     """Place the widgets."""
     gr.HTML(
         '<h3 class="sn-h3">Many new pictures</h3>'
-        '<p class="sn-hint">What the vote at the exit says of each. The labels are guesses of the run above, right as often as it was.</p>'
+        '<p class="sn-hint">What the vote at the exit says of each: guesses of the run above, right about as often as it was on '
+        "pictures like its own.</p>"
     )
     with gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=260, elem_classes="sn-panel"):
