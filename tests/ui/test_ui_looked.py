@@ -12,7 +12,7 @@ from planted_run import make_run
 from sn_viz.report.page import page
 from sn_viz.run import Run
 from sn_viz.storage.summary import summary
-from sn_viz.types import LabelledImages, RunRecord
+from sn_viz.types import LabelledImages, RunRecord, Votes
 from sn_viz.ui.components import figures
 from sn_viz.ui.server.looked import Looked, edited_since, looked_at, marked
 from sn_viz.voting.verdict import verdict
@@ -163,3 +163,43 @@ def test_the_mark_is_saved_and_comes_back(tmp_path):
     plain = replace(found, edited_after_looking=0).save(tmp_path / "plain")
     kept = json.loads((plain / "run.json").read_text("utf-8"))
     assert "edited_after_looking" not in kept and Run.load(plain).edited_after_looking == 0
+
+
+def test_the_next_find_takes_the_edits_of_a_packs_test_images_and_is_marked(run, monkeypatch):
+    from sn_viz.ui.components import run_panel
+    from sn_viz.ui.components.answer_row import Guess
+    from sn_viz.ui.components.edits import Edit, Edits, example_at
+    from sn_viz.ui.sections.examples_section import Where
+    from sn_viz.ui.server import packs
+    from sn_viz.ui.server.arguments import Arguments
+    from sn_viz.ui.server.session import Shelf
+    from sn_viz.ui.server.state import new_server
+
+    def found_of(images, test, **_):
+        """Stands for the search: what it is given is what is shown."""
+        votes = Votes(
+            *(np.zeros(shape, kind) for shape, kind in (((len(test), 3, 2), float), ((len(test), 3), int), ((len(test), 3), float)))
+        )
+        return replace(run, train=images, test=test, votes=votes, baselines=())
+
+    monkeypatch.setattr(run_panel, "find", found_of)
+    server, (train, test) = new_server(), (packs.load_pack("night")[0], packs.held_out("night"))
+    where = Where("pack", "night", 2, None, (), ())
+    asking = test.question
+
+    def find_with(*made: Edit) -> RunRecord:
+        asked = run_panel.Asked(Edits("pack:night", made), asking, (), Guess(), (), where)
+        runs: Shelf[RunRecord] = Shelf("result", 10**9, lambda run: 1)
+        work = run_panel._work(server, asked, Arguments("tiny-llava", question=asking), "me", run_panel.Filling(runs, "me"))
+        return runs.get(work(lambda fraction, doing: None))
+
+    probing, other = Edit(example_at(train, 0), None), train.classes[1 - test.labels[3]]
+    first = find_with(probing)
+    assert len(first.train) == len(train) - 1 and not first.edited_after_looking
+    server.looked.put(looked_at(Looked(), first), "me")
+    second = find_with(probing, Edit(example_at(test, 3), other), Edit(example_at(test, 5), None))
+    assert len(second.test) == len(test) - 1 and second.test.classes[second.test.labels[3]] == other
+    assert second.edited_after_looking == 2 and "edited after looking (2)" in verdict(second).sentence
+    server.looked.put(looked_at(server.looked.get("me"), second), "me")
+    assert find_with(probing, Edit(example_at(test, 5), None)).edited_after_looking == 1
+    assert find_with(probing).edited_after_looking == 0
