@@ -346,7 +346,7 @@ def _connect_sharing(server: Server, states: States, top: header.Header, neurons
         None, link_text, link_text, js=COPY_LINK, **private
     )
     gr.on(
-        [states.run.change, neurons.selected.change, leave.layer.change, neurons.shown.change, neurons.map.selection.change],
+        [states.run.change, neurons.selected.change, leave.layer.change, neurons.shown.change, neurons.map.table.change],
         server.bind(address_of),
         asked,
         top.address,
