@@ -65,6 +65,7 @@ def keywords(
     if places is not None:
         _need("accelerate", f"The model {name!r} cannot be shared out over devices.")
         _check_places(places, name)
+        _check_tied(places, config, name)
         found |= {"device_map": places, "offload_folder": offload_folder}
     _check_quantised(config, options, name)
     if options.quantize != "none":
@@ -147,6 +148,24 @@ def _check_places(places: str | dict[str, str | int], name: str) -> None:
             f"The model {name!r} cannot be placed.",
             f"There is no GPU {max(wanted)}; here are {there}.",
             "Name those that there are.",
+        )
+
+
+def _check_tied(places: str | dict[str, str | int], config: Any, name: str) -> None:
+    """Refuse a map that parts the head from the embedding whose weights it shares."""
+    text = config.get_text_config(decoder=True)
+    tied = getattr(config, "tie_word_embeddings", False) or getattr(text, "tie_word_embeddings", False)
+    if not isinstance(places, dict) or not tied:
+        return
+    named = [module for module in places if module.endswith("embed_tokens")]
+    above = [module for module in places if module in ("", "model", "language_model", "model.language_model")]
+    embedding = max(named or above, key=len, default=None)
+    heads = [place for module, place in places.items() if module.endswith("lm_head")]
+    if embedding is not None and heads and heads[0] != places[embedding]:
+        raise UserError(
+            f"The model {name!r} cannot be placed.",
+            "Its head shares its weights with its embedding, and the map puts them in two places.",
+            "Put both in one place, or say auto.",
         )
 
 

@@ -141,3 +141,9 @@ def without(monkeypatch, package):
     """Let a package be missing."""
     found = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == package else found(name, *rest))
+
+
+def test_a_map_that_parts_a_head_from_the_embedding_it_shares_is_refused():
+    for places in ({"model": "cpu", "lm_head": "disk"}, {"model.language_model.embed_tokens": "disk", "": "cpu", "lm_head": "cpu"}):
+        with pytest.raises(UserError, match="shares its weights with its embedding"):
+            load_model("tiny-llava", options=LoadOptions(device_map=json.dumps(places)))
