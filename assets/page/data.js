@@ -36,7 +36,7 @@
     told.setAttribute("role", "status"); progress.setAttribute("role", "group"); progress.setAttribute("aria-label", "Sending pictures");
     box.append(grid, progress, told, bar);
     const state = { value: { cards: [{ id: 1, name: "yes" }, { id: 2, name: "no" }], limits: {} }, nodes: new Map(), focus: 1, chosen: new Set(), seq: 0, tiles: 24, queue: [], waiting: null, sent: 0, words: {} };
-    const local = new Map(); // path on the server -> a small picture made here
+    const local = new Map(); // path on the server -> {file} that was sent from here, then {url} of a small picture of it
 
     // One action at a time.
     function ask(what) {
@@ -190,9 +190,7 @@
       const node = press("sn-tile", "", () => { if (state.chosen.has(tile.at)) state.chosen.delete(tile.at); else state.chosen.add(tile.at); node.setAttribute("aria-pressed", String(state.chosen.has(tile.at))); drawBar(); }, tile.name || "picture");
       node.dataset.at = tile.at; node.draggable = true; node.title = `${tile.name}${tile.recorded ? ", recorded" : ""}`;
       const image = make("img"); image.alt = tile.name || ""; image.loading = "lazy"; image.draggable = false;
-      const known = local.get(tile.at);
-      if (known) image.src = known;
-      else image.src = new URL(`gradio_api/file=${tile.at}`, base()).href;
+      small(tile.at).then((src) => { image.src = src; });
       node.append(image);
       node.addEventListener("dragstart", (event) => {
         const paths = state.chosen.has(tile.at) ? [...state.chosen] : [tile.at];
@@ -408,12 +406,18 @@
       });
     }
     async function keep(batch, paths) {
-      await Promise.all(batch.slice(0, 60).map(async (job, i) => { if (local.size < 3000) { const url = await thumbnail(job.ready || job.file); if (url) local.set(paths[i], url); } }));
+      batch.forEach((job, i) => local.set(paths[i], { file: job.file }));
       const shots = batch.map((job, i) => ({ at: paths[i], name: job.file.name, ...(job.group ? { group: job.group } : {}) }));
       const first = batch[0], answer = await ask({ do: "add", card: first.card, ...(first.to ? { to: first.to } : {}), again: first.again, step: first.step, shots, more: sending.jobs.length > 0 });
       batch.forEach((job) => { job.ready = null; });
       if (!answer) { const error = new Error("The server did not answer."); error.final = false; throw error; }
       if (answer.wrong) { const error = new Error(answer.said); error.final = true; throw error; }
+    }
+    // A small picture of what was sent from here, made when it is first shown; of others the server's file.
+    async function small(at) {
+      const known = local.get(at);
+      if (known?.file) { known.url = await thumbnail(known.file); known.file = null; }
+      return known?.url || new URL(`gradio_api/file=${at}`, base()).href;
     }
     async function thumbnail(file) {
       try {

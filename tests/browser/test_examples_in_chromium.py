@@ -105,6 +105,7 @@ def test_webcam_pictures_and_pasted_ones_become_examples_of_their_class(camera):
         page.wait_for_function("n => document.querySelectorAll('#class-images-2 .sn-tile').length === n", arg=number)
     _told(camera, "2 no")
     _told(camera, "yes")
+    page.wait_for_function("document.querySelector('#class-images-1 .sn-tile img').naturalWidth > 0")
     ratio = page.locator("#class-images-1 .sn-tile img").first.evaluate("image => image.naturalWidth / image.naturalHeight")
     assert ratio > 1.2  # the camera's picture is wide, a pasted one square
     camera.check()
