@@ -299,7 +299,7 @@ def _connect_opening(
         question = packs.question_of(packs.packs()[name])
         shown = (question, model, name, model) if first is None else (_asked_by(first), model, None, first.config.model_name)
         opened = (examples_section.touch(), link, name, packs.cards(name), *shown)
-        return *opened, going(link.tab), key, *_arrived(server, key)
+        return *opened, going(link.tab or (None if first is None else "neurons")), key, *_arrived(server, key)
 
     def poll(key: str) -> tuple:
         """Look whether the awaited run is there."""
