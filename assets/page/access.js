@@ -10,5 +10,6 @@
     if (!field.hasAttribute("aria-label")) field.setAttribute("aria-label", text);
   }));
   const again = () => { cancelAnimationFrame(due); due = requestAnimationFrame(name); };
-  document.addEventListener("DOMContentLoaded", () => { again(); new MutationObserver(again).observe(document.body, { childList: true, subtree: true }); });
+  const begin = () => { again(); new MutationObserver(again).observe(document.body, { childList: true, subtree: true }); };
+  if (document.body) begin(); else document.addEventListener("DOMContentLoaded", begin);
 })();

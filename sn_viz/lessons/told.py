@@ -155,12 +155,12 @@ def live(run: RunRecord, where: str) -> dict[str, str]:
     ----------
     run : RunRecord
     where : str
-        What the run is of, for people.
+        What the run is of, for people; "" where that goes without saying.
     """
     found = {}
     for step in STEPS:
         if step.live and step.key in LIVE:
-            found[step.key] = f"In the workbench now, {where}: {_said(step, run)}"
+            found[step.key] = f"In the workbench now{where and ', '}{where}: {_said(step, run)}"
     return found
 
 

@@ -280,12 +280,11 @@ def _connect_opening(
         return open_link(dict(request.query_params))
 
     @guarded
-    def open_step(event: gr.EventData, run_key: str) -> Iterator[tuple]:
-        """Open what a step of the lesson asks for, in place of what people chose; a run that is shown already is shown anew."""
-        *opened, key, status, timer = open_link(learn_section.query_of(event))
-        if key == run_key:
-            yield *(gr.skip(),) * len(opened), "", gr.skip(), gr.skip(), gr.skip(), gr.skip()
-        yield *opened, key, status, timer, "pack", gr.Tabs(selected="pack")
+    def open_step(event: gr.EventData) -> Iterator[tuple]:
+        """Open what a step of the lesson asks for, in place of what people chose: no run first, then the one it asks for."""
+        opened = open_link(learn_section.query_of(event))
+        yield *(gr.skip(),) * len(outputs), "", *(gr.skip(),) * 4
+        yield *opened, "pack", gr.Tabs(selected="pack")
 
     def open_link(parameters: Mapping[str, str]) -> tuple:
         """Return what a link asks for: a sample pack, at its layer, neuron, threshold and tab."""
@@ -321,7 +320,7 @@ def _connect_opening(
     timer.tick(poll, waiting_for, arriving, **private)
     at_once = page.load(open_page, None, [*outputs, *arriving], **private)
     from_lesson = [*outputs, *arriving, states.source, examples.tabs]
-    return at_once, learn.rail.pick(open_step, states.run, from_lesson, **private)
+    return at_once, learn.rail.pick(open_step, None, from_lesson, **private)
 
 
 def _asked_by(run: RunRecord) -> str:

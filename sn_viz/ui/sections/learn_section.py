@@ -66,7 +66,7 @@ def show(server: Server, run_key: str, pack: str | None) -> Any:
     run = server.runs.get(run_key) if run_key else None
     if run is None or isinstance(run, Partial):
         return gr.skip()
-    return {"at": run_key, "lines": told.live(run, f"“{pack}”" if pack else "your images")}
+    return {"at": run_key, "lines": told.live(run, f"“{pack}”" if pack else "")}
 
 
 def query_of(event: gr.EventData) -> Mapping[str, str]:

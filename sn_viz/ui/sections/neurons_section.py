@@ -163,9 +163,9 @@ def _at_once() -> dict[str, Any]:
 
 @guarded
 def show(server: Server, run_key: str, link: Link | None, opened: bool, view: str, numbers: bool) -> tuple:
-    """Return every view of a new run; the first one is shown as the link asks."""
+    """Return every view of a new run; the first one, and the first after none, is shown as the link asks."""
     if not run_key:
-        return (gr.skip(),) * 12
+        return False, *(gr.skip(),) * 11
     run = server.runs.get(run_key)
     asked = Link() if opened or link is None else link
     view = asked.view or _checked_view(view)
