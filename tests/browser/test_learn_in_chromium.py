@@ -34,7 +34,7 @@ def test_a_place_of_the_lesson_selects_its_neuron_and_its_cut_in_the_workbench(w
     guess(watched.page)
     assert "In the workbench now" in watched.page.inner_text(".sn-learn-live")
     watched.page.locator(".sn-learn-looks a").nth(1).click()
-    watched.page.wait_for_function("document.querySelector('#neuron-facts').innerText.includes('chosen by hand')", timeout=120_000)
+    watched.page.wait_for_function("document.querySelector('#neuron-facts').innerText.includes('your threshold')", timeout=120_000)
     watched.page.wait_for_function("document.querySelector('#neuron-page').getBoundingClientRect().top < innerHeight")
     assert "learn=1" in watched.page.url
     watched.check()

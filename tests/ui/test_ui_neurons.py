@@ -248,9 +248,11 @@ def test_a_link_leads_to_its_neuron_or_the_best_of_its_cell(planted, link, cell)
 
 def test_the_first_result_is_shown_as_the_link_asks_and_later_ones_are_not(planted, run_key):
     link = Link(neuron=7, t=0.25, view="voters")
-    opened, view, heat, _, _, picked, _, cut, *_ = neurons_section.show(SERVER, run_key, link, False, "best", False)
-    assert (opened, view, picked, cut) == (True, "voters", 7, 0.25) and "by voters" in json.loads(heat)["label"]
-    _, view, _, _, _, picked, _, cut, *_ = neurons_section.show(SERVER, run_key, link, opened, "luck", True)
+    opened, view, heat, _, _, picked, _, cut, *_ = neurons_section.show(SERVER, run_key, link, None, "best", False)
+    assert (opened, view, picked, cut) == ((link, run_key), "voters", 7, 0.25) and "by voters" in json.loads(heat)["label"]
+    _, view, _, _, _, picked, _, cut, *_ = neurons_section.show(
+        SERVER, SERVER.runs.put(SERVER.runs.get(run_key)), link, opened, "luck", True
+    )
     assert (view, picked, cut) == ("luck", neuron.best_neuron(planted), None)
 
 
@@ -307,7 +309,7 @@ def test_constant_and_undefined_neurons_do_not_break_the_page(planted):
     key = SERVER.runs.put(run)
     assert neuron.table(run) == []
     *_, picked, histogram, cut, selected, facts, _, images = neurons_section.show(
-        SERVER, key, Link(neuron=0, t=1.0), False, "best", True
+        SERVER, key, Link(neuron=0, t=1.0), None, "best", True
     )
     assert picked == 0 and cut is None and selected["cut"] is None and selected["test"] is None
     assert json.loads(histogram)["drag"] is None and "no threshold" in facts["note"] and images["rows"] == []
@@ -319,7 +321,7 @@ def test_a_new_run_opens_at_the_outlined_cell_though_other_neurons_are_as_good(p
     equal = replace(planted, stumps=replace(planted.stumps, score=np.ones_like(planted.stumps.score)))
     layer, site, outlined = heatmap.best(heatmap.info(equal)) or (0, "", 0)
     assert outlined != int(equal.voters[equal.exit_index].neuron[0]), "else this shows nothing"
-    _, _, _, units, _, picked, *_ = neurons_section.show(SERVER, SERVER.runs.put(equal), None, False, "best", False)
+    _, _, _, units, _, picked, *_ = neurons_section.show(SERVER, SERVER.runs.put(equal), None, None, "best", False)
     assert picked == outlined
     points = [point for trace in json.loads(units)["light"]["data"] for point in trace.get("customdata") or []]
     assert {(point[0], point[1]) for point in points} == {(layer, site)}

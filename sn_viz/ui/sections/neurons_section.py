@@ -122,7 +122,7 @@ def connect(server: Server, tab: Neurons, run_key: gr.State, picked: gr.State, c
     ``run_key`` names the run, ``picked`` is the chosen neuron, ``cut`` its threshold where it was chosen by hand, and ``link`` what
     the address asked for.
     """
-    opened = gr.State(False)
+    opened = gr.State(None)
     settled = [cut, tab.selected, tab.facts, tab.threshold, tab.images]
     page = [picked, tab.histogram, *settled]
     choices = [tab.shown, tab.numbers]
@@ -162,17 +162,18 @@ def _at_once() -> dict[str, Any]:
 
 
 @guarded
-def show(server: Server, run_key: str, link: Link | None, opened: bool, view: str, numbers: bool) -> tuple:
-    """Return every view of a new run; the first one, and the first after none, is shown as the link asks."""
+def show(server: Server, run_key: str, link: Link | None, opened: tuple[Link, str] | None, view: str, numbers: bool) -> tuple:
+    """Return every view of a new run; the first one after a link came is shown as it asks, ``opened`` being the latest of both."""
     if not run_key:
-        return False, *(gr.skip(),) * 11
+        return (gr.skip(),) * 12
     run = server.runs.get(run_key)
-    asked = Link() if opened or link is None else link
+    served = link is None or (opened is not None and opened[0] == link and opened[1] != run_key)
+    asked = Link() if served or link is None else link
     view = asked.view or _checked_view(view)
     column = asked_neuron(run, asked)
     threshold = asked.t if asked.neuron == column else None
     return (
-        not isinstance(run, Partial),  # while a run fills, the link holds on
+        opened if served or isinstance(run, Partial) else (link, run_key),  # while a run fills, the link holds on
         view,
         figures.draw_heatmap(run, view, bool(numbers)),
         figures.draw_units(run, *_home(run, column)),
