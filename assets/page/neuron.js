@@ -3,7 +3,8 @@
 (() => {
   "use strict";
   const { make, button, calm, plot } = window.snViz;
-  const now = { selection: null, drag: null, thumbs: [], live: null, held: false, awaited: undefined };
+  const now = { selection: null, drag: null, thumbs: [], live: null, held: false, awaited: undefined, awaitedAt: 0 };
+  const await_ = (cut) => { now.awaited = cut; now.awaitedAt = performance.now(); };
   const views = new Set();
   const tell = () => views.forEach((draw) => draw());
   const same = (one, other) => one === other || (one !== null && other !== null && Math.fround(one) === Math.fround(other));
@@ -39,12 +40,14 @@
 
   // The selection: value is {neuron, layer, site, cut, by_hand, test}.
   function selected(element, props, watch) {
+    element.closest(".gradio-container")?.style.setProperty("overflow", "clip", "important"); // hidden, nothing in it could stay in sight
     const draw = () => {
       const next = props.value;
       if (!next) return;
       const other = now.selection?.neuron !== next.neuron;
       now.selection = next;
       if (other) { now.awaited = undefined; now.held = false; }
+      if (performance.now() - now.awaitedAt > 5000) now.awaited = undefined;
       if (!now.held && (now.awaited === undefined || same(now.awaited, next.cut) || (now.awaited === null && !next.by_hand))) {
         now.awaited = undefined;
         now.live = next.cut;
@@ -210,7 +213,7 @@
       clearTimeout(timer); timer = 0; now.held = false;
       const cut = found(now.live) ? null : now.live;
       if (same(cut, now.selection.by_hand ? now.selection.cut : null) && now.awaited === undefined) { tell(); return; }
-      now.awaited = cut;
+      await_(cut);
       pick({ cut });
       tell();
     };
@@ -272,6 +275,15 @@
     });
     views.add(draw);
   }
+
+  // The slider moves the line at once, and Reset brings it back, before the server has answered.
+  document.addEventListener("input", (event) => {
+    const value = event.target.closest?.("#threshold") ? Number(event.target.value) : NaN;
+    if (now.drag && now.live !== null && Number.isFinite(value) && event.target.value !== "") { now.live = value; tell(); }
+  });
+  document.addEventListener("click", (event) => {
+    if (event.target.closest?.("#btn-threshold-reset") && now.drag && now.live !== null) { await_(null); now.held = false; now.live = now.drag.threshold; tell(); }
+  });
 
   // Counts at the cut that stands in the figure, and which pictures flip.
   const NAMES = { hits: "hits", misses: "misses", false_alarms: "false alarms", rejections: "rejections" };

@@ -162,7 +162,7 @@ def build(model: str | None = None, public: bool | None = None) -> Page:
         examples_section.connect_cards(server, examples, cards, states.edits, states.touched)
         run_panel.connect(server, panel, examples, states, cards, models, answers.boxes)
         run_panel.connect_marks(panel, examples, states, cards, mark, changed, answers.boxes)
-        neurons_section.connect(server, neurons, states.run, states.neuron, states.cut, states.link)
+        moves = neurons_section.connect(server, neurons, states.run, states.neuron, states.cut, states.link)
         set_up = examples_section.inputs(examples, states.source, states.pack, cards)
         map_panel.connect(server, neurons.map, states, set_up, leave.race)
         exit_section.connect(server, leave, states.run, states.link)
@@ -195,7 +195,7 @@ def build(model: str | None = None, public: bool | None = None) -> Page:
         read = edit_panel.connect(server, editing, examples, states, cards, changed)
         save_set.connect(server, saving, examples, states, cards, panel.question)
         _connect_questions(server, read, states, examples, panel, cards)
-        _connect_sharing(server, states, top, neurons, leave)
+        _connect_sharing(server, states, top, neurons, moves, leave)
         take_panel.connect(
             server, take, states.run, [states.run, states.shown_pack, states.shown_model, panel.question], states.job, set_up
         )
@@ -336,7 +336,7 @@ def _arrived(server: Server, key: str) -> tuple:
     return gr.skip(), said, gr.Timer(active=said["tone"] == "busy")
 
 
-def _connect_sharing(server: Server, states: States, top: header.Header, neurons: Any, leave: Any) -> None:
+def _connect_sharing(server: Server, states: States, top: header.Header, neurons: Any, moves: list[Any], leave: Any) -> None:
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     link_text, here = gr.Textbox(visible=False), gr.State("")
     shown = [states.neuron, leave.layer, states.cut, neurons.shown]
@@ -345,7 +345,7 @@ def _connect_sharing(server: Server, states: States, top: header.Header, neurons
         None, link_text, link_text, js=COPY_LINK, **private
     )
     gr.on(
-        [states.run.change, neurons.selected.change, leave.layer.change, neurons.shown.change, neurons.map.table.change],
+        [states.run.change, leave.layer.change, neurons.shown.change, neurons.map.table.change],
         server.bind(address_of),
         asked,
         top.address,
@@ -354,6 +354,8 @@ def _connect_sharing(server: Server, states: States, top: header.Header, neurons
         trigger_mode="always_last",
         **private,
     )
+    for move in moves:  # changes of a state are not heard where they come without a turn in the queue
+        move.then(server.bind(address_of), asked, top.address, js=WHERE_NOW, queue=False, **private)
 
 
 def going(section: str | None) -> dict[str, str] | Any:

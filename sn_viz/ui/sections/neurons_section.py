@@ -116,8 +116,8 @@ def _neuron_page() -> tuple:
     return facts, histogram, counts, threshold, reset, images, alike
 
 
-def connect(server: Server, tab: Neurons, run_key: gr.State, picked: gr.State, cut: gr.State, link: gr.State) -> None:
-    """Wire the views.
+def connect(server: Server, tab: Neurons, run_key: gr.State, picked: gr.State, cut: gr.State, link: gr.State) -> list[Any]:
+    """Wire the views; returns the events after which the selection may be another.
 
     ``run_key`` names the run, ``picked`` is the chosen neuron, ``cut`` its threshold where it was chosen by hand, and ``link`` what
     the address asked for.
@@ -144,12 +144,15 @@ def connect(server: Server, tab: Neurons, run_key: gr.State, picked: gr.State, c
     for move in (shown, *moves):
         move.then(server.bind(show_neighbours), [run_key, picked], tab.alike, **_at_once())
     latest: dict[str, Any] = {"trigger_mode": "always_last", **_at_once()}
-    tab.histogram.pick(server.bind(drag_cut), [run_key, picked], settled, **latest)
-    tab.threshold.input(server.bind(set_cut), [run_key, picked, tab.threshold], settled, **latest)
-    tab.reset.click(server.bind(set_cut), [run_key, picked], settled, **_at_once())
+    cuts = [
+        tab.histogram.pick(server.bind(drag_cut), [run_key, picked], settled, **latest),
+        tab.threshold.input(server.bind(set_cut), [run_key, picked, tab.threshold], settled, **latest),
+        tab.reset.click(server.bind(set_cut), [run_key, picked], settled, **_at_once()),
+    ]
     tab.counts.pick(server.bind(pick_count), [run_key, picked, cut], tab.images, **_at_once())
     enlarged.connect(server, tab.large, run_key)
     figures.connect(server, tab.others, run_key)
+    return [shown, *moves, *cuts]
 
 
 def _private() -> dict[str, Any]:
