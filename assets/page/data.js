@@ -291,7 +291,8 @@
 
     // Sending. The limits are said before the first byte; reducing is offered, never done unasked.
     const sending = { jobs: [], running: false, request: null, stopped: false };
-    function takeInto(items, card, more = {}) {
+    async function takeInto(items, card, more = {}) {
+      if (!(state.value.limits || {}).file) await ask({ do: "look" }); // nothing is sent before the limits are known
       const limits = state.value.limits || {}, others = items.filter((one) => !isPicture(one.file)).length;
       let jobs = items.filter((one) => isPicture(one.file)).map((one) => ({ ...one, card, again: Boolean(more.again), tries: 0 }));
       if (!jobs.length) { tell("No picture was found among these files.", true); return; }
