@@ -38,6 +38,8 @@ def depth_words(run: RunRecord) -> str:
     if full is not None and full.accuracy is not None and full.accuracy.n and np.isfinite(full.accuracy.value):
         read = INFERRED if is_inferred(run, full.name) else ""
         said.append(f"The full model is right on {percent(full.accuracy.value, 0)}{read}.")
+    if run.held_out_mark:
+        said.append(f"These figures are {run.held_out_mark}.")
     told = _first_above_chance(run, rows)
     if told is None:
         said.append("At no layer can the super neurons be told from always giving the commonest answer.")

@@ -492,7 +492,7 @@ def strip_so_far(run: Partial, pack: str | None) -> dict:
             views.fact(
                 "super neurons so far",
                 percent(early.value),
-                f"{percent_range(early.low, early.high)}, stop at {spoken(run, run.exit_layer)}",
+                f"{percent_range(early.low, early.high)}, stop at {spoken(run, run.exit_layer)}{_mark(run)}",
                 "accent",
             ),
         )

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from planted_run import make_run
 
+from sn_viz.plots.words import depth_words
 from sn_viz.report.page import page
 from sn_viz.run import Run
 from sn_viz.storage.summary import summary
@@ -150,7 +151,8 @@ def test_the_mark_stands_in_verdict_report_json_and_figures(run, seen):
     assert summary(found)["edited_after_looking"] == 2 and summary(run)["edited_after_looking"] == 0
     assert page(found).count(said) >= 8 and said not in page(run)
     assert said in figures.draw("compare", found) and said in figures.draw("layers", found)
-    assert said not in figures.draw("heatmap", found) and said not in figures.draw("compare", run)
+    assert said not in figures.draw("null", found) and said not in figures.draw("compare", run)
+    assert said in depth_words(found) and said not in depth_words(run)
     assert marked(run, seen) is run and marked(run, None) is run
 
 
