@@ -14,6 +14,7 @@ from sn_viz.formatting import milliseconds, percent, percent_range, ratio
 from sn_viz.plots.words import depth_words
 from sn_viz.types import RunRecord
 from sn_viz.ui.components import batch_panel, figures, policy_panel, race_panel, views
+from sn_viz.ui.components.following_slider import FollowingSlider
 from sn_viz.ui.components.layers import checked_layer, numbering, spoken
 from sn_viz.ui.components.plotly_view import Pick
 from sn_viz.ui.server.guard import guarded
@@ -42,7 +43,7 @@ def layout() -> Exit:
         with gr.Column(scale=6, min_width=320, elem_classes="sn-panel"):
             layers = figures.place("layers")
         with gr.Column(scale=4, min_width=300, elem_classes="sn-panel"):
-            layer = gr.Slider(1, 12, value=1, step=1, label=SLIDER, elem_id="exit-layer", buttons=[])
+            layer = FollowingSlider(1, 12, value=1, step=1, label=SLIDER, elem_id="exit-layer", buttons=[])
             facts = views.facts_view("exit-facts")
     policy = policy_panel.layout()
     race = race_panel.layout()

@@ -15,6 +15,7 @@ from sn_viz.errors import UserError
 from sn_viz.plots.heatmap import SHOWN
 from sn_viz.types import Partial, RunRecord
 from sn_viz.ui.components import enlarged, figures, map_panel, neuron, views
+from sn_viz.ui.components.following_slider import FollowingSlider
 from sn_viz.ui.components.link import Link
 from sn_viz.ui.components.map_panel import MapPanel
 from sn_viz.ui.components.plotly_view import Pick
@@ -107,7 +108,9 @@ def _neuron_page() -> tuple:
         with gr.Column(scale=8, min_width=300):
             histogram = figures.place("histogram", "histogram")
             with gr.Row(equal_height=False, elem_classes="sn-tight sn-centre sn-cut-slider"):
-                threshold = gr.Slider(0, 1, value=0.5, label="Threshold", elem_id="threshold", scale=5, min_width=200, buttons=[])
+                threshold = FollowingSlider(
+                    0, 1, value=0.5, label="Threshold", elem_id="threshold", scale=5, min_width=200, buttons=[]
+                )
                 reset = gr.Button("Reset", size="sm", scale=1, min_width=80, elem_id="btn-threshold-reset")
         with gr.Column(scale=4, min_width=200):
             counts = views.counts_view("neuron-counts")
