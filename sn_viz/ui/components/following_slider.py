@@ -11,8 +11,10 @@ from typing import Any
 
 import gradio as gr
 
+from sn_viz.ui.server.without_stub import WithoutStub
 
-class FollowingSlider(gr.Slider):
+
+class FollowingSlider(gr.Slider, metaclass=WithoutStub):
     """A slider; handlers get any finite number that was sent, and the first value in place of anything else."""
 
     is_template = True

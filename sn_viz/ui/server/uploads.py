@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import os
 import stat
-from abc import ABCMeta
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
-from gradio.component_meta import ComponentMeta
 from gradio.data_classes import JsonData
 from gradio.exceptions import ComponentProcessingError
 from pydantic import ValidationError
@@ -23,6 +21,7 @@ from pydantic import ValidationError
 from sn_viz.errors import UserError
 from sn_viz.ui.server.guard import shown, shown_anyway
 from sn_viz.ui.server.paths import hidden, real_path, upload_folder
+from sn_viz.ui.server.without_stub import WithoutStub
 
 if TYPE_CHECKING:
     from sn_viz.ui.server.state import Server
@@ -78,14 +77,7 @@ def _file(sent: object) -> dict[str, Any]:
     return {"path": path, "orig_name": named, "meta": {"_type": "gradio.FileData"}}
 
 
-class _DoorMeta(ComponentMeta):
-    """Makes a component class without the stub file that Gradio writes beside a component's source."""
-
-    def __new__(cls, name: str, bases: tuple[type, ...], attrs: dict[str, Any]) -> Any:
-        return ABCMeta.__new__(cls, name, bases, attrs)
-
-
-class UploadedImage(gr.Image, metaclass=_DoorMeta):
+class UploadedImage(gr.Image, metaclass=WithoutStub):
     """An image; handlers get its path, unopened."""
 
     is_template = True
@@ -100,7 +92,7 @@ class UploadedImage(gr.Image, metaclass=_DoorMeta):
         return None if payload is None else taken(payload.path)
 
 
-class UploadedGallery(gr.Gallery, metaclass=_DoorMeta):
+class UploadedGallery(gr.Gallery, metaclass=WithoutStub):
     """Images; handlers get their paths, unopened. Videos and captions are not taken."""
 
     is_template = True
@@ -119,7 +111,7 @@ class UploadedGallery(gr.Gallery, metaclass=_DoorMeta):
         return [taken(entry.image.path) for entry in payload.root] if payload is not None and payload.root else None
 
 
-class UploadedFile(gr.File, metaclass=_DoorMeta):
+class UploadedFile(gr.File, metaclass=WithoutStub):
     """Files; handlers get their paths, unopened: one, or a list with ``file_count="multiple"``."""
 
     is_template = True
