@@ -11,7 +11,7 @@ import gradio as gr
 from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
-from sn_viz.ui.server.uploads import _DoorMeta
+from sn_viz.ui.server.without_stub import WithoutStub
 
 
 class PackFacts(TypedDict):
@@ -130,7 +130,7 @@ class RaceResult(TypedDict):
     by_layer: list[Block]
 
 
-class Result(gr.JSON, metaclass=_DoorMeta):
+class Result(gr.JSON, metaclass=WithoutStub):
     """A JSON value whose type is told to clients.
 
     Parameters
