@@ -62,7 +62,7 @@ def options():
 def widgets():
     """The widgets of the page's advanced choices, by label."""
     with gr.Blocks():
-        panel = run_panel.layout({"tiny-llava": "tiny-llava"}, "")
+        panel = run_panel.layout(run_panel.ask_bar({"tiny-llava": "tiny-llava"}, ""))
     return {each.label: each for each in panel.choices}
 
 
@@ -110,4 +110,4 @@ def test_a_number_out_of_bounds_is_refused_with_the_default(choice, good, bad):
 def test_every_choice_of_the_command_line_and_of_find_is_one_of_the_list(options):
     beside = {"data", "question", "model", "test", "device", "json_file", "out", "columns"}
     assert set(options) == {choice.name for choice in CHOICES} | beside
-    assert set(inspect.signature(find).parameters) - beside - {"progress", "say"} == {choice.name for choice in CHOICES}
+    assert set(inspect.signature(find).parameters) - beside - {"progress", "say", "offer"} == {choice.name for choice in CHOICES}

@@ -11,6 +11,7 @@ from sn_viz.errors import UserError
 from sn_viz.ui.components import recorded
 
 
+@pytest.mark.long
 def test_the_recorded_run_is_not_stale(tmp_path, monkeypatch):
     monkeypatch.setenv("SN_VIZ_CACHE", str(tmp_path))
     kept = recorded.read()

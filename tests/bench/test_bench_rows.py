@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from sn_viz.activations.store import Store
-from sn_viz.bench import BENCHES, Options, app, as_json, extract, in_a_fresh_process, machine, row, scale, search, table
+from sn_viz.bench import BENCHES, Options, app, as_json, extract, in_a_fresh_process, machine, row, scale, search, table, visitors
+from sn_viz.bench.running import Running
 from sn_viz.cli import main
 from sn_viz.search.stumps import find_stumps
 
@@ -96,13 +97,14 @@ def test_without_a_browser_the_app_says_so(monkeypatch):
 
     class Started:
         def __enter__(self):
-            return app.Running("http://127.0.0.1:1/", 2.5)
+            return Running("http://127.0.0.1:1/", 2.5)
 
         def __exit__(self, *_):
             return None
 
     monkeypatch.setattr(app, "in_a_browser", none)
     monkeypatch.setattr(app, "server", lambda *_: Started())
+    monkeypatch.setattr(visitors, "thirty", lambda address, quick: [])
     assert app.measure(Options(quick=True))[-1].note.startswith("not measured: Playwright")
 
 

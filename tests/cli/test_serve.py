@@ -27,9 +27,9 @@ def launched(monkeypatch):
     calls = []
     monkeypatch.setattr(page, "build", lambda public=None: SimpleNamespace(public=public))
 
-    def launch(built, port, root_path, host, names, behind_proxy):
+    def launch(built, port, root_path, host, names, behind_proxy, mcp):
         own = served(host, names, behind_proxy)
-        calls.append(SimpleNamespace(public=built.public, port=port, root=launching.checked_root(root_path), own=own))
+        calls.append(SimpleNamespace(public=built.public, mcp=mcp, port=port, root=launching.checked_root(root_path), own=own))
 
     monkeypatch.setattr(launching, "launch", launch)
     return calls
@@ -38,7 +38,7 @@ def launched(monkeypatch):
 def test_without_a_word_only_this_machine_is_answered(launched):
     assert main(["serve"]) == 0
     (call,) = launched
-    assert (call.port, call.root, call.public, call.own.listen) == (None, "", False, "127.0.0.1")
+    assert (call.port, call.root, call.public, call.mcp, call.own.listen) == (None, "", False, False, "127.0.0.1")
 
 
 def test_the_environment_means_what_the_options_mean_and_what_python_callers_get(launched, monkeypatch):

@@ -51,6 +51,7 @@ def same_arrays(one, other):
     return ours.keys() == theirs.keys() and all(np.array_equal(ours[name], theirs[name], equal_nan=True) for name in ours)
 
 
+@pytest.mark.long
 def test_the_script_of_a_pack_finds_the_same_neurons_bit_for_bit(pack_run, tmp_path):
     pack_run.save(tmp_path / "run")
     assert main(["export", str(tmp_path / "run"), "--script", str(tmp_path / "again.py")]) == 0
@@ -60,6 +61,7 @@ def test_the_script_of_a_pack_finds_the_same_neurons_bit_for_bit(pack_run, tmp_p
     assert same_arrays(Run.load(tmp_path / "again"), pack_run)
 
 
+@pytest.mark.long
 def test_the_script_of_own_pictures_takes_their_folder_and_finds_them_by_content(own_run, tmp_path):
     run, folder = own_run
     moved = tmp_path / "moved"
@@ -91,6 +93,7 @@ def test_without_a_folder_own_pictures_are_asked_for(own_run, tmp_path):
     assert done.returncode == 1 and "Name the folder, archive or table" in done.stderr
 
 
+@pytest.mark.long
 def test_the_cells_of_the_notebook_run_in_order(pack_run, tmp_path):
     pack_run.export_notebook(tmp_path / "again.ipynb")
     cells = json.loads((tmp_path / "again.ipynb").read_text("utf-8"))["cells"]

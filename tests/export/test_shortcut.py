@@ -93,6 +93,7 @@ def test_it_says_its_size_and_speed_before_and_after(taken):
     assert f"{size:,}" in (folder / "README.md").read_text()
 
 
+@pytest.mark.long
 def test_a_question_of_each_picture_s_own_is_put_into_the_prompt(tmp_path):
     run = find("pack:presence-any", model="tiny-llava", compare="none", device="cpu")
     facts = shortcut_facts(run.export_shortcut(tmp_path / "shortcut"))  # it labels every test picture before it is left there

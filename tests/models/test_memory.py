@@ -68,6 +68,7 @@ def test_the_documentation_shows_this_table():
     assert table() in (ROOT / "docs/models.md").read_text("utf-8")
 
 
+@pytest.mark.long
 def test_a_model_of_known_size_takes_the_memory_that_the_arithmetic_says():
     from sn_viz.bench import Options
     from sn_viz.bench.memory import measure

@@ -18,13 +18,14 @@ from sn_viz.early_exit.policies import rows_of
 from sn_viz.errors import UserError
 from sn_viz.ui import page
 from sn_viz.ui.components import chosen, edits, map_panel
+from sn_viz.ui.components.cards import Cards
 from sn_viz.ui.components.chosen import Selection
 from sn_viz.ui.components.edits import Edits
 from sn_viz.ui.components.link import read_link
 from sn_viz.ui.sections import examples_section
 from sn_viz.ui.server.looked import Looked, edited_since, looked_at
 
-OWN = ["own", "", 2, None, *[""] * 6, *[None] * 6, *[None] * 6, ""]
+OWN = ["own", "", Cards(), None, ""]
 """What the widgets say of a set of somebody's own images."""
 
 

@@ -47,7 +47,7 @@ def test_every_figure_takes_a_run_that_fills(name, stage):
 @pytest.mark.parametrize("stage", STAGES)
 def test_every_section_takes_a_run_that_fills(stage):
     key = SERVER.runs.put(STAGES[stage])
-    assert len(neurons_section.show(SERVER, key, None)) > 3
+    assert len(neurons_section.show(SERVER, key, None, None, "best", False)) > 3
     assert "light" in exit_section.show(SERVER, key, None)[0]
     assert compare_section.show(SERVER, key)
     assert len(race_panel.show(SERVER, key)) > 3
@@ -87,10 +87,10 @@ def test_nothing_half_done_is_exported_linked_or_tried():
     key = SERVER.runs.put(partial()) + FILLS + "4"
     for handler in (
         lambda: export.bundle(SERVER, key),
-        lambda: page.link_to(SERVER, key, "night", None, 0, 1, 0.0, "neurons"),
+        lambda: page.link_to(SERVER, key, "night", None, 0, 1, None, "best", "neurons"),
     ):
         with pytest.raises(gr.Error, match="not finished"):
             handler()
-    assert page.address_of(SERVER, key, "night", None, 0, 1, 0.0, "neurons") == gr.skip()
+    assert page.address_of(SERVER, key, "night", None, 0, 1, None, "best", "neurons") == gr.skip()
     run = make_run()
     assert finished(run) is run

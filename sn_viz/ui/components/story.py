@@ -49,7 +49,7 @@ def shown(recorded: Recorded) -> dict[str, Any]:
         The picture, the race for the lanes, sentences, and the link that goes on from here.
     """
     found = recorded.found
-    link = Link(found.pack, found.model, found.exit_layer, found.neuron, tab="neurons")
+    link = Link(found.pack, found.model, neuron=found.neuron, exit=found.exit_layer, tab="neurons")
     race = lanes.shown(
         recorded.race,
         found.classes,
