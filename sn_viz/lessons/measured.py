@@ -285,7 +285,7 @@ def causal(run: RunRecord) -> Numbers:
         raise UserError("This run was not asked.", "The causal check has not been made.", "Press Ask in Compare.")
     names = {"mean": "set to their mean", "zero": "set to zero", "other-class": "set to the other answer's mean"}
     rows = [
-        row(series, names.get(kind["kind"], kind["kind"]), {name: kind[field][name] for name in ("value", "low", "high", "n")})
+        row(series, names[str(kind["kind"])], {name: kind[field][name] for name in ("value", "low", "high", "n")})
         for kind in kinds
         for series, field in (("super neurons", "moved"), ("random neurons", "random_moved"))
     ]

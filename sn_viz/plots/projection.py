@@ -226,7 +226,7 @@ def _on_scale(look: style.Theme, share: float) -> str:
     """Return the colour of a depth from 0 to 1, never so pale that it is lost on the page."""
     from plotly.colors import sample_colorscale
 
-    return sample_colorscale([list(stop) for stop in look.scale], [0.25 + 0.75 * share])[0]
+    return str(sample_colorscale([list(stop) for stop in look.scale], [0.25 + 0.75 * share])[0])
 
 
 def _crosses(info: Info, look: style.Theme) -> go.Scatter:

@@ -164,7 +164,7 @@ def found_in(rows: Any, asked: Mapping[str, str], name: str, budget: Budget, n: 
         if number > n:
             yield Note(f"Only the first {n:,} rows of {shown} were read.")
             break
-        label = own_kind(row[columns["label"].name])
+        label: Any = own_kind(row[columns["label"].name])
         names = columns["label"].class_names
         if names and isinstance(label, int):
             label = names[label] if 0 <= label < len(names) else None

@@ -28,7 +28,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
-@pytest.fixture(scope="module", params=["tiny-llava", "tiny-photo"])
+@pytest.fixture(scope="module", params=["tiny-llava", pytest.param("tiny-photo", marks=pytest.mark.long)])
 def taken(request, tmp_path_factory):
     """A run on a sample pack, and the folder of its shortcut."""
     run = find("pack:presence-dog", model=request.param, compare="none", device="cpu")
