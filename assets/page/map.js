@@ -60,7 +60,7 @@
     const draw = () => {
       if (!box.isConnected) return;
       box.classList.toggle("sn-plot-waiting", !now.value);
-      if (!now.value || !box.offsetWidth || !window.Plotly) return;
+      if (!now.value || box.offsetWidth < snViz.LEAST_WIDTH || !window.Plotly) return;
       lastWidth = box.offsetWidth;
       const figure = (dark() && now.value.dark) || now.value.light;
       const layout = { ...figure.layout, autosize: true, paper_bgcolor: "rgba(0,0,0,0)", selections: [], selectionrevision: ++revision,
@@ -70,7 +70,8 @@
       const data = figure.data.map((trace) => (!trace.customdata ? trace : { ...trace,
         selectedpoints: any ? trace.customdata.flatMap((custom, i) => (now.chosen.has(row(custom)) ? [i] : [])) : null,
         selected: { marker: { opacity: 1 } }, unselected: { marker: { opacity: 0.16 } } }));
-      box.style.height = `${layout.height || 360}px`;
+      layout.height = snViz.roomy(layout);
+      box.style.height = `${layout.height}px`;
       box.classList.toggle("sn-map-draws", Boolean(layout.dragmode));
       box.setAttribute("role", "img");
       box.setAttribute("aria-label", `${now.value.label || "map"}. The table below lists the same pictures.`);

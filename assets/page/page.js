@@ -25,6 +25,10 @@
     return node;
   };
 
+  // Plotly fails where margins leave no room: a figure in a column that is still being laid out, or one of very few rows.
+  const LEAST_WIDTH = 160;
+  const roomy = (layout) => Math.max(layout.height || 360, (layout.margin?.t ?? 48) + (layout.margin?.b ?? 8) + 100);
+
   // A figure: value is JSON text {light, dark, empty, label}. Others may change its layout before, and add to it after, each drawing.
   function plot(element, props, watch, pick, { before = () => {}, after = () => {} } = {}) {
     const box = element.querySelector(".sn-plot");
@@ -33,13 +37,14 @@
       if (!box.isConnected) { redraws.delete(draw); return; }
       const value = props.value ? JSON.parse(props.value) : null;
       box.classList.toggle("sn-plot-waiting", !value);
-      if (!value || !box.offsetWidth || !window.Plotly) return;
+      if (!value || box.offsetWidth < LEAST_WIDTH || !window.Plotly) return;
       lastWidth = box.offsetWidth;
       const figure = (dark() && value.dark) || value.light;
       const clear = "rgba(0,0,0,0)";
       const layout = { ...figure.layout, autosize: true, paper_bgcolor: clear };
       delete layout.width;
       before(layout, value, figure);
+      layout.height = roomy(layout);
       box.style.height = `${layout.height || 360}px`;
       box.setAttribute("role", "img");
       box.setAttribute("aria-label", value.label || "figure");
