@@ -103,6 +103,15 @@ class Watched:
         self.page.keyboard.press("Escape")
         self.page.wait_for_function("!document.body.classList.contains('sn-drawer-open')")
 
+    def found(self, says: str) -> str:
+        """Press Find, wait until the run has ended, not only begun to fill, and return the strip, which then says ``says``."""
+        self.page.click("#btn-find")
+        ended = "t => document.querySelector('#status .sn-status').dataset.tone === 'done' && " + (
+            "document.querySelector('#run-facts').innerText.includes(t)"
+        )
+        self.page.wait_for_function(ended, arg=says, timeout=400_000)
+        return self.page.inner_text("#run-facts")
+
     def data(self, figure: str) -> dict:
         """Return title and data of a drawn figure, once it is there."""
         self.page.wait_for_function(f"document.querySelector('#{figure} .js-plotly-plot')?.data?.length > 0", timeout=60_000)

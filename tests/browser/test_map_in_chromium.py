@@ -79,10 +79,7 @@ def test_leaving_out_a_test_picture_after_looking_marks_the_next_result(mapped):
     n = int(page.inner_text(CHOSEN).split()[0])
     page.locator("#map-chosen").get_by_role("button", name="Leave the chosen pictures out").click()
     page.wait_for_function("document.querySelector('#stale-mark').innerText.includes('hanges by hand')")
-    page.click("#btn-find")
-    page.wait_for_function(
-        f"document.querySelector('#run-facts').innerText.includes('edited after looking ({n})')", timeout=240_000
-    )
+    mapped.found(f"edited after looking ({n})")
     assert f"edited after looking ({n})" in page.inner_text("#exit-facts")
     assert f"edited after looking ({n})" in str(
         page.evaluate("document.querySelector('#fig-layers .js-plotly-plot').layout.annotations")

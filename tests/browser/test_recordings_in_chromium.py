@@ -21,13 +21,6 @@ def capture(watched, card: str, at: int) -> int:
     return page.locator(f"{card} .sn-tile").count()
 
 
-def find(watched, text: str) -> str:
-    """Press Find and return the strip once it says ``text``."""
-    watched.page.click("#btn-find")
-    watched.page.wait_for_function("t => document.querySelector('#run-facts').innerText.includes(t)", arg=text, timeout=240_000)
-    return watched.page.inner_text("#run-facts")
-
-
 def test_one_recording_a_class_gets_no_held_out_figure_and_a_second_one_does(film):
     film.open()
     film.drawer("My images")
@@ -35,7 +28,7 @@ def test_one_recording_a_class_gets_no_held_out_figure_and_a_second_one_does(fil
     first = [capture(film, f"#class-images-{number}", 2 * number) for number in (1, 2)]
     page.wait_for_function("t => document.querySelector('#set-told')?.innerText.includes(t)", arg=f"{first[1]} no · {first[0]} yes")
     page.fill("#question textarea", "Is it there?")
-    strip = find(film, f"{sum(first)} probing and 0 test images")
+    strip = film.found(f"{sum(first)} probing and 0 test images")
     assert (
         "one recording" in strip and "%" not in strip.split("searched")[0].split("held-out accuracy", 1)[-1].split("looked at")[0]
     )
@@ -44,7 +37,7 @@ def test_one_recording_a_class_gets_no_held_out_figure_and_a_second_one_does(fil
     second = [capture(film, f"#class-test-images-{number}", 4 + 2 * number) for number in (1, 2)]
     both = f"{first[1] + second[1]} no · {first[0] + second[0]} yes"
     page.wait_for_function("t => document.querySelector('#set-told')?.innerText.includes(t)", arg=both)
-    strip = find(film, f"{sum(first)} probing and {sum(second)} test images")
+    strip = film.found(f"{sum(first)} probing and {sum(second)} test images")
     assert "%" in strip
     page.wait_for_selector("#btn-record-again", state="hidden")
     film.check()
