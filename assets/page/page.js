@@ -274,5 +274,5 @@
     return link;
   }
 
-  window.snViz = { panels, kept, make, button, calm, plot, pictures, cards, status, facts, stale, copy, go, address, drawer, show, section };
+  window.snViz = { LEAST_WIDTH, roomy, panels, kept, make, button, calm, plot, pictures, cards, status, facts, stale, copy, go, address, drawer, show, section };
 })();

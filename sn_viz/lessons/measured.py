@@ -103,6 +103,8 @@ def _histogram(run: RunRecord, column: int) -> dict[str, Any]:
     threshold, sign, class_index = _stump(run, column)
     values = run.test_values[:, column].astype(np.float64)
     values = np.where(np.isfinite(values), values, np.nan)
+    if np.isnan(values).all():
+        raise UserError("The best neuron has no finite value.", "It has none on the test images.", "Choose another set.")
     edges = np.linspace(np.nanmin(values), np.nanmax(values), BINS + 1)
     side = "above" if sign > 0 else "below"
     return {

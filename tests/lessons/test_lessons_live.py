@@ -15,6 +15,13 @@ def test_a_run_without_a_full_model_says_what_it_can():
     assert "cannot be said" in lines["certified"] and "cannot be said" in lines["causal"]
 
 
+def test_a_run_without_test_pictures_says_so_at_every_step():
+    run = make_run()
+    nothing = replace(run, test=run.test.take([]), test_values=run.test_values[:0])
+    lines = told.live(nothing, "")
+    assert lines and all("No pictures were held out" in line for line in lines.values())
+
+
 def test_the_accuracy_of_the_outlined_neuron_is_counted_by_hand():
     run = make_run()
     column, says = measured.best_alone(run)
