@@ -32,7 +32,7 @@
   // A figure: value is JSON text {light, dark, empty, label}. Others may change its layout before, and add to it after, each drawing.
   function plot(element, props, watch, pick, { before = () => {}, after = () => {} } = {}) {
     const box = element.querySelector(".sn-plot");
-    let bound = false, lastWidth = 0;
+    let bound = false, lastWidth = 0, lastHeight = 0;
     const draw = () => {
       if (!box.isConnected) { redraws.delete(draw); return; }
       const value = props.value ? JSON.parse(props.value) : null;
@@ -48,7 +48,10 @@
       box.style.height = `${layout.height || 360}px`;
       box.setAttribute("role", "img");
       box.setAttribute("aria-label", value.label || "figure");
-      Plotly.react(box, figure.data, layout, { displayModeBar: false, responsive: true, scrollZoom: false }).then(() => {
+      const anew = lastHeight && lastHeight !== layout.height; // react keeps the old margins for a moment, which may be more than all
+      lastHeight = layout.height;
+      if (anew) bound = false;
+      Plotly[anew ? "newPlot" : "react"](box, figure.data, layout, { displayModeBar: false, responsive: true, scrollZoom: false }).then(() => {
         after(box, value);
         if (bound) return;
         bound = true;

@@ -61,7 +61,7 @@ def figure(info: Info, dark: bool = False) -> go.Figure:
     if not info.name:
         return style.empty(TITLE, "No method has been measured yet.", dark)
     look = style.theme(dark)
-    result = style.canvas(TITLE, dark, height=150 + 52 * len(info.name))
+    result = style.canvas(TITLE, dark, height=max(360, 150 + 52 * len(info.name)))
     colours = [reference.method_colour(key, dark) for key in info.key]
     for row, colour in enumerate(colours):
         result.add_scatter(
