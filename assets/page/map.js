@@ -173,7 +173,7 @@
       one.selected = value === selected;
       select.append(one);
     });
-    const labelled = (text, select) => { const label = make("label", "sn-chosen-field"); label.append(make("span", "", text), select); return label; };
+    const labelled = (text, select) => { const label = make("label", "sn-chosen-field"); label.append(make("span", "", text), select); select.setAttribute("aria-label", text); return label; };
 
     function choosing(value) {
       const line = make("div", "sn-chosen-bar"), select = make("select");

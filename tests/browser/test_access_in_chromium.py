@@ -34,7 +34,7 @@ def own_images(page) -> None:
 
 def files(page) -> None:
     drawer(page)
-    page.get_by_role("tab", name="Zip or CSV", exact=True).click()
+    page.get_by_role("tab", name="Files", exact=True).click()
     page.locator("#advanced button").first.click()
     page.wait_for_timeout(500)
 
