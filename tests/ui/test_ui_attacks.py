@@ -19,7 +19,7 @@ from raw_client import API, Listener, Raw, Watch, has_reader, started
 pytestmark = pytest.mark.long
 
 REFUSAL = "It was not uploaded to this page, or is here no longer."
-DOORS = {"image", "gallery", "file"}
+DOORS = {"image", "file"}
 META = {"_type": "gradio.FileData"}
 
 

@@ -171,3 +171,12 @@ def test_the_limits_are_told_before_anything_is_sent():
     told = class_cards.shown(Cards(), SERVER.arrivals)["limits"]
     assert told["batch"] < 96 * 2**20 and told["file"] == 64 * 2**20 and told["visitor"] == 512 * 2**20
     assert 0 < told["room"] <= 4096 * 2**20
+
+
+@pytest.mark.parametrize(
+    "path", ["/etc/passwd", "../../etc/passwd", "relative.png", "http://127.0.0.1/x.png", "", None, ["x"], "x\0.png"]
+)
+def test_a_card_takes_no_file_that_was_not_uploaded_and_says_the_same_of_each(path):
+    for event in ({"card": 1, "shots": [{"at": path}]}, {"card": 1, "shots": [{"at": path, "group": "g1"}], "again": True}):
+        with pytest.raises(UserError, match="This file was not read"):
+            class_cards._add(Cards(), event)
