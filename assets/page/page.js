@@ -225,6 +225,13 @@
     sectionElement(name)?.scrollIntoView({ behavior: calm() ? "auto" : "smooth", block: "start" });
   }
 
+  // Moves the page as little as needed for the head of an element to be seen below the header.
+  function inSight(id) {
+    const box = document.getElementById(id)?.getBoundingClientRect(), top = document.getElementById("top")?.offsetHeight ?? 0;
+    if (!box || (box.top >= top && box.top < 0.6 * innerHeight)) return;
+    scrollBy({ top: box.top - top - 12, behavior: calm() ? "auto" : "smooth" });
+  }
+
   // The section that stands at the top of the window; "examples" where that is the open drawer.
   function section() {
     const line = 0.35 * innerHeight, above = sections().filter((name) => (sectionElement(name)?.getBoundingClientRect().top ?? Infinity) <= line);
@@ -277,5 +284,5 @@
     return link;
   }
 
-  window.snViz = { LEAST_WIDTH, roomy, panels, kept, make, button, calm, plot, pictures, cards, status, facts, stale, copy, go, address, drawer, show, section };
+  window.snViz = { LEAST_WIDTH, roomy, panels, kept, make, button, calm, plot, pictures, cards, status, facts, stale, copy, go, address, drawer, show, section, inSight };
 })();

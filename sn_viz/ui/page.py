@@ -355,7 +355,9 @@ def _connect_sharing(server: Server, states: States, top: header.Header, neurons
         **private,
     )
     for move in moves:  # changes of a state are not heard where they come without a turn in the queue
-        move.then(server.bind(address_of), asked, top.address, js=WHERE_NOW, queue=False, **private)
+        move.then(
+            server.bind(address_of), asked, top.address, js=WHERE_NOW, queue=False, trigger_mode="always_last", **private
+        )  # the last of several at once counts, as of a drag that ends in a double click
 
 
 def going(section: str | None) -> dict[str, str] | Any:
@@ -363,24 +365,27 @@ def going(section: str | None) -> dict[str, str] | Any:
     return {"section": section, "at": examples_section.touch()} if section else gr.skip()
 
 
+class Linked(NamedTuple):
+    """What a link tells of what is shown, in the order of the widgets that hold it."""
+
+    pack: str | None
+    model: str | None
+    neuron: int
+    layer: float
+    """The exit's."""
+    cut: float | None
+    view: str
+    tab: str
+    selection: Selection = NOTHING_CHOSEN
+
+
 @guarded
-def link_to(
-    server: Server,
-    run_key: str,
-    pack: str | None,
-    model: str | None,
-    neuron: int,
-    layer: float,
-    cut: float | None,
-    view: str,
-    tab: str,
-    selection: Selection = NOTHING_CHOSEN,
-) -> str:
+def link_to(server: Server, run_key: str, *shown: Any) -> str:
     """Return the query of a link to what is shown; people's own images are never linked, only where to look."""
-    run = finished(server.runs.get(run_key))
-    said = "Link copied." if pack else "Link copied. It opens the app, not your images: those stay with you."
-    gr.Info(" ".join(filter(None, (said, _not_linked(pack, selection)))), duration=6)
-    return _query(run, pack, model, neuron, layer, cut, view, tab, selection)
+    run, linked = finished(server.runs.get(run_key)), Linked(*shown)
+    said = "Link copied." if linked.pack else "Link copied. It opens the app, not your images: those stay with you."
+    gr.Info(" ".join(filter(None, (said, _not_linked(linked.pack, linked.selection)))), duration=6)
+    return _query(run, linked)
 
 
 def _not_linked(pack: str | None, selection: Selection) -> str:
@@ -392,38 +397,15 @@ def _not_linked(pack: str | None, selection: Selection) -> str:
 
 
 @guarded
-def address_of(
-    server: Server,
-    run_key: str,
-    pack: str | None,
-    model: str | None,
-    neuron: int,
-    layer: float,
-    cut: float | None,
-    view: str,
-    tab: str,
-    selection: Selection = NOTHING_CHOSEN,
-) -> str:
+def address_of(server: Server, run_key: str, *shown: Any) -> str:
     """Return the query of a link to what is shown, for the browser's address."""
-    run = server.runs.find(run_key)
-    if (
-        run is None or isinstance(run, Partial) or neuron >= len(run.neurons)
-    ):  # the neuron of an earlier run, until this one's has come
-        return gr.skip()
-    return _query(run, pack, model, neuron, layer, cut, view, tab, selection)
+    run, linked = server.runs.find(run_key), Linked(*shown)
+    has_come = run is not None and not isinstance(run, Partial) and linked.neuron < len(run.neurons)
+    return _query(run, linked) if has_come else gr.skip()  # until then the neuron is an earlier run's
 
 
-def _query(
-    run: RunRecord,
-    pack: str | None,
-    model: str | None,
-    neuron: int,
-    layer: float,
-    cut: float | None,
-    view: str,
-    tab: str,
-    selection: Selection,
-) -> str:
+def _query(run: RunRecord, linked: Linked) -> str:
+    pack, model, neuron, layer, cut, view, tab, selection = linked
     section, edited = tab if tab in TABS else None, run.edited_after_looking or None
     if not pack:
         return write_link(Link(tab=section, edited=edited))

@@ -37,6 +37,11 @@ def test_the_heatmap_and_all_of_the_neuron_are_seen_together(watched):
     for element in ("heatmap-panel", "neuron-page"):
         box = page.locator(f"#{element}").bounding_box()
         assert box["y"] >= 0 and box["y"] + box["height"] <= 900, (element, box)
+    page.locator("#neuron-table").scroll_into_view_if_needed()
+    page.click('#neuron-table [data-testid="cell-2-0"]')
+    page.wait_for_timeout(1500)
+    title = page.locator("#neuron-facts .sn-facts-title").bounding_box()
+    assert 0 <= title["y"] <= 860, "what a click in the table changes is in sight"
     watched.check()
 
 
@@ -64,6 +69,7 @@ def test_a_cut_is_dragged_without_a_request_and_brings_the_held_out_figure_on_re
     page.dblclick(".sn-cut-handle")
     page.wait_for_function(f"{SHOWN}.includes('found threshold')")
     assert counted(page) == before and page.locator(".sn-flip").count() == 0
+    page.wait_for_function("!location.search.includes('t=')")
     watched.open(address)
     page.wait_for_function(f"{SHOWN}.includes('cut chosen by hand')")
     page.wait_for_selector(".sn-cut-handle[aria-valuenow]")

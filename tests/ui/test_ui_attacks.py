@@ -100,8 +100,6 @@ def shapes(kind: str, file: dict[str, Any]) -> list[Any]:
     """Return ``file`` in every shape in which a component of this kind might look for it."""
     if kind == "image":
         return [file, {**file, "image": file}]
-    if kind == "gallery":
-        return [[{"image": file, "caption": None}], [{"video": file, "caption": "x"}], [file]]
     if kind == "file":
         return [file, [file], [[file]]]
     return [file, [file], {"value": file}, {"a": [{"b": file}]}]

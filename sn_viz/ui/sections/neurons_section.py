@@ -25,6 +25,9 @@ from sn_viz.ui.server.state import Server
 PLACED = ("heatmap", "units", "histogram", "map")
 """Plots with a place of their own, because clicks in them move the others."""
 
+IN_SIGHT = "() => window.snViz.inSight('neuron-page')"
+"""Nobody clicks without seeing what it changed."""
+
 
 class Neurons(NamedTuple):
     """The widgets of the section."""
@@ -129,6 +132,7 @@ def connect(server: Server, tab: Neurons, run_key: gr.State, picked: gr.State, c
     settled = [cut, tab.selected, tab.facts, tab.threshold, tab.images]
     page = [picked, tab.histogram, *settled]
     choices = [tab.shown, tab.numbers]
+    latest: dict[str, Any] = {"trigger_mode": "always_last", **_at_once()}
     shown = run_key.change(
         server.bind(show),
         [run_key, link, opened, *choices],
@@ -145,8 +149,9 @@ def connect(server: Server, tab: Neurons, run_key: gr.State, picked: gr.State, c
         tab.alike.pick(server.bind(pick_neighbour), [run_key], [tab.units, *page], **_at_once()),
     ]
     for move in (shown, *moves):
-        move.then(server.bind(show_neighbours), [run_key, picked], tab.alike, **_at_once())
-    latest: dict[str, Any] = {"trigger_mode": "always_last", **_at_once()}
+        move.then(server.bind(show_neighbours), [run_key, picked], tab.alike, **latest)
+    for move in moves:
+        move.then(None, None, None, js=IN_SIGHT, api_visibility="private")
     cuts = [
         tab.histogram.pick(server.bind(drag_cut), [run_key, picked], settled, **latest),
         tab.threshold.input(server.bind(set_cut), [run_key, picked, tab.threshold], settled, **latest),

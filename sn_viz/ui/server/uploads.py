@@ -92,25 +92,6 @@ class UploadedImage(gr.Image, metaclass=WithoutStub):
         return None if payload is None else taken(payload.path)
 
 
-class UploadedGallery(gr.Gallery, metaclass=WithoutStub):
-    """Images; handlers get their paths, unopened. Videos and captions are not taken."""
-
-    is_template = True
-
-    @staticmethod
-    def admit(sent: Any) -> Any:
-        """Return the gallery data of what was sent as this component's value."""
-        if sent is None:
-            return None
-        if not isinstance(sent, list) or len(sent) > MAX_FILES:
-            raise _refused()
-        return [{"image": _file(entry.get("image") if isinstance(entry, dict) else None), "caption": None} for entry in sent]
-
-    def preprocess(self, payload: Any) -> list[str] | None:
-        """Return the paths of the uploads."""
-        return [taken(entry.image.path) for entry in payload.root] if payload is not None and payload.root else None
-
-
 class UploadedFile(gr.File, metaclass=WithoutStub):
     """Files; handlers get their paths, unopened: one, or a list with ``file_count="multiple"``."""
 
@@ -134,7 +115,7 @@ class UploadedFile(gr.File, metaclass=WithoutStub):
         return paths if self.file_count == "multiple" else paths[0] if paths else None
 
 
-DOORS = (UploadedImage, UploadedGallery, UploadedFile)
+DOORS = (UploadedImage, UploadedFile)
 """The only components whose values may hold files."""
 
 
