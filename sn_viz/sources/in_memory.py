@@ -164,7 +164,7 @@ def found_in(rows: Any, asked: Mapping[str, str], name: str, budget: Budget, n: 
         if number > n:
             yield Note(f"Only the first {n:,} rows of {shown} were read.")
             break
-        label: Any = own_kind(row[columns["label"].name])
+        label = own_kind(row[columns["label"].name])
         names = columns["label"].class_names
         if names and isinstance(label, int):
             label = names[label] if 0 <= label < len(names) else None
@@ -181,8 +181,8 @@ def found_in(rows: Any, asked: Mapping[str, str], name: str, budget: Budget, n: 
         question = None if said.get("question") is None else str(said["question"])
         yield Found(at, plain(label), opened, question, group=str(said.get("group") or ""))
     if unlabelled:
-        n = f"{unlabelled:,} rows of {shown} have" if unlabelled > 1 else f"1 row of {shown} has"
-        yield Note(f"{n} no label and {'were' if unlabelled > 1 else 'was'} left out.")
+        these = f"{unlabelled:,} rows of {shown} have" if unlabelled > 1 else f"1 row of {shown} has"
+        yield Note(f"{these} no label and {'were' if unlabelled > 1 else 'was'} left out.")
 
 
 def columns_of(features: Mapping[str, Any]) -> list[Column]:

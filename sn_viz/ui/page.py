@@ -165,9 +165,9 @@ def build(model: str | None = None, public: bool | None = None) -> Page:
         moves = neurons_section.connect(server, neurons, states.run, states.neuron, states.cut, states.link)
         set_up = examples_section.inputs(examples, states.source, states.pack, cards)
         map_panel.connect(server, neurons.map, states, set_up, leave.race)
-        exit_section.connect(server, leave, states.run, states.link)
+        ready = exit_section.connect(server, leave, states.run, states.link)
         compare_section.connect(server, methods, states.run)
-        learn_section.connect(server, learn, states.run, states.shown_pack)
+        learn_section.connect(server, learn, states.run, states.shown_pack, ready)
         states.run.change(
             server.bind(show_strip),
             [states.run, states.shown_pack],

@@ -40,6 +40,23 @@ def test_a_place_of_the_lesson_selects_its_neuron_and_its_cut_in_the_workbench(w
     watched.check()
 
 
+def test_another_set_is_opened_and_a_race_is_run_from_the_lesson(watched):
+    watched.open("?learn=4")
+    assert watched.page.inner_text(TITLE).startswith("They stop early")
+    guess(watched.page)
+    watched.page.locator(".sn-learn-looks a").first.click()
+    watched.page.wait_for_function("document.querySelector('#race-result').innerText.includes('the exit is ')", timeout=240_000)
+    watched.page.keyboard.press("Escape")
+    watched.section("Learn")
+    watched.page.locator(".sn-learn-steps button").nth(4).click()
+    guess(watched.page)
+    watched.page.locator(".sn-learn-looks a").first.click()
+    watched.page.wait_for_function("document.querySelector('#run-facts').innerText.includes('left-of')", timeout=400_000)
+    watched.page.wait_for_function("document.querySelector('.sn-learn-live')?.innerText.includes('left-of')", timeout=60_000)
+    assert "left of" in watched.page.input_value("#question textarea")
+    watched.check()
+
+
 def test_a_teachers_link_presets_step_set_and_projector(watched):
     watched.open("?learn=3&pack=anything-red&projector=1")
     assert watched.page.inner_text(TITLE).startswith("The whole picture")

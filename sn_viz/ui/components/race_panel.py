@@ -85,11 +85,14 @@ def layout() -> RacePanel:
     return RacePanel(images, upload, chosen, button, cancel, two_lanes, figure, result, gr.State(0))
 
 
-def connect(server: Server, tab: RacePanel, run_key: gr.State, layer: gr.Slider) -> None:
-    """Wire the race to ``run_key``; it stops early after the block that ``layer`` says."""
+def connect(server: Server, tab: RacePanel, run_key: gr.State, layer: gr.Slider) -> Any:
+    """Wire the race to ``run_key``; it stops early after the block that ``layer`` says.
+
+    Returns the event after which a race of a new run may be started: before it, its lanes would be cleared.
+    """
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     replaying = gr.State(False)
-    run_key.change(server.bind(show), [run_key], [tab.images, *opened(tab)], **private)
+    ready = run_key.change(server.bind(show), [run_key], [tab.images, *opened(tab)], **private)
     tab.images.pick(server.bind(pick_image), [run_key], opened(tab), **private)
     tab.upload.change(
         server.bind(show_upload),
@@ -110,6 +113,7 @@ def connect(server: Server, tab: RacePanel, run_key: gr.State, layer: gr.Slider)
     )
     tab.lanes.done(lambda: (False, *_idle()), None, [replaying, *buttons], queue=False, **private)
     tab.cancel.click(server.bind(cancel_race), [job, replaying], [replaying, *shown, *buttons], queue=False, **private)
+    return ready
 
 
 def opened(tab: RacePanel) -> list[Any]:

@@ -52,16 +52,16 @@ def layout() -> Exit:
     return Exit(layers, layer, facts, policy, race, many, others)
 
 
-def connect(server: Server, tab: Exit, run_key: gr.State, link: gr.State) -> None:
-    """Wire the section to ``run_key``."""
+def connect(server: Server, tab: Exit, run_key: gr.State, link: gr.State) -> Any:
+    """Wire the section to ``run_key``; returns the event after which a race of a new run may be started."""
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     run_key.change(server.bind(show), [run_key, link], [tab.layers, tab.layer, tab.facts], **private)
     policy_panel.connect(server, tab.policy, run_key)
     figures.connect(server, tab.others, run_key)
     tab.layers.pick(server.bind(pick_layer), [run_key], [tab.layer, tab.facts], **private)
     tab.layer.input(server.bind(show_layer), [run_key, tab.layer], tab.facts, trigger_mode="always_last", **private)
-    race_panel.connect(server, tab.race, run_key, tab.layer)
     batch_panel.connect(server, tab.batch, run_key, tab.layer)
+    return race_panel.connect(server, tab.race, run_key, tab.layer)
 
 
 @guarded

@@ -6,6 +6,7 @@ opens. The words and the recorded numbers come from ``sn_viz.lessons``; the rail
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
@@ -53,20 +54,23 @@ def _when_there(name: str, call: str) -> str:
     return f"const go = () => window.snViz?.{name} ? {call} : setTimeout(go, 40); go();"
 
 
-def connect(server: Server, section: Learn, run_key: gr.State, shown_pack: gr.State) -> None:
-    """Wire the line about the run in the workbench to ``run_key``."""
-    run_key.change(
+def connect(server: Server, section: Learn, run_key: gr.State, shown_pack: gr.State, ready: Any) -> None:
+    """Wire the line about the run in the workbench to the run under ``run_key``.
+
+    It comes after ``ready``, the event at which that run can be raced: a step that presses Race does so when the line has come.
+    """
+    ready.then(
         server.bind(show), [run_key, shown_pack], section.live, queue=False, api_visibility="private", show_progress="hidden"
     )
 
 
 @guarded
 def show(server: Server, run_key: str, pack: str | None) -> Any:
-    """Return what each step measures on the run in the workbench, once it has ended."""
+    """Return what each step measures on the run in the workbench, once it has ended; new each time, as the rail waits for it."""
     run = server.runs.get(run_key) if run_key else None
     if run is None or isinstance(run, Partial):
         return gr.skip()
-    return {"at": run_key, "lines": told.live(run, f"“{pack}”" if pack else "")}
+    return {"at": secrets.token_hex(8), "lines": told.live(run, f"“{pack}”" if pack else "")}
 
 
 def query_of(event: gr.EventData) -> Mapping[str, str]:
