@@ -16,7 +16,7 @@ def photographs(folder: Path, n: int, name: str, side: int = 64, quality: int = 
     """Write ``n`` JPEGs unlike each other, and return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     for i in range(n):
-        few = np.random.default_rng([i, len(name)]).integers(0, 256, (7, 7, 3), dtype=np.uint8)
+        few = np.random.default_rng([i, *name.encode()]).integers(0, 256, (7, 7, 3), dtype=np.uint8)
         buffer = io.BytesIO()
         Image.fromarray(few).resize((side, side), Image.Resampling.BICUBIC).save(buffer, "JPEG", quality=quality)
         (folder / f"{name}-{i}.jpg").write_bytes(buffer.getvalue())
@@ -92,6 +92,35 @@ def test_limits_are_said_before_the_first_byte_and_pictures_reduced_only_when_as
     assert "models look at 160 to 336" in said and not sizes
     page.get_by_role("button", name="Send none").click()
     assert page.locator(".sn-ask-first").count() == 0 and not sizes
+    watched.check()
+
+
+def test_a_folder_fills_the_cards_a_picture_is_dropped_on_its_card_and_moved(watched, tmp_path):
+    page = opened(watched)
+    for name in ("cat", "dog"):
+        photographs(tmp_path / "pets" / name, 11, name)
+    page.locator("#class-cards .sn-class-bar input[type=file]").set_input_files(str(tmp_path / "pets"))
+    counted(page, 1, "11 pictures")
+    counted(page, 2, "11 pictures")
+    assert page.input_value("#class-name-1 input") == "cat" and page.input_value("#class-name-2 input") == "dog"
+    page.evaluate(
+        """async () => { const canvas = document.createElement('canvas'); canvas.width = canvas.height = 40;
+        canvas.getContext('2d').fillRect(0, 0, 20, 20); const blob = await new Promise((done) => canvas.toBlob(done, 'image/png'));
+        const moved = new DataTransfer(); moved.items.add(new File([blob], 'dropped.png', { type: 'image/png' }));
+        document.querySelector('#class-card-2').dispatchEvent(new DragEvent('drop', { dataTransfer: moved, bubbles: true })); }"""
+    )
+    counted(page, 2, "12 pictures")
+    page.locator("#class-images-1 .sn-tile").first.focus()
+    page.keyboard.press("Enter")
+    page.select_option("#move-chosen", label="dog")
+    counted(page, 2, "13 pictures")
+    page.locator("#class-card-1").focus()
+    page.keyboard.press("Control+z")
+    counted(page, 1, "11 pictures")
+    page.keyboard.press("Control+Shift+z")
+    counted(page, 1, "10 pictures")
+    page.wait_for_function("document.querySelector('#set-told').innerText.includes('10 cat · 13 dog')")
+    page.wait_for_selector("#class-say-1:not([hidden])")
     watched.check()
 
 
