@@ -46,6 +46,7 @@
     const many = () => now.value && now.value.n > now.value.most;
     const asPictures = () => now.pictures !== false && now.value?.n && !many();
 
+    const draw = snViz.inTime(box, () => drawNow());
     const tools = () => {
       if (!now.value?.n) { bar.replaceChildren(); return; }
       const off = many(), title = off ? `More than ${now.value.most} pictures are shown as dots` : "Every picture in its place";
@@ -57,10 +58,8 @@
     };
     const want = () => { if (asPictures() && seen && now.sheet?.of !== now.value.of && now.asked !== now.value.of) { now.asked = now.value.of; ask(); } };
 
-    const draw = () => {
-      if (!box.isConnected) return;
-      box.classList.toggle("sn-plot-waiting", !now.value);
-      if (!now.value || box.offsetWidth < snViz.LEAST_WIDTH || !window.Plotly) return;
+    const drawNow = () => {
+      if (!box.isConnected || !now.value || box.offsetWidth < snViz.LEAST_WIDTH || !window.Plotly) return;
       lastWidth = box.offsetWidth;
       const figure = (dark() && now.value.dark) || now.value.light;
       const layout = { ...figure.layout, autosize: true, paper_bgcolor: "rgba(0,0,0,0)", selections: [], selectionrevision: ++revision,
@@ -130,9 +129,14 @@
       canvas.style.color = ink;
     }
 
-    const take = () => { now.value = props.value ? JSON.parse(props.value) : null; tools(); want(); draw(); };
+    const take = () => {
+      now.value = props.value ? JSON.parse(props.value) : null;
+      box.classList.toggle("sn-plot-waiting", !now.value);
+      if (now.value && !lastWidth) box.style.height = `${snViz.roomy(now.value.light.layout)}px`;
+      tools(); want(); draw();
+    };
     now.redraw = draw; now.paint = paint;
-    new MutationObserver(draw).observe(document.body, { attributes: true, attributeFilter: ["class"] });
+    snViz.onTurn(draw);
     new ResizeObserver(() => { if (box.offsetWidth && box.offsetWidth !== lastWidth) draw(); }).observe(box);
     new IntersectionObserver((entries) => { if (entries.some((entry) => entry.isIntersecting)) { seen = true; want(); } }, { rootMargin: "400px" }).observe(box);
     watch("value", take);

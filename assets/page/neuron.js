@@ -241,7 +241,7 @@
       part.addEventListener("pointerup", release);
       part.addEventListener("pointercancel", release);
     }
-    layer.addEventListener("dblclick", back);
+    layer.addEventListener("dblclick", (event) => { event.stopPropagation(); back(); });
     box.addEventListener("dblclick", () => { if (now.drag && now.selection?.by_hand) back(); });
     handle.addEventListener("keydown", (event) => {
       const few = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -10, PageUp: 10 }[event.key];

@@ -3,12 +3,22 @@
 (() => {
   "use strict";
   const dark = () => document.body.classList.contains("dark");
-  const redraws = new Set();
-  new MutationObserver(() => redraws.forEach((draw) => draw()))
-    .observe(document.documentElement, { attributes: true, attributeFilter: ["class"], subtree: false });
-  const watchBody = () => new MutationObserver(() => redraws.forEach((draw) => draw()))
-    .observe(document.body, { attributes: true, attributeFilter: ["class"] });
-  if (document.body) watchBody(); else document.addEventListener("DOMContentLoaded", watchBody);
+
+  // Draws `now` whenever light turns to dark or back; other classes of the body (an open drawer, an old result) change no figure.
+  function onTurn(now) {
+    let was = dark();
+    new MutationObserver(() => { if (dark() !== was) { was = dark(); now(); } }).observe(document.body, { attributes: true, attributeFilter: ["class"] });
+  }
+
+  // Returns a function that draws once `box` is within a window's height of what is seen, or is printed: a page of twenty figures
+  // takes no longer to open than the two at its top.
+  function inTime(box, draw) {
+    let near = false, due = false;
+    const come = (is) => { near = is; if (near && due) { due = false; draw(); } };
+    new IntersectionObserver((entries) => come(entries[entries.length - 1].isIntersecting), { rootMargin: "100% 0px" }).observe(box);
+    addEventListener("beforeprint", () => come(true));
+    return () => { due = !near; if (near) draw(); };
+  }
 
   const make = (tag, className, text) => {
     const node = document.createElement(tag);
@@ -34,10 +44,8 @@
     const box = element.querySelector(".sn-plot");
     let bound = false, lastWidth = 0, lastHeight = 0;
     const draw = () => {
-      if (!box.isConnected) { redraws.delete(draw); return; }
       const value = props.value ? JSON.parse(props.value) : null;
-      box.classList.toggle("sn-plot-waiting", !value);
-      if (!value || box.offsetWidth < LEAST_WIDTH || !window.Plotly) return;
+      if (!box.isConnected || !value || box.offsetWidth < LEAST_WIDTH || !window.Plotly) return;
       lastWidth = box.offsetWidth;
       const figure = (dark() && value.dark) || value.light;
       const clear = "rgba(0,0,0,0)";
@@ -45,9 +53,7 @@
       delete layout.width;
       before(layout, value, figure);
       layout.height = roomy(layout);
-      box.style.height = `${layout.height || 360}px`;
-      box.setAttribute("role", "img");
-      box.setAttribute("aria-label", value.label || "figure");
+      box.style.height = `${layout.height}px`;
       const anew = lastHeight && lastHeight !== layout.height; // react keeps the old margins for a moment, which may be more than all
       lastHeight = layout.height;
       if (anew) bound = false;
@@ -61,10 +67,22 @@
         });
       });
     };
-    redraws.add(draw);
-    new ResizeObserver(() => { if (box.offsetWidth && box.offsetWidth !== lastWidth) draw(); }).observe(box);
-    watch("value", draw);
-    const wait = () => (window.Plotly ? draw() : setTimeout(wait, 60));
+    const inSight = inTime(box, draw);
+    // What is not near yet has its place and its words: nothing jumps when it is drawn, and it can be read without being seen.
+    const take = () => {
+      const value = props.value ? JSON.parse(props.value) : null;
+      box.classList.toggle("sn-plot-waiting", !value);
+      if (value) {
+        if (!lastHeight) box.style.height = `${roomy(value.light.layout)}px`;
+        box.setAttribute("role", "img");
+        box.setAttribute("aria-label", value.label || "figure");
+      }
+      inSight();
+    };
+    onTurn(inSight);
+    new ResizeObserver(() => { if (box.offsetWidth && box.offsetWidth !== lastWidth) inSight(); }).observe(box);
+    watch("value", take);
+    const wait = () => (window.Plotly ? take() : setTimeout(wait, 60));
     wait();
   }
 
@@ -284,5 +302,5 @@
     return link;
   }
 
-  window.snViz = { LEAST_WIDTH, roomy, panels, kept, make, button, calm, plot, pictures, cards, status, facts, stale, copy, go, address, drawer, show, section, inSight };
+  window.snViz = { LEAST_WIDTH, roomy, onTurn, inTime, panels, kept, make, button, calm, plot, pictures, cards, status, facts, stale, copy, go, address, drawer, show, section, inSight };
 })();

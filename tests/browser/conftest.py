@@ -113,7 +113,13 @@ class Watched:
         return self.page.inner_text("#run-facts")
 
     def data(self, figure: str) -> dict:
-        """Return title and data of a drawn figure, once it is there."""
+        """Return title and data of a figure: brought near, because only what is near is drawn, and once it is there."""
+        self.page.wait_for_selector(f"#{figure} .sn-plot", state="attached")
+        self.page.evaluate(
+            "(at) => { const box = document.querySelector(at), { top, bottom } = box.getBoundingClientRect();"
+            " if (bottom < 0 || top > innerHeight) box.scrollIntoView({ block: 'center' }); }",
+            f"#{figure} .sn-plot",
+        )
         self.page.wait_for_function(f"document.querySelector('#{figure} .js-plotly-plot')?.data?.length > 0", timeout=60_000)
         return self.page.evaluate(
             f"(() => {{ const p = document.querySelector('#{figure} .js-plotly-plot');"

@@ -64,12 +64,12 @@ def test_a_cut_is_dragged_without_a_request_and_brings_the_held_out_figure_on_re
     page.wait_for_function(f"{SHOWN}.includes('cut chosen by hand')")
     assert "your threshold" in page.inner_text("#neuron-facts") and counted(page) == list(seen[-1])
     assert len(requests) == 1
-    page.wait_for_function("location.search.includes('t=')")
+    page.wait_for_function("location.search.includes('&t=')")
     address = page.evaluate("location.search")
     page.dblclick(".sn-cut-handle")
     page.wait_for_function(f"{SHOWN}.includes('found threshold')")
     assert counted(page) == before and page.locator(".sn-flip").count() == 0
-    page.wait_for_function("!location.search.includes('t=')")
+    page.wait_for_function("!location.search.includes('&t=')")
     watched.open(address)
     page.wait_for_function(f"{SHOWN}.includes('cut chosen by hand')")
     page.wait_for_selector(".sn-cut-handle[aria-valuenow]")
