@@ -89,7 +89,7 @@ def test_the_race_runs_the_picture_it_shows(run_key, own, with_upload, monkeypat
     shown = [step[5] for step in steps if isinstance(step[5], dict) and "groups" in step[5]]
     assert shown[0]["groups"][0]["items"][0]["src"] == race_panel.views.thumbnail(expected, 224)
     last = steps[-1]
-    assert last[0]["early"]["ms"] == 5.0 and last[6] is True and "the exit is ahead" in str(last[2])
+    assert last[0]["early"]["ms"] == 5.0 and "the exit is ahead" in str(last[2])
 
 
 def test_any_picture_of_the_run_opens_in_the_race_and_no_other(planted):
@@ -104,15 +104,28 @@ def test_any_picture_of_the_run_opens_in_the_race_and_no_other(planted):
 
 def test_cancel_ends_a_replay_at_once_and_leaves_a_running_race_to_end_itself():
     job = SERVER.stops.new()
-    replaying, lanes, _, result, *buttons = race_panel.cancel_race(SERVER, job, True)
-    assert replaying is False and "blocks" not in lanes and "Stopped" in result["note"]
+    assert SERVER.stops.end(job)
+    lanes, _, result, *buttons = race_panel.cancel_race(SERVER, job)
+    assert "blocks" not in lanes and "Stopped" in result["note"]
     assert [button.interactive for button in buttons] == [True, False]
     assert SERVER.stops.flag(job).is_set()
-    assert race_panel.cancel_race(SERVER, SERVER.stops.new(), False) == (gr.skip(),) * 6
+    assert race_panel.cancel_race(SERVER, SERVER.stops.new()) == (gr.skip(),) * 5
+
+
+def test_a_cancel_is_never_lost_between_the_end_of_a_race_and_its_replay(run_key, monkeypatch):
+    job = SERVER.stops.new()
+    monkeypatch.setattr(race_panel, "race", lambda run, *rest: raced(run, exit_ms=5.0))
+    monkeypatch.setattr(race_panel, "model_of", lambda config: None)
+    told = []
+    for step in race_panel.run_race(SERVER, REQUEST, job, run_key, 0, None, 2):
+        told.append(step)
+        if isinstance(step[0], dict) and "blocks" in step[0]:
+            assert "Stopped" in race_panel.cancel_race(SERVER, job)[2]["note"], "the race has ended: its replay is stopped"
+    assert "Stopped" in told[-1][2]["note"] and "blocks" not in told[-1][0]
 
 
 def test_a_race_that_was_cancelled_says_so_and_can_be_started_again(run_key):
     job = SERVER.stops.new()
     SERVER.stops.stop(job)
     last = list(race_panel.run_race(SERVER, REQUEST, job, run_key, 0, None, 2))[-1]
-    assert "Stopped" in last[2]["note"] and last[6] is False
+    assert "Stopped" in last[2]["note"]

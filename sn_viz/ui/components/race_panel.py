@@ -91,7 +91,6 @@ def connect(server: Server, tab: RacePanel, run_key: gr.State, layer: gr.Slider)
     Returns the event after which a race of a new run may be started: before it, its lanes would be cleared.
     """
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-    replaying = gr.State(False)
     ready = run_key.change(server.bind(show), [run_key], [tab.images, *opened(tab)], **private)
     tab.images.pick(server.bind(pick_image), [run_key], opened(tab), **private)
     tab.upload.change(
@@ -104,15 +103,15 @@ def connect(server: Server, tab: RacePanel, run_key: gr.State, layer: gr.Slider)
     job = gr.State("")
     buttons = [tab.button, tab.cancel]
     shown = [tab.lanes, tab.figure, tab.result]
-    tab.button.click(server.bind(begin_race), None, [job, replaying, *shown, *buttons], queue=False, **private).then(
+    tab.button.click(server.bind(begin_race), None, [job, *shown, *buttons], queue=False, **private).then(
         server.bind(run_race),
         [job, run_key, tab.example, tab.upload, layer],
-        [*shown, *buttons, tab.chosen, replaying],
+        [*shown, *buttons, tab.chosen],
         concurrency_limit=None,
         **private,
     )
-    tab.lanes.done(lambda: (False, *_idle()), None, [replaying, *buttons], queue=False, **private)
-    tab.cancel.click(server.bind(cancel_race), [job, replaying], [replaying, *shown, *buttons], queue=False, **private)
+    tab.lanes.done(_idle, None, buttons, queue=False, **private)
+    tab.cancel.click(server.bind(cancel_race), job, [*shown, *buttons], queue=False, **private)
     return ready
 
 
@@ -213,7 +212,6 @@ def begin_race(server: Server) -> tuple:
     waiting = {"empty": "The race is running."}
     return (
         server.stops.new(),
-        False,
         waiting,
         gr.skip(),
         {"note": "Queued."},
@@ -222,10 +220,9 @@ def begin_race(server: Server) -> tuple:
     )
 
 
-def cancel_race(server: Server, job: str, replaying: bool) -> tuple:
-    """Stop a race that runs, which then says so itself; a replay ends at once."""
-    server.stops.stop(job)
-    return (False, *STOPPED, *_idle()) if replaying is True else (gr.skip(),) * 6
+def cancel_race(server: Server, job: str) -> tuple:
+    """Stop a race that runs, which then says so itself; the replay of one that has ended ends at once."""
+    return (gr.skip(),) * 5 if server.stops.stop(job) else (*STOPPED, *_idle())
 
 
 STOPPED = (EMPTY, gr.skip(), {"note": "Stopped. Press Race to start again."})
@@ -235,7 +232,7 @@ STOPPED = (EMPTY, gr.skip(), {"note": "Stopped. Press Race to start again."})
 def run_race(
     server: Server, request: gr.Request, job: str, run_key: str, example: int, upload: str | None, layer: float
 ) -> Iterator[tuple[Any, ...]]:
-    """Run the race and hand it over whole; yields (lanes, figure, result, race button, cancel button, the picture, replaying)."""
+    """Run the race and hand it over whole; yields (lanes, figure, result, race button, cancel button, the picture)."""
     skip = gr.skip()
     stop, owner = server.stops.flag(job), visitor(request)
     try:
@@ -246,25 +243,23 @@ def run_race(
         picture, question, truth = run_job(server.reading, lambda _: _contestant(run, example, upload), owner, stop)
         layer = checked_layer(run, int(layer))
         name = "Your own image" if upload else run.shown.names[example]
-        yield skip, skip, {"note": "Waiting for a turn."}, skip, skip, _shown(picture, question, truth, name), skip
+        yield skip, skip, {"note": "Waiting for a turn."}, skip, skip, _shown(picture, question, truth, name)
         finished = None
         for step in steps(server.turns, lambda progress: _raced(run, picture, question, layer, progress), stop, owner):
             if isinstance(step, Done):
                 finished = step.value
             else:
-                yield skip, skip, {"note": f"{step.text}."}, skip, skip, skip, skip
+                yield skip, skip, {"note": f"{step.text}."}, skip, skip, skip
         assert finished is not None, "a job ends with its result or an exception"
-        yield (
-            in_lanes(run, finished, question, truth),
-            _figure(run, finished, truth),
-            race_facts(run, finished, truth),
-            *(skip,) * 3,
-            True,
-        )
+        drawn = in_lanes(run, finished, question, truth), _figure(run, finished, truth), race_facts(run, finished, truth)
+        if server.stops.end(job):
+            yield *drawn, *(skip,) * 3
+        if stop.is_set():  # also while the result was on its way: what was sent last stays on the page
+            raise Cancelled
     except Cancelled:
-        yield *STOPPED, *_idle(), skip, False
+        yield *STOPPED, *_idle(), skip
     except Exception as error:  # put into words on the page; faults of ours are logged by ``message``
-        yield EMPTY, skip, {"warnings": [message(error)]}, *_idle(), skip, False
+        yield EMPTY, skip, {"warnings": [message(error)]}, *_idle(), skip
 
 
 def in_lanes(run: RunRecord, finished: Race, question: str, truth: str) -> dict[str, Any]:

@@ -48,6 +48,7 @@ class Stops:
 
     def __init__(self, capacity: int = 1000) -> None:
         self._flags: FIFOCache[str, threading.Event] = FIFOCache(capacity)
+        self._ended: FIFOCache[str, bool] = FIFOCache(capacity)
         self._lock = threading.Lock()
 
     def new(self) -> str:
@@ -66,9 +67,27 @@ class Stops:
         gone.set()
         return gone
 
-    def stop(self, key: str) -> None:
-        """Ask the job of ``key`` to stop; unknown keys change nothing."""
-        self.flag(key).set()
+    def stop(self, key: str) -> bool:
+        """Ask the job of ``key`` to stop; unknown keys change nothing.
+
+        Returns
+        -------
+        bool
+            Whether it is still to say that it stopped; False where it had its result before (`end`).
+        """
+        flag = self.flag(key)
+        with self._lock:
+            flag.set()
+            return key not in self._ended
+
+    def end(self, key: str) -> bool:
+        """Note that the job of ``key`` has its result; returns False where it was asked to stop before."""
+        flag = self.flag(key)
+        with self._lock:
+            if flag.is_set():
+                return False
+            self._ended[key] = True
+            return True
 
 
 class _StopsWhatItForgets(LRUCache[str, tuple[str, threading.Event]]):
