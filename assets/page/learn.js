@@ -239,16 +239,17 @@
   function take(step, look) {
     if (small()) fold(true);
     if (look.own) { window.snViz.show("examples"); document.querySelector(`#${look.at} button, button#${look.at}, [id="${look.at}-button"]`)?.click(); setTimeout(() => point(look.at), 400); return; }
-    waiting = { tab: look.tab, at: look.at, press: look.press, until: Date.now() + 600000 };
+    waiting = { tab: look.tab, at: look.at, press: look.press, asked: String(Date.now()) };
     state.opening = `Opening “${step.pack}” in the workbench.`;
     state.box.querySelector(".sn-learn-busy")?.replaceChildren(state.opening);
-    state.trigger(look.query);
+    state.trigger(`${look.query}&asked=${waiting.asked}`);
   }
   let waiting = null;
-  function arrived() {
+  // A run that was asked for before, as by the page when it opened, may come after the click: only the click's own is waited for.
+  function arrived(asked) {
+    if (!waiting || waiting.asked !== asked) return;
     state.opening = "";
     state.box?.querySelector(".sn-learn-busy")?.replaceChildren("");
-    if (!waiting) return;
     const { tab, at, press } = waiting;
     waiting = null;
     window.snViz.show(tab);
@@ -382,11 +383,11 @@
     if (first.step) open(first.step);
   }
 
-  // What the run in the workbench says: value is {at, lines: {step: text}}.
+  // What the run in the workbench says: value is {at, asked, lines: {step: text}}.
   function learnLive(element, props, watch) {
     watch("value", () => {
       state.live = props.value?.lines ?? {};
-      arrived();
+      arrived(props.value?.asked);
       if (!state.box || !state.steps.length) return;
       const step = state.steps[state.now], there = state.box.querySelector(".sn-learn-live");
       if (there && state.live[step.key]) there.textContent = state.live[step.key];

@@ -240,7 +240,7 @@ def _crosses(info: Info, look: style.Theme) -> go.Scatter:
         marker={"symbol": "x-thin", "size": 8, "color": look.ink, "line": {"color": look.ink, "width": 2}},
         customdata=[[int(info.example[row]), info.split[row]] for row in rows],
         hoverinfo="skip",
-        legendrank=2000,  # behind the groups, whose colours it goes with
+        legendrank=1,  # last in a reversed legend, behind the groups, whose colours it goes with
         meta="wrong",
     )
 

@@ -282,9 +282,10 @@ def _connect_opening(
     @guarded
     def open_step(event: gr.EventData) -> Iterator[tuple]:
         """Open what a step of the lesson asks for, in place of what people chose: no run first, then the one it asks for."""
-        opened = open_link(learn_section.query_of(event))
-        yield *(gr.skip(),) * len(outputs), "", *(gr.skip(),) * 4
-        yield *opened, "pack", gr.Tabs(selected="pack")
+        query = learn_section.query_of(event)
+        opened = open_link(query)
+        yield *(gr.skip(),) * len(outputs), "", *(gr.skip(),) * 5
+        yield *opened, "pack", gr.Tabs(selected="pack"), query.get("asked", "")
 
     def open_link(parameters: Mapping[str, str]) -> tuple:
         """Return what a link asks for: a sample pack, at its layer, neuron, threshold and tab."""
@@ -319,7 +320,7 @@ def _connect_opening(
     arriving = [states.run, panel.status, timer]
     timer.tick(poll, waiting_for, arriving, **private)
     at_once = page.load(open_page, None, [*outputs, *arriving], **private)
-    from_lesson = [*outputs, *arriving, states.source, examples.tabs]
+    from_lesson = [*outputs, *arriving, states.source, examples.tabs, learn.asked]
     return at_once, learn.rail.pick(open_step, None, from_lesson, **private)
 
 

@@ -19,7 +19,7 @@ def test_old_results_are_marked_until_find(watched):
     watched.open()
     page = watched.page
     page.wait_for_selector("#run-facts .sn-verdict-beyond-luck")
-    assert page.inner_text("#stale-mark").strip() == ""
+    assert page.inner_text("#stale-mark .sn-stale-mark") == ""
     watched.drawer()
     page.locator('#packs .sn-card[data-name="anything-red"]').click()
     page.wait_for_function("document.querySelector('#stale-mark').innerText.includes('From the earlier set-up')")

@@ -32,6 +32,8 @@ class Learn(NamedTuple):
     """``.pick`` tells the query of a link; see ``query_of``."""
     live: gr.HTML
     """What the run in the workbench says, a line by step."""
+    asked: gr.State
+    """What the last click in the rail calls itself."""
 
 
 def layout() -> Learn:
@@ -47,7 +49,7 @@ def layout() -> Learn:
         apply_default_css=False,
     )
     terms.view()
-    return Learn(rail, live)
+    return Learn(rail, live, gr.State(""))
 
 
 def _when_there(name: str, call: str) -> str:
@@ -60,17 +62,22 @@ def connect(server: Server, section: Learn, run_key: gr.State, shown_pack: gr.St
     It comes after ``ready``, the event at which that run can be raced: a step that presses Race does so when the line has come.
     """
     ready.then(
-        server.bind(show), [run_key, shown_pack], section.live, queue=False, api_visibility="private", show_progress="hidden"
+        server.bind(show),
+        [run_key, shown_pack, section.asked],
+        section.live,
+        queue=False,
+        api_visibility="private",
+        show_progress="hidden",
     )
 
 
 @guarded
-def show(server: Server, run_key: str, pack: str | None) -> Any:
+def show(server: Server, run_key: str, pack: str | None, asked: str) -> Any:
     """Return what each step measures on the run in the workbench, once it has ended; new each time, as the rail waits for it."""
     run = server.runs.get(run_key) if run_key else None
     if run is None or isinstance(run, Partial):
         return gr.skip()
-    return {"at": secrets.token_hex(8), "lines": told.live(run, f"“{pack}”" if pack else "")}
+    return {"at": secrets.token_hex(8), "asked": asked, "lines": told.live(run, f"“{pack}”" if pack else "")}
 
 
 def query_of(event: gr.EventData) -> Mapping[str, str]:
