@@ -112,18 +112,23 @@ class Watched:
         self.page.wait_for_function(ended, arg=says, timeout=400_000)
         return self.page.inner_text("#run-facts")
 
-    def data(self, figure: str) -> dict:
-        """Return title and data of a figure: brought near, because only what is near is drawn, and once it is there."""
-        self.page.wait_for_selector(f"#{figure} .sn-plot", state="attached")
-        self.page.evaluate(
-            "(at) => { const box = document.querySelector(at), { top, bottom } = box.getBoundingClientRect();"
-            " if (bottom < 0 || top > innerHeight) box.scrollIntoView({ block: 'center' }); }",
-            f"#{figure} .sn-plot",
+    def bring(self, figure: str) -> None:
+        """Scroll to a figure, because only what is near is drawn, and wait until it is."""
+        there = (
+            "at => { const box = document.querySelector(at); if (!box) return false;"
+            " const { top, bottom } = box.getBoundingClientRect(), near = bottom > 0 && top < innerHeight;"
+            " if (!near) box.scrollIntoView({ block: 'center', behavior: 'instant' });"
+            " return near && box.classList.contains('js-plotly-plot'); }"
         )
-        self.page.wait_for_function(f"document.querySelector('#{figure} .js-plotly-plot')?.data?.length > 0", timeout=60_000)
+        self.page.wait_for_function(there, arg=f"#{figure} .sn-plot", polling=250, timeout=60_000)
+
+    def data(self, figure: str) -> dict:
+        """Return title and data of a drawn figure, once it is there."""
+        self.bring(figure)
+        drawn = f"document.querySelector('#{figure} .js-plotly-plot')"
+        self.page.wait_for_function(f"{drawn}.data?.length > 0", timeout=60_000)
         return self.page.evaluate(
-            f"(() => {{ const p = document.querySelector('#{figure} .js-plotly-plot');"
-            " return {title: p.layout.title.text, data: JSON.parse(JSON.stringify(p.data))} })()"
+            f"(() => {{ const p = {drawn}; return {{title: p.layout.title.text, data: JSON.parse(JSON.stringify(p.data))}} }})()"
         )
 
     def check(self) -> None:

@@ -17,7 +17,7 @@ def test_the_photographs_are_a_demonstration_in_every_section(watched):
     }.items():
         watched.section(section)
         for figure in figures:
-            assert watched.data(figure)["data"]
+            watched.bring(figure)
         assert "NaN" not in watched.page.locator("main, .gradio-container").first.inner_text()
     watched.section("Early exit")
     watched.page.locator("#race-images .sn-tile").first.click()

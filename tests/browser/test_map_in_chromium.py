@@ -81,7 +81,7 @@ def test_leaving_out_a_test_picture_after_looking_marks_the_next_result(mapped):
     page.wait_for_function("document.querySelector('#stale-mark').innerText.includes('hanges by hand')")
     mapped.found(f"edited after looking ({n})")
     assert f"edited after looking ({n})" in page.inner_text("#exit-facts")
-    mapped.data("fig-layers")
+    mapped.bring("fig-layers")
     drawn = "t => JSON.stringify(document.querySelector('#fig-layers .js-plotly-plot').layout.annotations ?? '').includes(t)"
     page.wait_for_function(drawn, arg=f"edited after looking ({n})")
     mapped.check()
