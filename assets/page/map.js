@@ -74,7 +74,7 @@
       box.classList.toggle("sn-map-draws", Boolean(layout.dragmode));
       box.setAttribute("role", "img");
       box.setAttribute("aria-label", `${now.value.label || "map"}. The table below lists the same pictures.`);
-      Plotly.react(box, data, layout, { displayModeBar: false, responsive: true, scrollZoom: false, doubleClick: false }).then(() => {
+      snViz.drawn("react", box, data, layout, { doubleClick: false }).then(() => {
         paint();
         box.querySelectorAll(".outline-controllers, .select-outline").forEach((node) => node.remove());
         if (bound) return;

@@ -39,6 +39,18 @@
   const LEAST_WIDTH = 160;
   const roomy = (layout) => Math.max(layout.height || 360, (layout.margin?.t ?? 48) + (layout.margin?.b ?? 8) + 100);
 
+  // Draws with Plotly as if the page had no base address. With one, Plotly names its gradients and clips by the whole address of the
+  // page, which changes with every selection: colour bars would lose their colours.
+  function drawn(how, box, data, layout, more = {}) {
+    const base = document.querySelector("base[href]"), href = base?.getAttribute("href");
+    base?.removeAttribute("href");
+    try {
+      return window.Plotly[how](box, data, layout, { displayModeBar: false, responsive: true, scrollZoom: false, ...more });
+    } finally {
+      base?.setAttribute("href", href);
+    }
+  }
+
   // A figure: value is JSON text {light, dark, empty, label}. Others may change its layout before, and add to it after, each drawing.
   function plot(element, props, watch, pick, { before = () => {}, after = () => {} } = {}) {
     const box = element.querySelector(".sn-plot");
@@ -57,7 +69,7 @@
       const anew = lastHeight && lastHeight !== layout.height; // react keeps the old margins for a moment, which may be more than all
       lastHeight = layout.height;
       if (anew) bound = false;
-      Plotly[anew ? "newPlot" : "react"](box, figure.data, layout, { displayModeBar: false, responsive: true, scrollZoom: false }).then(() => {
+      drawn(anew ? "newPlot" : "react", box, figure.data, layout).then(() => {
         after(box, value);
         if (bound) return;
         bound = true;
@@ -302,5 +314,5 @@
     return link;
   }
 
-  window.snViz = { LEAST_WIDTH, roomy, onTurn, inTime, panels, kept, make, button, calm, plot, pictures, cards, status, facts, stale, copy, go, address, drawer, show, section, inSight };
+  window.snViz = { LEAST_WIDTH, roomy, onTurn, inTime, drawn, panels, kept, make, button, calm, plot, pictures, cards, status, facts, stale, copy, go, address, drawer, show, section, inSight };
 })();

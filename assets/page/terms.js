@@ -20,11 +20,13 @@
     box.style.top = `${above ? Math.max(8, at.top - box.offsetHeight - 6) : at.bottom + 6}px`;
   }
 
+  let kept = false;  // a word that was clicked stays open when the mouse leaves it
   function open(term) {
     if (shown && shown !== term) close();
     shown = term;
     const name = document.createElement("strong"), said = document.createElement("span");
-    name.textContent = term.dataset.term; said.textContent = ` ${words.get(term.dataset.term)}`;
+    const word = term.dataset.term, clicked = term.textContent;
+    name.textContent = clicked.toLowerCase().startsWith(word.toLowerCase()) ? word : `${clicked} (${word})`; said.textContent = ` ${words.get(word)}`;
     box.replaceChildren(name, said);
     box.hidden = false;
     term.setAttribute("aria-expanded", "true"); term.setAttribute("aria-describedby", "sn-term");
@@ -33,7 +35,7 @@
   function close() {
     if (!shown) return;
     shown.setAttribute("aria-expanded", "false"); shown.removeAttribute("aria-describedby");
-    shown = null; box.hidden = true;
+    shown = null; kept = false; box.hidden = true;
   }
 
   function term(word, text) {
@@ -91,16 +93,16 @@
 
   document.addEventListener("click", (event) => {
     const at = event.target.closest?.(".sn-term");
-    if (at) { event.stopPropagation(); if (shown === at) close(); else open(at); } else if (!box.contains(event.target)) close();
+    if (at) { event.stopPropagation(); if (shown === at && kept) close(); else { open(at); kept = true; } } else if (!box.contains(event.target)) close();
   }, true);
   document.addEventListener("keydown", (event) => {
     const at = event.target.closest?.(".sn-term");
-    if (at && (event.key === "Enter" || event.key === " ")) { event.preventDefault(); event.stopPropagation(); if (shown === at) close(); else open(at); }
+    if (at && (event.key === "Enter" || event.key === " ")) { event.preventDefault(); event.stopPropagation(); if (shown === at && kept) close(); else { open(at); kept = true; } }
     if (event.key === "Escape" && shown) { event.preventDefault(); event.stopPropagation(); close(); }
   }, true);
   document.addEventListener("focusout", (event) => { if (event.target === shown) close(); });
   document.addEventListener("pointerover", (event) => { const at = event.target.closest?.(".sn-term"); if (at && event.pointerType === "mouse") open(at); });
-  document.addEventListener("pointerout", (event) => { if (event.target === shown && event.pointerType === "mouse" && document.activeElement !== shown && !box.contains(event.relatedTarget)) close(); });
+  document.addEventListener("pointerout", (event) => { if (event.target === shown && !kept && event.pointerType === "mouse" && document.activeElement !== shown && !box.contains(event.relatedTarget)) close(); });
   addEventListener("scroll", close, { passive: true, capture: true });
 
   terms.mark = mark;

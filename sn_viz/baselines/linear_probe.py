@@ -83,12 +83,12 @@ def fit_probe(values: np.ndarray, labels: np.ndarray, seed: int = 0, groups: np.
         if folds < 2:
             probe = _probe(STRENGTHS[0]).fit(values, labels)
             return probe, probe.score(values, labels)
-        scores = np.mean([_path_scores(values, labels, *rows) for rows in _folds(labels, groups, folds, seed)], axis=0)
+        scores = np.mean([_path_scores(values, labels, *rows) for rows in folds_of(labels, groups, folds, seed)], axis=0)
         best = int(np.argmax(scores))
         return _probe(STRENGTHS[best]).fit(values, labels), float(scores[best])
 
 
-def _folds(labels: np.ndarray, groups: np.ndarray | None, folds: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+def folds_of(labels: np.ndarray, groups: np.ndarray | None, folds: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return (fitted, held out) of each fold, int64 (row,) each: scikit-learn's, or whole groups where examples share any."""
     if is_single(groups):
         return list(StratifiedKFold(folds, shuffle=True, random_state=seed).split(labels, labels))

@@ -53,7 +53,7 @@ def figure(info: Info, dark: bool = False) -> go.Figure:
         hoverinfo="text",
         showlegend=False,
     )
-    result.update_xaxes(title_text=f"Chosen again, of {info.n} resamples", tickformat=".0%", range=[0, 1.02], nticks=6)
+    result.update_xaxes(title_text=f"Chosen again of {info.n} resamples", tickformat=".0%", range=[0, 1.02], nticks=6)
     result.update_yaxes(
         tickvals=list(range(len(info.name))), ticktext=list(info.name), range=[len(info.name) - 0.4, -0.6], tickfont={"size": 11}
     )

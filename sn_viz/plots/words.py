@@ -37,7 +37,7 @@ def depth_words(run: RunRecord) -> str:
     full = next((baseline for baseline in run.baselines if baseline.name == "full-model"), None)
     if full is not None and full.accuracy is not None and full.accuracy.n and np.isfinite(full.accuracy.value):
         read = INFERRED if is_inferred(run, full.name) else ""
-        said.append(f"The full model is right on {percent(full.accuracy.value, 0)}{read}.")
+        said.append(f"The full model is right on {percent(full.accuracy.value)}{read}.")
     if run.held_out_mark:
         said.append(f"These figures are {run.held_out_mark}.")
     told = _first_above_chance(run, rows)
@@ -50,7 +50,7 @@ def depth_words(run: RunRecord) -> str:
 
 def _share(row: LayerAccuracy) -> str:
     seen = row.accuracy
-    return f"right on {percent(seen.value, 0)} of {seen.n} test images ({percent_range(seen.low, seen.high)})"
+    return f"right on {percent(seen.value)} of {seen.n} test images ({percent_range(seen.low, seen.high)})"
 
 
 def _first_above_chance(run: RunRecord, rows: list[LayerAccuracy]) -> LayerAccuracy | None:

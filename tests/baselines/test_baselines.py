@@ -37,7 +37,7 @@ def test_the_five_baselines_are_there():
     assert {"full-model", "full-model-calibrated", "sav", "logit-lens", "linear-probe"} <= set(BASELINES)
 
 
-@pytest.mark.parametrize("name", ["full-model", "full-model-calibrated", "sav", "logit-lens", "linear-probe"])
+@pytest.mark.parametrize("name", ["full-model", "full-model-calibrated", "sav", "logit-lens", "linear-probe", "sparse-probe"])
 def test_a_baseline_keeps_the_contract(name, context):
     told = []
     baseline = BASELINES[name](replace(context, progress=lambda fraction, doing: told.append(fraction)))
@@ -54,12 +54,12 @@ def test_a_baseline_keeps_the_contract(name, context):
     assert len(baseline.by_layer) in (0, context.vlm.n_layers)
 
 
-@pytest.mark.parametrize("name", ["sav", "linear-probe"])
+@pytest.mark.parametrize("name", ["sav", "linear-probe", "sparse-probe"])
 def test_learners_tell_colours_apart_even_in_a_random_model(name, context):
     assert BASELINES[name](context).accuracy.value >= 0.9
 
 
-@pytest.mark.parametrize("name", ["full-model-calibrated", "sav", "logit-lens", "linear-probe"])
+@pytest.mark.parametrize("name", ["full-model-calibrated", "sav", "logit-lens", "linear-probe", "sparse-probe"])
 def test_labels_of_the_test_images_change_no_prediction(name, context):
     shuffled = replace(context, test=replace(context.test, labels=context.test.labels[::-1].copy()))
     assert np.array_equal(BASELINES[name](context).predicted, BASELINES[name](shuffled).predicted)

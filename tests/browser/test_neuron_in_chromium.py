@@ -171,6 +171,19 @@ def test_one_selection_is_shown_by_every_view_whichever_changes_it(watched):
     watched.check()
 
 
+def test_the_colours_of_the_scale_outlive_a_change_of_the_address(watched):
+    page = opened(watched)
+    page.focus("#fig-heatmap .sn-plot")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("location.search.includes('layer=')")
+    fills = "[...document.querySelectorAll('#fig-heatmap .cbfill, #fig-heatmap [clip-path]')].map((each) => each.outerHTML)"
+    page.wait_for_selector("#fig-heatmap .cbfill", state="attached")
+    assert "url(" in "".join(page.evaluate(fills)) and "url(http" not in "".join(page.evaluate(fills)).replace("'", "").replace(
+        '"', ""
+    )
+    watched.check()
+
+
 def test_the_heatmap_shows_what_is_chosen_and_numbers_on_demand(watched):
     page = opened(watched)
     before = watched.data("fig-heatmap")["data"][0]

@@ -220,6 +220,15 @@ def test_a_neuron_below_the_line_of_luck_may_be_luck(planted):
     assert _label(neuron.facts(unknown, weak), "luck reaches")["value"] == "not known"
 
 
+def test_a_neuron_that_is_weaker_on_test_pictures_than_luck_on_probing_ones_does_not_hold_up(planted):
+    column, values = planted_column(planted.neurons), planted.test_values.copy()
+    values[:, column] = np.random.default_rng(0).permutation(values[:, column])
+    said = neuron.facts(replace(planted, test_values=values), column)
+    assert said["verdict"]["kind"] == "unclear"
+    assert said["verdict"]["text"].startswith("Does not hold up: 1.000 on the probing pictures, ")
+    assert _label(said, "held out")["value"] in said["verdict"]["text"]
+
+
 def test_a_neighbour_is_gone_to_with_its_cell(planted, run_key, event):
     column = planted_column(planted.neurons)
     rows = neurons_section.show_neighbours(SERVER, run_key, column)["rows"]

@@ -15,7 +15,7 @@ from sn_viz.formatting import UNDEFINED
 from sn_viz.plots import heatmap, histogram, reference, style
 from sn_viz.plots.words import neuron_words
 from sn_viz.search.alike import most_alike
-from sn_viz.types import LabelledImages, Partial, RunRecord
+from sn_viz.types import Interval, LabelledImages, Partial, RunRecord
 from sn_viz.ui.components import views
 from sn_viz.voting.stump_scores import StumpScore, says_class, stump_score
 
@@ -177,7 +177,7 @@ def facts(run: RunRecord, neuron: int, threshold: float | None = None) -> dict[s
     at = ", at the found threshold" if by_hand else ""
     return {
         "title": title,
-        "verdict": luck_verdict(run, score),
+        "verdict": luck_verdict(run, score, _held_out_score(run, neuron, cut(run, neuron))),
         "facts": [
             views.fact(f"{'your' if by_hand else 'found'} threshold", f"{now.threshold:.4g}", f"says “{says}” {side} it"),
             views.fact("probing score", score_words(score), f"{run.config.metric.replace('-', ' ')}{at}"),
@@ -190,7 +190,7 @@ def facts(run: RunRecord, neuron: int, threshold: float | None = None) -> dict[s
 def held_out_fact(run: RunRecord, neuron: int, threshold: float | None = None) -> dict[str, str]:
     """Return the balanced accuracy on the test pictures with its interval; a cut chosen by hand is called so."""
     now = cut(run, neuron, threshold)
-    seen = stump_score(run.test_values[:, neuron], run.test.labels, now.threshold, now.sign, now.class_index).balanced()
+    seen = _held_out_score(run, neuron, now)
     by_hand = ", cut chosen by hand" if threshold is not None else ""
     edited = run.held_out_mark and f", {run.held_out_mark}"
     if isinstance(run, Partial):
@@ -201,6 +201,12 @@ def held_out_fact(run: RunRecord, neuron: int, threshold: float | None = None) -
         return views.fact("held out", UNDEFINED, f"the test pictures are all on one side of “{_class(run, now)}”", "accent")
     note = f"{seen.low:.3f} to {seen.high:.3f}, balanced accuracy, {seen.n:,} test pictures{by_hand}{edited}"
     return views.fact("held out", f"{seen.value:.3f}", note, "accent")
+
+
+def _held_out_score(run: RunRecord, neuron: int, now: Cut) -> Interval:
+    """Return the balanced accuracy of a cut on the test pictures."""
+    values = run.test_values[:, neuron]
+    return stump_score(values, run.test.labels, now.threshold, now.sign, now.class_index).balanced()
 
 
 def _class(run: RunRecord, now: Cut) -> str:
@@ -215,14 +221,19 @@ def _luck_facts(run: RunRecord) -> list[dict[str, str]]:
     return [views.fact("luck reaches", f"{line:.3f}", "best neuron of shuffled labels, 95 %")]
 
 
-def luck_verdict(run: RunRecord, score: float) -> dict[str, str] | None:
+def luck_verdict(run: RunRecord, score: float, held_out: Interval | None = None) -> dict[str, str] | None:
     """Return whether a neuron with this probing score may be luck; None when nothing is known of luck.
 
-    The line is that of the *best* of all neurons under shuffled labels, so it holds for whichever neuron somebody looks at.
+    One that is beyond luck but, at the same cut, right about significantly fewer test pictures, no more than luck finds on probing
+    pictures, is said not to hold up. The line is that of the *best* of all neurons under shuffled labels, so it holds for whichever
+    neuron somebody looks at.
     """
     line = reference.luck(run)
     if line is None:
         return None
+    if score > line and held_out is not None and held_out.high < score and held_out.value <= line:
+        said = f"Does not hold up: {score:.3f} on the probing pictures, {held_out.value:.3f} on the test pictures"
+        return {"kind": "unclear", "text": said}
     if score > line:
         return {"kind": "beyond luck", "text": "Beyond luck on the probing pictures"}
     return {"kind": "unclear", "text": "May be luck: the best neuron of shuffled labels reaches as much"}
