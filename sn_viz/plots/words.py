@@ -54,8 +54,12 @@ def _share(row: LayerAccuracy) -> str:
 
 
 def _first_above_chance(run: RunRecord, rows: list[LayerAccuracy]) -> LayerAccuracy | None:
-    commonest = np.bincount(run.test.labels[run.test.labels >= 0]).max() / max(1, int((run.test.labels >= 0).sum()))
-    return next((row for row in rows if row.accuracy.low > commonest), None)
+    """Return the first layer from which on all are above the commonest answer; where the deepest is not, the first that is."""
+    known = run.test.labels[run.test.labels >= 0]
+    commonest = np.bincount(known).max() / max(1, len(known))
+    above = [row.accuracy.low > commonest for row in rows]
+    start = len(above) - above[::-1].index(False) if False in above else 0
+    return rows[start] if start < len(rows) else next((row for row, is_above in zip(rows, above, strict=True) if is_above), None)
 
 
 def place_words(layer_name: str, site: str) -> str:
