@@ -64,9 +64,10 @@ def in_a_browser(address: str, clicks: int) -> list[Row]:
             raise ImportError("no Chromium") from error
         page = browser.new_page(viewport={"width": 1440, "height": 1000})
         rows = opening(page, address)
-        page.locator("#tab-neurons").scroll_into_view_if_needed()
         for figure in ("fig-heatmap", "fig-units", "fig-histogram", "fig-map"):  # the map last: it compiles on its first time
+            page.locator(f"#{figure}").scroll_into_view_if_needed()  # only what is near is drawn
             page.wait_for_function(DRAWN, arg=figure, timeout=120_000)
+        page.evaluate("document.getElementById('tab-neurons').scrollIntoView({behavior: 'instant'})")
         page.wait_for_timeout(1000)
         rows += answers("click on a heatmap cell to new figures", cell_clicks(page, clicks))
         rows += answers("slider release to the held-out figures", slider_moves(page, clicks))
