@@ -79,7 +79,7 @@
         });
       });
     };
-    const inSight = inTime(box, draw);
+    const soon = inTime(box, draw);
     // What is not near yet has its place and its words: nothing jumps when it is drawn, and it can be read without being seen.
     const take = () => {
       const value = props.value ? JSON.parse(props.value) : null;
@@ -89,10 +89,10 @@
         box.setAttribute("role", "img");
         box.setAttribute("aria-label", value.label || "figure");
       }
-      inSight();
+      soon();
     };
-    onTurn(inSight);
-    new ResizeObserver(() => { if (box.offsetWidth && box.offsetWidth !== lastWidth) inSight(); }).observe(box);
+    onTurn(soon);
+    new ResizeObserver(() => { if (box.offsetWidth && box.offsetWidth !== lastWidth) soon(); }).observe(box);
     watch("value", take);
     const wait = () => (window.Plotly ? take() : setTimeout(wait, 60));
     wait();

@@ -112,8 +112,7 @@ def _scores_within(context: Context, ends: list[int]) -> list[float | None]:
         scores.append([])
         for end in ends:
             columns = furthest_apart(effect[:end])
-            inner = None if groups is None else groups[fitted]
-            probe, _ = fit_probe(_read(context.train_values[fitted], columns), labels[fitted], context.seed, inner)
+            probe, _ = fit_probe(_read(context.train_values[fitted], columns), labels[fitted], context.seed, groups[fitted])
             said = probe.predict(_read(context.train_values[held_out], columns))
             scores[-1].append(np.mean([np.mean(said[labels[held_out] == c] == c) for c in np.unique(labels[held_out])]))
     return list(np.mean(scores, axis=0))

@@ -43,7 +43,7 @@ def test_noise_earns_no_more_than_chance_because_the_ranking_is_made_within_the_
     labels = np.arange(40) % 2
     context = Context.__new__(Context)
     values = rng.normal(size=(40, 5000)).astype(np.float32)
-    for name, value in {"train_values": values, "seed": 0, "groups": None}.items():
+    for name, value in {"train_values": values, "seed": 0, "groups": np.arange(40)}.items():
         object.__setattr__(context, name, value)
     object.__setattr__(context, "train", type("Set", (), {"labels": labels, "classes": ("no", "yes")}))
     within = _scores_within(context, [5000])[0]

@@ -227,6 +227,8 @@ def test_a_neuron_that_is_weaker_on_test_pictures_than_luck_on_probing_ones_does
     assert said["verdict"]["kind"] == "unclear"
     assert said["verdict"]["text"].startswith("Does not hold up: 1.000 on the probing pictures, ")
     assert _label(said, "held out")["value"] in said["verdict"]["text"]
+    by_area = replace(planted, test_values=values, config=replace(planted.config, metric="roc-auc"))
+    assert neuron.facts(by_area, column)["verdict"]["kind"] == "beyond luck", "an area and a balanced accuracy are not compared"
 
 
 def test_a_neighbour_is_gone_to_with_its_cell(planted, run_key, event):

@@ -225,13 +225,14 @@ def luck_verdict(run: RunRecord, score: float, held_out: Interval | None = None)
     """Return whether a neuron with this probing score may be luck; None when nothing is known of luck.
 
     One that is beyond luck but, at the same cut, right about significantly fewer test pictures, no more than luck finds on probing
-    pictures, is said not to hold up. The line is that of the *best* of all neurons under shuffled labels, so it holds for whichever
-    neuron somebody looks at.
+    pictures, is said not to hold up: only where both are scored by the same measure. The line is that of the *best* of all neurons
+    under shuffled labels, so it holds for whichever neuron somebody looks at.
     """
     line = reference.luck(run)
     if line is None:
         return None
-    if score > line and held_out is not None and held_out.high < score and held_out.value <= line:
+    alike = run.config.metric == "balanced-accuracy"
+    if score > line and alike and held_out is not None and held_out.high < score and held_out.value <= line:
         said = f"Does not hold up: {score:.3f} on the probing pictures, {held_out.value:.3f} on the test pictures"
         return {"kind": "unclear", "text": said}
     if score > line:
