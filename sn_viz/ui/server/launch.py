@@ -29,6 +29,7 @@ from sn_viz.errors import UserError
 from sn_viz.paths import ASSETS
 from sn_viz.search.stumps import warm_up_beside
 from sn_viz.ui.components.theme import theme
+from sn_viz.ui.server.gradio_state import LightSessions
 from sn_viz.ui.server.hosts import OwnHosts, Served, board_address, served
 from sn_viz.ui.server.offered import Offered
 from sn_viz.ui.server.quotas import limits
@@ -109,7 +110,8 @@ def routes() -> list[Route]:
 def guards(page: gr.Blocks | None, own: Served, mcp: bool = False) -> Callable[[Any], AbstractAsyncContextManager[None]]:
     """Return the lifespan of the app that puts hosts and requests under guard, outside Gradio's own middleware too.
 
-    Middleware given to Gradio stands inside the one it adds itself, which answers some requests alone.
+    Middleware given to Gradio stands inside the one it adds itself, which answers some requests alone. It also lets Gradio remember
+    less of each visitor.
     """
 
     kept = page.kept if isinstance(page, Page) else None
@@ -117,6 +119,7 @@ def guards(page: gr.Blocks | None, own: Served, mcp: bool = False) -> Callable[[
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:
         app.middleware_stack = OwnHosts(SafeRequests(app.middleware_stack, page, mcp=mcp, **_counted_by(kept)), own)
+        app.state_holder = LightSessions(app.get_blocks())
         yield
 
     return lifespan

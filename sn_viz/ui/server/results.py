@@ -5,6 +5,8 @@ Takes nothing; holds types, and the component that tells them to clients. It kno
 
 from __future__ import annotations
 
+from copy import deepcopy
+from functools import cache
 from typing import Any
 
 import gradio as gr
@@ -151,7 +153,13 @@ class Result(gr.JSON, metaclass=WithoutStub):
 
     def api_info(self) -> dict[str, Any]:
         """Return the JSON schema of the value."""
-        return {"type": {}, "description": "any valid json"} if self.kind is None else plain(TypeAdapter(self.kind).json_schema())
+        return {"type": {}, "description": "any valid json"} if self.kind is None else deepcopy(told(self.kind))
+
+
+@cache
+def told(kind: Any) -> dict[str, Any]:
+    """Return the JSON schema of a type; made once, for Gradio asks for it three times a component for each new visitor."""
+    return plain(TypeAdapter(kind).json_schema())
 
 
 def plain(schema: dict[str, Any]) -> dict[str, Any]:
