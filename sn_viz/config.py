@@ -120,7 +120,7 @@ SITES = Choice(
 RULE = Choice(
     "rule", "best-split", "Threshold rule", "Threshold rule; an unknown name lists them.", names=_rules, kind="threshold rule"
 )
-METRIC = Choice("metric", "balanced-accuracy", "Score", "balanced-accuracy, accuracy, roc-auc, f1.", names=_metrics)
+METRIC = Choice("metric", "balanced-accuracy", "Score", "balanced-accuracy, accuracy, roc-auc, f1, effect-size.", names=_metrics)
 VOTERS = Choice(
     "voters",
     15,
@@ -272,6 +272,9 @@ def check_choices(rule: str, metric: str, voters: int, weighting: str, test_size
     for choice, value in ((RULE, rule), (METRIC, metric), (VOTERS, voters), (WEIGHTING, weighting), (TEST_SIZE, test_size)):
         choice.check(value)
     SEED.check(seed)
+    from sn_viz.voting.weightings import check_weighting
+
+    check_weighting(metric, weighting)
 
 
 def checked_layer(exit_layer: int | str | None, n_layers: int, n_tower: int = 0) -> int | None:

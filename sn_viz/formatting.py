@@ -13,6 +13,17 @@ UNDEFINED = "undefined"
 """Said where a share has no value, such as an accuracy on no images."""
 
 
+def metric_name(metric: str) -> str:
+    """Return what people call a metric of the search; one that is no share says so.
+
+    Examples
+    --------
+    >>> metric_name("balanced-accuracy"), metric_name("effect-size")
+    ('balanced accuracy', "effect size (Cohen's d)")
+    """
+    return {"effect-size": "effect size (Cohen's d)"}.get(metric, metric.replace("-", " "))
+
+
 def percent(value: float | None, digits: int = 1, undefined: str = UNDEFINED) -> str:
     """Return a fraction as text.
 

@@ -26,6 +26,7 @@ GLOSSARY: dict[str, str] = {
     "edited after looking": "Said of a test whose pictures were relabelled or left out once a result on them was seen.",
     "group": "Pictures that belong together, of one person or one film, say; a group is never on both sides of a split.",
     "balanced accuracy": "The share answered right of each class, then averaged over the classes; a frequent one counts no more.",
+    "effect size": "How far the means of two classes lie apart, in deviations within the classes (Cohen's d); no share.",
     "chance": "What answering without looking at the picture would reach, such as always giving the commonest answer.",
     "interval": "The range that holds the true value in 95 of 100 such measurements; few pictures make it wide.",
     "null": "How good the best neuron looks when the labels are shuffled, hence mean nothing: what luck alone reaches.",

@@ -296,7 +296,7 @@ def find(
     sites : "all" or names
         Which tensors are read: "all" those of the language model, "tower" those of the vision tower, "all,tower" both.
     rule, metric : str
-        Threshold rule and score of the search.
+        Threshold rule and score of the search; "effect-size" ranks neurons by the distance of their class means.
     voters : int
         How many super neurons vote, for each class when there are more than two.
     weighting : str

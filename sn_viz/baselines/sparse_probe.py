@@ -19,8 +19,6 @@ from sn_viz.types import Baseline
 from sn_viz.voting.classifier import vote, winners
 
 N_SCALARS = 64
-SLAB_BYTES = 32 * 2**20
-"""How much of the values is turned into float64 at a time."""
 
 
 @BASELINES.register("sparse-probe", costly=True)
@@ -74,21 +72,11 @@ def effect_sizes(values: np.ndarray, labels: np.ndarray, n_classes: int) -> np.n
     Returns
     -------
     numpy.ndarray
-        float64 (neuron,), not negative; 0 for constant scalars, and for those with a value that is not finite.
+        float64 (neuron,), not negative, as the search's metric "effect-size" has them; 0 for constant scalars, and for those with a
+        value that is not finite.
     """
-    found = np.zeros(values.shape[1])
-    width = max(1, SLAB_BYTES // (8 * len(values)))
-    sides = [labels == c for c in ([1] if n_classes == 2 else range(n_classes)) if 0 < np.count_nonzero(labels == c) < len(labels)]
-    for start in range(0, values.shape[1], width):
-        slab = np.asarray(values[:, start : start + width], np.float64)
-        for inside in sides:
-            one, other = slab[inside], slab[~inside]
-            with np.errstate(invalid="ignore", over="ignore"):
-                spread = np.sqrt((one.var(axis=0) * len(one) + other.var(axis=0) * len(other)) / max(len(slab) - 2, 1))
-                apart = np.abs(one.mean(axis=0) - other.mean(axis=0))
-            d = np.divide(apart, spread, out=np.zeros(len(apart)), where=np.isfinite(apart) & (spread > 0))
-            found[start : start + width] = np.maximum(found[start : start + width], d)
-    return found
+    scores = find_stumps(values, labels, metric="effect-size", classes=n_classes).score
+    return np.nan_to_num(scores.astype(np.float64), nan=0.0).reshape(values.shape[1], -1).max(axis=1)
 
 
 def furthest_apart(effect: np.ndarray, n: int = N_SCALARS) -> np.ndarray:

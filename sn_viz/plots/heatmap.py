@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import plotly.graph_objects as go
 
+from sn_viz.formatting import metric_name
 from sn_viz.plots import PLOTS, Plot, reference, style
 from sn_viz.plots.words import place_words
 from sn_viz.types import RunRecord
@@ -129,9 +130,11 @@ def _words(info: Info, row: int, column: int, mark: str) -> str:
     place = place_words(info.layer_names[column], info.sites[row])
     if info.neuron[row, column] < 0:
         return f"{place}: no neuron has a score"
-    told = [f"best probing score {info.score[row, column]:.3f}"]
+    share = info.metric != "effect-size"
+    told = [f"best {'probing score' if share else metric_name(info.metric)} {info.score[row, column]:.3f}"]
     if np.isfinite(info.held_out[row, column]):
-        told.append(f"{info.held_out[row, column]:.3f} held out{mark and f', {mark}'}")
+        measure = "" if share else " balanced accuracy"
+        told.append(f"{info.held_out[row, column]:.3f}{measure} held out{mark and f', {mark}'}")
     if info.beyond_luck[row, column] >= 0:
         told.append(f"{info.beyond_luck[row, column]:,} of {info.n_units[row, column]:,} units beyond luck")
     count = int(info.voters[row, column])
@@ -307,8 +310,8 @@ def _hover(info: Info, row: int, column: int) -> str:
         return f"layer {info.layer_names[column]} {style.literal(info.sites[row])}<br>no neuron with a score"
     lines = [
         f"<b>{style.literal(info.names[row][column])}</b>",
-        f"{style.literal(info.metric)}: {info.score[row, column]:.3f}",
-        f"{style.percent(info.share[row, column])} of the way from chance to perfect",
+        f"{style.literal(metric_name(info.metric))}: {info.score[row, column]:.3f}",
+        f"{style.percent(info.share[row, column])} of the way from {_ends(info)}",
     ]
     if np.isfinite(info.held_out[row, column]):
         lines.append(f"held out: {info.held_out[row, column]:.3f} balanced accuracy")
@@ -319,8 +322,15 @@ def _hover(info: Info, row: int, column: int) -> str:
     return "<br>".join(lines)
 
 
+def _ends(info: Info) -> str:
+    """Return what the shade of best scores runs from and to, in words."""
+    return "0 to the largest here" if info.metric == "effect-size" else "chance to perfect"
+
+
 def _luck_ticks(info: Info) -> dict[float, str]:
     ticks = {0.0: "chance", 1.0: "perfect"}
+    if info.metric == "effect-size":  # no share: it has no perfect value, and is shown as it is
+        ticks = {0.0: "d = 0", 1.0: f"d = {np.nanmax(info.score):.2f}"}
     if info.luck is not None and 0.2 < info.luck < 0.8:
         ticks[round(info.luck, 3)] = "luck"
     return ticks

@@ -90,7 +90,10 @@ def figure(info: Info, dark: bool = False) -> go.Figure:
                 hoverinfo="name",
             )
     result.update_xaxes(
-        title_text=f"Best neuron's {style.literal(info.metric).replace('-', ' ')}", zeroline=False, nticks=6, range=_range(info)
+        title_text=f"Best neuron's {style.literal(formatting.metric_name(info.metric))}",
+        zeroline=False,
+        nticks=6,
+        range=_range(info),
     )
     result.update_yaxes(title_text="Labellings", range=[0, top], nticks=5)
     return style.below_title(result, 2)

@@ -32,7 +32,7 @@ def chance(run: RunRecord, class_index: np.ndarray | int) -> np.ndarray:
     ----------
     run : Run
         Its metric decides: one half for balanced accuracy and ROC AUC; the larger of both shares for accuracy; always saying
-        "yes" for F1.
+        "yes" for F1; 0 for effect sizes.
     class_index : int array, any shape
         The class each stump speaks for.
 
@@ -42,14 +42,27 @@ def chance(run: RunRecord, class_index: np.ndarray | int) -> np.ndarray:
     """
     index = np.asarray(class_index, dtype=np.int64)
     known = run.train.labels[run.train.labels >= 0]
+    if not is_share(run):
+        return np.zeros(index.shape)
     if run.config.metric not in ("accuracy", "f1") or not len(known):
         return np.full(index.shape, 0.5)
     share = (np.bincount(known, minlength=len(run.train.classes)) / len(known))[index]
     return np.maximum(share, 1 - share) if run.config.metric == "accuracy" else 2 * share / (1 + share)
 
 
+def is_share(run: RunRecord) -> bool:
+    """Return whether the run's metric is a share of something, from 0 to 1; an effect size is none."""
+    return run.config.metric != "effect-size"
+
+
 def above_chance(run: RunRecord, score: np.ndarray, class_index: np.ndarray) -> np.ndarray:
-    """Return ``score`` rescaled so that 0 is chance and 1 is perfect; NaN where the score is NaN or chance is already perfect."""
+    """Return ``score`` rescaled so that 0 is chance and 1 is perfect; NaN where the score is NaN or chance is already perfect.
+
+    An effect size has no perfect value: 1 is then the largest of the run.
+    """
+    if not is_share(run):
+        largest = float(np.nanmax(run.stumps.score, initial=0.0))
+        return np.asarray(score, np.float64) / largest if largest > 0 else np.full(np.shape(score), np.nan)
     floor = chance(run, class_index)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(floor < 1, (np.asarray(score, dtype=np.float64) - floor) / (1 - floor), np.nan)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import plotly.graph_objects as go
 
+from sn_viz.formatting import metric_name
 from sn_viz.plots import PLOTS, Plot, heatmap, reference, style
 from sn_viz.types import RunRecord
 
@@ -115,14 +116,15 @@ def figure(info: Info, dark: bool = False) -> go.Figure:
             hoverinfo="skip",
         )
     result.update_xaxes(title_text=f"Unit (of {info.n_units:,})", range=[-0.02 * info.n_units, 1.02 * info.n_units], zeroline=False)
-    result.update_yaxes(title_text=style.literal(info.metric).replace("-", " "), zeroline=False, tickformat=".2f")
+    result.update_yaxes(title_text=style.literal(metric_name(info.metric)), zeroline=False, tickformat=".2f")
     return style.below_title(result, 2)
 
 
 def _hover(info: Info, row: int) -> str:
     role = "<br>a super neuron" if info.is_voter[row] else ""
+    metric = style.literal(metric_name(info.metric))
     return (
-        f"<b>Layer {info.layer_name}, {style.literal(info.site)} {info.unit[row]}</b><br>{style.literal(info.metric)}: "
+        f"<b>Layer {info.layer_name}, {style.literal(info.site)} {info.unit[row]}</b><br>{metric}: "
         f"{info.score[row]:.3f}<br>speaks for {style.literal(info.says[row])}{role}"
     )
 

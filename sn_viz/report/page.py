@@ -20,7 +20,7 @@ import plotly.graph_objects as go
 from markupsafe import Markup
 
 from sn_viz.errors import UserError
-from sn_viz.formatting import ratio, ratio_words
+from sn_viz.formatting import metric_name, ratio, ratio_words
 from sn_viz.glossary import as_html, words_in
 from sn_viz.plots import PLOTS, compare, ordered, reference, style
 from sn_viz.plots.words import depth_words
@@ -240,7 +240,7 @@ def _voters_table(run: RunRecord) -> Markup:
                 f"{held_out:.3f}" if np.isfinite(held_out) else "undefined",
             )
         )
-    return part("voters", run.config.metric.replace("-", " "), rows, _marked("Held out", run))
+    return part("voters", metric_name(run.config.metric), rows, _marked("Held out", run))
 
 
 def _named(config: Config) -> dict[str, Any]:

@@ -30,8 +30,19 @@ from sn_viz.types import Stumps
 _warming = RLock()
 """Held while kernels are compiled or loaded."""
 
-METRICS = ("balanced-accuracy", "accuracy", "roc-auc", "f1")
+METRICS = ("balanced-accuracy", "accuracy", "roc-auc", "f1", "effect-size")
 """What a stump can be scored by, on one class against the rest."""
+METRIC_WORDS = {
+    "balanced-accuracy": "Mean of the shares right of the class and of the others, at the best cut.",
+    "accuracy": "Share right at the best cut.",
+    "roc-auc": "Area under the curve of all cuts: the chance that a picture of the class has the higher value.",
+    "f1": "Harmonic mean of precision and recall at the best cut.",
+    "effect-size": "How far the class means lie apart, in deviations within the classes (Cohen's d, 1988; as sparse probing ranks "
+    "neurons, Gurnee et al. 2023, arXiv 2305.01610). Not a share: from 0, without an upper end that means perfect.",
+}
+"""What each of them says, for people."""
+WITHOUT_CUT = ("roc-auc", "effect-size")
+"""Metrics that score the values themselves: they decide score and sign, and the cut is the most accurate one with that sign."""
 
 MAX_EXAMPLES = 60_000
 """Counts of pairs must fit 32 bits."""
@@ -67,7 +78,7 @@ def find_stumps(
     rule : str
         "best-split" tries every cut between two distinct values; "midpoint" and "zero" fix the threshold beforehand.
     metric : str
-        "balanced-accuracy", "accuracy", "roc-auc" or "f1", of one class against the rest.
+        "balanced-accuracy", "accuracy", "roc-auc", "f1" or "effect-size", of one class against the rest.
     classes : int or sequence of str, optional
         How many classes there are, or their names; by default the highest label plus one, and at least two.
 
@@ -90,8 +101,11 @@ def find_stumps(
     "best-split" the threshold is the midpoint between the two neighbouring distinct values, rounded to float32; where float32
     has none between them it is the neighbour that is not to be included. Among cuts of equal score the one with the wider gap
     wins, then the lower cut, then sign +1. For "roc-auc" the area decides score and sign, and the cut is the one of highest
-    balanced accuracy with that sign. Undefined, with score NaN: neurons with a NaN or infinite value, constant neurons, and
-    classes that hold no example or all of them.
+    balanced accuracy with that sign. "effect-size" does the same with the distance of the class means over the pooled deviation
+    (Cohen's d, J. Cohen, "Statistical power analysis for the behavioral sciences", 1988, eq. 2.5.1), which ranks neurons in sparse
+    probing (W. Gurnee et al., "Finding neurons in a haystack", 2023, arXiv 2305.01610): a positive number without an upper end,
+    at most 1000, which stands for neurons that do not spread within the classes. Undefined, with score NaN: neurons with a NaN or
+    infinite value, constant neurons, and classes that hold no example or all of them.
     """
     values, labels, n_classes = _checked(values, labels, classes)
     code, chosen = _metric_code(metric), RULES[rule]
@@ -413,7 +427,7 @@ def _strip_searcher(labels: np.ndarray, n_classes: int, target_classes: np.ndarr
 
     def fixed_cut_of_block(slab: np.ndarray, start: int, stop: int, *found: np.ndarray) -> None:
         threshold, sign, score, margin = found
-        if METRICS[code] == "roc-auc":
+        if METRICS[code] in WITHOUT_CUT:
             every_cut(slab, start, stop, *found)
         else:
             sign[:], score[:] = 1, np.nan
@@ -465,6 +479,8 @@ def _null_of_class(values: np.ndarray, is_class: np.ndarray, code: int) -> np.nd
 
     _in_strips(values, work)
     best = np.max(found, axis=0) if found else np.full(n_labellings, -np.inf)
+    if name == "effect-size":
+        return np.where(best >= 0, _kernels().effect_size(np.maximum(best, 0), n_inside, n_outside), np.nan)
     if name == "accuracy":
         best /= n_examples
     elif name != "f1":

@@ -99,7 +99,7 @@ def _read(folder: Path, facts: Any) -> RunRecord:
     splits, classes = facts.splits, facts.splits.train.classes
     sizes = {"train": len(splits.train.names), "test": len(splits.test.names), "class": len(classes), "layer": len(facts.by_layer)}
     arrays = read_arrays(folder, layouts(len(facts.baselines)), sizes)
-    check_values(arrays, len(facts.site_names), len(classes))
+    check_values(arrays, len(facts.site_names), len(classes), facts.config.metric)
     neurons = Neurons(arrays["neuron_site"], arrays["neuron_layer"], arrays["neuron_unit"], facts.site_names)
     check_facts(facts, neurons)
     check_accuracies(facts, arrays)

@@ -190,7 +190,11 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def check_values(arrays: Mapping[str, np.ndarray], n_sites: int, n_classes: int) -> None:
+HIGHEST = {"effect-size": 1000.0}
+"""The highest score of a metric that is no share; of the others it is 1."""
+
+
+def check_values(arrays: Mapping[str, np.ndarray], n_sites: int, n_classes: int, metric: str = "balanced-accuracy") -> None:
     """Raise ValueError unless the numbers in the arrays are possible ones and fit each other.
 
     Parameters
@@ -198,6 +202,8 @@ def check_values(arrays: Mapping[str, np.ndarray], n_sites: int, n_classes: int)
     arrays : mapping of str to np.ndarray
         From `read_arrays`.
     n_sites, n_classes : int
+    metric : str
+        Of the run: it says how high a score may be.
     """
     site, layer, unit = (arrays[f"neuron_{part}"] for part in ("site", "layer", "unit"))
     within(site, 0, n_sites - 1, "neuron_site")
@@ -208,30 +214,31 @@ def check_values(arrays: Mapping[str, np.ndarray], n_sites: int, n_classes: int)
         raise ValueError("the neurons are not in order, or one of them is there twice")
     for split in ("train", "test"):
         within(arrays[f"{split}_labels"], -1, n_classes - 1, f"{split}_labels")
-    _check_stumps(arrays, "stump", n_neurons, n_classes)
+    highest = HIGHEST.get(metric, 1.0)
+    _check_stumps(arrays, "stump", n_neurons, n_classes, highest)
     per_neuron = 1 if n_classes == 2 else n_classes
     if not np.array_equal(arrays["stump_neuron"], np.repeat(np.arange(n_neurons), per_neuron)):
         raise ValueError("stump_neuron does not go through the neurons in order")
-    _check_stumps(arrays, "voter", n_neurons, n_classes)
+    _check_stumps(arrays, "voter", n_neurons, n_classes, highest)
     _check_voters(arrays, min(1, int(layer.min(initial=1))))
     _check_voters_are_stumps(arrays, per_neuron)
     within(arrays["vote_tally"], 0, 1, "vote_tally")
     within(arrays["vote_margin"], 0, 1, "vote_margin")
     within(arrays["vote_predicted"], 0, n_classes - 1, "vote_predicted")
     _check_votes(arrays["vote_tally"], arrays["vote_predicted"], arrays["vote_margin"])
-    within(arrays["null_scores"], 0, 1, "null_scores", unknown=True)
+    within(arrays["null_scores"], 0, highest, "null_scores", unknown=True)
     for name in arrays:
         if name.startswith("baseline_"):
             within(arrays[name], -1, n_classes - 1, name)
 
 
-def _check_stumps(arrays: Mapping[str, np.ndarray], which: str, n_neurons: int, n_classes: int) -> None:
+def _check_stumps(arrays: Mapping[str, np.ndarray], which: str, n_neurons: int, n_classes: int, highest: float) -> None:
     within(arrays[f"{which}_neuron"], 0, n_neurons - 1, f"{which}_neuron")
     within(arrays[f"{which}_class_index"], 0, n_classes - 1, f"{which}_class_index")
     sign, score, threshold = (arrays[f"{which}_{part}"] for part in ("sign", "score", "threshold"))
     if (np.abs(sign.astype(np.int64)) != 1).any():
         raise ValueError(f"{which}_sign holds other signs than +1 and -1")
-    within(score, 0, 1, f"{which}_score", unknown=True)
+    within(score, 0, highest, f"{which}_score", unknown=True)
     if not np.isfinite(threshold[~np.isnan(score)]).all():
         raise ValueError(f"{which}_threshold holds numbers that are not finite")
     if (arrays[f"{which}_margin"] < 0).any():

@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from sn_viz.errors import UserError
 from sn_viz.search.stumps import find_stumps
 from sn_viz.types import Neurons, Stumps, Votes
-from sn_viz.voting.weightings import WEIGHTINGS
+from sn_viz.voting.weightings import WEIGHTINGS, check_weighting
 
 
 class SuperNeuronClassifier(ClassifierMixin, BaseEstimator):
@@ -30,7 +30,7 @@ class SuperNeuronClassifier(ClassifierMixin, BaseEstimator):
     rule : str
         Threshold rule: "best-split", "midpoint" or "zero".
     metric : str
-        What a stump is scored by: "balanced-accuracy", "accuracy", "roc-auc" or "f1".
+        What a stump is scored by: "balanced-accuracy", "accuracy", "roc-auc", "f1" or "effect-size".
     voters : int
         Super neurons (two classes), or super neurons of each class (more).
     weighting : str
@@ -91,6 +91,7 @@ class SuperNeuronClassifier(ClassifierMixin, BaseEstimator):
         self.classes_, labels = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(f"SuperNeuronClassifier needs at least two classes; the data holds 1 class, {self.classes_[0]!r}.")
+        check_weighting(self.metric, self.weighting)
         stumps = find_stumps(X, labels, self.rule, self.metric, len(self.classes_))
         self.stumps_ = select_voters(stumps, self.voters, len(self.classes_))
         return self

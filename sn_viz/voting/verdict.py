@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from sn_viz.formatting import percent, percent_range, probability
+from sn_viz.formatting import metric_name, percent, percent_range, probability
 from sn_viz.types import Interval, RunRecord
 from sn_viz.voting.intervals import mean_of_shares, wilson
 
@@ -187,9 +187,10 @@ def _null_reasons(run: RunRecord) -> tuple[str, ...]:
     if not as_good:
         return ()
     chance = probability((as_good + 1) / (len(null) + 1))
+    kind = "" if run.config.metric != "effect-size" else f" ({metric_name(run.config.metric)})"
     return (
-        f"The best neuron scores {best:.2f} on the probing images; the best neuron of {as_good} of {len(null)} shuffled labellings "
-        f"does as well (p = {chance}). That a single neuron fits may be luck.",
+        f"The best neuron scores {best:.2f}{kind} on the probing images; the best neuron of {as_good} of {len(null)} shuffled "
+        f"labellings does as well (p = {chance}). That a single neuron fits may be luck.",
     )
 
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from sn_viz.baselines import Context
-from sn_viz.baselines import sparse_probe as module
 from sn_viz.baselines.sparse_probe import N_SCALARS, _scores_within, effect_sizes, furthest_apart
 
 
@@ -17,8 +16,7 @@ def cohens_d(one: np.ndarray, other: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
-def test_effect_sizes_are_cohens_d_of_one_class_against_the_rest(n_classes, monkeypatch):
-    monkeypatch.setattr(module, "SLAB_BYTES", 8 * 24 * 5)  # several slabs
+def test_effect_sizes_are_cohens_d_of_one_class_against_the_rest(n_classes):
     rng = np.random.default_rng(3)
     values, labels = rng.normal(size=(24, 17)).astype(np.float16), np.arange(24) % n_classes
     exact = values.astype(np.float64)

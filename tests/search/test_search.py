@@ -15,9 +15,9 @@ import sn_viz
 from sn_viz.errors import UserError
 from sn_viz.search import stumps as search
 from sn_viz.search.reference import best_split as slow_search
-from sn_viz.search.reference import score_of
+from sn_viz.search.reference import effect_size, score_of
 from sn_viz.search.rules import RULES
-from sn_viz.search.stumps import METRICS, best_scores_under_null, find_stumps, warm_up
+from sn_viz.search.stumps import METRIC_WORDS, METRICS, best_scores_under_null, find_stumps, warm_up
 
 
 def check_against_slow(values, labels, metric, n_classes):
@@ -28,7 +28,10 @@ def check_against_slow(values, labels, metric, n_classes):
     assert stumps.class_index.tolist() == list(spoken) * values.shape[1]
     np.testing.assert_array_equal(stumps.threshold, np.array([e[0] for e in expected], np.float32))
     np.testing.assert_array_equal(stumps.sign, [e[1] for e in expected])
-    np.testing.assert_allclose(stumps.score, [e[2] for e in expected], rtol=0, atol=1e-6)
+    scores = np.array([e[2] for e in expected])
+    if metric == "effect-size":  # sums in one order on both sides
+        np.testing.assert_array_equal(stumps.score, scores.astype(np.float32))
+    np.testing.assert_allclose(stumps.score, scores, rtol=0, atol=1e-6 if metric != "effect-size" else 1e-4)
 
 
 def awkward(rng, n, m, dtype):
@@ -71,6 +74,12 @@ def test_the_reference_scores_as_scikit_learn_does_and_separates_no_equal_values
         if metric == "roc-auc":
             area = roc_auc_score(is_class, column)
             assert score == pytest.approx(max(area, 1 - area), abs=1e-12) and (area == 0.5 or sign == (1 if area > 0.5 else -1))
+        elif metric == "effect-size":
+            inside, outside = column[is_class], column[~is_class]
+            pooled = np.sqrt((inside.var() * len(inside) + outside.var() * len(outside)) / (len(column) - 2))
+            apart = inside.mean() - outside.mean()
+            assert score == pytest.approx(abs(apart) / pooled, rel=1e-6, abs=1e-9)  # neighbouring floats cost digits
+            assert abs(apart) < 1e-9 * pooled or sign == (1 if apart > 0 else -1)
         else:
             assert score == pytest.approx(theirs(is_class, said), abs=1e-12)
         assert not set(column[said]) & set(column[~said]) and 0 < said.sum() < len(said)
@@ -175,6 +184,8 @@ def test_fixed_rules_score_what_their_stumps_say(rule, metric):
         if metric == "roc-auc":
             area = roc_auc_score(is_class, column)
             assert stumps.score[stump] == pytest.approx(max(area, 1 - area))
+        elif metric == "effect-size":
+            assert stumps.score[stump] == np.float32(abs(effect_size(column, is_class)))
         else:
             both = [score_of(says(column, np.float32(threshold), sign), is_class, metric) for sign in (1, -1)]
             assert stumps.score[stump] == pytest.approx(max(both))
@@ -246,7 +257,30 @@ def test_the_null_equals_searching_every_labelling(metric, rule, n_classes):
     again = np.random.default_rng(3)
     expected = [np.nanmax(find_stumps(values, again.permutation(labels), rule, metric).score) for _ in range(5)]
     np.testing.assert_allclose(null, expected, atol=1e-6)
+    if metric == "effect-size":
+        np.testing.assert_array_equal(null, expected)
     assert null.dtype == np.float32
+
+
+def test_effect_sizes_are_cohens_d_with_the_sign_of_the_means_and_the_most_accurate_cut_on_that_side():
+    values = np.array([[1, 7, 0, 2, 4], [3, 5, 0, 2, 4], [5, 3, 1, 2, 4], [7, 1, 1, 3, 4]], np.float16)
+    stumps = find_stumps(values, np.array([0, 0, 1, 1]), metric="effect-size")
+    d = 4 / np.sqrt(2)  # means 2 and 6, variance 2 within each class
+    np.testing.assert_allclose(stumps.score, [d, d, 1000, 1, np.nan], rtol=1e-6)
+    assert stumps.sign.tolist() == [1, -1, 1, 1, 1] and stumps.threshold.tolist() == [4, 4, 0.5, 2.5, 0]
+
+
+def test_the_effect_size_neither_sees_the_scale_nor_the_order_of_examples():
+    rng = np.random.default_rng(12)
+    values, labels, order = rng.normal(size=(40, 60)).astype(np.float32), np.arange(40) % 2, rng.permutation(40)
+    straight = find_stumps(values, labels, metric="effect-size").score
+    np.testing.assert_array_equal(straight, find_stumps(values[order], labels[order], metric="effect-size").score)
+    np.testing.assert_array_equal(straight, find_stumps(values * 8, labels, metric="effect-size").score)
+    np.testing.assert_allclose(straight, find_stumps(values * 3 + 5, labels, metric="effect-size").score, atol=1e-5)
+
+
+def test_every_metric_is_explained():
+    assert list(METRIC_WORDS) == list(METRICS) and all(words.endswith(".") for words in METRIC_WORDS.values())
 
 
 def test_the_null_of_nothing_defined_is_undefined():

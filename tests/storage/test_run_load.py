@@ -134,3 +134,15 @@ def test_the_command_line_refuses_a_damaged_run_in_one_line(command, damage, fol
 def test_a_folder_without_a_run_is_named(tmp_path):
     with pytest.raises(UserError, match="holds no saved run"):
         Run.load(tmp_path)
+
+
+def test_effect_sizes_are_read_back_and_only_where_the_metric_says_so(run, tmp_path):
+    scores = np.array([0.5, 2.5, np.nan, 4.0, 0.6, 0.7], np.float32)
+    stumps = replace(run.stumps, score=scores)
+    voters = (stumps.take(np.array([1])), stumps.take(np.array([3, 1])))
+    large = replace(run, stumps=stumps, voters=voters, null_scores=np.array([1.5, 3.0], np.float32))
+    named = replace(large, config=replace(run.config, metric="effect-size"))
+    again = Run.load(named.save(tmp_path / "named"))
+    np.testing.assert_array_equal(again.stumps.score, scores)
+    with pytest.raises(UserError, match="stump_score holds 2.5"):
+        Run.load(large.save(tmp_path / "large"))

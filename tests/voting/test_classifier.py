@@ -237,3 +237,14 @@ def test_shares_that_differ_by_rounding_go_to_the_first_class():
 def test_winners_are_found_along_the_last_axis_whatever_stands_before_it():
     tally = np.array([[[0.9, 0.1], [0.6, 0.4]], [[0.3, 0.7], [0.2, 0.8]]], np.float32)
     assert winners(tally).tolist() == [[0, 0], [1, 1]]
+
+
+def test_effect_sizes_choose_voters_too_and_log_odds_refuse_them():
+    rng = np.random.default_rng(2)
+    labels = np.arange(60) % 2
+    values = rng.normal(size=(60, 300)).astype(np.float32)
+    values[:, 7] += 4 * labels
+    model = SuperNeuronClassifier(metric="effect-size", voters=3).fit(values, labels)
+    assert model.stumps_.neuron[0] == 7 and model.stumps_.score[0] > 2
+    with pytest.raises(UserError, match="Log-odds"):
+        SuperNeuronClassifier(metric="effect-size", weighting="log-odds").fit(values, labels)

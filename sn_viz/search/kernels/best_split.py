@@ -36,7 +36,7 @@ settings: Any = numba_config
 LANES = 16
 """Neurons scanned side by side: one 512-bit register of 32-bit numbers. Narrower machines use several registers."""
 
-BALANCED_ACCURACY, ACCURACY, ROC_AUC, F1 = range(4)
+BALANCED_ACCURACY, ACCURACY, ROC_AUC, F1, EFFECT_SIZE = range(5)
 TOTAL, BEST, CUT, SIDE = STATE = tuple(range(4))
 """Rows of a scan's result, int32 (row, LANES)."""
 BELOW, ABOVE, SMALLEST, LARGEST = EDGES = tuple(range(4))
@@ -47,6 +47,9 @@ NO_CUT = np.iinfo(np.int32).min
 
 WIDEST = np.finfo(np.float32).max
 """Gaps between neighbouring values that overflow float32 count as this wide."""
+
+FURTHEST = 1000.0
+"""An effect size is never larger: where neither class spreads at all it would be infinite."""
 
 
 def _splat(builder: Any, value: Any) -> Any:
@@ -352,6 +355,52 @@ def _scan_f1(keys, qualities, n, spoken, n_inside, state, best):
 
 
 @njit(nogil=True, error_model="numpy")
+def _centre(keys, n, values, spread):
+    """Fill ``values`` float64 (example, LANES) with what sorted keys stand for, less its mean; ``spread`` with its squares' sum.
+
+    Sums are float64 and run from the smallest value up, here and wherever effect sizes are computed, so that equal values give
+    equal bits.
+    """
+    shown = np.empty((n, LANES), np.float32)
+    total = np.zeros(LANES, np.float64)
+    for p in range(n):
+        _decode_row(keys, shown, p)
+        for k in range(LANES):
+            values[p, k] = np.float64(shown[p, k])
+            total[k] += values[p, k]
+    spread[:] = 0.0
+    for p in range(n):
+        for k in range(LANES):
+            values[p, k] -= total[k] / n
+            spread[k] += values[p, k] * values[p, k]
+
+
+@njit(nogil=True, error_model="numpy")
+def _class_sums(keys, n, spoken, values, apart):
+    """Fill ``apart`` float64 (LANES) with the sums of the centred values over the members of class ``spoken``."""
+    apart[:] = 0.0
+    for p in range(n):
+        for k in range(LANES):
+            if np.int32(keys[p, k] & np.uint32(0xFFFF)) == spoken:
+                apart[k] += values[p, k]
+
+
+@njit(nogil=True, error_model="numpy")
+def _effect_size(share, n_inside, n_outside):
+    """Return the class means' distance in pooled deviations (Cohen's d) from the classes' share of all squares.
+
+    ``share`` is the squared sum of the centred values over the class, over the sum of all squares; d rises with it.
+    """
+    n = n_inside + n_outside
+    weight = np.float64(n) / (np.float64(n_inside) * np.float64(n_outside))
+    between = share * weight
+    if not between < 1.0:
+        return FURTHEST
+    d = np.sqrt(between / (1.0 - between) * max(n - 2, 1) * weight)
+    return d if d < FURTHEST else FURTHEST
+
+
+@njit(nogil=True, error_model="numpy")
 def _linear_weights(metric, n_inside, n_outside):
     """Return inside, outside, below, above, scale: a cut's score is (1 + quality / scale) / 2, or quality / scale for accuracy."""
     if metric == ACCURACY:
@@ -403,6 +452,8 @@ def _search(
     edges = np.empty((len(EDGES), LANES), keys.dtype)
     beside = np.empty((len(EDGES), LANES), np.float32)
     fraction = np.empty(LANES, np.float64)
+    centred = np.empty((n if metric == EFFECT_SIZE else 1, LANES), np.float64)
+    spread, apart = np.empty(LANES, np.float64), np.empty(LANES, np.float64)
     strip[:] = np.iinfo(strip.dtype).max  # rows without an example: sorting leaves them where they are
     for first in range(start, stop, width):
         after = min(first + width, stop)
@@ -412,8 +463,15 @@ def _search(
                 sort_rows(strip, g * rows + runs[run], g * rows + runs[run + 1])
             for part, at in enumerate(range(left, min(left + lanes, after), LANES)):
                 _sorted_lanes(strip, g * rows, part, source, tags, ends, keys)
+                if metric == EFFECT_SIZE:
+                    _centre(keys, n, centred, spread)
                 for output in range(len(spoken)):
                     n_inside = counts[spoken[output]]
+                    if metric == EFFECT_SIZE:
+                        _class_sums(keys, n, np.int32(spoken[output]), centred, apart)
+                        for k in range(LANES):
+                            state[SIDE, k] = apart[k] < 0
+                            fraction[k] = _effect_size(apart[k] * apart[k] / spread[k], n_inside, n - n_inside)
                     _best_cuts(keys, qualities, n, spoken[output], n_inside, metric, state, fraction)
                     for k in range(LANES):
                         p = state[CUT, k]
@@ -436,7 +494,10 @@ def _search(
 
 @njit(nogil=True, error_model="numpy")
 def _best_cuts(keys, qualities, n, spoken, n_inside, metric, state, fraction):
-    """Find the best cut of every lane for one class: CUT and SIDE of ``state``, and its score, ``fraction`` float64 (LANES,)."""
+    """Find the best cut of every lane for one class: CUT and SIDE of ``state``, and its score, ``fraction`` float64 (LANES,).
+
+    For effect sizes score and side are there already, and only the cut is looked for.
+    """
     c = np.int32(spoken)
     inside, outside, below, above, scale = _linear_weights(metric, n_inside, n - n_inside)
     if metric == F1:
@@ -447,6 +508,8 @@ def _best_cuts(keys, qualities, n, spoken, n_inside, metric, state, fraction):
             area = state[TOTAL, k] / scale
             state[SIDE, k] = area < 0.5
             fraction[k] = max(area, 1 - area)
+        _scan_one_side(keys, qualities, n, c, inside, outside, below, above, state)
+    elif metric == EFFECT_SIZE:
         _scan_one_side(keys, qualities, n, c, inside, outside, below, above, state)
     else:
         _scan_linear(keys, qualities, n, c, inside, outside, below, above, state)
@@ -460,6 +523,8 @@ def _null(
     bits, start, stop, place, rows, runs, source, tags, ends, weights, below, above, metric, strip, keys, best
 ):  # fmt: skip
     """Raise ``best`` to the highest quality any column [start, stop) of ``bits`` reaches under each of many labellings.
+
+    For effect sizes it is the largest share of all squares, see ``_effect_size``.
 
     Each column is sorted once. ``weights`` int32 (example, labelling) are summed from the smallest value up, for all labellings
     side by side.
@@ -480,23 +545,29 @@ def _null(
     n_labellings = weights.shape[1]
     total = np.empty(n_labellings, np.int32)
     highest = np.full(n_labellings, NO_CUT, np.int32)
+    centred = np.empty((n if metric == EFFECT_SIZE else 1, LANES), np.float64)
+    spread, apart = np.empty(LANES, np.float64), np.empty(n_labellings, np.float64)
     for first in range(start, stop, width):
         after = min(first + width, stop)
         _load_strip(bits, first, after, place, rows, strip)
         for g, left in enumerate(range(first, after, lanes)):
             for part, at in enumerate(range(left, min(left + lanes, after), LANES)):
                 _sorted_lanes(strip, g * rows, part, source, tags, ends, keys)
+                if metric == EFFECT_SIZE:
+                    _centre(keys, n, centred, spread)
                 for k in range(min(LANES, after - at)):
                     if not _is_defined(keys[0, k], keys[n - 1, k], half):
                         continue
                     total[:] = 0
-                    if metric == ROC_AUC:
+                    if metric == EFFECT_SIZE:
+                        _null_shares(keys, n, k, weights, centred, spread[k], apart, best)
+                    elif metric == ROC_AUC:
                         _null_ranks(keys, n, k, weights, total, highest)
                     elif metric == F1:
                         _null_f1(keys, n, k, weights, below, total, best)
                     else:
                         _null_linear(keys, n, k, weights, below, above, total, highest)
-    if metric != F1:
+    if metric != F1 and metric != EFFECT_SIZE:
         for j in range(n_labellings):
             best[j] = max(best[j], highest[j])
 
@@ -546,6 +617,23 @@ def _null_ranks(keys, n, k, weights, total, highest):
         first = after
     for j in range(len(total)):
         highest[j] = max(highest[j], abs(total[j]))
+
+
+@njit(nogil=True, error_model="numpy")
+def _null_shares(keys, n, k, weights, centred, spread, apart, best):
+    """One sorted neuron: the members' share of all squares, for every labelling; ``weights`` are 0 or 1."""
+    apart[:] = 0.0
+    for p in range(n):
+        row, value = np.int64(keys[p, k] & np.uint32(0xFFFF)), centred[p, k]
+        for j in range(len(apart)):
+            apart[j] += value * weights[row, j]
+    for j in range(len(apart)):
+        best[j] = max(best[j], apart[j] * apart[j] / spread)
+
+
+def effect_size(share: np.ndarray, n_inside: int, n_outside: int) -> np.ndarray:
+    """Return the effect sizes behind shares of all squares, float64, bit for bit as the search computes them."""
+    return np.array([_effect_size(one, n_inside, n_outside) for one in np.asarray(share, np.float64)])
 
 
 def _array(dtype, dimensions, layout="C", readonly=False):

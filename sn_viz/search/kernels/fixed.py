@@ -17,7 +17,7 @@ import numpy as np
 from numba import types
 
 from sn_viz.search.kernels import best_split
-from sn_viz.search.kernels.best_split import ACCURACY, F1, ROC_AUC
+from sn_viz.search.kernels.best_split import ACCURACY, EFFECT_SIZE, F1, ROC_AUC
 
 SIDE_BY_SIDE = 256
 """Neurons that are read together: a kilobyte of a row."""
@@ -103,7 +103,7 @@ def _cuts(values, is_class, cut, metric, output, threshold, sign, score, margin)
         With at least one example on either side.
     cut : float32 (neuron,)
     metric : int
-        For the area under the curve, sign and score of defined neurons are left as they are.
+        For the area under the curve and the effect size, sign and score of defined neurons are left as they are.
     output : int
         Which column to fill.
     threshold, sign, score, margin : float32, int8, float32, float32 (neuron, output)
@@ -159,7 +159,7 @@ def _cuts(values, is_class, cut, metric, output, threshold, sign, score, margin)
             share = (np.float64(over[k]) - np.float64(under[k])) / (np.float64(high) - np.float64(low))
             threshold[at, output] = cut[at]
             margin[at, output] = np.float32(share) if np.isfinite(share) else np.float32(0)
-            if metric == ROC_AUC:
+            if metric in (ROC_AUC, EFFECT_SIZE):
                 continue
             hits_up, hits_down = np.float64(hits_above[k]), np.float64(hits_below[k])
             false_up, false_down = np.float64(false_above[k]), np.float64(false_below[k])

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sn_viz.errors import UserError
-from sn_viz.formatting import UNDEFINED
+from sn_viz.formatting import UNDEFINED, metric_name
 from sn_viz.plots import heatmap, histogram, reference, style
 from sn_viz.plots.words import neuron_words
 from sn_viz.search.alike import most_alike
@@ -180,7 +180,7 @@ def facts(run: RunRecord, neuron: int, threshold: float | None = None) -> dict[s
         "verdict": luck_verdict(run, score, _held_out_score(run, neuron, cut(run, neuron))),
         "facts": [
             views.fact(f"{'your' if by_hand else 'found'} threshold", f"{now.threshold:.4g}", f"says “{says}” {side} it"),
-            views.fact("probing score", score_words(score), f"{run.config.metric.replace('-', ' ')}{at}"),
+            views.fact("probing score", score_words(score), f"{metric_name(run.config.metric)}{at}"),
             *_luck_facts(run),
             held_out_fact(run, neuron, threshold),
         ],

@@ -20,6 +20,7 @@ from sn_viz.config import Choice
 from sn_viz.models.hub.obtain import is_here, obtain
 from sn_viz.pipeline import find
 from sn_viz.plots.reference import method_name
+from sn_viz.search import METRIC_WORDS
 from sn_viz.types import LabelledImages, Partial, Progress, RunRecord
 from sn_viz.ui.components import answer_row, edits, stale, views
 from sn_viz.ui.components.answer_row import Guess
@@ -128,7 +129,13 @@ def layout(bar: Bar, any_name: bool = False) -> Panel:
             elem_id="sites",
         )
         rule = gr.Dropdown(_named(config.RULE), value=config.RULE.default, label=config.RULE.label, elem_id="rule")
-        metric = gr.Dropdown(_named(config.METRIC), value=config.METRIC.default, label=config.METRIC.label, elem_id="metric")
+        metric = gr.Dropdown(
+            _named(config.METRIC),
+            value=config.METRIC.default,
+            label=config.METRIC.label,
+            info=f"effect size: {METRIC_WORDS['effect-size']}",
+            elem_id="metric",
+        )
         voters = _slider(config.VOTERS, "voters")
         weighting = gr.Radio(
             _named(config.WEIGHTING), value=config.WEIGHTING.default, label=config.WEIGHTING.label, elem_id="weighting"
