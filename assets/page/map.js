@@ -259,16 +259,28 @@
       told.setAttribute("role", "status");
       const frame = make("div", "sn-chosen-frame"), table = make("table"), top = make("tr"), body = make("tbody"), thead = make("thead");
       frame.tabIndex = 0; frame.setAttribute("role", "region"); frame.setAttribute("aria-label", value.title);
-      [["", ""], ["Picture", ""], ["Name", "Test, or probing: the neurons were chosen on these, so their votes would say nothing"], ["Label", "Another label counts with the next Find"], ["Vote", `Of the super neurons at layer ${value.exit}, the run's exit`],
-        ["Full model", "What the whole model answers"], ["Margin", "By how much the winning class leads the vote"], ["Settles at", "The first layer from which on the vote stays the same, to the deepest layer read"], ["", ""]]
-        .forEach(([text, title]) => { const th = make(text ? "th" : "td", "", text); if (text) th.scope = "col"; if (title) th.title = title; top.append(th); });
+      [["", ""], ["Picture", ""], ["Name", "Test, or probing: the neurons were chosen on these, so their votes would say nothing", "name"], ["Label", "Another label counts with the next Find", "label"], ["Vote", `Of the super neurons at layer ${value.exit}, the run's exit`, "vote"],
+        ["Full model", "What the whole model answers", "full"], ["Margin", "By how much the winning class leads the vote", "margin"], ["Settles at", "The first layer from which on the vote stays the same, to the deepest layer read", "settles"], ["", ""]]
+        .forEach(([text, title, by]) => {
+          const th = make(text ? "th" : "td", "", by ? undefined : text);
+          if (text) th.scope = "col";
+          if (title) th.title = title;
+          if (by) {
+            const is = value.by === by;
+            const sort = button(`${text}${is ? (value.down ? " \u25be" : " \u25b4") : ""}`, () => act.choose({ do: "sort", by }), `Sort by ${text.toLowerCase()}`);
+            sort.className = "sn-chosen-sort";
+            th.setAttribute("aria-sort", is ? (value.down ? "descending" : "ascending") : "none");
+            th.append(sort);
+          }
+          top.append(th);
+        });
       thead.append(top);
       value.rows.forEach((item) => body.append(line(value, item)));
       table.append(thead, body);
       frame.append(table);
       const pager = make("div", "sn-chosen-bar sn-chosen-pager");
       if (value.pages > 1) {
-        const before = button("Back", () => act.choose({ do: "page", page: value.page - 1 }), "Page before"), after = button("On", () => act.choose({ do: "page", page: value.page + 1 }), "Next page");
+        const before = button("Back", () => act.choose({ do: "page", page: value.page - 1 }), "Page before"), after = button("Next", () => act.choose({ do: "page", page: value.page + 1 }), "Next page");
         before.disabled = value.page === 0; after.disabled = value.page >= value.pages - 1;
         pager.append(before, make("span", "sn-note", `page ${value.page + 1} of ${value.pages}`), after);
       }

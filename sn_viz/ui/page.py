@@ -200,8 +200,19 @@ def build(model: str | None = None, public: bool | None = None) -> Page:
             server, take, states.run, [states.run, states.shown_pack, states.shown_model, panel.question], states.job, set_up
         )
         api.publish(server, models, usual_models(models, model))
+    _without_trackers(page)
     page.kept, page.on_launch = server, lambda: _begin(server, page, first)
     return page
+
+
+def _without_trackers(page: Page) -> None:
+    """Let no event put Gradio's own progress on its outputs.
+
+    The status line shows progress here. With every event Gradio would copy the values of all components that any event ever had as
+    an output, to tell them a status that nobody sees.
+    """
+    for function in page.fns.values():
+        function.show_progress_on = []
 
 
 def _begin(server: Server, page: Page, first: Arguments) -> None:

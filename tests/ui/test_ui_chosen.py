@@ -91,6 +91,41 @@ def test_the_table_pages_through_everything_where_nothing_is_chosen(planted, run
     assert [row["row"] for row in told["rows"]] == [23]
 
 
+def test_the_head_of_a_column_sorts_upwards_then_downwards_then_not(planted, run_key, event):
+    def margins(told):
+        return [float(row["margin"]) for row in told["rows"]]
+
+    everything = chosen.in_order(planted, range(100))
+    selection, told = map_panel.choose(SERVER, run_key, Selection(run_key), Edits(), event(do="sort", by="margin"))
+    assert (told["by"], told["down"]) == ("margin", False) and margins(told) == sorted(margins(told))
+    lowest = margins(told)[0]
+    selection, told = map_panel.choose(SERVER, run_key, selection, Edits(), event(do="sort", by="margin"))
+    assert told["down"] and margins(told) == sorted(margins(told), reverse=True) and margins(told)[-1] >= lowest
+    selection, told = map_panel.choose(SERVER, run_key, selection, Edits(), event(do="sort", by="margin"))
+    assert told["by"] == "" and [row["row"] for row in told["rows"]] == everything[:10]
+
+
+@pytest.mark.parametrize("by", chosen.COLUMNS)
+def test_sorted_by_any_column_every_row_is_there_once_and_those_without_a_value_are_last(planted, by):
+    for down in (False, True):
+        rows = chosen.in_order(planted, range(100), by, down)
+        assert sorted(rows) == list(range(100))
+        if by not in ("name", "label"):
+            assert set(rows[60:]) == set(range(40))
+
+
+def test_a_choice_keeps_the_order_of_the_table(planted, run_key, event):
+    selection, _ = map_panel.choose(SERVER, run_key, Selection(run_key), Edits(), event(do="sort", by="settles"))
+    selection, told = map_panel.choose(SERVER, run_key, selection, Edits(), event(do="test"))
+    assert told["by"] == "settles" and selection.rows == tuple(range(40, 100))
+
+
+@pytest.mark.parametrize("by", ["", "picture", None, ["margin"], {}])
+def test_a_table_is_not_sorted_by_what_is_no_column(run_key, event, by):
+    with pytest.raises(gr.Error, match="no such column"):
+        map_panel.choose(SERVER, run_key, Selection(run_key), Edits(), event(do="sort", by=by))
+
+
 def test_the_wrong_ones_come_first_and_the_probing_ones_last(planted):
     rows = chosen.in_order(planted, range(100))
     wrong = chosen.rows_where(planted, "wrong")

@@ -128,3 +128,7 @@ def test_a_late_answer_never_overwrites_a_later_one(built):
     watching = [fn for fn in built.fns.values() if fn.fn in (built.kept.bind(answer_row.show), run_panel.mark)]
     assert [fn.trigger_mode for fn in watching] == ["always_last"] * 2 and len({fn.fn for fn in watching}) == 2
     assert all(len(fn.targets) >= 3 for fn in watching)  # class cards and ways in reach them through one state
+
+
+def test_no_event_puts_progress_of_its_own_on_what_it_changes(built):
+    assert [fn.api_name for fn in built.fns.values() if fn.show_progress_on != []] == []

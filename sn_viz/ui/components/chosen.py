@@ -30,6 +30,8 @@ PREFIX = 8
 """Hexadecimal digits of a picture's sha256 that a link carries."""
 _PICK = re.compile(rf"[0-9a-f]{{{PREFIX}}}(\.[0-9]{{1,3}})?(-[0-9a-f]{{{PREFIX}}}(\.[0-9]{{1,3}})?){{0,{MOST_IN_A_LINK - 1}}}")
 PARTS = {"train": "probing", "test": "test"}
+COLUMNS = ("name", "label", "vote", "full", "margin", "settles")
+"""What the table can be sorted by."""
 
 
 class Selection(NamedTuple):
@@ -42,6 +44,10 @@ class Selection(NamedTuple):
     page: int = 0
     all_shown: bool = False
     """Whether the table shows all pictures, or the chosen ones."""
+    by: str = ""
+    """The column by which the table is sorted, one of ``COLUMNS``; "" puts what was answered wrong first."""
+    down: bool = False
+    """Whether the largest comes first."""
 
 
 class About(NamedTuple):
@@ -143,10 +149,44 @@ def rows_where(run: RunRecord, what: object, name: object = None) -> tuple[int, 
     return tuple(known[what])
 
 
-def in_order(run: RunRecord, rows: Iterable[int]) -> list[int]:
-    """Return rows as the table lists them: the test images that were answered wrong, the other test images, the probing images."""
+def in_order(run: RunRecord, rows: Iterable[int], by: str = "", down: bool = False) -> list[int]:
+    """Return rows as the table lists them.
+
+    By default the test images that were answered wrong, the other test images, the probing images; sorted by a column, what has no
+    value in it comes last either way.
+    """
     wrong, n_train = set(wrong_rows(run)), len(run.train)
-    return sorted(rows, key=lambda row: (row < n_train, row not in wrong, row))
+    usual = sorted(rows, key=lambda row: (row < n_train, row not in wrong, row))
+    if not by:
+        return usual
+    values = dict(zip(usual, _sorted_by(run, usual, by), strict=True))
+    told = [row for row in usual if values[row] is not None]
+    return sorted(told, key=values.__getitem__, reverse=down) + [row for row in usual if values[row] is None]
+
+
+def _sorted_by(run: RunRecord, rows: Sequence[int], by: str) -> list[Any]:
+    """Return what stands in the column ``by`` for each row; None where nothing does."""
+    if by == "settles":
+        settled = settles_at(run.votes) if len(run.test) else np.empty(0, np.int64)
+        return [None if row < len(run.train) else int(settled[row - len(run.train)]) for row in rows]
+    field = {"full": "full_model"}.get(by, by)
+    values = [getattr(each, field) for each in about(run, rows)]
+    return [value.casefold() or None if isinstance(value, str) else value for value in values]
+
+
+def sorted_by(selection: Selection, by: object) -> Selection:
+    """Return the selection with its table sorted by a column: upwards first, then downwards, then as usual again.
+
+    Raises
+    ------
+    UserError
+        When there is no such column.
+    """
+    if by not in COLUMNS:
+        raise UserError("The table was not sorted.", "It has no such column.", "Reload the page.")
+    if selection.by != by:
+        return selection._replace(by=str(by), down=False, page=0)
+    return selection._replace(by="" if selection.down else selection.by, down=not selection.down, page=0)
 
 
 def about(run: RunRecord, rows: Iterable[int]) -> list[About]:
@@ -277,7 +317,7 @@ def table(run: RunRecord, selection: Selection, made: Edits, said: str | None = 
     """
     chosen, n = set(selection.rows), n_rows(run)
     everything = selection.all_shown or not chosen
-    listed = in_order(run, range(n) if everything else selection.rows)
+    listed = in_order(run, range(n) if everything else selection.rows, selection.by, selection.down)
     pages = max(1, -(-len(listed) // PAGE_ROWS))
     page = min(max(selection.page, 0), pages - 1)
     shown = listed[page * PAGE_ROWS : (page + 1) * PAGE_ROWS]
@@ -295,6 +335,8 @@ def table(run: RunRecord, selection: Selection, made: Edits, said: str | None = 
         "all": everything,
         "page": page,
         "pages": pages,
+        "by": selection.by,
+        "down": selection.down,
         "undo": bool(made.made),
         "rows": [_told(run, row, each, row in chosen, made, mixed) for row, each in zip(shown, about(run, shown), strict=True)],
     }

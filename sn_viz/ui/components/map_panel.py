@@ -182,12 +182,12 @@ def redraw(server: Server, run_key: str, selection: Selection, made: Edits) -> A
 
 @guarded
 def choose(server: Server, run_key: str, selection: Selection, made: Edits, event: gr.EventData) -> tuple:
-    """Change what is chosen, or turn the page of the table."""
+    """Change what is chosen, turn the page of the table, or sort it."""
     run, asked = server.runs.get(run_key), _asked(event)
     selection = _of(selection, run_key)
     what, rows = asked.get("do"), set(selection.rows)
     if what == "rows":
-        selection = Selection(run_key, chosen.checked_rows(run, asked.get("rows")))
+        selection = selection._replace(rows=chosen.checked_rows(run, asked.get("rows")), page=0, all_shown=False)
     elif what == "toggle":
         selection = selection._replace(rows=tuple(sorted(rows ^ set(chosen.checked_rows(run, [asked.get("row")])))))
         selection = selection._replace(all_shown=selection.all_shown or not rows)
@@ -196,8 +196,10 @@ def choose(server: Server, run_key: str, selection: Selection, made: Edits, even
         selection = selection._replace(page=page if type(page) is int and 0 <= page < 10**6 else 0)
     elif what == "show":
         selection = selection._replace(page=0, all_shown=bool(asked.get("all")))
+    elif what == "sort":
+        selection = chosen.sorted_by(selection, asked.get("by"))
     else:
-        selection = Selection(run_key, chosen.rows_where(run, what, asked.get("name")))
+        selection = selection._replace(rows=chosen.rows_where(run, what, asked.get("name")), page=0, all_shown=False)
     return selection, chosen.table(run, selection, made)
 
 
