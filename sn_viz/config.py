@@ -132,7 +132,9 @@ VOTERS = Choice(
     refused="{value} voters cannot decide.",
     because="At least one super neuron must vote.",
 )
-WEIGHTING = Choice("weighting", "majority", "Vote", "majority or log-odds.", names=_weightings)
+WEIGHTING = Choice(
+    "weighting", "majority", "Vote", "majority, log-odds or logistic (weights fitted to the votes).", names=_weightings
+)
 EXIT_LAYER = Choice(
     "exit_layer", "auto", "Exit layer: auto, 3, or V4 in the tower", "auto, a layer from 1, or V1 and on in the vision tower."
 )

@@ -25,7 +25,7 @@ from sn_viz.activations.store import Store
 from sn_viz.baselines import BASELINES, Context, sites_read_by
 from sn_viz.baselines.answers import answer_key, given_answers
 from sn_viz.baselines.answers.said import observed
-from sn_viz.config import baseline_names, check_choices, checked_layer, choose_model
+from sn_viz.config import VOTERS, baseline_names, check_choices, checked_layer, choose_model
 from sn_viz.early_exit.decide import measure_latency, model_version, predict, site_versions
 from sn_viz.early_exit.estimate import Estimate, estimate
 from sn_viz.errors import UserError
@@ -40,9 +40,16 @@ from sn_viz.sources.hub import pinned
 from sn_viz.sources.text import clean_question
 from sn_viz.splits.held_out import align_classes, joined, kept_apart, shared, usable
 from sn_viz.types import Activations, Baseline, Config, LabelledImages, LayerAccuracy, Partial, Progress, Stumps, Votes
-from sn_viz.voting.classifier import voters_by_layer, votes_by_layer
+from sn_viz.voting.classifier import select_voters, vote, voters_by_layer, votes_by_layer, winners
+from sn_viz.voting.committees import PLAIN, CrossFit, committee_words, cross_fit, is_fitted, is_plain, weighed
 from sn_viz.voting.partial import SoFar
-from sn_viz.voting.statistics import accuracy_interval, choose_exit_layer, cross_validated_layers, selection_stability
+from sn_viz.voting.statistics import (
+    accuracy_interval,
+    choose_exit_layer,
+    cross_validated_layers,
+    paired_difference,
+    selection_stability,
+)
 
 if TYPE_CHECKING:
     from sn_viz.models import Vlm
@@ -105,7 +112,8 @@ def run(
         stumps = find_stumps(seen.values, train.labels, config.rule, config.metric, n_classes)
         voters = voters_by_layer(stumps, seen.neurons, config.voters, n_classes)
     with stage("choose", 0.45, "Choosing the exit layer on the probing images") as report:
-        correct, exit_layer = _exit_chosen(config, seen, train, groups, report)
+        correct, exit_layer, fit = _exit_chosen(config, seen, train, groups, report)
+        voters = weighed(voters, seen.values, train.labels, n_classes, config.weighting, fit)
     with stage("vote", 0.46, "Voting on the test images"):
         votes = votes_by_layer(unseen.values, voters, n_classes, config.weighting, seen.neurons.layers.start)
     key = answer_key(train.classes, train.questions, dict(config.answers), train.answer_rule)
@@ -150,7 +158,11 @@ def run(
         seconds=stage.seconds,
         versions=versions(vlm, seen.neurons.site_names),
         answer_key=key,
-        findings={"stability": stability, **_found_beside(vlm, train, test, expected)},
+        findings={
+            "stability": stability,
+            "committee": committee_of(config, seen, unseen, train, test, votes, exit_layer, fit),
+            **_found_beside(vlm, train, test, expected),
+        },
     )
     return with_warnings(found, *left_out, *_not_there(vlm, config), *_low_detail(vlm))
 
@@ -198,15 +210,19 @@ def _activations(
 
 def _exit_chosen(
     config: Config, seen: Activations, train: LabelledImages, groups: np.ndarray, report: Progress
-) -> tuple[np.ndarray, int]:
-    """Return what every layer is right about by cross-validation, share (example, layer), and the exit: chosen by it, or given."""
-    choices = (config.rule, config.metric, config.voters, config.weighting, len(train.classes))
-    correct = cross_validated_layers(
-        seen.values, train.labels, seen.neurons, *choices, seed=config.seed, progress=report, groups=groups
-    )
+) -> tuple[np.ndarray, int, CrossFit | None]:
+    """Return what every layer is right about by cross-validation, share (example, layer), the exit (chosen by it, or given), fit.
+
+    The last is how votes are weighed, where the weighting is fitted.
+    """
+    read, fit = (seen.values, train.labels, seen.neurons, config.rule, config.metric, config.voters), None
+    options: dict[str, Any] = {"n_classes": len(train.classes), "seed": config.seed, "progress": report, "groups": groups}
+    if is_fitted(config.weighting):
+        fit = cross_fit(*read, **options)
+    correct = cross_validated_layers(*read, config.weighting, **options) if fit is None else fit.right
     if config.exit_layer is not None:
-        return correct, config.exit_layer
-    return correct, seen.neurons.layers[choose_exit_layer(correct, groups=groups if len(correct) else None) - 1]
+        return correct, config.exit_layer, fit
+    return correct, seen.neurons.layers[choose_exit_layer(correct, groups=groups if len(correct) else None) - 1], fit
 
 
 def _best_by_luck(config: Config, seen: Activations, train: LabelledImages, groups: np.ndarray) -> np.ndarray:
@@ -240,6 +256,38 @@ def stability_of(config: Config, seen: Activations, voters: Stumps, train: Label
         "neuron": [seen.neurons.name(column) for column in columns],
         "n_resamples": n,
         "by_luck": min(1.0, len(columns) / max(reach, 1)),
+    }
+
+
+def committee_of(
+    config: Config,
+    seen: Activations,
+    unseen: Activations,
+    train: LabelledImages,
+    test: LabelledImages,
+    votes: Votes,
+    exit_layer: int,
+    fit: CrossFit | None,
+) -> dict[str, Any]:
+    """Return which committee votes and, where it is not the plain one, what it gains over that at the same exit, on test images."""
+    told: dict[str, Any] = {"words": committee_words(config), "plain": is_plain(config)}
+    if fit is not None:
+        at = exit_layer - seen.neurons.layers.start
+        told["penalty"], told["temperature"] = fit.strength.words, float(fit.temperature[at])
+    if is_plain(config) or not len(test):
+        return told
+    reach, n_classes = seen.neurons.up_to(exit_layer), len(train.classes)
+    stumps = find_stumps(seen.values[:, :reach], train.labels, PLAIN["rule"], PLAIN["metric"], n_classes)
+    if np.isnan(stumps.score).all():
+        return told
+    voters = select_voters(stumps, VOTERS.default, n_classes)
+    plain = winners(vote(unseen.values, voters, n_classes, PLAIN["weighting"])) == test.labels
+    own = votes.predicted[:, exit_layer - seen.neurons.layers.start] == test.labels
+    gain = paired_difference(own, plain, groups=group_index(test), seed=config.seed)
+    return told | {
+        "plain_voters": VOTERS.default,
+        "plain_accuracy": float(plain.mean()),
+        "gain": {"value": gain.value, "low": gain.low, "high": gain.high, "n": gain.n},
     }
 
 
@@ -300,7 +348,7 @@ def find(
     voters : int
         How many super neurons vote, for each class when there are more than two.
     weighting : str
-        "majority" or "log-odds".
+        "majority"; "log-odds"; or "logistic", weights on the yes and no of up to ``voters`` super neurons.
     exit_layer : "auto", int or str
         From 1, or "V4" for the fourth block of the vision tower; "auto" chooses it on the probing split.
     seed : int

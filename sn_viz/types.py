@@ -261,6 +261,10 @@ class Stumps:
     """float32 (stump,): the metric on the selection examples; NaN when undefined (constant or non-finite neuron)."""
     margin: Float[np.ndarray, " stump"] | None = None
     """float32 (stump,): gap between the values next to the threshold, as a fraction of the neuron's range; None when not known."""
+    weight: Float[np.ndarray, " stump"] | None = None
+    """float32 (stump,): what saying its class adds to the log-odds of that class; None unless a weighting was fitted."""
+    offset: Float[np.ndarray, " class"] | None = None
+    """float32 (class,): log-odds where nobody says anything; None likewise."""
 
     def __len__(self) -> int:
         return len(self.neuron)
@@ -268,9 +272,9 @@ class Stumps:
     def take(self, index: np.ndarray | Sequence[int] | slice) -> Stumps:
         """Return the stumps at ``index``."""
         margin = None if self.margin is None else self.margin[index]
-        return Stumps(
-            self.neuron[index], self.class_index[index], self.threshold[index], self.sign[index], self.score[index], margin
-        )
+        weight = None if self.weight is None else self.weight[index]
+        named = self.neuron[index], self.class_index[index], self.threshold[index], self.sign[index], self.score[index]
+        return Stumps(*named, margin, weight, self.offset)
 
 
 @dataclass(frozen=True, eq=False)

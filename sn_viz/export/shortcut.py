@@ -144,7 +144,8 @@ def _facts(run: RunRecord, layer: int, voters: Stumps, vlm: Vlm) -> dict[str, An
     """Return what ``run.py`` needs to read the voters and count their votes."""
     kept = module_kept(vlm)
     paths = {id(module): path for path, module in kept.named_modules()}
-    layout, neurons, weight = reader_of(vlm).layout, run.neurons, WEIGHTINGS[run.config.weighting](voters)
+    layout, neurons = reader_of(vlm).layout, run.neurons
+    weight = WEIGHTINGS[run.config.weighting](voters) if voters.weight is None else voters.weight
     rows = []
     for i, neuron in enumerate(voters.neuron.tolist()):
         name = neurons.site_names[neurons.site[neuron]]
@@ -172,6 +173,7 @@ def _facts(run: RunRecord, layer: int, voters: Stumps, vlm: Vlm) -> dict[str, An
         "channels_first": vlm.channels_first,
         "options": vlm.forward_options() if whole else {"use_cache": False},
         "voters": rows,
+        "offset": None if voters.offset is None else [float(each) for each in voters.offset],
     }
 
 

@@ -18,6 +18,7 @@ from sn_viz.storage.agreement import check_accuracies, check_facts, check_files
 from sn_viz.storage.run_arrays import STUMP_FIELDS, check_values, layouts, open_regular, read_arrays
 from sn_viz.storage.run_folder import DIGEST_FILE, FORM, FORMAT, RUN_FILE, digest_line, files_of, read_png
 from sn_viz.types import Baseline, Config, LabelledImages, LayerAccuracy, Neurons, Picture, RunRecord, Stumps, Votes
+from sn_viz.voting.committees import is_fitted
 
 SAVED_BEFORE = (
     "This run was saved before its own digest was kept: damage to its run.json that still makes sense would go unnoticed. "
@@ -98,7 +99,7 @@ def _read(folder: Path, facts: Any) -> RunRecord:
 
     splits, classes = facts.splits, facts.splits.train.classes
     sizes = {"train": len(splits.train.names), "test": len(splits.test.names), "class": len(classes), "layer": len(facts.by_layer)}
-    arrays = read_arrays(folder, layouts(len(facts.baselines)), sizes)
+    arrays = read_arrays(folder, layouts(len(facts.baselines), is_fitted(facts.config.weighting)), sizes)
     check_values(arrays, len(facts.site_names), len(classes), facts.config.metric)
     neurons = Neurons(arrays["neuron_site"], arrays["neuron_layer"], arrays["neuron_unit"], facts.site_names)
     check_facts(facts, neurons)
@@ -114,7 +115,8 @@ def _read(folder: Path, facts: Any) -> RunRecord:
         return built(LabelledImages, split, shown, labels=arrays[f"{name}_labels"])
 
     ends = np.cumsum(arrays["voter_count"])
-    voters = Stumps(*(arrays[f"voter_{field}"] for field in STUMP_FIELDS))
+    voters = Stumps(*(arrays[f"voter_{field}"] for field in STUMP_FIELDS), weight=arrays.get("voter_weight"))
+    offsets = arrays.get("voter_offset")
     return built(
         RunRecord,
         facts,
@@ -125,7 +127,10 @@ def _read(folder: Path, facts: Any) -> RunRecord:
         train_values=arrays["train_values"],
         test_values=arrays["test_values"],
         stumps=Stumps(*(arrays[f"stump_{field}"] for field in STUMP_FIELDS)),
-        voters=tuple(voters.take(slice(start, end)) for start, end in zip([0, *ends[:-1]], ends, strict=True)),
+        voters=tuple(
+            replace(voters.take(slice(start, end)), offset=None if offsets is None else offsets[at])
+            for at, (start, end) in enumerate(zip([0, *ends[:-1]], ends, strict=True))
+        ),
         votes=Votes(arrays["vote_tally"], arrays["vote_predicted"], arrays["vote_margin"], neurons.layers.start),
         by_layer=tuple(built(LayerAccuracy, row) for row in facts.by_layer),
         baselines=tuple(

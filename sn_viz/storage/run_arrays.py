@@ -65,11 +65,15 @@ LAYOUTS: dict[str, Layout] = {
 }
 """Every array of a run but the baselines' predictions."""
 BASELINE = Layout(("int64",), ("test",))
+FITTED = {"voter_weight": Layout(("float32",), ("voter",)), "voter_offset": Layout(("float32",), ("layer", "class"))}
+"""Of runs whose votes are weighed by a fit."""
+HEAVIEST = 1e6
+"""No weight or offset is larger."""
 
 
-def layouts(n_baselines: int) -> dict[str, Layout]:
+def layouts(n_baselines: int, fitted: bool = False) -> dict[str, Layout]:
     """Return what every array of a run with so many baselines must hold, by the name of its file without ``.npy``."""
-    return LAYOUTS | {f"baseline_{number}_predicted": BASELINE for number in range(n_baselines)}
+    return LAYOUTS | (FITTED if fitted else {}) | {f"baseline_{number}_predicted": BASELINE for number in range(n_baselines)}
 
 
 def arrays_of(run: RunRecord) -> dict[str, np.ndarray]:
@@ -94,7 +98,11 @@ def arrays_of(run: RunRecord) -> dict[str, np.ndarray]:
         arrays[f"voter_{field}"] = np.concatenate([_stump_array(s, field) for s in voters])
     for number, baseline in enumerate(run.baselines):
         arrays[f"baseline_{number}_predicted"] = baseline.predicted
-    wanted = layouts(len(run.baselines))
+    if fitted := any(s.offset is not None for s in voters):
+        arrays["voter_weight"] = np.concatenate([np.zeros(len(s)) if s.weight is None else s.weight for s in voters])
+        none = np.zeros(len(run.train.classes))
+        arrays["voter_offset"] = np.stack([none if s.offset is None else s.offset for s in voters])
+    wanted = layouts(len(run.baselines), fitted)
     return {
         name: array if array.dtype in wanted[name].formats else array.astype(wanted[name].formats[-1])
         for name, array in arrays.items()
@@ -222,6 +230,9 @@ def check_values(arrays: Mapping[str, np.ndarray], n_sites: int, n_classes: int,
     _check_stumps(arrays, "voter", n_neurons, n_classes, highest)
     _check_voters(arrays, min(1, int(layer.min(initial=1))))
     _check_voters_are_stumps(arrays, per_neuron)
+    for name in FITTED:
+        if name in arrays:
+            within(arrays[name], -HEAVIEST, HEAVIEST, name)
     within(arrays["vote_tally"], 0, 1, "vote_tally")
     within(arrays["vote_margin"], 0, 1, "vote_margin")
     within(arrays["vote_predicted"], 0, n_classes - 1, "vote_predicted")

@@ -13,6 +13,7 @@ from typing import Any
 
 from sn_viz.storage.run_arrays import layouts, open_regular
 from sn_viz.types import Picture
+from sn_viz.voting.committees import is_fitted
 
 FORMAT = 2
 RUN_FILE = "run.json"
@@ -33,7 +34,10 @@ def digest_line(text: bytes) -> bytes:
 def files_of(facts: Any) -> list[str]:
     """Return the files that a run of these facts consists of, beside ``run.json`` and ``run.sha256``."""
     shas = dict.fromkeys((*facts.splits.train.pictures, *facts.splits.test.pictures))
-    return [*(f"{name}.npy" for name in layouts(len(facts.baselines))), *(f"pictures/{sha}.png" for sha in shas)]
+    return [
+        *(f"{name}.npy" for name in layouts(len(facts.baselines), is_fitted(facts.config.weighting))),
+        *(f"pictures/{sha}.png" for sha in shas),
+    ]
 
 
 def write_png(picture: Picture, path: Path) -> None:

@@ -106,7 +106,7 @@ def _sweep(folder: Path) -> None:
 
 def _others(folder: Path) -> list[Path]:
     """Return what lies in a folder and its pictures and is no part of a saved run."""
-    arrays = layouts(1000)
+    arrays = layouts(1000, fitted=True)
     found = [
         path
         for path in (folder.iterdir() if folder.is_dir() else ())

@@ -7,7 +7,6 @@ models or images; of where a neuron lives it knows only that the neurons up to a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,10 +15,12 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sn_viz.errors import UserError
 from sn_viz.search.stumps import find_stumps
 from sn_viz.types import Neurons, Stumps, Votes
-from sn_viz.voting.weightings import WEIGHTINGS, check_weighting
+from sn_viz.voting.committees import cross_fit, weighed
+from sn_viz.voting.voters import says_of, select_voters
+from sn_viz.voting.voters import voters_by_layer as voters_by_layer
+from sn_viz.voting.weightings import WEIGHTINGS, Fitted, check_weighting
 
 
 class SuperNeuronClassifier(ClassifierMixin, BaseEstimator):
@@ -34,7 +35,7 @@ class SuperNeuronClassifier(ClassifierMixin, BaseEstimator):
     voters : int
         Super neurons (two classes), or super neurons of each class (more).
     weighting : str
-        "majority" or "log-odds".
+        "majority", "log-odds" or "logistic".
 
     Attributes
     ----------
@@ -94,6 +95,11 @@ class SuperNeuronClassifier(ClassifierMixin, BaseEstimator):
         check_weighting(self.metric, self.weighting)
         stumps = find_stumps(X, labels, self.rule, self.metric, len(self.classes_))
         self.stumps_ = select_voters(stumps, self.voters, len(self.classes_))
+        if isinstance(WEIGHTINGS[self.weighting], Fitted):
+            n, n_classes = X.shape[1], len(self.classes_)
+            alike = Neurons(np.zeros(n, np.int8), np.ones(n, np.int16), np.arange(n, dtype=np.int32), ("column",))
+            judged = cross_fit(X, labels, alike, self.rule, self.metric, self.voters, n_classes)
+            (self.stumps_,) = weighed([self.stumps_], X, labels, n_classes, self.weighting, judged)
         return self
 
     def tally(self, X: Any) -> np.ndarray:
@@ -118,101 +124,6 @@ class SuperNeuronClassifier(ClassifierMixin, BaseEstimator):
         return share[:, 1] - share[:, 0] if len(self.classes_) == 2 else share
 
 
-def select_voters(stumps: Stumps, k: int, n_classes: int) -> Stumps:
-    """Return the super neurons: the k best stumps, or with more than two classes the k best of each class.
-
-    Parameters
-    ----------
-    stumps : Stumps
-        Candidates, any order.
-    k : int
-        At least 1. Fewer are returned when fewer are defined.
-    n_classes : int
-
-    Returns
-    -------
-    Stumps
-        Higher score first; among equal scores the wider margin, then the lower neuron, which is the shallower one. Classes one
-        after the other.
-
-    Raises
-    ------
-    UserError
-        When k is below 1, or no stump is defined.
-
-    Notes
-    -----
-    With few images many neurons score alike, some of them by luck, and luck seldom leaves a gap: on planted neurons among 20,000
-    of noise, 10 images, the vote was right on 100 % of new images with the margin as tie-break and on 76 % with the lower neuron.
-    """
-    if k < 1:
-        raise UserError(f"{k} voters cannot vote.", "At least one is needed.", "Choose 1 or more voters.")
-    best = [_best_of(stumps, candidates, k) for candidates in _by_class(stumps, n_classes)]
-    if not sum(len(one) for one in best):
-        raise UserError(
-            "No super neuron was found.",
-            "Every neuron says the same for all images, or something that is no number.",
-            "Use images that differ, with at least two classes, and check that the model computes real numbers.",
-        )
-    return stumps.take(np.concatenate(best))
-
-
-def voters_by_layer(stumps: Stumps, neurons: Neurons, k: int, n_classes: int) -> tuple[Stumps, ...]:
-    """Return the super neurons of every exit layer: the best ``k`` (of each class) among those up to it.
-
-    Parameters
-    ----------
-    stumps : Stumps
-        The best stump of every neuron (of every neuron and class), in the order of the neurons, as `find_stumps` returns them.
-    neurons : Neurons
-        Sorted by layer.
-    k, n_classes : int
-        As for `select_voters`.
-
-    Returns
-    -------
-    tuple of Stumps
-        In the order of ``neurons.layers``. A layer has none where all neurons so far are constant: with sliding attention the last
-        position may not have met the picture.
-
-    Raises
-    ------
-    UserError
-        When k is below 1, or no neuron of any layer is defined.
-    """
-    per_neuron = 1 if n_classes == 2 else n_classes
-    ends = [neurons.up_to(layer) * per_neuron for layer in neurons.layers]
-    first = next((i for i, end in enumerate(ends[:-1]) if not np.isnan(stumps.score[:end]).all()), len(ends) - 1)
-    return tuple(
-        select_voters(stumps.take(slice(0, end)), k, n_classes) if i >= first else stumps.take(slice(0, 0))
-        for i, end in enumerate(ends)
-    )
-
-
-def _by_class(stumps: Stumps, n_classes: int) -> list[np.ndarray]:
-    """Return the positions of the stumps of class 1 (two classes) or of every class (more), each ascending."""
-    of = stumps.class_index
-    if n_classes == 2:
-        return [np.flatnonzero(of == 1)]
-    if np.array_equal(of[:n_classes], np.arange(n_classes)) and np.array_equal(of[n_classes:], of[:-n_classes]):
-        return [np.arange(c, len(of), n_classes) for c in range(n_classes)]  # neuron-major, as the search returns them
-    order = np.argsort(of, kind="stable")
-    edges = np.searchsorted(of[order], np.arange(n_classes + 1))
-    return [order[start:end] for start, end in pairwise(edges)]
-
-
-def _best_of(stumps: Stumps, candidates: np.ndarray, k: int) -> np.ndarray:
-    """Return the positions of the k best defined stumps among ``candidates``, best first."""
-    candidates = candidates[~np.isnan(stumps.score[candidates])]
-    score = stumps.score[candidates]
-    if len(candidates) > k:
-        bar = np.partition(score, -k)[-k]
-        candidates = candidates[score >= bar]
-    margin = np.zeros(len(candidates)) if stumps.margin is None else stumps.margin[candidates]
-    order = np.lexsort((stumps.neuron[candidates], -margin, -stumps.score[candidates]))
-    return candidates[order[:k]]
-
-
 def vote(
     values: Float[np.ndarray, "example neuron"], voters: Stumps, n_classes: int, weighting: str = "majority"
 ) -> Float32[np.ndarray, "example class"]:
@@ -226,7 +137,8 @@ def vote(
     n_classes : int
     weighting : str
         "majority": each voter counts one. "log-odds": log(score / (1 - score)), clipped at a score of 0.99 and never below zero;
-        when that leaves no voter any weight each counts one.
+        when that leaves no voter any weight each counts one. "logistic": voters that
+        `sn_viz.voting.committees.weighed` has fitted; shares are probabilities.
 
     Returns
     -------
@@ -244,9 +156,10 @@ def vote(
     -----
     A value equal to the threshold, or NaN, does not say the class.
     """
-    weight = WEIGHTINGS[weighting](voters)
-    columns = np.asarray(values[:, voters.neuron], dtype=np.float32)
-    says = np.where(voters.sign > 0, columns > voters.threshold, columns < voters.threshold)
+    chosen, says = WEIGHTINGS[weighting], says_of(values, voters)
+    if isinstance(chosen, Fitted) and len(voters):
+        return chosen.tally(says, voters, n_classes).astype(np.float32)
+    weight = chosen(voters)
     tally = np.zeros((len(values), n_classes))
     if n_classes == 2:
         total = weight.sum()

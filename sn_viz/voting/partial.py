@@ -14,6 +14,7 @@ import numpy as np
 from sn_viz.search.stumps import find_stumps
 from sn_viz.types import Activations, Config, Interval, LabelledImages, LayerAccuracy, Neurons, Partial
 from sn_viz.voting.classifier import voters_by_layer, votes_by_layer
+from sn_viz.voting.committees import weighed
 
 FEWEST = 2
 """Pictures of every class that must have been read."""
@@ -46,6 +47,7 @@ def partial_of(config: Config, train: LabelledImages, seen: Activations, n_pictu
     n_classes, layers = len(train.classes), seen.neurons.layers
     stumps = find_stumps(seen.values, train.labels, config.rule, config.metric, n_classes)
     voters = voters_by_layer(stumps, seen.neurons, config.voters, n_classes)
+    voters = weighed(voters, seen.values, train.labels, n_classes, config.weighting)
     unseen = seen.values[:0]
     return Partial(
         config=config,

@@ -17,6 +17,7 @@ from sn_viz.groups import grouped_folds, is_single, most_folds, n_groups, rows_o
 from sn_viz.search.stumps import find_stumps
 from sn_viz.types import Interval, Neurons, Progress
 from sn_viz.voting.classifier import select_voters, voters_by_layer, votes_by_layer
+from sn_viz.voting.committees import cross_fit, is_fitted
 from sn_viz.voting.intervals import normal_squared, wilson_of_share
 from sn_viz.voting.intervals import wilson as wilson
 
@@ -233,6 +234,9 @@ def cross_validated_layers(
     if folds < 2:
         return np.zeros((0, len(neurons.layers)))
     n_classes = max(2, n_classes or int(labels.max()) + 1)
+    if is_fitted(weighting):
+        choices = rule, metric, voters, n_classes, n_folds, seed, progress, groups
+        return cross_fit(values, labels, neurons, *choices).right
     independent = len(labels) if groups is None else n_groups(groups)
     repeats = int(np.clip(np.ceil(ENOUGH_JUDGED / independent), 1, MAX_REPEATS))
     right = np.zeros((len(labels), len(neurons.layers)))

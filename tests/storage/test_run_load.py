@@ -146,3 +146,20 @@ def test_effect_sizes_are_read_back_and_only_where_the_metric_says_so(run, tmp_p
     np.testing.assert_array_equal(again.stumps.score, scores)
     with pytest.raises(UserError, match="stump_score holds 2.5"):
         Run.load(large.save(tmp_path / "large"))
+
+
+def test_weights_of_a_fitted_vote_are_read_back_and_only_possible_ones(run, tmp_path):
+    rng = np.random.default_rng(1)
+    voters = tuple(
+        replace(one, weight=rng.normal(size=len(one)).astype(np.float32), offset=np.array([0, at], np.float32))
+        for at, one in enumerate(run.voters)
+    )
+    fitted = replace(run, voters=voters, config=replace(run.config, weighting="logistic"))
+    again = Run.load(fitted.save(tmp_path / "fitted"))
+    for one, other in zip(again.voters, voters, strict=True):
+        np.testing.assert_array_equal(one.weight, other.weight)
+        np.testing.assert_array_equal(one.offset, other.offset)
+    assert Run.load(run.save(tmp_path / "plain")).voters[0].weight is None
+    wild = replace(fitted, voters=(voters[0], replace(voters[1], weight=np.full(2, np.inf, np.float32))))
+    with pytest.raises(UserError, match="voter_weight holds inf"):
+        Run.load(wild.save(tmp_path / "wild"))

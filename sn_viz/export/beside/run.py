@@ -59,7 +59,11 @@ class Shortcut:
     def vote(self, values):
         cut, sign, weight, of = (np.array([v[name] for v in self.voters]) for name in ("threshold", "sign", "weight", "class"))
         says = np.where(sign > 0, values > cut.astype(np.float32), values < cut.astype(np.float32)) * weight
-        n = len(self.told["classes"])
+        n, offset = len(self.told["classes"]), self.told.get("offset")
+        if offset is not None:  # weights of a logistic regression on the votes: probabilities
+            odds = np.array([offset[c] + says[of == c].sum() for c in range(n)])
+            odds = np.exp(odds - odds.max())
+            return (odds / odds.sum()).astype(np.float32)
         tally = [says[of == c].sum() / max(weight[of == c].sum(), 1e-300) for c in range(n)]
         tally = np.array([1 - tally[1], tally[1]] if n == 2 else tally)
         return (tally / tally.sum() if tally.sum() > 0 else np.full(n, 1 / n)).astype(np.float32)

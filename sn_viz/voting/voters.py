@@ -1,0 +1,115 @@
+"""Which neurons vote: the best stumps, of every class and up to every layer; and what each of them says.
+
+Takes stumps and activations; returns the stumps that vote. It knows nothing about how votes are counted.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from sn_viz.errors import UserError
+from sn_viz.types import Neurons, Stumps
+
+
+def select_voters(stumps: Stumps, k: int, n_classes: int) -> Stumps:
+    """Return the super neurons: the k best stumps, or with more than two classes the k best of each class.
+
+    Parameters
+    ----------
+    stumps : Stumps
+        Candidates, any order.
+    k : int
+        At least 1. Fewer are returned when fewer are defined.
+    n_classes : int
+
+    Returns
+    -------
+    Stumps
+        Higher score first; among equal scores the wider margin, then the lower neuron, which is the shallower one. Classes one
+        after the other.
+
+    Raises
+    ------
+    UserError
+        When k is below 1, or no stump is defined.
+
+    Notes
+    -----
+    With few images many neurons score alike, some of them by luck, and luck seldom leaves a gap: on planted neurons among 20,000
+    of noise, 10 images, the vote was right on 100 % of new images with the margin as tie-break and on 76 % with the lower neuron.
+    """
+    if k < 1:
+        raise UserError(f"{k} voters cannot vote.", "At least one is needed.", "Choose 1 or more voters.")
+    best = [_best_of(stumps, candidates, k) for candidates in _by_class(stumps, n_classes)]
+    if not sum(len(one) for one in best):
+        raise UserError(
+            "No super neuron was found.",
+            "Every neuron says the same for all images, or something that is no number.",
+            "Use images that differ, with at least two classes, and check that the model computes real numbers.",
+        )
+    return stumps.take(np.concatenate(best))
+
+
+def voters_by_layer(stumps: Stumps, neurons: Neurons, k: int, n_classes: int) -> tuple[Stumps, ...]:
+    """Return the super neurons of every exit layer: the best ``k`` (of each class) among those up to it.
+
+    Parameters
+    ----------
+    stumps : Stumps
+        The best stump of every neuron (of every neuron and class), in the order of the neurons, as `find_stumps` returns them.
+    neurons : Neurons
+        Sorted by layer.
+    k, n_classes : int
+        As for `select_voters`.
+
+    Returns
+    -------
+    tuple of Stumps
+        In the order of ``neurons.layers``. A layer has none where all neurons so far are constant: with sliding attention the last
+        position may not have met the picture.
+
+    Raises
+    ------
+    UserError
+        When k is below 1, or no neuron of any layer is defined.
+    """
+    per_neuron = 1 if n_classes == 2 else n_classes
+    ends = [neurons.up_to(layer) * per_neuron for layer in neurons.layers]
+    first = next((i for i, end in enumerate(ends[:-1]) if not np.isnan(stumps.score[:end]).all()), len(ends) - 1)
+    return tuple(
+        select_voters(stumps.take(slice(0, end)), k, n_classes) if i >= first else stumps.take(slice(0, 0))
+        for i, end in enumerate(ends)
+    )
+
+
+def _by_class(stumps: Stumps, n_classes: int) -> list[np.ndarray]:
+    """Return the positions of the stumps of class 1 (two classes) or of every class (more), each ascending."""
+    of = stumps.class_index
+    if n_classes == 2:
+        return [np.flatnonzero(of == 1)]
+    if np.array_equal(of[:n_classes], np.arange(n_classes)) and np.array_equal(of[n_classes:], of[:-n_classes]):
+        return [np.arange(c, len(of), n_classes) for c in range(n_classes)]  # neuron-major, as the search returns them
+    order = np.argsort(of, kind="stable")
+    edges = np.searchsorted(of[order], np.arange(n_classes + 1))
+    return [order[start:end] for start, end in pairwise(edges)]
+
+
+def _best_of(stumps: Stumps, candidates: np.ndarray, k: int) -> np.ndarray:
+    """Return the positions of the k best defined stumps among ``candidates``, best first."""
+    candidates = candidates[~np.isnan(stumps.score[candidates])]
+    score = stumps.score[candidates]
+    if len(candidates) > k:
+        bar = np.partition(score, -k)[-k]
+        candidates = candidates[score >= bar]
+    margin = np.zeros(len(candidates)) if stumps.margin is None else stumps.margin[candidates]
+    order = np.lexsort((stumps.neuron[candidates], -margin, -stumps.score[candidates]))
+    return candidates[order[:k]]
+
+
+def says_of(values: Float[np.ndarray, "example neuron"], voters: Stumps) -> Bool[np.ndarray, "example stump"]:
+    """Return whether each voter says its class of each example, bool (example, stump); values are compared as float32."""
+    columns = np.asarray(values[:, voters.neuron], dtype=np.float32)
+    return np.where(voters.sign > 0, columns > voters.threshold, columns < voters.threshold)
