@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sn_viz.errors import UserError
-from sn_viz.sources.arrow_rows import ArrowRow, Splits, read_rows
+from sn_viz.sources.arrow_rows import ArrowRow, Splits, has_labels, read_rows
 from sn_viz.sources.budget import Budget
 from sn_viz.sources.columns import Asked, asked_of
 from sn_viz.sources.gather import Found, Note
@@ -105,14 +105,24 @@ def _found(
 ) -> Iterator[Found | Note]:
     """Yield the images of each split, its columns found on their own; put the files that rows name into ``named``."""
     check_number(parts, path.name)
-    sides, note = sides_of([part.split for part in parts], f"The files of {quoted(path.name)} are splits")
+    files = {part.split: part.files for part in parts}
+    bare: set[str] = set()
+
+    def named_in(split: str) -> str:
+        return f"{path.name}, split {split}" if split and len(parts) > 1 else path.name
+
+    def is_labelled(split: str) -> bool:
+        if files[split] and not has_labels(files[split], kind, asked, named_in(split), budget):
+            bare.add(split)
+        return split not in bare
+
+    sides, note = sides_of(list(files), f"The files of {quoted(path.name)} are splits", is_labelled)
     if note:
         yield Note(note)
     for part in parts:
-        if not part.files:  # a split that was saved without a row
+        if not part.files or part.split in bare:  # a split that was saved without a row, or without labels
             continue
-        name = f"{path.name}, split {part.split}" if part.split and len(parts) > 1 else path.name
-        rows = read_rows(part.files, kind, asked, name, budget)
+        rows = read_rows(part.files, kind, asked, named_in(part.split), budget)
         yield from _images(rows, path, budget, sides.get(part.split, ""), f"{part.split} " if sides else "", named)
 
 
@@ -127,7 +137,8 @@ def _images(
         if isinstance(row, str):
             yield Note(row)
         elif isinstance(row, Splits):
-            sides, note = ({}, "") if part else sides_of(row.names, f"The splits in {quoted(path.name)} are used")
+            used = f"The splits in {quoted(path.name)} are used"
+            sides, note = ({}, "") if part else sides_of(row.names, used, lambda split, bare=row.bare: split not in bare)
             if note:
                 yield Note(note)
         else:

@@ -51,10 +51,17 @@ class Splits:
     """What a table's column of splits says; comes before its rows."""
 
     names: tuple[str, ...]
+    bare: frozenset[str] = frozenset()
+    """Those of which no row has a label."""
+
+
+def has_labels(paths: Sequence[Path], kind: str, asked: Mapping[str, str], name: str, budget: Budget) -> bool:
+    """Return whether any row has a label; arguments and errors are those of `read_rows`, and a missing column is no error."""
+    return bool(list(read_rows(paths, kind, asked, name, budget, peek=True)))
 
 
 def read_rows(
-    paths: Sequence[Path], kind: str, asked: Mapping[str, str], name: str, budget: Budget
+    paths: Sequence[Path], kind: str, asked: Mapping[str, str], name: str, budget: Budget, peek: bool = False
 ) -> Iterator[ArrowRow | Splits | str]:
     """Yield notes (str), splits and rows of a table that lies in one or several files.
 
@@ -69,6 +76,8 @@ def read_rows(
     name : str
         What messages call the whole.
     budget : Budget
+    peek : bool
+        Yield no rows, but one note when any has a label.
 
     Raises
     ------
@@ -84,6 +93,7 @@ def read_rows(
         "asked": dict(asked),
         "name": name,
         "rows": budget.files,
+        "peek": peek,
         "file_bytes": budget.file_bytes,
         "memory": WORKER_BYTES,
     }
@@ -124,7 +134,7 @@ def _frames(pipe: IO[bytes], name: str) -> Iterator[ArrowRow | Splits | str]:
             yield header["note"]
             continue
         if "splits" in header:
-            yield Splits(tuple(header["splits"]))
+            yield Splits(tuple(header["splits"]), frozenset(header["bare"]))
             continue
         n_bytes = header.pop("n_bytes")
         image = pipe.read(n_bytes)

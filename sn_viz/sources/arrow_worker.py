@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from sn_viz.errors import UserError
-from sn_viz.sources.columns import Column, find_columns
+from sn_viz.sources.columns import Column, NoLabels, find_columns, others_note
+from sn_viz.sources.rows import label_of
 from sn_viz.sources.text import quoted
 
 BATCH = 32
@@ -27,6 +28,8 @@ CHARACTERS = 4000
 """Of a label, a question, a path: what is looked at further on is less."""
 MAX_SPLITS = 50
 SEED = 0
+LABELLED = "labelled"
+"""What is sent of files with a label, where only that is asked for."""
 
 
 def main() -> None:
@@ -61,6 +64,10 @@ def _send(header: dict[str, Any], image: bytes = b"") -> None:
 def _rows(task: dict[str, Any]) -> Iterator[tuple[dict[str, Any], bytes]]:
     tables = [_Parquet(path) if task["kind"] == "parquet" else _Stream(path) for path in task["paths"]]
     name = quoted(task["name"])
+    if task["peek"]:
+        if _has_labels(tables, task["asked"], name):
+            yield {"note": LABELLED}, b""
+        return
     columns = find_columns(columns_of(tables[0].schema), task["asked"], name)
     names = list(dict.fromkeys(column.name for column in columns.values()))
     label = columns["label"].name
@@ -73,13 +80,16 @@ def _rows(task: dict[str, Any]) -> Iterator[tuple[dict[str, Any], bytes]]:
             )
         classes.append(next(column for column in columns_of(table.schema) if column.name == label).class_names)
         _check_label(table.schema.field(label).type, tables[0].schema.field(label).type, label, quoted(Path(path).name), name)
+    if note := others_note(columns_of(tables[0].schema), columns, task["asked"], name):
+        yield {"note": note}, b""
     n_rows = sum(table.n_rows for table in tables)
     chosen = np.arange(n_rows)
     if n_rows > task["rows"]:
         chosen = np.sort(np.random.default_rng(SEED).choice(n_rows, task["rows"], replace=False))
         yield {"note": f"{quoted(task['name'])} has {n_rows:,} rows; {task['rows']:,} of them were read, chosen at random."}, b""
     if "split" in columns:
-        yield {"splits": sorted(_distinct(tables, columns["split"].name))[:MAX_SPLITS]}, b""
+        found = _distinct(tables, columns["split"].name, columns["label"])
+        yield {"splits": sorted(found)[:MAX_SPLITS], "bare": [split for split, has_labels in found.items() if not has_labels]}, b""
     number = 0
     for table, own in zip(tables, classes, strict=True):
         columns = {**columns, "label": replace(columns["label"], class_names=own)}
@@ -102,12 +112,28 @@ def _check_label(kind: Any, first: Any, label: str, file: str, name: str) -> Non
         raise UserError(f"{name} was not read.", cause, "Write the labels of all files alike.")
 
 
-def _distinct(tables: list[Any], name: str) -> set[str]:
-    """Return the values of a column, until there are more than splits can be."""
-    found: set[str] = set()
+def _has_labels(tables: list[Any], asked: dict[str, str], name: str) -> bool:
+    """Return whether any row has a label; only that column is read, and no further than to the first."""
     for table in tables:
-        for batch in table.batches([name]):
-            found |= {_text(value) for value in batch.column(0).to_pylist()}
+        try:
+            column = find_columns(columns_of(table.schema), asked, name)["label"]
+        except NoLabels:
+            continue
+        for batch in table.batches([column.name]):
+            if any(label_of(_label(value, column)) for value in batch.column(0).to_pylist()):
+                return True
+    return False
+
+
+def _distinct(tables: list[Any], name: str, label: Column) -> dict[str, bool]:
+    """Return the values of a column, until there are more than splits can be, each with whether a row of it has a label."""
+    found: dict[str, bool] = {}
+    for table in tables:
+        for batch in table.batches(list(dict.fromkeys([name, label.name]))):
+            values = (batch.column(batch.schema.get_field_index(each)).to_pylist() for each in (name, label.name))
+            for split, value in zip(*values, strict=True):
+                split = _text(split)
+                found[split] = found.get(split, False) or bool(label_of(_label(value, label)))
             if len(found) > MAX_SPLITS:
                 return found
     return found
@@ -198,19 +224,23 @@ def _row(batch: Any, at: int, number: int, columns: dict[str, Column], file_byte
         path, image = image, b""
     too_large = image is not None and len(image) > file_bytes
     image = b"" if image is None or too_large else image
-    label = values["label"]
-    names = columns["label"].class_names
-    if names and isinstance(label, float) and label.is_integer():
-        label = int(label)  # as whole numbers are kept beside a missing one
-    if names and isinstance(label, int):
-        label = names[label] if 0 <= label < len(names) else None
-    header: dict[str, Any] = {"number": number, "label": _text(label), "path": str(path)[:CHARACTERS], "n_bytes": len(image)}
+    label = _label(values["label"], columns["label"])
+    header: dict[str, Any] = {"number": number, "label": label, "path": str(path)[:CHARACTERS], "n_bytes": len(image)}
     header["too_large"] = too_large
     if values.get("question") is not None:
         header["question"] = _text(values["question"])
     for what in ("group", "split"):
         header[what] = _text(values.get(what))
     return header, bytes(image)
+
+
+def _label(value: Any, column: Column) -> str:
+    """Return a label as text, by the names of the classes where the table has them; "" where there is none."""
+    if column.class_names and isinstance(value, float) and value.is_integer():
+        value = int(value)  # as whole numbers are kept beside a missing one
+    if column.class_names and isinstance(value, int):
+        value = column.class_names[value] if 0 <= value < len(column.class_names) else None
+    return _text(value)
 
 
 def _plain(batch: Any, name: str, at: int) -> Any:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+
+from sn_viz.sources.text import listed, quoted
 
 _PAIRS = {
     ("no", "yes"),
@@ -150,7 +152,9 @@ class Place:
     class_name: str
     """"" when it lies in no class folder."""
     part: str = ""
-    """``TRAIN`` or ``TEST`` when the folders are splits."""
+    """``TRAIN`` or ``TEST`` when several folders are splits with labels."""
+    is_outside: bool = False
+    """Whether the folders are splits, and it lies in none of them."""
 
 
 @dataclass(frozen=True)
@@ -161,24 +165,30 @@ class Layout:
     split_depth: int | None = None
     """Which folder below the root names the split: 0 for ``train/cat/1.png``, 1 for ``cat/train/1.png``; None when none does."""
     splits: frozenset[str] = frozenset()
-    """Of "train", "val" and "test", those that are there."""
+    """Of "train", "val" and "test", those that are there with labels."""
+    bare: tuple[str, ...] = ()
+    """Folders that are called as splits for testing are, and of whose images none has a class."""
 
     def place(self, path: PurePosixPath) -> Place:
         """Return the class and the split of a file."""
+        outside = Place("", is_outside=self.split_depth is not None)
         if not path.is_relative_to(self.root):
-            return Place("")
+            return outside
         folders = path.relative_to(self.root).parts[:-1]
         if self.split_depth is None:
             return Place(folders[0] if folders else "")
         if len(folders) <= self.split_depth or not (kind := split_of(folders[self.split_depth])):
-            return Place("")
+            return outside
         class_depth = 1 - self.split_depth
-        return Place(folders[class_depth] if len(folders) > class_depth else "", part_of(kind, self.splits))
+        part = part_of(kind, self.splits) if len(self.splits) > 1 else ""
+        return Place(folders[class_depth] if len(folders) > class_depth else "", part)
 
     @property
     def note(self) -> str:
         """What is said of the splits; "" when there are none."""
-        return "" if self.split_depth is None else f"The folders are splits: {use_of_splits(self.splits)}."
+        if len(self.splits) < 2:
+            return no_labels_note(self.bare).strip()
+        return f"The folders are splits: {use_of_splits(self.splits)}.{no_labels_note(self.bare)}"
 
 
 def use_of_splits(splits: frozenset[str]) -> str:
@@ -190,6 +200,16 @@ def use_of_splits(splits: frozenset[str]) -> str:
     }.get(splits, "the validation split joins the training split, neurons are found there and tested on the test split")
 
 
+def no_labels_note(splits: Sequence[str]) -> str:
+    """Return the sentence, after a space, on splits whose images have no label; "" where there are none."""
+    if not splits:
+        return ""
+    these = (
+        f"The splits {listed([quoted(name) for name in splits])} have" if len(splits) > 1 else f"The split {quoted(splits[0])} has"
+    )
+    return f" {these} no labels, so nothing is tested on {'them' if len(splits) > 1 else 'it'}."
+
+
 def part_of(kind: str, splits: frozenset[str]) -> str:
     """Return which part a split of this kind joins: validation tests, unless there is a test split too; "" for no split."""
     if kind != "val":
@@ -197,7 +217,7 @@ def part_of(kind: str, splits: frozenset[str]) -> str:
     return TEST if TRAIN in splits and TEST not in splits else TRAIN
 
 
-def layout_of(paths: Sequence[PurePosixPath], tabled: bool = False) -> Layout:
+def layout_of(paths: Sequence[PurePosixPath], labelled: Collection[PurePosixPath] = ()) -> Layout:
     """Return how the folders are meant: as classes, or as splits with classes inside.
 
     Splits are ``train``, ``training``, ``val``, ``valid``, ``validation``, ``dev``, ``test``, ``testing``, ``eval`` and their like,
@@ -207,8 +227,8 @@ def layout_of(paths: Sequence[PurePosixPath], tabled: bool = False) -> Layout:
     ----------
     paths : sequence of PurePosixPath
         Relative paths of all files.
-    tabled : bool
-        Whether a table says which class an image is in, so that splits need no class folders.
+    labelled : collection of PurePosixPath
+        Those of which a table says the class, so that they need no class folder.
 
     Examples
     --------
@@ -229,5 +249,9 @@ def layout_of(paths: Sequence[PurePosixPath], tabled: bool = False) -> Layout:
         else:
             meant = len(splits) >= 2 and not kinds[""] and len({parts[0] for parts in inside}) >= 2
         if meant:
-            return Layout(root, depth, frozenset(splits))
+            told = {path.relative_to(root).parts for path in labelled if path.is_relative_to(root)}
+            classed = {parts[depth] for parts in inside if len(parts) >= 3 or parts in told}
+            folders = sorted({parts[depth] for parts in inside})
+            bare = tuple(name for name in folders if classed and split_of(name) == TEST and name not in classed)
+            return Layout(root, depth, frozenset(split_of(name) for name in folders if name not in bare) - {""}, bare)
     return Layout(root)

@@ -27,6 +27,10 @@ from sn_viz.sources.text import clean, label_key, listed, quoted
 
 HEAD = 4096
 _BEGINS = re.compile(rb"\s*(?:\xef\xbb\xbf)?\{\s*\"(?:info|images|annotations|categories|licenses)\"\s*:\s*[\[{]")
+_HOLDS = re.compile(rb"\"(?:images|annotations|categories)\"\s*:\s*\[\s*[\]{]")
+"""For files that begin with a key of their own."""
+_A_ROW = re.compile(rb"\"(?:image|file_name)\"\s*:\s*\"[^\n]*\}\s*\n\s*\{")
+"""Two objects on two lines: a table of rows."""
 A_CLASS = 1000
 """The most images with the kind, and without it."""
 SEED = 0
@@ -43,7 +47,8 @@ class Coco:
             return False
         try:
             with open(path, "rb") as file:
-                return _BEGINS.match(file.read(HEAD)) is not None
+                head = file.read(HEAD)
+            return bool(_BEGINS.match(head) or (_HOLDS.search(head) and not _A_ROW.search(head)))
         except OSError:
             return False
 
@@ -60,7 +65,8 @@ class Coco:
         rng = np.random.default_rng(SEED)
         n = min(len(yes), len(no), A_CLASS, budget.files // 2)
         if n < 2:
-            cause = f"{len(yes):,} images show it, {len(no):,} do not."
+            strays = f" {n_strays:,} annotations name no image of the file." if (n_strays := len(shown[kind] - set(images))) else ""
+            cause = f"{len(yes):,} images show it, {len(no):,} do not.{strays}"
             raise UserError(f"Nothing can be learnt about {quoted(kind)}.", cause, "Ask for another kind: label=KIND.")
         chosen = [(at[int(i)], answer) for at, answer in ((yes, "yes"), (no, "no")) for i in rng.permutation(len(at))[:n]]
         others = listed([quoted(name) for name in sorted(kinds.values(), key=lambda name: -len(shown[name]))[:12]])
@@ -88,7 +94,7 @@ def _parsed(data: bytes, name: str) -> tuple[dict[Any, str], dict[Any, str], dic
     try:
         told = json.loads(data)
         images = {one["id"]: str(one["file_name"]) for one in told["images"]}
-        kinds = {one["id"]: clean(str(one.get("name") or "")) for one in told["categories"]}
+        kinds = _one_spelling({one["id"]: clean(str(one.get("name") or "")) for one in told["categories"]})
         shown: dict[str, set] = defaultdict(set)
         for one in told["annotations"]:
             if kinds[one["category_id"]]:
@@ -101,6 +107,12 @@ def _parsed(data: bytes, name: str) -> tuple[dict[Any, str], dict[Any, str], dic
     if not images or not named:
         raise UserError(f"{quoted(name)} was not read.", "It names no images, or no categories.", "Give an instances_*.json.")
     return images, named, defaultdict(set, shown), nameless
+
+
+def _one_spelling(kinds: Mapping[Any, str]) -> dict[Any, str]:
+    """Return the names of the categories, those that differ in capitals alone as the first of them: else one would be a no."""
+    first: dict[str, str] = {}
+    return {at: first.setdefault(label_key(kind), kind) for at, kind in kinds.items()}
 
 
 def _kind(asked: str | None, kinds: Mapping[Any, str], shown: Mapping[str, set], n: int, name: str) -> str:

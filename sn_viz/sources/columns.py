@@ -23,6 +23,10 @@ FIELDS = ("image", "label", "question", "group", "split")
 """What may be asked for."""
 
 
+class NoLabels(UserError):
+    """Raised where a table has no column of labels."""
+
+
 @dataclass(frozen=True)
 class Asked:
     """Data together with the columns that a user named: field of ``FIELDS`` -> column."""
@@ -106,6 +110,20 @@ def find_columns(columns: Sequence[Column], asked: Mapping[str, str], name: str)
     return found
 
 
+def others_note(columns: Sequence[Column], found: Mapping[str, Column], asked: Mapping[str, str], name: str) -> str:
+    """Return the note on columns that could as well be the labels; "" where there are none, or where the label was asked for."""
+    taken = {column.name for column in found.values()}
+    could = [
+        quoted(column.name)
+        for column in columns
+        if column.name not in taken and (column.class_names or (column.scalar and column.name.casefold() in ALIASES["label"]))
+    ]
+    if "label" in asked or not could:
+        return ""
+    label = quoted(found["label"].name)
+    return f"The labels of {name} are its column {label}; {listed(could)} could be meant too, and is chosen by label=COLUMN."
+
+
 def _check_capitals(what: str, taken: Column, columns: Sequence[Column], asked: Mapping[str, str], name: str) -> None:
     """Refuse a column that was not asked for and has a twin in other capitals, in which the same could stand."""
     twins = [column.name for column in columns if column.name.casefold() == taken.name.casefold()]
@@ -139,7 +157,7 @@ def _label(columns: Sequence[Column], rest: Mapping[str, Column], name: str) -> 
             raise UserError(
                 f"The column {quoted(other.name)} of {name} was not read.", cause, "Write texts or numbers, or name another."
             )
-        raise UserError(f"No column of {name} is called label or class.", _there(columns), hint)
+        raise NoLabels(f"No column of {name} is called label or class.", _there(columns), hint)
     if len(among) > 1 and not named:
         cause = f"It could be {listed([quoted(column.name) for column in among])}."
         raise UserError(f"{name} has several columns of classes.", cause, f"Name one of them: label={among[0].name}.")

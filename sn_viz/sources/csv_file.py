@@ -15,7 +15,7 @@ from sn_viz.sources.budget import Budget
 from sn_viz.sources.encoding import decode_text
 from sn_viz.sources.gather import Found, Note
 from sn_viz.sources.ingest import read_file
-from sn_viz.sources.rows import COLUMNS, EXACT, Row, Table, label_of, open_rows, row_error, table_of
+from sn_viz.sources.rows import COLUMNS, EXACT, Row, Table, label_of, open_rows, row_error, table_of, words_note
 from sn_viz.sources.source import SOURCES
 from sn_viz.sources.text import cut, listed, plain_cell, quoted
 
@@ -89,7 +89,7 @@ def parse_csv(data: bytes, name: str, budget: Budget) -> Table:
             raise UserError(f"{quoted(name)} has too many rows.", f"At most {budget.files} are read.", "Use a smaller table.")
     if not rows:
         raise UserError(f"{quoted(name)} has no rows.", "A header image,label and one row for each image are expected.")
-    return table_of(rows, name, [text for text in (note, _unread(titles, columns)) if text])
+    return table_of(rows, name, [text for text in (note, _unread(titles, columns), *words_note(rows, name)) if text])
 
 
 class _Lines:

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sn_viz.errors import UserError
 from sn_viz.sources.budget import Budget
+from sn_viz.sources.classes import TEST, split_of
 from sn_viz.sources.columns import Asked, asked_of
 from sn_viz.sources.gather import Found, Note
-from sn_viz.sources.in_memory import found_in
+from sn_viz.sources.in_memory import found_in, has_labels
 from sn_viz.sources.source import SOURCES
 from sn_viz.sources.text import listed, quoted
 
@@ -86,7 +87,7 @@ class Hub:
         """Yield the rows of a data set, as they arrive."""
         text, asked = asked_of(data)
         reference = Reference.of(text)
-        rows, said, split = _stream(reference)
+        rows, said, split = _stream(reference, asked)
         yield Note(said)
         n = min(IMAGES, budget.files)
         try:
@@ -95,8 +96,11 @@ class Hub:
             raise _other_columns(reference, split, error) or _unreachable(reference) from error
 
 
-def _stream(reference: Reference) -> tuple[Any, str, str]:
-    """Return the shuffled beginning of the data set, the sentence that says which commit and which part it is, and the split."""
+def _stream(reference: Reference, asked: Mapping[str, str]) -> tuple[Any, str, str]:
+    """Return the shuffled beginning of the data set, the sentence that says which commit and which part it is, and the split.
+
+    Of a test split without labels nothing could be learnt; the validation split, where there is one, is then read instead.
+    """
     try:
         import datasets  # pyright: ignore[reportMissingImports]  # optional
     except ImportError:
@@ -111,16 +115,23 @@ def _stream(reference: Reference) -> tuple[Any, str, str]:
         config = _chosen(reference, "configuration", reference.config, configs, None)
         splits = datasets.get_dataset_split_names(reference.name, config, revision=commit)
         split = _chosen(reference, "split", reference.split, splits, SPLIT)
-        rows = datasets.load_dataset(reference.name, config, split=split, streaming=True, revision=commit)
-        if rows.features is None:
-            rows = rows._resolve_features()
+
+        def rows_of(name: str) -> Any:
+            rows = datasets.load_dataset(reference.name, config, split=name, streaming=True, revision=commit)
+            return rows._resolve_features() if rows.features is None else rows
+
+        rows, bare = rows_of(split), ""
+        other = next((name for name in splits if split_of(name) == "val"), None)
+        if other is not None and split_of(split) == TEST and not has_labels(rows, asked):
+            rows, split = rows_of(other), other
+            bare = f" Its test split has no labels, so {quoted(other)} was read instead."
     except hub_failures() as error:
         raise _unreachable(reference) from error
     others = [quoted(name) for name in splits if name != split]
     more = f" There are also the splits {listed(others)}." if others else ""
     said = (
         f"{quoted(reference.text)} was read at commit {commit}, configuration {quoted(config)}, split {quoted(split)}: "
-        f"up to {IMAGES} rows of a shuffle. {licence(told.tags)}{more}"
+        f"up to {IMAGES} rows of a shuffle. {licence(told.tags)}{bare}{more}"
     )
     return rows.shuffle(seed=0, buffer_size=SHUFFLE), said, split
 

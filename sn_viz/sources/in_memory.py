@@ -15,7 +15,8 @@ from typing import Any
 
 from sn_viz.errors import UserError
 from sn_viz.sources.budget import Budget
-from sn_viz.sources.columns import Asked, Column, asked_of, find_columns
+from sn_viz.sources.classes import TEST, split_of
+from sn_viz.sources.columns import Asked, Column, NoLabels, asked_of, find_columns, others_note
 from sn_viz.sources.gather import Found, Note
 from sn_viz.sources.ingest import as_picture
 from sn_viz.sources.rows import label_of
@@ -24,6 +25,8 @@ from sn_viz.sources.source import SOURCES
 from sn_viz.sources.text import quoted
 
 NAME = "the data set"
+PEEKED = 1000
+"""Rows of a test split that are looked at for a label."""
 
 
 @SOURCES.register("dataset-object")
@@ -41,10 +44,13 @@ class DatasetObject:
         if not _is_splits(rows):
             yield from found_in(rows, asked, NAME, budget, budget.files, with_paths=True)
             return
-        sides, note = sides_of(list(rows), "The splits of the data set are used")
+        bare = {split for split, own in rows.items() if split_of(split) == TEST and not has_labels(own, asked)}
+        sides, note = sides_of(list(rows), "The splits of the data set are used", lambda split: split not in bare)
         if note:
             yield Note(note)
         for split, own in rows.items():
+            if split in bare and note:
+                continue
             name = f"{NAME}, split {quoted(split)}"
             for one in found_in(own, asked, name, budget, budget.files, with_paths=True):
                 yield replace(one, name=f"{split} {one.name}", part=sides.get(split, "")) if isinstance(one, Found) else one
@@ -156,7 +162,10 @@ def found_in(rows: Any, asked: Mapping[str, str], name: str, budget: Budget, n: 
     shown = name if name.startswith(NAME) else quoted(name)
     if rows.features is None:  # of a stream it may first be seen in its rows
         rows = rows._resolve_features()
-    columns = find_columns(columns_of(rows.features or {}), asked, shown)
+    there = columns_of(rows.features or {})
+    columns = find_columns(there, asked, shown)
+    if note := others_note(there, columns, asked, shown):
+        yield Note(note)
     if isinstance(rows.features[columns["image"].name], datasets.Image):
         rows = rows.cast_column(columns["image"].name, datasets.Image(decode=False))
     unlabelled = 0
@@ -164,11 +173,8 @@ def found_in(rows: Any, asked: Mapping[str, str], name: str, budget: Budget, n: 
         if number > n:
             yield Note(f"Only the first {n:,} rows of {shown} were read.")
             break
-        label = own_kind(row[columns["label"].name])
-        names = columns["label"].class_names
-        if names and isinstance(label, int):
-            label = names[label] if 0 <= label < len(names) else None
-        if label is None or not label_of(plain(label)):
+        label = _label(row[columns["label"].name], columns["label"])
+        if not label:
             unlabelled += 1
             continue
         said = {what: row[columns[what].name] for what in ("question", "group") if what in columns}
@@ -179,10 +185,29 @@ def found_in(rows: Any, asked: Mapping[str, str], name: str, budget: Budget, n: 
             image = b""
         opened = functools.partial(as_picture, image, at, budget)
         question = None if said.get("question") is None else str(said["question"])
-        yield Found(at, plain(label), opened, question, group=str(said.get("group") or ""))
+        yield Found(at, label, opened, question, group=str(said.get("group") or ""))
     if unlabelled:
         these = f"{unlabelled:,} rows of {shown} have" if unlabelled > 1 else f"1 row of {shown} has"
         yield Note(f"{these} no label and {'were' if unlabelled > 1 else 'was'} left out.")
+
+
+def _label(value: Any, column: Column) -> str:
+    """Return a label as text, by the names of the classes where the data set has them; "" where there is none."""
+    value = own_kind(value)
+    if column.class_names and isinstance(value, int):
+        return column.class_names[value] if 0 <= value < len(column.class_names) else ""
+    return "" if value is None else label_of(plain(value))
+
+
+def has_labels(rows: Any, asked: Mapping[str, str]) -> bool:
+    """Return whether any of the first rows has a label; pictures are not looked at."""
+    if rows.features is None:
+        rows = rows._resolve_features()
+    try:
+        column = find_columns(columns_of(rows.features or {}), asked, NAME)["label"]
+    except NoLabels:
+        return False
+    return any(_label(row[column.name], column) for row in itertools.islice(rows.select_columns([column.name]), PEEKED))
 
 
 def columns_of(features: Mapping[str, Any]) -> list[Column]:

@@ -22,8 +22,9 @@ from PIL import Image, ImageFile, UnidentifiedImageError, features
 
 from sn_viz.errors import UserError
 from sn_viz.sources.budget import DEFAULT, MIB, Budget
+from sn_viz.sources.pixels import bytes_of, is_array
 from sn_viz.sources.stripped import TooMuch, orientation_of, strip
-from sn_viz.sources.text import quoted
+from sn_viz.sources.text import is_base64, quoted
 from sn_viz.types import Picture
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF")
@@ -36,6 +37,7 @@ MIN_SIDE = 4
 MAX_ASPECT = 100
 """Longer side over shorter side; several image processors refuse 200 and more."""
 
+_BASE64 = ("It is a picture written as text (base64).", "Give its bytes, as base64.b64decode returns them.")
 LARGE_PIXELS = 24_000_000
 """Beyond this, images are decoded one at a time in a process, and turned into RGB strip by strip."""
 STRIP_PIXELS = 4_000_000
@@ -182,10 +184,10 @@ def as_picture(image: object, name: str = "an image", budget: Budget = DEFAULT) 
 
     Parameters
     ----------
-    image : Picture, bytes, str, Path, PIL.Image.Image or np.ndarray
-        Bytes and paths are decoded; an array is uint8 (height, width, 3); a ``Picture`` comes back as it is. A PIL image that was
-        opened and not yet loaded is read from its file, so that it equals the file; a loaded one is scaled from its pixels, which
-        differs in the last bits for a JPEG of more than ``2 * KEEP_SIDE``.
+    image : Picture, bytes, str, Path, PIL.Image.Image, np.ndarray or tensor
+        Bytes and paths are decoded; of arrays and tensors see ``pixels.bytes_of``; a ``Picture`` comes back as it is. A PIL image
+        that was opened and not yet loaded is read from its file, so that it equals the file; a loaded one is scaled from its
+        pixels, which differs in the last bits for a JPEG of more than ``2 * KEEP_SIDE``.
     name : str
         What messages call it.
     budget : Budget
@@ -199,11 +201,19 @@ def as_picture(image: object, name: str = "an image", budget: Budget = DEFAULT) 
     if isinstance(image, Picture):
         return image
     if isinstance(image, (bytes, bytearray, memoryview)):
+        if is_base64(bytes(image[:100])):
+            raise _not_read(name, *_BASE64)
         return decode(bytes(image), name, budget)
     if isinstance(image, (str, Path)):
+        if is_base64(str(image)):
+            raise _not_read(name, *_BASE64)
+        if re.match(r"\w+://", str(image)):
+            raise _not_read(name, "It is an address.", "Addresses are not fetched; give the file.")
         return read_picture(image, Path(image).name, budget)
-    if isinstance(image, np.ndarray):
-        return picture_from_pixels(image)
+    if is_array(image):
+        return _from_array(image, name)
+    if isinstance(image, (list, tuple)):
+        raise _not_read(name, "It is a list, where one picture was expected.", "Give each picture its own label.")
     if isinstance(image, Image.Image):
         if (data := _unread_file(image, budget)) is not None:
             return decode(data, name, budget)
@@ -213,6 +223,18 @@ def as_picture(image: object, name: str = "an image", budget: Budget = DEFAULT) 
         except _DAMAGE as error:
             raise _not_read(name, f"Its mode {image.mode!r} cannot be turned into RGB, or it is damaged.") from error
     raise _not_read(name, f"It is a {type(image).__name__}.", "Give a path, bytes, a PIL image or a uint8 array.")
+
+
+def _from_array(image: object, name: str) -> Picture:
+    try:
+        pixels = bytes_of(image)
+    except ValueError as error:
+        hint = "Give uint8 (height, width, 3) in RGB, or numbers from 0 to 1."
+        raise _not_read(name, str(error), hint) from None
+    if pixels.shape[2] == 3:
+        return picture_from_pixels(pixels)
+    grey_or_rgba = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+    return picture_from_pixels(_rgb(grey_or_rgba, _orientation(grey_or_rgba)))
 
 
 def read_picture(path: str | Path, name: str, budget: Budget = DEFAULT) -> Picture:

@@ -26,6 +26,8 @@ ALLOWED = (
     "Give a folder with one sub-folder of images per class, a zip of it, a CSV or JSONL table (image,label[,question][,group]), "
     "Parquet, a tar, a saved data set, annotations in the format of COCO, pack:NAME, hub:OWNER/NAME or bench:NAME=FOLDER."
 )
+PACKED = (".7z", ".rar", ".zst", ".lz4", ".br", ".lzma", ".z", ".gz", ".bz2", ".xz")
+"""Ends of the names of files that are packed in a way that is not read."""
 COLUMNED = "They are chosen in Parquet, saved data sets, data sets of the hub or in memory; the kind, in the format of COCO."
 
 
@@ -160,8 +162,20 @@ def _packs() -> str:
 
 
 def _another_kind(data: object) -> UserError:
+    if isinstance(data, Path) and data.suffix.lower() in PACKED:
+        cause = f"Files packed as {data.suffix.lower()} are not read."
+        return UserError(f"{quoted(data.name)} holds no labelled images.", cause, "Pack the folder as a zip, or as a tar.gz.")
     if isinstance(data, Path):
         return UserError(f"{quoted(data.name)} holds no labelled images.", "It is a file of another kind.", ALLOWED)
+    if isinstance(data, (list, tuple)) and data and isinstance(data[0], Mapping):
+        cause = "A list of dicts was given."
+        return UserError("The images were not read.", cause, "Give pairs (picture, label), or datasets.Dataset.from_list(rows).")
+    if isinstance(data, (list, tuple)) and data and isinstance(data[0], (list, tuple)):
+        cause = "Each item is (picture, label) or (picture, label, question), the label a text or a number."
+        return UserError("The images were not read.", cause, "Give each picture one label.")
     if isinstance(data, (list, tuple)):
         return UserError("The images have no labels.", "A list of images was given.", "Pass labels, one class name per image.")
+    if hasattr(data, "batch_size") and hasattr(data, "dataset"):
+        cause = "It yields batches, where one picture with its label is expected."
+        return UserError(f"A {type(data).__name__} was not read.", cause, "Give its data set: its attribute dataset.")
     return UserError(f"A {type(data).__name__} holds no labelled images.", ALLOWED)

@@ -77,19 +77,22 @@ def places(
     """Yield, like `placed`, which image is of which class, for whoever cannot open them in that order."""
     tables = table_files(paths)
     files = [path for path in paths if path not in tables]
-    layout = layout_of(files)
-    if layout.note:
-        yield Note(layout.note)
     rows_of: defaultdict[PurePosixPath, list[Row]] = defaultdict(list)
     index = PathIndex((path.as_posix(), path) for path in files)
+    read: list[tuple[PurePosixPath, Table]] = []
+    unused: list[Note] = []
     for path in tables:
         try:
-            table = _parsed(read_table(path), path, budget)
+            read.append((path, _parsed(read_table(path), path, budget)))
         except UserError as error:
             if path.name.casefold() == TABLE or "has no column" not in error.what:
                 raise
-            yield Note(f"{quoted(str(path))} was not used. {error.what} {error.cause}")
-            continue
+            unused.append(Note(f"{quoted(str(path))} was not used. {error.what} {error.cause}"))
+    layout = layout_of(
+        files, {file for path, table in read for row in table.rows if row.label for file in _named(row, path, index)}
+    )
+    yield from ([Note(layout.note)] if layout.note else []) + unused
+    for path, table in read:
         yield from map(Note, table.notes)
         yield from _matched(table, path, index, rows_of, layout, where)
     tabled = {path.parent for path in tables} - {PurePosixPath()}
@@ -135,7 +138,7 @@ def _matched(
     """Give the rows of a table to the files they name; return notes on those that name none, and on those without a label."""
     unmatched, unlabelled = [], []
     for row in table.rows:
-        files = index.find((path.parent / row.image.strip().replace("\\", "/")).as_posix())
+        files = _named(row, path, index)
         if len(files) != 1:
             unmatched.append(row)
         elif row.label or layout.place(files[0]).class_name:
@@ -147,10 +150,14 @@ def _matched(
     return told + [Note(text) for text in labelled(unlabelled, path.name)[1]]
 
 
+def _named(row: Row, table: PurePosixPath, index: PathIndex[PurePosixPath]) -> list[PurePosixPath]:
+    return index.find((table.parent / row.image.strip().replace("\\", "/")).as_posix())
+
+
 def _found(path: PurePosixPath, row: Row | None, layout: Layout, opened: Callable[[], Picture]) -> Found:
     place = layout.place(path)
     class_name = (row.label if row else "") or place.class_name
-    if layout.split_depth is not None and not place.part:
+    if place.is_outside:
         return Found(str(path), "", functools.partial(_stray, path, "It lies in none of the splits."))
     if class_name:
         shown = path.relative_to(layout.root) if path.is_relative_to(layout.root) else path

@@ -16,10 +16,10 @@ from typing import Generic, TypeVar
 
 from sn_viz.errors import UserError
 from sn_viz.sources.budget import Budget
-from sn_viz.sources.classes import TRAIN, part_of, split_of, use_of_splits
+from sn_viz.sources.classes import TEST, TRAIN, no_labels_note, part_of, split_of, use_of_splits
 from sn_viz.sources.gather import Found, Note
 from sn_viz.sources.ingest import read_picture
-from sn_viz.sources.text import listed, path_key, quoted
+from sn_viz.sources.text import is_base64, listed, path_key, quoted
 from sn_viz.types import Picture
 
 COLUMNS = {
@@ -33,10 +33,10 @@ COLUMNS = {
 """What is read, and the names it goes by; the first one that is there is taken."""
 IMAGE_FOLDERS = ("", "images", "val2014")
 """Where an image named by a table is looked for, beside the table."""
-NO_LABEL = frozenset(
-    "|#N/A|#N/A N/A|#NA|-1.#IND|-1.#QNAN|-NaN|-nan|1.#IND|1.#QNAN|<NA>|N/A|NA|NULL|NaN|None|n/a|nan|null|NAN|Null|NaT".split("|")
-)
-"""Cells that stand for a missing value, as pandas writes and reads them; "none" and "na" are words, and labels like others."""
+NO_LABEL = frozenset("|#N/A|#N/A N/A|#NA|-1.#IND|-1.#QNAN|-NaN|-nan|1.#IND|1.#QNAN|<NA>|NaN|nan|NAN|NaT".split("|"))
+"""Cells that stand for a missing value and for nothing else, as spreadsheets and pandas write them."""
+WORDS = frozenset(("NA", "N/A", "n/a", "NULL", "Null", "null", "None"))
+"""Words that some programs write for a missing value, and people for a class: Namibia, or none of these."""
 PATH_CHARACTERS, DEPTH = 1000, 60
 """A longer or deeper path is looked for nowhere."""
 SPLIT_CHARACTERS = 100
@@ -94,17 +94,21 @@ def table_of(rows: Sequence[Row], name: str, notes: Sequence[str] = ()) -> Table
     if not said:
         return Table(tuple(rows), tuple(notes))
     kind = {text: split_of(text) for text in said}
-    splits = frozenset(kind.values()) - {""}
+    labelled_in = {" ".join(row.split.split())[:SPLIT_CHARACTERS] for row in rows if row.label}
+    bare = [text for text in said if kind[text] == TEST and text not in labelled_in]
+    splits = frozenset(kind[text] for text in said if text not in bare) - {""}
     column = f"The splits in {quoted(name)}"
     if unknown := [quoted(text) for text in said if not kind[text]]:
         note = f"{column} were not used: {listed(unknown)} names none. Call them train, val and test."
         return Table(tuple(rows), (*notes, note))
     if len(splits) < 2:
-        return Table(tuple(rows), (*notes, f"{column} were not used: all rows are in one, {quoted(next(iter(said)))}."))
+        one = next((text for text in said if text not in bare), next(iter(said)))
+        those = "all rows with a label" if bare else "all rows"
+        return Table(tuple(rows), (*notes, f"{column} were not used: {those} are in one, {quoted(one)}."))
     without = f" {n_without} row{'s' * (n_without > 1)} without a split joined those of training." if n_without else ""
     parts = {text: part_of(kind[text], splits) for text in said}
     placed = [replace(row, part=parts.get(" ".join(row.split.split())[:SPLIT_CHARACTERS], TRAIN)) for row in rows]
-    return Table(tuple(placed), (*notes, f"{column} are used: {use_of_splits(splits)}.{without}"))
+    return Table(tuple(placed), (*notes, f"{column} are used: {use_of_splits(splits)}.{without}{no_labels_note(bare)}"))
 
 
 class PathIndex(Generic[_T]):
@@ -156,6 +160,9 @@ def checked_rows(rows: Sequence[Row], table: str) -> None:
     for row in rows:
         if not row.image.strip():
             raise row_error(table, row.number, "It has no image.", "Fill it in or remove the row.")
+        if is_base64(row.image):
+            cause = "Its picture is written as text (base64)."
+            raise row_error(table, row.number, cause, "Write a file's name, or in Parquet the bytes.")
         if not row.label:
             continue  # it is left out, whatever it repeats
         earlier = first.setdefault((row.image.strip().replace("\\", "/"), row.question), row)
@@ -170,7 +177,7 @@ def labelled(rows: Sequence[Row], table: str) -> tuple[list[Row], tuple[str, ...
     without = [row.number for row in rows if not row.label]
     if not without:
         return list(rows), ()
-    cause = "no label (it is empty, NaN, null, None or NA) and"
+    cause = "no label (it is empty or NaN) and"
     if len(without) == 1:
         note = f"Row {without[0]} of {quoted(table)} has {cause} was left out."
     else:
@@ -178,13 +185,22 @@ def labelled(rows: Sequence[Row], table: str) -> tuple[list[Row], tuple[str, ...
     return [row for row in rows if row.label], (f"{note} If that is a class, give it another name.",)
 
 
+def words_note(rows: Sequence[Row], table: str) -> tuple[str, ...]:
+    """Return the note on words taken as the name of a class that other programs write for a missing value."""
+    said = Counter(row.label.strip() for row in rows if len(row.label) < 20 and row.label.strip() in WORDS)
+    if not said:
+        return ()
+    words = listed([f"{quoted(word)} ({n} row{'s' * (n > 1)})" for word, n in said.items()])
+    return (f"Read as the name of a class in {quoted(table)}: {words}. If it means that there is no label, leave the cell empty.",)
+
+
 def label_of(text: str) -> str:
-    """Return a label as it was written, or "" when it stands for a missing one.
+    """Return a label as it was written, or "" when it stands for a missing one; ``WORDS`` are labels.
 
     Examples
     --------
-    >>> label_of("cat"), label_of(" NaN"), label_of("none")
-    ('cat', '', 'none')
+    >>> label_of("cat"), label_of(" NaN"), label_of("None")
+    ('cat', '', 'None')
     """
     return "" if (len(text) < 20 and text.strip() in NO_LABEL) or text.isspace() else text
 

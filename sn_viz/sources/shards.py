@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath
 
 from sn_viz.errors import UserError
-from sn_viz.sources.classes import looks_like_image, part_of, split_of, use_of_splits
+from sn_viz.sources.classes import TEST, looks_like_image, no_labels_note, part_of, split_of, use_of_splits
 from sn_viz.sources.text import listed, quoted
 
 FILES = 1000
@@ -67,19 +67,35 @@ def check_number(parts: Sequence[Shards], name: str) -> None:
         raise UserError(f"{quoted(name)} has more than {FILES:,} files.", cause, "Give some of them.")
 
 
-def sides_of(names: Sequence[str], what: str) -> tuple[dict[str, str], str]:
-    """Return "train" or "test" for each name of a split, and the note on their use; nothing where there are fewer than two.
+def sides_of(names: Sequence[str], what: str, is_labelled: Callable[[str], bool] = lambda name: True) -> tuple[dict[str, str], str]:
+    """Return "train" or "test" for each name of a split, and the note on their use; no sides where there are fewer than two.
+
+    Parameters
+    ----------
+    names : sequence of str
+    what : str
+        How the note begins.
+    is_labelled : callable
+        Whether a split has a label at all; only splits for testing are asked about. Those of public benchmarks often have none, and
+        then nothing can be tested on them: the validation split is used instead.
 
     Examples
     --------
     >>> sides_of(["train", "validation"], "The files of 'pets' are splits")[0]
     {'train': 'train', 'validation': 'test'}
+    >>> sides_of(["train", "dev", "test"], "The files are splits", lambda name: name != "test")[0]["dev"]
+    'test'
     """
     kinds = {name: split_of(name) for name in names if name.strip()}
     splits = frozenset(kinds.values()) - {""}
     if len(splits) < 2:
         return {}, ""
-    return {name: part_of(kind, splits) for name, kind in kinds.items()}, f"{what}: {use_of_splits(splits)}."
+    bare = [name for name, kind in kinds.items() if kind == TEST and not is_labelled(name)]
+    splits = frozenset(kind for name, kind in kinds.items() if kind and name not in bare)
+    left = no_labels_note(bare)
+    if len(splits) < 2:
+        return {}, left.strip()
+    return {name: part_of(kind, splits) for name, kind in kinds.items()}, f"{what}: {use_of_splits(splits)}.{left}"
 
 
 def loose_images(folder: Path, named: Collection[str], what: str) -> str:

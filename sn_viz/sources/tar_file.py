@@ -1,4 +1,4 @@
-"""Tar archives: the shards of WebDataset, folders of class folders, and images with a table, compressed by gzip, bzip2 or not.
+"""Tar archives: the shards of WebDataset, folders of class folders, and images with a table, compressed by gzip, bzip2, xz or not.
 
 Takes a path, or a folder of shards; returns images to open. In a WebDataset, files of one name up to the first dot belong together:
 ``0001.jpg`` with ``0001.cls`` (a number or a word), ``0001.json`` (label, question) or ``0001.txt``. A table among the images, such
@@ -32,10 +32,15 @@ from sn_viz.sources.rows import label_of
 from sn_viz.sources.shards import Shards, check_number, loose_images, shards_in, sides_of
 from sn_viz.sources.source import SOURCES
 from sn_viz.sources.text import cut, listed, quoted
+from sn_viz.sources.xz import MAGIC, Xz
 from sn_viz.types import Picture
 
-SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz")
-_PACKED: dict[bytes, Callable[[IO[bytes]], Any]] = {b"\x1f\x8b": lambda raw: gzip.GzipFile(fileobj=raw), b"BZ": bz2.BZ2File}
+SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz")
+_PACKED: dict[bytes, Callable[[IO[bytes]], Any]] = {
+    b"\x1f\x8b": lambda raw: gzip.GzipFile(fileobj=raw),
+    b"BZ": bz2.BZ2File,
+    MAGIC: Xz,
+}
 """By the bytes that a packed archive begins with."""
 LABELS = ("cls", "class", "label", "cls.txt", "label.txt")
 NAMES = ("classnames.txt", "labels.txt", "classes.txt")
@@ -62,10 +67,15 @@ class Tar:
     def read(data: Path, budget: Budget) -> Iterator[Found | Note]:
         parts = [Shards("", (data,))] if data.is_file() else shards_in(data, _is_tar)
         check_number(parts, data.name)
-        sides, note = sides_of([part.split for part in parts], f"The files of {quoted(data.name)} are splits")
+        files = {part.split: part.files for part in parts}
+        names = _names_beside(data, budget) if data.is_dir() else []
+
+        def is_labelled(split: str) -> bool:
+            return any(_Archive(path, budget, names).has_labels() for path in files[split])
+
+        sides, note = sides_of(list(files), f"The files of {quoted(data.name)} are splits", is_labelled)
         if note:
             yield Note(note)
-        names = _names_beside(data, budget) if data.is_dir() else []
         for part in parts:
             for path in part.files:
                 before = f"{path.name}/" if sum(len(each.files) for each in parts) > 1 else ""
@@ -97,6 +107,13 @@ class _Archive:
         if path.stat().st_size > budget.zip_bytes:
             raise self._refused(f"It is larger than {budget.zip_bytes // MIB} MiB.", "Use fewer or smaller images.")
 
+    def has_labels(self) -> bool:
+        """Return whether any image has a label: of a table, of a file beside it, or of its folder."""
+        images = [path for path in map(PurePosixPath, self._names()) if looks_like_image(path) and not system_part(path)]
+        layout = layout_of(images)
+        self._captions = True
+        return bool(self._tables) or any(self._label(_key(str(path))[0]) or layout.place(path).class_name for path in images)
+
     def read(self, part: str, before: str) -> Iterator[Found | Note]:
         names = self._names()
         images = [PurePosixPath(name) for name in names if looks_like_image(PurePosixPath(name))]
@@ -127,6 +144,8 @@ class _Archive:
                         if member.isreg() and member.name and len(member.name) <= NAME_CHARACTERS:
                             yield member, archive
                         archive.members.clear()  # pyright: ignore[reportAttributeAccessIssue]  # else each header stays in memory
+        except ImportError:
+            raise self._refused("This Python is built without lzma, which reads xz.", "Pack it as a tar.gz.") from None
         except _DAMAGE as error:
             raise self._refused("It is no tar archive, or it is damaged or cut short.", "Pack it again.") from error
 

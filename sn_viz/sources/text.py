@@ -72,6 +72,18 @@ def label_key(text: str) -> str:
     return whole[1] if whole else plain
 
 
+def is_base64(text: str | bytes) -> bool:
+    """Return whether a text is no name but the bytes of a picture written as letters, by how PNG, JPEG, WebP and GIF then begin.
+
+    Examples
+    --------
+    >>> is_base64("iVBORw0KGgoAAAANSUhEUgAAABQ" + 80 * "A"), is_base64("pets/1.png")
+    (True, False)
+    """
+    begun = text[:40] if isinstance(text, str) else text[:40].decode("latin-1")
+    return begun.startswith("data:image/") or (len(text) >= 100 and begun.startswith(("iVBORw0KGgo", "/9j/", "UklGR", "R0lGOD")))
+
+
 def path_key(text: str) -> str:
     """Return what all spellings of one relative path have in common: slashes, letter case and composition are taken away.
 

@@ -209,8 +209,11 @@ def test_splits_with_other_columns_are_each_read_by_their_own(tmp_path) -> None:
     assert images.classes == CLASSES and images.parts == ("train",) * 4 + ("test",) * 4
     without = pets(8).select(range(4, 8)).remove_columns("label")
     datasets.DatasetDict(train=pets(4), test=without).save_to_disk(str(tmp_path / "less"))
-    with pytest.raises(UserError, match="less, split test"):
-        load_images(tmp_path / "less")
+    less = load_images(tmp_path / "less")
+    assert len(less) == 4 and "The split 'test' has no labels, so nothing is tested on it." in less.notes
+    datasets.DatasetDict(train=without, test=pets(4)).save_to_disk(str(tmp_path / "none"))
+    with pytest.raises(UserError, match="none, split train"):
+        load_images(tmp_path / "none")
 
 
 def test_files_of_one_split_with_other_columns_are_named(tmp_path) -> None:
@@ -294,3 +297,13 @@ def test_a_split_that_was_saved_without_a_row_is_said_to_be_empty(tmp_path) -> N
     assert len(images) == 8
     with pytest.raises(UserError, match="test split is empty"):
         own_split(images)
+
+
+def test_of_two_columns_that_could_be_the_labels_the_other_one_is_told(tmp_path) -> None:
+    table(tmp_path / "two.parquet", image=[png(i) for i in range(8)], label=list("abababab"), answer=list("ccddccdd"))
+    images = load_images(tmp_path / "two.parquet")
+    said = "The labels of 'two.parquet' are its column 'label'; 'answer' could be meant too, and is chosen by label=COLUMN."
+    assert images.classes == ("a", "b") and said in images.notes
+    assert load_images(tmp_path / "two.parquet", columns={"label": "label"}).notes == ()
+    rows = datasets.load_dataset("parquet", data_files=str(tmp_path / "two.parquet"), split="train", cache_dir=str(tmp_path / "c"))
+    assert said.replace("'two.parquet'", "the data set") in load_images(rows).notes

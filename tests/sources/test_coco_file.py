@@ -91,3 +91,36 @@ def test_categories_without_a_name_are_left_out_by_their_number(annotations) -> 
     annotations.write_text(json.dumps(told))
     with pytest.raises(UserError, match="names no images, or no categories"):
         load_images(annotations)
+
+
+def test_two_spellings_of_a_kind_are_one(annotations) -> None:
+    told = json.loads(annotations.read_text())
+    told["categories"].append({"id": 19, "name": "Dog"})
+    told["annotations"].append({"image_id": 107, "category_id": 19})
+    annotations.write_text(json.dumps(told))
+    images = load_images(annotations, columns={"label": "DOG"})
+    assert named(images)["no"] == {6, 8, 9, 10, 11}
+    assert images.question == "Is there a dog in the picture?"
+
+
+def test_keys_of_ones_own_may_come_first(annotations) -> None:
+    told = {"type": "instances", "made by": "us", **json.loads(annotations.read_text())}
+    annotations.write_text(json.dumps(told, indent=1))
+    assert load_images(annotations).classes == ("no", "yes")
+
+
+def test_annotations_that_name_no_image_are_counted(annotations) -> None:
+    told = json.loads(annotations.read_text())
+    for one in told["annotations"]:
+        one["image_id"] = str(one["image_id"])
+    annotations.write_text(json.dumps(told))
+    with pytest.raises(UserError, match="0 images show it, 12 do not. 6 annotations name no image of the file"):
+        load_images(annotations, columns={"label": "dog"})
+
+
+def test_a_table_of_json_is_none(tmp_path) -> None:
+    for i in range(4):
+        (tmp_path / f"{i}.png").write_bytes(png(i))
+    rows = [json.dumps({"image": f"{i}.png", "label": "ab"[i % 2], "annotations": []}) for i in range(4)]
+    (tmp_path / "t.json").write_text("\n".join(rows))
+    assert load_images(tmp_path / "t.json").classes == ("a", "b")

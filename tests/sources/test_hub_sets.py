@@ -15,7 +15,7 @@ from image_files import picture, png
 
 from sn_viz.errors import UserError
 from sn_viz.sources import load_images
-from sn_viz.sources.hub import IMAGES, Reference
+from sn_viz.sources.hub import IMAGES, Reference, pinned
 from sn_viz.sources.ingest import as_picture
 
 READ = """
@@ -33,10 +33,10 @@ print(json.dumps(told))
 """
 
 
-def parquet(first: int, n: int = 8, **more) -> bytes:
-    """Return a Parquet file with ``n`` pictures."""
+def parquet(first: int, n: int = 8, bare: bool = False, **more) -> bytes:
+    """Return a Parquet file with ``n`` pictures; -1 for every label where it is ``bare``, as the hub's own test splits have it."""
     features = {"image": datasets.Image(), "label": datasets.ClassLabel(names=["cat", "dog"])}
-    rows = {"image": [picture(first + i) for i in range(n)], "label": [i % 2 for i in range(n)]}
+    rows = {"image": [picture(first + i) for i in range(n)], "label": [-1 if bare else i % 2 for i in range(n)]}
     for name in more:
         features[name], rows[name] = datasets.ClassLabel(names=["x", "y"]), [i // 4 % 2 for i in range(n)]
     buffer = io.BytesIO()
@@ -134,6 +134,18 @@ def test_without_its_package_it_says_how_to_get_it(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(UserError, match="'datasets' is not installed.*pip install datasets"):
         load_images("hub:a/b")
+
+
+@pytest.mark.long
+def test_of_a_test_split_without_labels_the_validation_split_is_read(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    parts = {"train": parquet(0), "validation": parquet(20), "test": parquet(40, bare=True)}
+    files = {f"data/{split}-00000-of-00001.parquet": data for split, data in parts.items()}
+    with hub_with("someone/bare", files) as (address, _):
+        test, validation = read(address, ("hub:someone/bare:test", None), ("hub:someone/bare:validation", None))
+    assert test[2] == validation[2] and test[1] == 8
+    assert "Its test split has no labels, so 'validation' was read instead." in test[3][0] and "no labels" not in validation[3][0]
+    assert pinned(test[3]) == [f"hub:someone/bare@{COMMIT}:default/validation"]
 
 
 @pytest.mark.long

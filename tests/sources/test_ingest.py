@@ -348,7 +348,7 @@ def test_pixels_are_equal_by_every_way_in(tmp_path, mode: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "thing", [None, 3, np.zeros((4, 4)), np.zeros((4, 4, 3)), np.zeros((0, 4, 3), np.uint8), Image.new("RGB", (1, 1))]
+    "thing", [None, 3, np.full((4, 4), -0.5), np.full((4, 4, 3), 1.5), np.zeros((0, 4, 3), np.uint8), Image.new("RGB", (1, 1))]
 )
 def test_anything_else_is_refused(thing: object) -> None:
     with pytest.raises(UserError, match="not read"):

@@ -186,13 +186,22 @@ def test_single_letters_are_told_apart_by_case_unless_they_abbreviate_yes_and_no
     assert load(home, "image,label\n" + "".join(f"{i}.png,{label}\n" for i, label in enumerate("yYnNyYnN"))).classes == ("n", "y")
 
 
-@pytest.mark.parametrize("missing", ["", " ", "NaN", "nan", "NULL", "null", "None", "NA", "N/A", "<NA>"])
+@pytest.mark.parametrize("missing", ["", " ", "NaN", "nan", "#N/A", "<NA>", "NaT"])
 def test_a_missing_label_is_no_class_and_its_rows_are_numbered(home, missing: str) -> None:
     images = load(
         home, "\n".join(["image,label", *ROWS, f"a.png,{missing}", f"b.png,{missing}"]).replace("a.png,no", "a.png,no", 1)
     )
     assert images.classes == ("no", "yes") and len(images) == 4
     assert "Rows 6, 7 of 't.csv' have no label" in " ".join(images.notes)
+
+
+@pytest.mark.parametrize("word", ["NA", "N/A", "null", "NULL", "None"])
+def test_a_class_may_be_called_as_others_call_what_is_missing_which_is_said(home, word: str) -> None:
+    images = load(home, f"image,label\na.png,{word}\nb.png,EU\nc.png,{word}\nd.png,EU")
+    assert images.classes == ("EU", word) and len(images) == 4
+    assert f"Read as the name of a class in 't.csv': '{word}' (2 rows)." in " ".join(images.notes)
+    lines = [json.dumps({"image": f"{name}.png", "label": label}) for name, label in zip("abcd", (word, "EU") * 2, strict=True)]
+    assert load(home, "\n".join(lines), "t.jsonl").classes == ("EU", word)
 
 
 def test_none_and_na_in_small_letters_are_words(home) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import lzma
 import pickle
+import sys
 import tarfile
 
 import datasets
@@ -233,15 +235,39 @@ def test_a_table_in_a_tar_is_bounded(tmp_path) -> None:
         load_images(tmp_path / "t.tar", budget=Budget(table_bytes=4000))
 
 
-@pytest.mark.parametrize("name", ["a.tar.bz2", "a.tbz2"])
-def test_bzip2_is_unpacked_and_counted_too(tmp_path, name) -> None:
-    pack(tmp_path / name, samples(), "w:bz2")
+@pytest.mark.parametrize(("name", "kind"), [("a.tar.bz2", "bz2"), ("a.tbz2", "bz2"), ("a.tar.xz", "xz"), ("a.txz", "xz")])
+def test_bzip2_and_xz_are_unpacked_and_counted_too(tmp_path, name, kind) -> None:
+    pack(tmp_path / name, samples(), f"w:{kind}")
     assert len(load_images(tmp_path / name)) == 8
-    pack(tmp_path / name, [*samples(), ("zeros.bin", bytes(30 << 20))], "w:bz2")
+    pack(tmp_path / name, [*samples(), ("zeros.bin", bytes(30 << 20))], f"w:{kind}")
     with pytest.raises(UserError, match="inflates to more than"):
         load_images(tmp_path / name, budget=Budget(inflated_bytes=20 << 20))
     (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:50])
     with pytest.raises(UserError, match="damaged or cut short"):
+        load_images(tmp_path / name)
+
+
+def test_xz_in_several_streams_is_one_and_one_that_asks_for_much_memory_is_refused(tmp_path, monkeypatch) -> None:
+    pack(tmp_path / "whole.tar", samples())
+    whole = (tmp_path / "whole.tar").read_bytes()
+    (tmp_path / "a.tar.xz").write_bytes(lzma.compress(whole[:5000]) + bytes(4) + lzma.compress(whole[5000:]) + bytes(8))
+    assert len(load_images(tmp_path / "a.tar.xz")) == 8
+    monkeypatch.setattr("sn_viz.sources.xz.MEMORY_BYTES", 1 << 20)
+    with pytest.raises(UserError, match="damaged"):
+        load_images(tmp_path / "a.tar.xz")
+
+
+def test_without_lzma_it_is_told(tmp_path, monkeypatch) -> None:
+    pack(tmp_path / "a.tar.xz", samples(), "w:xz")
+    monkeypatch.setitem(sys.modules, "lzma", None)
+    with pytest.raises(UserError, match="'a.tar.xz' was not read. This Python is built without lzma.*tar.gz"):
+        load_images(tmp_path / "a.tar.xz")
+
+
+@pytest.mark.parametrize("name", ["a.tar.zst", "a.7z", "a.rar", "a.png.bz2"])
+def test_files_packed_in_other_ways_are_told(tmp_path, name) -> None:
+    (tmp_path / name).write_bytes(b"x" * 100)
+    with pytest.raises(UserError, match=f"'{name}' holds no labelled images. Files packed as .* are not read. Pack the folder as"):
         load_images(tmp_path / name)
 
 
