@@ -200,6 +200,15 @@ def test_without_an_answer_what_is_here_is_named(hub, small, monkeypatch, tmp_pa
     assert f"or name what is here: {name}." in refused("lab/small@v2")
 
 
+def test_asking_anew_without_an_answer_does_not_say_that_what_is_here_is_not(hub, small, monkeypatch, tmp_path):
+    commit = hub.add("lab/small", small).branches["main"]
+    obtain("lab/small")
+    use(monkeypatch, nothing_listens(), tmp_path / "hub-cache")
+    with pytest.raises(UserError, match=f"could not be asked.*did not answer. The model is here, at commit {commit[:7]}"):
+        obtain("lab/small", fresh=True)
+    assert obtain("lab/small").commit == commit
+
+
 def test_a_copy_that_lacks_a_file_is_completed(hub, small):
     hub.add("lab/small", small)
     found = obtain("lab/small")

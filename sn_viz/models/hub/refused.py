@@ -10,7 +10,7 @@ import errno
 import importlib
 
 from sn_viz.errors import UserError
-from sn_viz.models.hub.cache import whole_commits
+from sn_viz.models.hub.cache import cached, whole_commits
 from sn_viz.models.hub.name import HubName
 
 PROGRAMS = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
@@ -187,6 +187,10 @@ def _not_written(error: Exception, name: HubName) -> UserError:
 
 
 def _not_here(name: HubName, cause: str, hint: str) -> UserError:
+    if (copy := cached(name)) is not None:  # it was asked where a branch is now
+        what = f"The hub could not be asked about {str(name)!r}."
+        there = f"{cause} The model is here, at commit {copy.hub.revision[:7]}."
+        return UserError(what, there, f"{hint}; until it is asked again, the model is used as it is here.")
     here = whole_commits(name)
     also = (
         f"; or name what is here: {name.repository}@{here[-1]}" if here else ", or give the path of a folder that holds the model"
