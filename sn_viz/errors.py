@@ -26,5 +26,9 @@ class UserError(Exception):
         super().__init__(" ".join(part for part in (what, cause, hint) if part))
 
 
+class JustForgotten(UserError):
+    """What was asked for was forgotten a moment ago, at its owner's wish: questions that were under way need no answer."""
+
+
 class Cancelled(Exception):
     """The user asked a job to stop; nothing is wrong and nothing is lost."""

@@ -189,7 +189,7 @@
     function tileNode(tile) {
       const node = press("sn-tile", "", () => { if (state.chosen.has(tile.at)) state.chosen.delete(tile.at); else state.chosen.add(tile.at); node.setAttribute("aria-pressed", String(state.chosen.has(tile.at))); drawBar(); }, tile.name || "picture");
       node.dataset.at = tile.at; node.draggable = true; node.title = `${tile.name}${tile.recorded ? ", recorded" : ""}`;
-      const image = make("img"); image.alt = tile.name || ""; image.loading = "lazy"; image.draggable = false;
+      const image = make("img"); image.alt = ""; image.loading = "lazy"; image.draggable = false;
       small(tile.at).then((src) => { image.src = src; });
       node.append(image);
       node.addEventListener("dragstart", (event) => {

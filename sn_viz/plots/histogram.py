@@ -5,7 +5,7 @@ Takes a Run and a neuron's column; returns binned and single values. It knows no
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
@@ -150,33 +150,40 @@ def _group(
     return Group(name, colour, shares[0], shares[1], picked[0], picked[1], index[0], index[1])
 
 
-def docked(info: Info, dark: bool = False) -> go.Figure:
+def docked(info: Info, dark: bool = False) -> style.Drawing:
     """Draw the same, lower and without the threshold: the page lays its own over it, which can be dragged."""
-    result = figure(info._replace(threshold=float("nan")), dark)
-    look = style.theme(dark)
-    room = 22 * len(info.groups)
-    result.update_layout(height=250 + room if info.groups else 220, margin={"t": 44, "b": 40 + room, "r": 16})
-    result.update_layout(title={"font": {"size": 12, "color": look.faint}, "pad": {"t": 2, "b": 0, "l": 8}})
-    result.update_layout(legend={"font": {"size": 11}})
-    return result.update_layout(yaxis={"title": {"text": "Share"}}) if info.groups else result
+    result = drawing(info._replace(threshold=float("nan")), dark)
+    look, room = style.theme(dark), 22 * len(info.groups)
+    changes: dict[str, Any] = {
+        "height": 250 + room if info.groups else 220,
+        "margin": {"t": 44, "b": 40 + room, "r": 16},
+        "title": {"font": {"size": 12, "color": look.faint}, "pad": {"t": 2, "b": 0, "l": 8}},
+        "legend": {"font": {"size": 11}},
+    }
+    if info.groups:
+        changes["yaxis"] = {"title": {"text": "Share"}}
+    return style.update(result, changes)
 
 
 def figure(info: Info, dark: bool = False) -> go.Figure:
     """Draw the histograms above and one tick per image below; a tick's ``customdata`` is [example index, "train" or "test"]."""
+    return go.Figure(drawing(info, dark))
+
+
+def drawing(info: Info, dark: bool = False) -> style.Drawing:
+    """Draw the same as Plotly's JSON."""
     if not info.groups:
-        return style.empty(EMPTY_TITLE, "This neuron has no finite activation to show.", dark)
-    result = style.canvas(style.literal(info.name), dark, height=430 + 22 * len(info.groups))
-    for row, group in enumerate(info.groups):
-        _add_group(result, info, group, row, dark)
-    _add_threshold(result, info, dark)
+        return style.empty_drawing(EMPTY_TITLE, "This neuron has no finite activation to show.", dark)
+    result = style.blank(style.literal(info.name), dark, height=430 + 22 * len(info.groups))
+    result["data"] = [trace for row, group in enumerate(info.groups) for trace in _traces(info, group, row, dark)]
     rows = len(info.groups)
     split = min(0.45, 0.12 * rows)
-    result.update_layout(
-        barmode="overlay",
-        bargap=0,
-        yaxis={"domain": [split + 0.06, 1], "title": {"text": "Share of images"}, "tickformat": ".0%", "rangemode": "tozero"},
-        xaxis={"anchor": "y2", "title": {"text": "Activation"}, "zeroline": False, "range": _span(info)},
-        yaxis2={
+    changes = {
+        "barmode": "overlay",
+        "bargap": 0,
+        "yaxis": {"domain": [split + 0.06, 1], "title": {"text": "Share of images"}, "tickformat": ".0%", "rangemode": "tozero"},
+        "xaxis": {"anchor": "y2", "title": {"text": "Activation"}, "zeroline": False, "range": _span(info)},
+        "yaxis2": {
             "domain": [0, split],
             "range": [-0.6, rows - 0.4],
             "showgrid": False,
@@ -184,8 +191,10 @@ def figure(info: Info, dark: bool = False) -> go.Figure:
             "showticklabels": False,
             "fixedrange": True,
         },
-    )
-    return style.below_title(result, 1 + len(info.groups)).update_layout(margin_t=64)
+        "margin": {"t": 64, "b": style.bottom(1 + len(info.groups))},
+        **_threshold(info, dark),
+    }
+    return style.update(result, changes)
 
 
 def _colour(info: Info, index: int | None, dark: bool) -> str:
@@ -201,97 +210,93 @@ def _span(info: Info) -> list[float]:
     return style.numbers([low - margin, high + margin], 6)
 
 
-def _add_group(result: go.Figure, info: Info, group: Group, row: int, dark: bool) -> None:
+def _traces(info: Info, group: Group, row: int, dark: bool) -> list[dict[str, Any]]:
     colour, name = _colour(info, group.colour, dark), style.literal(group.name)
     centres, width = style.numbers((info.edges[:-1] + info.edges[1:]) / 2, 5), float(f"{info.edges[1] - info.edges[0]:.5g}")
     counts = f"{len(group.train_values)} probing, {len(group.test_values)} test"
-    result.add_bar(
-        x=centres,
-        y=style.numbers(group.test_share),
-        width=width,
-        name=f"{style.literal(group.name, 18)} ({counts})",
-        legendgroup=str(row),
-        marker={"color": style.faded(colour, 0.62), "line": {"width": 0}},
-        hovertext=[f"{name}, test<br>{style.percent(share)} of its images" for share in group.test_share],
-        hoverinfo="text",
-    )
-    outline = np.concatenate([[0.0], group.train_share, [0.0]])
-    result.add_scatter(
-        x=style.numbers(np.concatenate([info.edges[:1], (info.edges[:-1] + info.edges[1:]) / 2, info.edges[-1:]]), 5),
-        y=style.numbers(outline),
-        mode="lines",
-        line={"color": colour, "width": 1.5, "shape": "hvh"},
-        fill="tozeroy",
-        fillcolor=style.faded(colour, 0.08),
-        opacity=0.8,
-        legendgroup=str(row),
-        showlegend=False,
-        hoverinfo="skip",
-    )
+    bars = {
+        "type": "bar",
+        "x": centres,
+        "y": style.numbers(group.test_share),
+        "width": width,
+        "name": f"{style.literal(group.name, 18)} ({counts})",
+        "legendgroup": str(row),
+        "marker": {"color": style.faded(colour, 0.62), "line": {"width": 0}},
+        "hovertext": [f"{name}, test<br>{style.percent(share)} of its images" for share in group.test_share],
+        "hoverinfo": "text",
+    }
+    outline = {
+        "type": "scatter",
+        "x": style.numbers(np.concatenate([info.edges[:1], (info.edges[:-1] + info.edges[1:]) / 2, info.edges[-1:]]), 5),
+        "y": style.numbers(np.concatenate([[0.0], group.train_share, [0.0]])),
+        "mode": "lines",
+        "line": {"color": colour, "width": 1.5, "shape": "hvh"},
+        "fill": "tozeroy",
+        "fillcolor": style.faded(colour, 0.08),
+        "opacity": 0.8,
+        "legendgroup": str(row),
+        "showlegend": False,
+        "hoverinfo": "skip",
+    }
     splits = (
         ("train", group.train_values, group.train_index, info.train_names),
         ("test", group.test_values, group.test_index, info.test_names),
     )
-    for split, values, index, names in splits:
-        _add_ticks(result, split, values, index, names, row, colour, name)
+    return [bars, outline, *(_ticks(*split, row, colour, name) for split in splits)]
 
 
-def _add_ticks(
-    result: go.Figure,
-    split: str,
-    values: np.ndarray,
-    index: np.ndarray,
-    names: tuple[str, ...],
-    row: int,
-    colour: str,
-    class_name: str,
-) -> None:
+def _ticks(
+    split: str, values: np.ndarray, index: np.ndarray, names: tuple[str, ...], row: int, colour: str, class_name: str
+) -> dict[str, Any]:
     told = "probing" if split == "train" else "test"
-    result.add_scatter(
-        x=style.numbers(values, 5),
-        y=[row + (0.2 if split == "train" else -0.2)] * len(values),
-        yaxis="y2",
-        mode="markers",
-        marker={
+    return {
+        "type": "scatter",
+        "x": style.numbers(values, 5),
+        "y": [row + (0.2 if split == "train" else -0.2)] * len(values),
+        "yaxis": "y2",
+        "mode": "markers",
+        "marker": {
             "symbol": "line-ns",
             "size": 11,
             "opacity": 0.45 if split == "train" else 1.0,
             "line": {"color": colour, "width": 1.5},
         },
-        legendgroup=str(row),
-        showlegend=False,
-        customdata=[[int(example), split] for example in index],
-        hovertext=[
+        "legendgroup": str(row),
+        "showlegend": False,
+        "customdata": [[int(example), split] for example in index],
+        "hovertext": [
             f"<b>{style.literal(names[example])}</b><br>{class_name}, {told} image<br>{value:.4g}"
             for example, value in zip(index, values, strict=True)
         ],
-        hoverinfo="text",
-    )
+        "hoverinfo": "text",
+    }
 
 
-def _add_threshold(result: go.Figure, info: Info, dark: bool) -> None:
+def _threshold(info: Info, dark: bool) -> dict[str, Any]:
+    """Return what the layout says of the threshold: its line, the shaded side and a word; nothing where there is none."""
     if not np.isfinite(info.threshold):
-        return
+        return {}
     look, (low, high) = style.theme(dark), _span(info)
     threshold = float(f"{info.threshold:.5g}")
     yes = (threshold, high) if info.sign > 0 else (low, threshold)
     colour = _colour(info, info.says_colour, dark)
     shade = {"xref": "x", "yref": "paper", "y0": 0, "y1": 1, "layer": "below"}
-    result.add_shape(type="rect", x0=yes[0], x1=yes[1], fillcolor=style.faded(colour, 0.11), line={"width": 0}, **shade)
-    result.add_shape(type="line", x0=threshold, x1=threshold, line={"color": look.ink, "width": 2, "dash": "dash"}, **shade)
     # Written inwards from the roomier end of the shaded side, so that it never leaves the plot.
     right = info.sign > 0
-    result.add_annotation(
-        x=1 if right else 0,
-        xref="paper",
-        xanchor="right" if right else "left",
-        y=1,
-        yref="paper",
-        yanchor="bottom",
-        text=f"says {style.literal(info.says, 18)} {'above' if right else 'below'} {threshold:.4g}",
-        showarrow=False,
-        font={"size": 13, "color": colour},
-    )
+    word = {
+        "x": 1 if right else 0,
+        "xref": "paper",
+        "xanchor": "right" if right else "left",
+        "y": 1,
+        "yref": "paper",
+        "yanchor": "bottom",
+        "text": f"says {style.literal(info.says, 18)} {'above' if right else 'below'} {threshold:.4g}",
+        "showarrow": False,
+        "font": {"size": 13, "color": colour},
+    }
+    line = {"color": look.ink, "width": 2, "dash": "dash"}
+    side = {"type": "rect", "x0": yes[0], "x1": yes[1], "fillcolor": style.faded(colour, 0.11), "line": {"width": 0}, **shade}
+    return {"shapes": [side, {"type": "line", "x0": threshold, "x1": threshold, "line": line, **shade}], "annotations": [word]}
 
 
 PLOTS.register("histogram")(

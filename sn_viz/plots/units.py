@@ -82,11 +82,17 @@ def info_of_best(run: RunRecord) -> Info | None:
 
 def figure(info: Info, dark: bool = False) -> go.Figure:
     """Draw unit against score; a point's ``customdata`` is [layer, site, neuron column]."""
+    return go.Figure(drawing(info, dark))
+
+
+def drawing(info: Info, dark: bool = False) -> style.Drawing:
+    """Draw the same as Plotly's JSON."""
     title = f"Units of layer {info.layer_name}, {style.literal(info.site)}"
     if not len(info.neuron):
-        return style.empty(title, "No unit of this block has a score.", dark)
+        return style.empty_drawing(title, "No unit of this block has a score.", dark)
     look = style.theme(dark)
-    result = style.canvas(title, dark, height=340)
+    result = style.blank(title, dark, height=340)
+    across = [-0.02 * info.n_units, 1.02 * info.n_units]
     for chosen, name, colour, symbol in (
         (False, "other top units", look.faint, "circle"),
         (True, "super neurons", look.accent, "diamond"),
@@ -94,30 +100,36 @@ def figure(info: Info, dark: bool = False) -> go.Figure:
         rows = np.flatnonzero(info.is_voter == chosen)
         if not len(rows):
             continue
-        result.add_scatter(
-            x=info.unit[rows].tolist(),
-            y=style.numbers(info.score[rows]),
-            mode="markers",
-            name=name,
-            marker={"color": colour, "symbol": symbol, "size": 11, "line": {"color": look.page, "width": 1}},
-            customdata=[[info.layer, info.site, int(info.neuron[row])] for row in rows],
-            hovertext=[_hover(info, int(row)) for row in rows],
-            hoverinfo="text",
-            showlegend=True,
-        )
+        points = {
+            "type": "scatter",
+            "x": info.unit[rows].tolist(),
+            "y": style.numbers(info.score[rows]),
+            "mode": "markers",
+            "name": name,
+            "marker": {"color": colour, "symbol": symbol, "size": 11, "line": {"color": look.page, "width": 1}},
+            "customdata": [[info.layer, info.site, int(info.neuron[row])] for row in rows],
+            "hovertext": [_hover(info, int(row)) for row in rows],
+            "hoverinfo": "text",
+            "showlegend": True,
+        }
+        result["data"].append(points)
     if info.luck is not None:
-        edges = [-0.02 * info.n_units, 1.02 * info.n_units]
-        result.add_scatter(
-            x=edges,
-            y=style.numbers([info.luck] * 2),
-            mode="lines",
-            name="best under shuffled labels (95 %)",
-            line={"color": look.luck, "dash": "dot", "width": 2},
-            hoverinfo="skip",
-        )
-    result.update_xaxes(title_text=f"Unit (of {info.n_units:,})", range=[-0.02 * info.n_units, 1.02 * info.n_units], zeroline=False)
-    result.update_yaxes(title_text=style.literal(metric_name(info.metric)), zeroline=False, tickformat=".2f")
-    return style.below_title(result, 2)
+        luck = {
+            "type": "scatter",
+            "x": across,
+            "y": style.numbers([info.luck] * 2),
+            "mode": "lines",
+            "name": "best under shuffled labels (95 %)",
+            "line": {"color": look.luck, "dash": "dot", "width": 2},
+            "hoverinfo": "skip",
+        }
+        result["data"].append(luck)
+    changes = {
+        "xaxis": {"title": {"text": f"Unit (of {info.n_units:,})"}, "range": across, "zeroline": False},
+        "yaxis": {"title": {"text": style.literal(metric_name(info.metric))}, "zeroline": False, "tickformat": ".2f"},
+        "margin": {"b": style.bottom(2)},
+    }
+    return style.update(result, changes)
 
 
 def _hover(info: Info, row: int) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,7 @@ def publish(server: Server, models: Mapping[str, str], usual: tuple[str, str]) -
     buttons[5].click(server.bind(open_run), [archive], results["open"], api_name="open", **alone)
 
 
-@guarded
+@partial(guarded, answers=True)
 def list_packs() -> list[PackFacts]:
     """List the sample packs: name and question."""
     return [{"name": pack.name, "question": packs.question_of(pack)} for pack in packs.packs().values()]
@@ -92,7 +93,7 @@ def list_packs() -> list[PackFacts]:
 def _find(server: Server, models: Mapping[str, str], usual: tuple[str, str]) -> Callable[..., dict[str, Any]]:
     """``usual``: the model for packs, and for one's own images, where none is named."""
 
-    @guarded
+    @partial(guarded, answers=True)
     def find(
         request: gr.Request,
         pack: str = "",
@@ -152,7 +153,7 @@ def _key_of(server: Server, owner: str, pack: str, images: LabelledImages | None
     return packs.run_pack(server.runs, packs.checked(pack), packs.with_own_question(pack, arguments), progress)
 
 
-@guarded
+@partial(guarded, answers=True)
 def predict(
     server: Server, request: gr.Request, run: str, image: str | None, question: str = "", exit_layer: str = "0"
 ) -> dict[str, Any]:
@@ -167,7 +168,7 @@ def predict(
     return {**asdict(answer), "tally": dict(zip(found.train.classes, answer.tally, strict=True))}
 
 
-@guarded
+@partial(guarded, answers=True)
 def describe_neuron(server: Server, run: str, neuron_index: float = 0) -> dict[str, Any]:
     """Describe one neuron of a finished run: where it lives, its threshold, and the test images it fires for most and least."""
     found = server.runs.get(run)
@@ -192,7 +193,7 @@ def describe_neuron(server: Server, run: str, neuron_index: float = 0) -> dict[s
     }
 
 
-@guarded
+@partial(guarded, answers=True)
 def open_run(server: Server, request: gr.Request, zip: str | None) -> dict[str, Any]:  # the name that clients use
     """Open a saved run from a zip, such as Save or ``zip -r run.zip run/`` makes.
 
@@ -207,7 +208,7 @@ def known(value: float) -> float | None:
     return value if np.isfinite(value) else None
 
 
-@guarded
+@partial(guarded, answers=True)
 def exit_race(
     server: Server, request: gr.Request, run: str, image: str | None, question: str = "", exit_layer: str = "0"
 ) -> dict[str, Any]:

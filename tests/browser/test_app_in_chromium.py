@@ -16,7 +16,7 @@ def test_the_page_opens_on_a_pack_that_is_already_run(watched):
     assert "super neurons" in watched.page.inner_text("#run-facts")
     assert "presence-dog" in watched.page.inner_text("#run-facts")
     watched.drawer()
-    assert watched.page.locator("#labelled-set .sn-tile").count() > 10
+    watched.page.wait_for_function("document.querySelectorAll('#labelled-set .sn-tile').length > 10")
     assert "nothing is sent anywhere" in watched.page.inner_text("body")
     watched.check()
 
@@ -176,6 +176,27 @@ def test_a_link_opens_its_tab_and_layer_and_ignores_nonsense(watched):
     watched.open("?pack=presence-dog&layer=2&tab=exit&neuron=-5&t=nan&model=../../etc&x=1")
     watched.page.wait_for_function("document.querySelector('#exit-layer input[type=number]')?.value === '2'")
     assert "layer 2" in watched.page.inner_text("#exit-facts")
+    watched.check()
+
+
+def test_many_new_pictures_become_a_table_with_a_file_that_cannot_be_read_named(watched, tmp_path: Path):
+    for number in range(3):
+        pixels = np.random.default_rng(number).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"new {number}.png")
+    (tmp_path / "torn.png").write_bytes((tmp_path / "new 0.png").read_bytes()[:200])
+    watched.open()
+    watched.section("Early exit")
+    page = watched.page
+    page.locator("#batch-files input[type=file]").first.set_input_files(sorted(map(str, tmp_path.glob("*.png"))))
+    page.wait_for_function("document.querySelector('#batch-files').innerText.includes('torn')", timeout=60_000)
+    page.click("#btn-batch")
+    page.wait_for_function("document.querySelectorAll('.sn-batch table tr').length === 5", timeout=120_000)
+    named = {row.split("\t")[1]: row for row in page.locator(".sn-batch table tr").all_inner_texts()[1:]}
+    assert set(named) == {"new 0.png", "new 1.png", "new 2.png", "torn.png"}
+    assert all(named[f"new {number}.png"].split("\t")[2] in ("yes", "no") for number in range(3))
+    assert "The file is damaged or cut short" in named["torn.png"]
+    page.locator(".sn-batch-tile").first.click()
+    page.wait_for_selector("dialog[open] img")
     watched.check()
 
 

@@ -61,6 +61,20 @@ def test_pictures_or_dots(mapped):
     mapped.check()
 
 
+def test_the_head_of_a_column_sorts_the_table_by_keyboard_too(mapped):
+    page = mapped.page
+    heads = page.locator("#map-chosen th:has(button)")
+    assert heads.all_inner_texts()[-2] == "Margin"
+    heads.nth(4).get_by_role("button").click()
+    page.wait_for_selector("#map-chosen th[aria-sort=ascending]")
+    first = page.locator("#map-chosen tbody tr td.sn-chosen-number").first.inner_text()
+    page.locator("#map-chosen th[aria-sort=ascending] button").press("Enter")
+    page.wait_for_selector("#map-chosen th[aria-sort=descending]")
+    assert float(page.locator("#map-chosen tbody tr td.sn-chosen-number").first.inner_text()) >= float(first)
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Sort by margin"
+    mapped.check()
+
+
 def test_the_wrong_ones_are_chosen_travel_in_the_address_and_come_back(mapped):
     page = mapped.page
     choose(page, "answered wrong")

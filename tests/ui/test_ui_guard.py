@@ -7,7 +7,7 @@ import logging
 import gradio as gr
 import pytest
 
-from sn_viz.errors import Cancelled, UserError
+from sn_viz.errors import Cancelled, JustForgotten, UserError
 from sn_viz.ui.server.guard import guarded, message
 
 
@@ -43,3 +43,22 @@ def test_generators_are_guarded_too_and_keep_what_they_yielded():
 
 def test_a_stop_is_not_a_fault(caplog):
     assert "Stopped" in message(Cancelled()) and not caplog.text
+
+
+def test_what_was_under_way_for_a_page_that_had_its_run_forgotten_changes_nothing():
+    def handler():
+        raise JustForgotten("This result is no longer here.")
+
+    def stream():
+        yield from ()
+        raise JustForgotten("This result is no longer here.")
+
+    assert guarded(handler)() == gr.skip() and list(guarded(stream)()) == [gr.skip()]
+
+
+def test_a_program_is_told_of_a_run_that_was_just_forgotten():
+    def handler():
+        raise JustForgotten("This result is no longer here.")
+
+    with pytest.raises(gr.Error, match="no longer here"):
+        guarded(handler, answers=True)()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sn_viz.errors import UserError
+from sn_viz.errors import JustForgotten, UserError
+from sn_viz.ui.server import session
 from sn_viz.ui.server.session import Shelf
 
 
@@ -41,3 +42,23 @@ def test_one_visitor_takes_no_room_of_another_and_shared_values_have_no_owner():
     his = [shelf.put("x", owner="him") for _ in range(4)]
     assert [shelf.find(key) is not None for key in his] == [False, False, True, True]
     assert shelf.find(hers) and all(shelf.find(key) for key in shared)
+
+
+def test_what_its_owner_had_forgotten_is_another_loss_than_what_made_room_but_only_for_a_moment(monkeypatch):
+    clock = [100.0]
+    monkeypatch.setattr(session.time, "monotonic", lambda: clock[0])
+    shelf = Shelf("result", 4, len)
+    forgotten, crowded = shelf.put("aaaa"), None
+    assert shelf.drop_all({forgotten}.__contains__) == ["aaaa"]
+    crowded = shelf.put("bbbb")
+    shelf.put("cccc")
+    for key in (forgotten, f"{forgotten}{session.FILLS}3"):
+        with pytest.raises(JustForgotten):
+            shelf.get(key)
+    with pytest.raises(UserError) as told:
+        shelf.get(crowded)
+    assert not isinstance(told.value, JustForgotten)
+    clock[0] += session.UNDER_WAY_SECONDS
+    with pytest.raises(UserError) as later:
+        shelf.get(forgotten)
+    assert not isinstance(later.value, JustForgotten)

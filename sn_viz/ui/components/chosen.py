@@ -252,7 +252,7 @@ def examples_in(run: RunRecord, row: int, sets: Sequence[LabelledImages]) -> lis
         raise UserError(
             "This picture is not in the set that is set up now.",
             "The result was made of another set.",
-            "Open “Your pictures” and choose the set of this result, or press Find super neurons.",
+            "Open “Pictures” and choose the set of this result, or press Find super neurons.",
         )
     return list(dict.fromkeys(found))
 

@@ -93,7 +93,8 @@ def connect(server: Server, views: dict[str, gr.HTML], run_key: gr.State) -> Non
 
 def draw_units(run: RunRecord, layer: int, site: str) -> str:
     """Return the top units inside one block."""
-    return text("units", units.info(run, layer, site), f"Top units of layer {run.neurons.layer_name(layer)}, {site}")
+    drawn = partial(units.drawing, units.info(run, layer, site))
+    return payload(drawn, f"Top units of layer {run.neurons.layer_name(layer)}, {site}")
 
 
 def draw_heatmap(run: RunRecord, shown: str = "best", numbers: bool = False) -> str:

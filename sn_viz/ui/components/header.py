@@ -39,7 +39,7 @@ def layout(sections: Mapping[str, str]) -> Header:
         with gr.Column(scale=4, min_width=280), gr.Row(elem_classes="sn-tight sn-top-buttons"):
             copy = gr.Button("Copy link", size="sm", elem_id="btn-copy-link", min_width=80)
             export = gr.Button("Save", size="sm", elem_id="btn-export", min_width=60)
-            pictures = gr.Button("Your pictures", size="sm", variant="primary", elem_id="btn-data", min_width=110)
+            pictures = gr.Button("Pictures", size="sm", variant="primary", elem_id="btn-data", min_width=110)
     go, address = views.go_view("go"), views.address_view("address")
     pictures.click(None, None, None, js=TURN_DRAWER, api_visibility="private")
     return Header(copy, export, pictures, go, address)

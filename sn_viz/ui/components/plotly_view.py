@@ -16,6 +16,7 @@ import gradio as gr
 import plotly.graph_objects as go
 
 from sn_viz.errors import UserError
+from sn_viz.plots.style import Drawing
 
 _WHEN_READY = "const go = () => window.snViz?.{name} ? {call} : setTimeout(go, 40); go();"
 
@@ -49,20 +50,24 @@ def plotly_view(elem_id: str, drawn_by: str = "plot", **more: Any) -> gr.HTML:
     )
 
 
-def payload(draw: Callable[[bool], go.Figure], label: str, **more: Any) -> str:
+def payload(draw: Callable[[bool], go.Figure | Drawing], label: str, **more: Any) -> str:
     """Return the JSON text of the figure ``draw(dark)`` in both looks; ``<`` never appears in it.
 
     Parameters
     ----------
     draw : callable
-        Takes True for a dark page, returns the figure.
+        Takes True for a dark page, returns the figure, or the drawing as it is.
     label : str
         What the figure shows, for people who hear the page.
     **more
         Plain values for the page's script.
     """
-    light, dark = (json.loads(draw(is_dark).to_json()) for is_dark in (False, True))
+    light, dark = (_plain(draw(is_dark)) for is_dark in (False, True))
     return json.dumps({"light": light, "dark": dark, "label": label, **more}, allow_nan=False).replace("<", "\\u003c")
+
+
+def _plain(figure: go.Figure | Drawing) -> Drawing:
+    return figure if isinstance(figure, dict) else json.loads(figure.to_json())
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Any
 
 import gradio as gr
 
-from sn_viz.errors import Cancelled, UserError
+from sn_viz.errors import Cancelled, JustForgotten, UserError
 from sn_viz.ui.server.paths import hidden_everywhere
 
 log = logging.getLogger("sn_viz.ui")
@@ -56,14 +56,22 @@ def _notice(text: str) -> gr.Error:
     return Shown(html.escape(text, quote=False), title="That did not work", print_exception=False)
 
 
-def guarded(handler: Callable[..., Any]) -> Callable[..., Any]:
-    """Return ``handler`` with every exception shown in words; plain functions and generators alike."""
+def guarded(handler: Callable[..., Any], answers: bool = False) -> Callable[..., Any]:
+    """Return ``handler`` with every exception shown in words; plain functions and generators alike.
+
+    What was under way for a page that had its values forgotten changes nothing, for the page is being opened afresh; with
+    ``answers`` it is told, as programs are.
+    """
     if inspect.isgeneratorfunction(handler):
 
         @functools.wraps(handler)
         def stream(*args: Any, **kwargs: Any) -> Any:
             try:
                 yield from handler(*args, **kwargs)
+            except JustForgotten as error:
+                if answers:
+                    raise shown(error) from None
+                yield gr.skip()
             except gr.Error:
                 raise
             except Exception as error:
@@ -75,6 +83,10 @@ def guarded(handler: Callable[..., Any]) -> Callable[..., Any]:
     def call(*args: Any, **kwargs: Any) -> Any:
         try:
             return handler(*args, **kwargs)
+        except JustForgotten as error:
+            if answers:
+                raise shown(error) from None
+            return gr.skip()
         except gr.Error:
             raise
         except Exception as error:

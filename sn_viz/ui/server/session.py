@@ -14,10 +14,12 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from sn_viz.errors import UserError
+from sn_viz.errors import JustForgotten, UserError
 from sn_viz.types import LabelledImages, Partial, RunRecord
 
 T = TypeVar("T")
+UNDER_WAY_SECONDS = 30.0
+"""A page that has its values forgotten opens afresh; what it asked before may come for so long."""
 FILLS = "~"
 """Parts the key of a value that fills from a number that is new whenever more has come, so that the page draws it again."""
 
@@ -43,6 +45,7 @@ class Shelf(Generic[T]):
         self.kind, self.max_bytes, self.size_of, self.most_each = kind, max_bytes, size_of, most_each
         self._values: OrderedDict[str, tuple[T, int, str | None]] = OrderedDict()
         self._used: dict[str, float] = {}
+        self._forgotten: dict[str, float] = {}
         self._lock = threading.Lock()
 
     def put(self, value: T, key: str | None = None, owner: str | None = None) -> str:
@@ -69,8 +72,12 @@ class Shelf(Generic[T]):
 
     def drop_all(self, belongs: Callable[[str], bool]) -> list[T]:
         """Forget the values whose keys belong; returns them."""
+        now = time.monotonic()
         with self._lock:
-            return [self._values.pop(key)[0] for key in [key for key in self._values if belongs(key)]]
+            keys = [key for key in self._values if belongs(key)]
+            self._forgotten = {key: at for key, at in self._forgotten.items() if now - at < UNDER_WAY_SECONDS}
+            self._forgotten.update(dict.fromkeys(keys, now))
+            return [self._values.pop(key)[0] for key in keys]
 
     def idle_owners(self, seconds: float) -> set[str]:
         """Return the owners that have something here and used none of it for so long."""
@@ -99,16 +106,21 @@ class Shelf(Generic[T]):
         Raises
         ------
         UserError
-            When there is none (never was, or it made room for newer ones).
+            When there is none (never was, or it made room for newer ones); `JustForgotten` where its owner had it forgotten.
         """
         value = self.find(key)
         if value is None:
-            raise UserError(
+            raise self._kind_of_loss(key)(
                 f"This {self.kind} is no longer here.",
                 "The server keeps a limited number and was asked for newer ones, or it was restarted.",
                 "Press Find super neurons to run it again; what was computed is cached, so it is quick.",
             )
         return value
+
+    def _kind_of_loss(self, key: object) -> type[UserError]:
+        with self._lock:
+            at = self._forgotten.get(key.partition(FILLS)[0]) if isinstance(key, str) else None
+        return JustForgotten if at is not None and time.monotonic() - at < UNDER_WAY_SECONDS else UserError
 
     def drop(self, key: str) -> None:
         """Forget the value under ``key``, if there is one."""
