@@ -93,7 +93,7 @@ class Hub:
         try:
             yield from found_in(rows, asked, text, budget, n, with_paths=False)
         except hub_failures() as error:
-            raise _other_columns(reference, split, error) or _unreachable(reference) from error
+            raise _other_columns(reference, split, error) or _not_had(reference, error) from error
 
 
 def _stream(reference: Reference, asked: Mapping[str, str]) -> tuple[Any, str, str]:
@@ -126,7 +126,7 @@ def _stream(reference: Reference, asked: Mapping[str, str]) -> tuple[Any, str, s
             rows, split = rows_of(other), other
             bare = f" Its test split has no labels, so {quoted(other)} was read instead."
     except hub_failures() as error:
-        raise _unreachable(reference) from error
+        raise _not_had(reference, error) from error
     others = [quoted(name) for name in splits if name != split]
     more = f" There are also the splits {listed(others)}." if others else ""
     said = (
@@ -197,10 +197,28 @@ def hub_failures() -> tuple[type[Exception], ...]:
     return tuple(found)
 
 
-def _unreachable(reference: Reference) -> UserError:
-    cause = "The hub cannot be reached, or it has no such public data set that can be streamed."
-    return UserError(
-        f"{quoted(reference.text)} was not read.",
-        cause,
-        "Check the name and the network, or use a folder, a table or a sample pack.",
-    )
+def _not_had(reference: Reference, error: Exception) -> UserError:
+    """Return the sentence for what the hub's client or the package datasets raised; none of their words are in it."""
+    cause, hint = _why(reference, error)
+    return UserError(f"{quoted(reference.text)} was not read.", cause, hint)
+
+
+def _why(reference: Reference, error: Exception) -> tuple[str, str]:
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
+
+    elsewhere = "or use a folder, a table or a sample pack."
+    if isinstance(error, GatedRepoError):  # before the next, of which it is a kind
+        hint = "Accept them on its page on the hub, and set HF_TOKEN to a token of that account."
+        return "It is gated: its owner gives it to those who have accepted its terms.", hint
+    if isinstance(error, RepositoryNotFoundError):
+        return "The hub has no such data set, or it is private.", f"Check the spelling, {elsewhere}"
+    if isinstance(error, RevisionNotFoundError):
+        cause = f"{reference.name} has no branch, tag or commit {quoted(reference.revision or '')}."
+        return cause, "Leave out the revision for its main branch, or look it up on its page."
+    kinds = {type(each).__name__ for each in (error, error.__cause__, error.__context__)}
+    if kinds & {"EmptyDatasetError", "DataFilesNotFoundError"} or "Dataset scripts" in str(error):
+        cause = "It has no files that can be read without running its code, which is never done."
+        return cause, "Look on its page for a branch with Parquet, such as refs/convert/parquet, and name it behind @."
+    if kinds & {"ConnectError", "ConnectTimeout", "ReadTimeout", "PoolTimeout", "ReadError", "RemoteProtocolError"}:
+        return "The hub did not answer.", f"Check the network, {elsewhere}"
+    return "The hub cannot be reached, or this data set cannot be streamed.", f"Check the name and the network, {elsewhere}"

@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
-def handler(name: str, files: Mapping[str, bytes], asked: list[str]) -> type[BaseHTTPRequestHandler]:
+def handler(name: str, files: Mapping[str, bytes], asked: list[str], gated: bool = False) -> type[BaseHTTPRequestHandler]:
     """Return what answers for the data set ``name`` with ``files``; paths that were asked for go into ``asked``."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -53,6 +53,10 @@ def handler(name: str, files: Mapping[str, bytes], asked: list[str]) -> type[Bas
             path = urllib.parse.unquote(urllib.parse.urlparse(self.path).path)
             asked.append(path)
             api, resolve = f"/api/datasets/{name}", f"/datasets/{name}/resolve/{COMMIT}/"
+            if gated and name in path:
+                return self._send(403, b"{}", {"X-Error-Code": "GatedRepo"})
+            if path.startswith(f"{api}/revision/") and path.rpartition("/")[2] not in ("main", COMMIT):
+                return self._send(404, b"{}", {"X-Error-Code": "RevisionNotFound"})
             if path in (api, f"{api}/revision/main", f"{api}/revision/{COMMIT}"):
                 told = {"id": name, "sha": COMMIT, "private": False, "gated": False, "tags": [], "siblings": []}
                 told["siblings"] = [{"rfilename": file} for file in files]
@@ -91,10 +95,10 @@ def handler(name: str, files: Mapping[str, bytes], asked: list[str]) -> type[Bas
 
 
 @contextmanager
-def hub_with(name: str, files: Mapping[str, bytes]) -> Iterator[tuple[str, list[str]]]:
+def hub_with(name: str, files: Mapping[str, bytes], gated: bool = False) -> Iterator[tuple[str, list[str]]]:
     """Yield the address of a hub that has one data set, and the list of what it is asked for."""
     asked: list[str] = []
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler(name, files, asked))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler(name, files, asked, gated))
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

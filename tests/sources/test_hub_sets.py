@@ -92,7 +92,7 @@ configs:
     assert coarse[0] == ["x", "y"]
     assert "several configurations" in several and "'big', 'small'" in several and "hub:someone/pets:CONFIG/SPLIT" in several
     assert "no split 'nothing'" in no_split and "'train', 'test'" in no_split
-    assert "no configuration 'huge'" in no_config and "cannot be reached, or it has no such" in nobody
+    assert "no configuration 'huge'" in no_config and "The hub has no such data set, or it is private" in nobody
     assert all("/resolve/main" not in path for path in paths), "only the commit is read"
 
 
@@ -115,7 +115,7 @@ def test_a_row_that_names_a_file_of_this_machine_opens_nothing(tmp_path, monkeyp
 def test_without_a_route_it_answers_soon(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     (said,) = read("http://127.0.0.1:9", ("hub:someone/pets", None))
-    assert "cannot be reached" in said and "sample pack" in said
+    assert "The hub did not answer" in said and "sample pack" in said
 
 
 def test_references_that_are_none(tmp_path, monkeypatch) -> None:
@@ -146,6 +146,23 @@ def test_of_a_test_split_without_labels_the_validation_split_is_read(tmp_path, m
     assert test[2] == validation[2] and test[1] == 8
     assert "Its test split has no labels, so 'validation' was read instead." in test[3][0] and "no labels" not in validation[3][0]
     assert pinned(test[3]) == [f"hub:someone/bare@{COMMIT}:default/validation"]
+
+
+@pytest.mark.long
+def test_what_the_hub_refuses_has_a_sentence_of_its_own(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    plain = io.BytesIO()
+    datasets.Dataset.from_dict({"image": [png(i) for i in range(8)], "caption": list("abababab")}).to_parquet(plain)
+    with hub_with("someone/plain", {"train.parquet": plain.getvalue()}) as (address, _):
+        no_label, revision = read(address, ("hub:someone/plain", None), ("hub:someone/plain@v9", None))
+    assert "is called label or class. There are: 'image', 'caption'" in no_label
+    assert "someone/plain has no branch, tag or commit 'v9'" in revision
+    with hub_with("someone/code", {"code.py": b"raise SystemExit", "notes.txt.gpg": b"x"}) as (address, _):
+        (code,) = read(address, ("hub:someone/code", None))
+    assert "without running its code" in code
+    with hub_with("someone/shut", {}, gated=True) as (address, _):
+        (gated,) = read(address, ("hub:someone/shut", None))
+    assert "It is gated" in gated and "HF_TOKEN" in gated
 
 
 @pytest.mark.long
