@@ -5,7 +5,10 @@ Takes ``LoadOptions``, a configuration and a device; returns keywords of ``from_
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
+import logging
+import sys
 from typing import Any
 
 import torch
@@ -184,12 +187,35 @@ def _check_quantised(config: Any, options: LoadOptions, name: str) -> None:
             "Choose the checkpoint that is not quantised, and --quantize 8bit or 4bit.",
         )
     _need(READ_QUANTISED[method], f"The model {name!r} could not be loaded: it is quantised by {method}.")
+    if method == "bitsandbytes":
+        import_bitsandbytes()
+
+
+def import_bitsandbytes() -> None:
+    """Import bitsandbytes without the package ``kernels``, through which it would fetch compiled code from the hub."""
+    if "bitsandbytes" in sys.modules:
+        return
+    absent = object()
+    kernels = sys.modules.get("kernels", absent)
+    sys.modules["kernels"] = None  # type: ignore[assignment]  # what cannot be imported
+    logger = logging.getLogger("bitsandbytes.backends.cpu.ops")
+    level = logger.level
+    logger.setLevel(logging.ERROR)  # it warns that it did not get it
+    try:
+        importlib.import_module("bitsandbytes")
+    finally:
+        logger.setLevel(level)
+        if kernels is absent:
+            del sys.modules["kernels"]
+        else:
+            sys.modules["kernels"] = kernels  # type: ignore[assignment]
 
 
 def _quantised(options: LoadOptions, dtype: torch.dtype, device: torch.device, places: Any, name: str) -> dict[str, Any]:
     what = f"The model {name!r} cannot be quantised."
     for package in ("bitsandbytes", "accelerate"):
         _need(package, what)
+    import_bitsandbytes()
     if isinstance(places, dict) and {"cpu", "disk"} & set(places.values()) and set(places.values()) != {"cpu"}:
         raise UserError(
             what,

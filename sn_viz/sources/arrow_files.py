@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +147,7 @@ def _images(
             if row.path and not row.image and not row.too_large:
                 named.append(plain)
             elif plain.label:
-                yield _image(plain, row.image, row.too_large, budget, before)
+                yield _image(plain, row, budget, before)
             else:
                 unlabelled.append(plain)
     yield from (Note(text) for text in labelled(unlabelled, path.name)[1])
@@ -157,10 +157,16 @@ def _images(
         yield from open_rows(Table(tuple(named)), path / path.name if path.is_dir() else path, budget)
 
 
-def _image(row: Row, image: bytes, too_large: bool, budget: Budget, before: str) -> Found:
+def _image(row: Row, arrived: ArrowRow, budget: Budget, before: str) -> Found:
     name = f"{before}row {row.number}"
-    opened = functools.partial(_too_large, name, budget) if too_large else functools.partial(decode, image, name, budget)
-    return Found(name, row.label, opened, row.question, row.part, group=row.group)
+    return Found(name, row.label, opener(arrived, name, budget), row.question, row.part, group=row.group)
+
+
+def opener(row: ArrowRow, name: str, budget: Budget) -> Callable[[], Picture]:
+    """Return what decodes the picture of a row, or says that it is too large."""
+    if row.too_large:
+        return functools.partial(_too_large, name, budget)
+    return functools.partial(decode, row.image, name, budget)
 
 
 def _too_large(name: str, budget: Budget) -> Picture:

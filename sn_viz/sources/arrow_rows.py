@@ -97,11 +97,30 @@ def read_rows(
         "file_bytes": budget.file_bytes,
         "memory": WORKER_BYTES,
     }
+    try:
+        yield from from_worker("sn_viz.sources.arrow_worker", task)
+    except WorkerFailed:
+        raise _damaged(name) from None
+
+
+class WorkerFailed(Exception):
+    """Raised when a reading process ended without saying why: by damage, or for want of memory."""
+
+
+def from_worker(module: str, task: Mapping[str, Any]) -> Iterator[ArrowRow | Splits | str]:
+    """Yield what a process of its own sends, which is given the task as JSON.
+
+    Raises
+    ------
+    UserError
+        The one that the process ended with.
+    WorkerFailed
+    """
     environment = os.environ | {"ARROW_DEFAULT_MEMORY_POOL": "system", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     with (
         tempfile.TemporaryFile() as said,
         subprocess.Popen(
-            [sys.executable, "-m", "sn_viz.sources.arrow_worker"],
+            [sys.executable, "-m", module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=said,
@@ -113,19 +132,19 @@ def read_rows(
         try:
             worker.stdin.write(json.dumps(task).encode())
             worker.stdin.close()
-            yield from _frames(worker.stdout, name)
+            yield from _frames(worker.stdout)
         except BrokenPipeError:
-            raise _damaged(name) from None
+            raise WorkerFailed from None
         finally:
             worker.kill()
 
 
-def _frames(pipe: IO[bytes], name: str) -> Iterator[ArrowRow | Splits | str]:
+def _frames(pipe: IO[bytes]) -> Iterator[ArrowRow | Splits | str]:
     """Yield what the worker sends: a length, a line of JSON of that length, and the picture's bytes."""
     while True:
         header = _header(pipe)
         if header is None or "failed" in header:
-            raise _damaged(name)
+            raise WorkerFailed
         if "done" in header:
             return
         if "refused" in header:
@@ -139,7 +158,7 @@ def _frames(pipe: IO[bytes], name: str) -> Iterator[ArrowRow | Splits | str]:
         n_bytes = header.pop("n_bytes")
         image = pipe.read(n_bytes)
         if len(image) != n_bytes:
-            raise _damaged(name)
+            raise WorkerFailed
         yield ArrowRow(image=image, **header)
 
 

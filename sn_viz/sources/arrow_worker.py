@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -35,19 +35,20 @@ LABELLED = "labelled"
 def main() -> None:
     """Read the task and send its rows, ending with "done", "refused" or "failed"."""
     task = json.loads(sys.stdin.buffer.read())
-    _limit(task["memory"])
+    limit_memory(task["memory"])
     try:
         for header, image in _rows(task):
-            _send(header, image)
-        _send({"done": True})
+            send(header, image)
+        send({"done": True})
     except UserError as error:
-        _send({"refused": [error.what, error.cause, error.hint]})
+        send({"refused": [error.what, error.cause, error.hint]})
     except Exception as error:  # damage of any kind: the other side has one sentence for it
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
-        _send({"failed": True})
+        send({"failed": True})
 
 
-def _limit(n_bytes: int) -> None:
+def limit_memory(n_bytes: int) -> None:
+    """Let this process have so much address space and no more, where the system can."""
     try:
         import resource
     except ImportError:  # Windows
@@ -55,10 +56,11 @@ def _limit(n_bytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (n_bytes, n_bytes))
 
 
-def _send(header: dict[str, Any], image: bytes = b"") -> None:
-    text = json.dumps(header).encode()
-    sys.stdout.buffer.write(len(text).to_bytes(4, "little") + text + image)
-    sys.stdout.buffer.flush()
+def send(header: dict[str, Any], image: bytes = b"", out: IO[bytes] | None = None) -> None:
+    """Write a frame, to standard output unless told otherwise."""
+    out, text = out or sys.stdout.buffer, json.dumps(header).encode()
+    out.write(len(text).to_bytes(4, "little") + text + image)
+    out.flush()
 
 
 def _rows(task: dict[str, Any]) -> Iterator[tuple[dict[str, Any], bytes]]:

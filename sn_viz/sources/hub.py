@@ -1,7 +1,8 @@
 """A data set of the Hugging Face Hub: ``hub:OWNER/NAME[@REVISION][:CONFIG/SPLIT]``.
 
-Takes that reference, returns images to open. The package ``datasets`` is optional and imported on use; rows are streamed, only the
-first ``IMAGES`` of a seeded shuffle are fetched, and the bytes go through the one door like any others. No code of it is run, and
+Takes that reference, returns images to open. The package ``datasets`` is optional; rows are streamed by a process of their own with
+bounded memory (``hub_worker``), only the first ``IMAGES`` of a seeded shuffle are fetched, and the bytes go through the one door
+like any others. No code of it is run, and
 no row names a file of this machine. A branch or a tag is resolved to its commit first; that is what is read, and a note keeps it.
 """
 
@@ -15,11 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from sn_viz.errors import UserError
-from sn_viz.sources.budget import Budget
+from sn_viz.sources.arrow_files import opener
+from sn_viz.sources.arrow_rows import ArrowRow, WorkerFailed, from_worker
+from sn_viz.sources.budget import MIB, Budget
 from sn_viz.sources.classes import TEST, split_of
 from sn_viz.sources.columns import Asked, asked_of
 from sn_viz.sources.gather import Found, Note
-from sn_viz.sources.in_memory import found_in, has_labels
+from sn_viz.sources.in_memory import SetRow, has_labels, rows_in
 from sn_viz.sources.source import SOURCES
 from sn_viz.sources.text import listed, quoted
 
@@ -28,6 +31,8 @@ SPLIT = "train"
 IMAGES = 400
 SHUFFLE = 1000
 """Rows held while shuffling: many data sets are sorted by class."""
+WORKER_BYTES = 6144 * MIB
+"""Address space of the process that streams, where the system can limit it: the rows that are shuffled lie in it."""
 SECONDS = 5
 """How long the hub may take to say which commit a revision is."""
 _REFERENCE = re.compile(
@@ -87,13 +92,36 @@ class Hub:
         """Yield the rows of a data set, as they arrive."""
         text, asked = asked_of(data)
         reference = Reference.of(text)
-        rows, said, split = _stream(reference, asked)
-        yield Note(said)
-        n = min(IMAGES, budget.files)
+        if importlib.util.find_spec("datasets") is None:
+            cause = "The package 'datasets' is not installed."
+            raise UserError(f"{quoted(text)} was not read.", cause, "Run: pip install datasets")
+        task = {
+            "reference": [reference.text, reference.name, reference.revision, reference.config, reference.split],
+            "asked": dict(asked),
+            "rows": min(IMAGES, budget.files),
+            "file_bytes": budget.file_bytes,
+            "memory": WORKER_BYTES,
+        }
         try:
-            yield from found_in(rows, asked, text, budget, n, with_paths=False)
-        except hub_failures() as error:
-            raise _other_columns(reference, split, error) or _not_had(reference, error) from error
+            for each in from_worker("sn_viz.sources.hub_worker", task):
+                if isinstance(each, str):
+                    yield Note(each)
+                elif isinstance(each, ArrowRow):
+                    at = f"row {each.number}"
+                    yield Found(at, each.label, opener(each, at, budget), each.question, group=each.group)
+        except WorkerFailed:
+            cause = f"What it holds is damaged, or needs more than {WORKER_BYTES // MIB} MiB to be read."
+            raise UserError(f"{quoted(text)} was not read.", cause, "Fetch some of its files, and give their folder.") from None
+
+
+def rows_of(reference: Reference, asked: Mapping[str, str], n: int) -> Iterator[SetRow | Note]:
+    """Yield at most ``n`` rows of a data set as they arrive, after what is to be known of it; call it where memory is bounded."""
+    rows, said, split = _stream(reference, asked)
+    yield Note(said)
+    try:
+        yield from rows_in(rows, asked, reference.text, n, with_paths=False)
+    except hub_failures() as error:
+        raise _other_columns(reference, split, error) or _not_had(reference, error) from error
 
 
 def _stream(reference: Reference, asked: Mapping[str, str]) -> tuple[Any, str, str]:
@@ -101,11 +129,7 @@ def _stream(reference: Reference, asked: Mapping[str, str]) -> tuple[Any, str, s
 
     Of a test split without labels nothing could be learnt; the validation split, where there is one, is then read instead.
     """
-    try:
-        import datasets  # pyright: ignore[reportMissingImports]  # optional
-    except ImportError:
-        cause = "The package 'datasets' is not installed."
-        raise UserError(f"{quoted(reference.text)} was not read.", cause, "Run: pip install datasets") from None
+    import datasets  # pyright: ignore[reportMissingImports]  # optional
     from huggingface_hub import HfApi
 
     try:
@@ -116,14 +140,14 @@ def _stream(reference: Reference, asked: Mapping[str, str]) -> tuple[Any, str, s
         splits = datasets.get_dataset_split_names(reference.name, config, revision=commit)
         split = _chosen(reference, "split", reference.split, splits, SPLIT)
 
-        def rows_of(name: str) -> Any:
+        def split_called(name: str) -> Any:
             rows = datasets.load_dataset(reference.name, config, split=name, streaming=True, revision=commit)
             return rows._resolve_features() if rows.features is None else rows
 
-        rows, bare = rows_of(split), ""
+        rows, bare = split_called(split), ""
         other = next((name for name in splits if split_of(name) == "val"), None)
         if other is not None and split_of(split) == TEST and not has_labels(rows, asked):
-            rows, split = rows_of(other), other
+            rows, split = split_called(other), other
             bare = f" Its test split has no labels, so {quoted(other)} was read instead."
     except hub_failures() as error:
         raise _not_had(reference, error) from error

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ class DatasetObject:
     def read(data: Any, budget: Budget) -> Iterator[Found | Note]:
         rows, asked = asked_of(data)
         if not _is_splits(rows):
-            yield from found_in(rows, asked, NAME, budget, budget.files, with_paths=True)
+            yield from _found_in(rows, asked, NAME, budget)
             return
         bare = {split for split, own in rows.items() if split_of(split) == TEST and not has_labels(own, asked)}
         sides, note = sides_of(list(rows), "The splits of the data set are used", lambda split: split not in bare)
@@ -52,7 +52,7 @@ class DatasetObject:
             if split in bare and note:
                 continue
             name = f"{NAME}, split {quoted(split)}"
-            for one in found_in(own, asked, name, budget, budget.files, with_paths=True):
+            for one in _found_in(own, asked, name, budget):
                 yield replace(one, name=f"{split} {one.name}", part=sides.get(split, "")) if isinstance(one, Found) else one
 
 
@@ -141,8 +141,30 @@ def _is_pair(one: object) -> bool:
     return isinstance(one, (list, tuple)) and len(one) in (2, 3) and not isinstance(one[1], (list, tuple, Mapping))
 
 
-def found_in(rows: Any, asked: Mapping[str, str], name: str, budget: Budget, n: int, *, with_paths: bool) -> Iterator[Found | Note]:
-    """Yield rows of a data set of the package ``datasets`` as images to open.
+def _found_in(rows: Any, asked: Mapping[str, str], name: str, budget: Budget) -> Iterator[Found | Note]:
+    """Yield rows of a data set in memory as images to open; a row may name a file of this machine."""
+    for each in rows_in(rows, asked, name, budget.files, with_paths=True):
+        if isinstance(each, Note):
+            yield each
+            continue
+        at = f"row {each.number}"
+        yield Found(at, each.label, functools.partial(as_picture, each.image, at, budget), each.question, group=each.group)
+
+
+@dataclass(frozen=True, eq=False)
+class SetRow:
+    """One row with a label."""
+
+    number: int
+    label: str
+    image: Any
+    """As the data set holds it, not decoded: mostly bytes."""
+    question: str | None
+    group: str
+
+
+def rows_in(rows: Any, asked: Mapping[str, str], name: str, n: int, *, with_paths: bool) -> Iterator[SetRow | Note]:
+    """Yield the labelled rows of a data set of the package ``datasets``, and what there is to say of the others.
 
     Parameters
     ----------
@@ -151,7 +173,6 @@ def found_in(rows: Any, asked: Mapping[str, str], name: str, budget: Budget, n: 
         Columns that the user named.
     name : str
         What messages call it.
-    budget : Budget
     n : int
         The most rows that are read.
     with_paths : bool
@@ -178,14 +199,13 @@ def found_in(rows: Any, asked: Mapping[str, str], name: str, budget: Budget, n: 
             unlabelled += 1
             continue
         said = {what: row[columns[what].name] for what in ("question", "group") if what in columns}
-        image, at = row[columns["image"].name], f"row {number}"
+        image = row[columns["image"].name]
         if isinstance(image, Mapping):
             image = image.get("bytes") or (with_paths and image.get("path")) or b""
         elif isinstance(image, str) and not with_paths:
             image = b""
-        opened = functools.partial(as_picture, image, at, budget)
         question = None if said.get("question") is None else str(said["question"])
-        yield Found(at, label, opened, question, group=str(said.get("group") or ""))
+        yield SetRow(number, label, image, question, str(said.get("group") or ""))
     if unlabelled:
         these = f"{unlabelled:,} rows of {shown} have" if unlabelled > 1 else f"1 row of {shown} has"
         yield Note(f"{these} no label and {'were' if unlabelled > 1 else 'was'} left out.")

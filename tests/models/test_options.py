@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import json
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -147,3 +149,19 @@ def test_a_map_that_parts_a_head_from_the_embedding_it_shares_is_refused():
     for places in ({"model": "cpu", "lm_head": "disk"}, {"model.language_model.embed_tokens": "disk", "": "cpu", "lm_head": "cpu"}):
         with pytest.raises(UserError, match="shares its weights with its embedding"):
             load_model("tiny-llava", options=LoadOptions(device_map=json.dumps(places)))
+
+
+def test_bitsandbytes_is_imported_without_fetching_compiled_code():
+    code = """
+import sys, types
+asked = []
+kernels = types.ModuleType("kernels")
+kernels.get_kernel = lambda *what, **how: asked.append(what)
+sys.modules["kernels"] = kernels
+from sn_viz.models.placement import import_bitsandbytes
+import_bitsandbytes()
+assert "bitsandbytes" in sys.modules and sys.modules["kernels"] is kernels
+print(asked)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n" and "kernels" not in done.stderr

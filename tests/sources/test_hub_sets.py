@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
 import os
@@ -9,6 +10,8 @@ import subprocess
 import sys
 
 import datasets
+import pyarrow as pa
+import pyarrow.parquet as parquet_files
 import pytest
 from hub_server import COMMIT, hub_with
 from image_files import picture, png
@@ -131,7 +134,8 @@ def test_references_that_are_none(tmp_path, monkeypatch) -> None:
 
 
 def test_without_its_package_it_says_how_to_get_it(monkeypatch) -> None:
-    monkeypatch.setitem(sys.modules, "datasets", None)
+    there = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *more: None if name == "datasets" else there(name, *more))
     with pytest.raises(UserError, match="'datasets' is not installed.*pip install datasets"):
         load_images("hub:a/b")
 
@@ -146,6 +150,22 @@ def test_of_a_test_split_without_labels_the_validation_split_is_read(tmp_path, m
     assert test[2] == validation[2] and test[1] == 8
     assert "Its test split has no labels, so 'validation' was read instead." in test[3][0] and "no labels" not in validation[3][0]
     assert pinned(test[3]) == [f"hub:someone/bare@{COMMIT}:default/validation"]
+
+
+@pytest.mark.long
+def test_a_set_that_inflates_without_end_costs_this_process_nothing(tmp_path, monkeypatch) -> None:
+    bomb = io.BytesIO()
+    huge = pa.DictionaryArray.from_arrays(pa.array([0] * 40, pa.int32()), pa.array([bytes(100 << 20)]))
+    parquet_files.write_table(pa.table({"image": huge, "label": ["a", "b"] * 20}), bomb, compression="zstd", store_schema=False)
+    assert len(bomb.getvalue()) < 1 << 20
+    monkeypatch.setattr("sn_viz.sources.hub.WORKER_BYTES", 2048 << 20)
+    with hub_with("someone/bomb", {"train.parquet": bomb.getvalue()}) as (address, _):
+        for name, value in (("HF_HOME", str(tmp_path)), ("HF_ENDPOINT", address), ("HF_HUB_OFFLINE", "0")):
+            monkeypatch.setenv(name, value)
+        with pytest.raises(
+            UserError, match="'hub:someone/bomb' was not read. What it holds is damaged, or needs more than 2048 MiB"
+        ):
+            load_images("hub:someone/bomb")
 
 
 @pytest.mark.long
