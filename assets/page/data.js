@@ -4,7 +4,7 @@
 (() => {
   "use strict";
   const MB = 2 ** 20, WAIT_MS = 30000, FRAMES_A_SECOND = 6, MOST_FRAMES = 240, TILE = 112;
-  const PICTURE = /\.(jpe?g|png|webp|gif|bmp|avif|heic|heif)$/i, FILE = /\.(zip|csv|jsonl|tar|gz|bz2|parquet)$/i;
+  const PICTURE = /\.(jpe?g|png|webp|gif|bmp|avif|heic|heif)$/i, FILE = /\.(zip|csv|jsonl|tar|t?gz|bz2|tbz2?|t?xz|parquet)$/i;
   const isPicture = (file) => file.type.startsWith("image/") || PICTURE.test(file.name);
   const isFile = (file) => FILE.test(file.name);
 
@@ -106,7 +106,7 @@
     function chooser(className, text, how, took) {
       const input = make("input"); input.type = "file"; input.multiple = true; input.hidden = true; input.tabIndex = -1;
       input.setAttribute("aria-label", text);
-      if (how.folder) input.webkitdirectory = true; else input.accept = "image/*,.heic,.heif,.zip,.csv,.jsonl,.tar,.gz,.bz2,.parquet";
+      if (how.folder) input.webkitdirectory = true; else input.accept = "image/*,.heic,.heif,.zip,.csv,.jsonl,.tar,.gz,.tgz,.bz2,.tbz,.tbz2,.xz,.txz,.parquet";
       input.addEventListener("change", () => { const files = [...input.files]; input.value = ""; if (files.length) took(files); });
       return { input, button: press(className, text, () => input.click()) };
     }

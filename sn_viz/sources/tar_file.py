@@ -36,6 +36,8 @@ from sn_viz.sources.xz import MAGIC, Xz
 from sn_viz.types import Picture
 
 SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz")
+ENDS = tuple(dict.fromkeys(f".{suffix.rpartition('.')[2]}" for suffix in SUFFIXES))
+"""The last part of each, which is what a browser chooses files by."""
 _PACKED: dict[bytes, Callable[[IO[bytes]], Any]] = {
     b"\x1f\x8b": lambda raw: gzip.GzipFile(fileobj=raw),
     b"BZ": bz2.BZ2File,

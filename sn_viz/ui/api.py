@@ -23,6 +23,7 @@ from sn_viz.models.hub.obtain import is_here, obtain
 from sn_viz.pipeline import find as find_neurons
 from sn_viz.pipeline import predict as predict_with
 from sn_viz.sources.ingest import read_picture
+from sn_viz.sources.tar_file import ENDS as TAR_ENDS
 from sn_viz.storage.summary import summary
 from sn_viz.types import LabelledImages, Progress, RunRecord
 from sn_viz.ui.components import neuron as neurons
@@ -56,7 +57,7 @@ def publish(server: Server, models: Mapping[str, str], usual: tuple[str, str]) -
     with gr.Row(visible=False):
         pack, data = (
             gr.Textbox("", label="pack"),
-            UploadedFile(label="data", file_types=[".zip", ".tar", ".gz", ".bz2", ".parquet"]),
+            UploadedFile(label="data", file_types=[".zip", *TAR_ENDS, ".parquet"]),
         )
         question, model = gr.Textbox("", label="question"), gr.Textbox("", label="model")
         voters, seed = (gr.Number(choice.default, precision=0, label=choice.name) for choice in (VOTERS, SEED))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from image_files import png
 
 from sn_viz.errors import UserError
+from sn_viz.paths import ASSETS
 from sn_viz.sources.gather import Found
 from sn_viz.sources.hub import Hub
 from sn_viz.sources.ingest import decode
+from sn_viz.sources.tar_file import ENDS
 from sn_viz.ui import page
 from sn_viz.ui.components.cards import Cards
 from sn_viz.ui.sections import examples_section
@@ -69,3 +73,11 @@ def test_what_is_offered_shows_its_terms(monkeypatch):
         "AI-Lab-Makerere/beans@main:train",
     )
     assert all(shown.endswith(")") and "(" in shown for shown, _ in datasets.offered(public=False)[2:])
+
+
+def test_every_tar_that_is_read_can_be_chosen_and_dropped_in_the_page():
+    script = (ASSETS / "page" / "data.js").read_text("utf-8")
+    dropped = re.search(r"FILE = /(.+?)/i;", script)[1]
+    chosen = re.search(r'input.accept = "(.+?)"', script)[1].split(",")
+    for end in ENDS:
+        assert re.search(dropped, f"pets{end}") and end in chosen

@@ -23,6 +23,7 @@ from sn_viz.sources.budget import DEFAULT, Budget
 from sn_viz.sources.classes import TEST, TRAIN
 from sn_viz.sources.hub import SCHEME as HUB
 from sn_viz.sources.pack import load_pack
+from sn_viz.sources.tar_file import ENDS as TAR_ENDS
 from sn_viz.sources.text import listed, quoted
 from sn_viz.types import LabelledImages, Progress
 from sn_viz.ui.components import class_cards, views
@@ -74,7 +75,7 @@ def layout(public: bool = False) -> Examples:
             file = UploadedFile(
                 label="Zip, tar or Parquet, or a table and a zip",
                 file_count="multiple",
-                file_types=[".zip", ".csv", ".jsonl", ".tar", ".gz", ".bz2", ".parquet"],
+                file_types=[".zip", ".csv", ".jsonl", *TAR_ENDS, ".parquet"],
                 height=150,
                 elem_id="upload-file",
             )
