@@ -24,6 +24,17 @@ def metric_name(metric: str) -> str:
     return {"effect-size": "effect size (Cohen's d)"}.get(metric, metric.replace("-", " "))
 
 
+def points(difference: float) -> str:
+    """Return a difference of fractions as percentage points with its sign.
+
+    Examples
+    --------
+    >>> points(0.015), points(-0.2), points(0.0)
+    ('+1.5', '-20.0', '+0.0')
+    """
+    return f"{100 * difference:+.1f}" if math.isfinite(difference) else UNDEFINED
+
+
 def percent(value: float | None, digits: int = 1, undefined: str = UNDEFINED) -> str:
     """Return a fraction as text.
 

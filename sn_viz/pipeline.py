@@ -29,6 +29,7 @@ from sn_viz.config import VOTERS, baseline_names, check_choices, checked_layer, 
 from sn_viz.early_exit.decide import measure_latency, model_version, predict, site_versions
 from sn_viz.early_exit.estimate import Estimate, estimate
 from sn_viz.errors import UserError
+from sn_viz.formatting import points
 from sn_viz.groups import group_index
 from sn_viz.models.hub.obtain import obtain
 from sn_viz.models.options import LoadOptions, device_map_name, dtype_name
@@ -271,6 +272,7 @@ def committee_of(
 ) -> dict[str, Any]:
     """Return which committee votes and, where it is not the plain one, what it gains over that at the same exit, on test images."""
     told: dict[str, Any] = {"words": committee_words(config), "plain": is_plain(config)}
+    told["sentence"] = f"Who votes: {told['words']}."
     if fit is not None:
         at = exit_layer - seen.neurons.layers.start
         told["penalty"], told["temperature"] = fit.strength.words, float(fit.temperature[at])
@@ -284,7 +286,9 @@ def committee_of(
     plain = winners(vote(unseen.values, voters, n_classes, PLAIN["weighting"])) == test.labels
     own = votes.predicted[:, exit_layer - seen.neurons.layers.start] == test.labels
     gain = paired_difference(own, plain, groups=group_index(test), seed=config.seed)
+    measured = f"{points(gain.value)} points ({points(gain.low)} to {points(gain.high)}, {gain.n:,} test images)"
     return told | {
+        "sentence": f"{told['sentence']} Against the plain method's {VOTERS.default} at the same exit: {measured}.",
         "plain_voters": VOTERS.default,
         "plain_accuracy": float(plain.mean()),
         "gain": {"value": gain.value, "low": gain.low, "high": gain.high, "n": gain.n},

@@ -145,9 +145,21 @@ def bench_tasks(
     json_file: JsonOption = None,
     tasks: Annotated[str, typer.Option(help="Only these, separated by commas.", show_default="all")] = "",
     so_far: Annotated[bool, typer.Option("--so-far", help="Print what is measured already; measure nothing.")] = False,
+    committees: Annotated[
+        bool, typer.Option("--committees", help="Compare which neurons vote and how: 5, 20, 100 and 500 images, every exit.")
+    ] = False,
+    split: Annotated[
+        Path | None, typer.Option(help="With --committees: JSON of tasks to choose on and to judge on.", show_default="ours")
+    ] = None,
+    pool: Annotated[int, typer.Option(min=20, help="With --committees: images that are drawn from, for each task.")] = 1000,
+    test: Annotated[int, typer.Option(min=20, help="With --committees: test images of each task.")] = 500,
+    draws: Annotated[int, typer.Option(min=1, help="With --committees: draws of the probing images.")] = 5,
 ) -> None:
     """Compare every method on every task: hours, taken up again where it was stopped; minutes with --quick."""
     check_json_target(json_file)
+    if committees:
+        _committees(_bench_options(model, device, quick), split, (pool, test, draws), tasks, so_far, json_file)
+        return
     with quiet(json_file):
         from sn_viz.bench import as_json, machine
         from sn_viz.bench.tasks import measured
@@ -162,6 +174,25 @@ def bench_tasks(
     write_json(json_file, json.dumps(facts, indent=2, ensure_ascii=False))
     if json_file != "-":
         typer.echo(markdown(facts))
+
+
+def _committees(
+    options: Any, split: Path | None, size: tuple[int, int, int], tasks: str, so_far: bool, json_file: str | None
+) -> None:
+    with quiet(json_file):
+        from dataclasses import asdict
+
+        from sn_viz.bench.tasks.committees import Split, folder_of, lines, markdown, plan_of, work
+        from sn_viz.bench.tasks.plan import part_of
+        from sn_viz.models import load_model
+
+        parts = Split.of(split)
+        plan = plan_of(parts, *((60, 60, 2) if options.quick else size))
+        vlm, some = load_model(options.model, device=options.device), part_of(plan, tasks)
+        table = lines(folder_of(vlm, plan) if so_far else work(vlm, some), plan, parts)
+    write_json(json_file, json.dumps([asdict(line) for line in table], indent=1))
+    if json_file != "-":
+        typer.echo(markdown(table))
 
 
 @bench_app.command("fuzz")

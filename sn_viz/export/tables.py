@@ -18,7 +18,7 @@ from sn_viz.errors import UserError
 from sn_viz.sources.text import csv_cell
 from sn_viz.storage.lighter import original_shas
 from sn_viz.storage.summary import as_json, summary
-from sn_viz.types import Interval, RunRecord
+from sn_viz.types import Interval, RunRecord, Stumps
 from sn_viz.voting.stump_scores import stump_score
 
 N_NEURONS = 1000
@@ -65,7 +65,7 @@ def as_json_text(rows: list[Row]) -> str:
 
 def _neurons(run: RunRecord) -> list[Row]:
     stumps, voters, rows = run.stumps, run.voters[run.exit_index], []
-    voting = set(zip(voters.neuron.tolist(), voters.class_index.tolist(), strict=True))
+    voting = {pair: at for at, pair in enumerate(zip(voters.neuron.tolist(), voters.class_index.tolist(), strict=True))}
     order = np.argsort(-stumps.score, kind="stable")
     for i in order[np.isfinite(stumps.score[order])][:N_NEURONS].tolist():
         neuron, says = int(stumps.neuron[i]), int(stumps.class_index[i])
@@ -81,9 +81,15 @@ def _neurons(run: RunRecord) -> list[Row]:
                 "threshold": threshold,
                 "sign": sign,
                 "votes_at_exit": (neuron, says) in voting,
+                **_weight(voters, voting.get((neuron, says))),
             }
         )
     return rows
+
+
+def _weight(voters: Stumps, at: int | None) -> Row:
+    """Return what a voter's yes adds to the log-odds of its class, where votes are weighed so; None for neurons without a vote."""
+    return {} if voters.weight is None else {"weight": None if at is None else float(voters.weight[at])}
 
 
 def _layers(run: RunRecord) -> list[Row]:

@@ -330,7 +330,7 @@ def _ends(info: Info) -> str:
 def _luck_ticks(info: Info) -> dict[float, str]:
     ticks = {0.0: "chance", 1.0: "perfect"}
     if info.metric == "effect-size":  # no share: it has no perfect value, and is shown as it is
-        ticks = {0.0: "d = 0", 1.0: f"d = {np.nanmax(info.score):.2f}"}
+        ticks = {0.0: "d = 0", 1.0: f"{np.nanmax(info.score):.2f}"}
     if info.luck is not None and 0.2 < info.luck < 0.8:
         ticks[round(info.luck, 3)] = "luck"
     return ticks

@@ -27,6 +27,7 @@ from sn_viz.plots.words import depth_words
 from sn_viz.report.templating import CLIPPED, fill, outside, part
 from sn_viz.report.thumbnails import data_url
 from sn_viz.types import Config, LabelledImages, RunRecord
+from sn_viz.voting.committees import counts_words
 from sn_viz.voting.stump_scores import stump_score
 from sn_viz.voting.verdict import verdict
 
@@ -238,6 +239,7 @@ def _voters_table(run: RunRecord) -> Markup:
                 f"{'above' if sign > 0 else 'below'} {threshold:.4g}",
                 f"{voters.score[position]:.3f}",
                 f"{held_out:.3f}" if np.isfinite(held_out) else "undefined",
+                counts_words(voters, position),
             )
         )
     return part("voters", metric_name(run.config.metric), rows, _marked("Held out", run))

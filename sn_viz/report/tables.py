@@ -13,6 +13,7 @@ from sn_viz.formatting import UNDEFINED, percent, percent_range, ratio, ratio_wo
 from sn_viz.plots.reference import shown_name
 from sn_viz.plots.words import depth_words
 from sn_viz.types import Interval, Prediction, RunRecord, layer_name
+from sn_viz.voting.committees import counts_words
 from sn_viz.voting.stump_scores import stump_score
 from sn_viz.voting.verdict import verdict
 
@@ -92,7 +93,8 @@ def neurons_table(run: RunRecord) -> Table:
     """Return the super neurons of the exit layer."""
     voters = run.voters[run.exit_index]
     table = Table(title="The super neurons", title_justify="left")
-    headings = (("neuron", "left"), ("says", "left"), ("when", "right"), ("score", "right"), ("held out", "right"))
+    headings = [("neuron", "left"), ("says", "left"), ("when", "right"), ("score", "right"), ("held out", "right")]
+    headings += [] if voters.weight is None else [("counts", "right")]
     for heading, justify in headings:
         table.add_column(heading, justify=justify)  # type: ignore[arg-type]
     for i in range(len(voters)):
@@ -104,6 +106,7 @@ def neurons_table(run: RunRecord) -> Table:
             escape(run.train.classes[class_index]),
             f"{'>' if sign > 0 else '<'} {threshold:.4g}",
             *(f"{score:.3f}" if math.isfinite(score) else UNDEFINED for score in (float(voters.score[i]), held_out)),
+            *([] if voters.weight is None else [counts_words(voters, i)]),
         )
     return table
 

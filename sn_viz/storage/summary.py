@@ -133,7 +133,9 @@ def _neuron(run: RunRecord, index: int) -> dict[str, Any]:
     voters = run.voters[run.exit_index]
     neuron, class_index = int(voters.neuron[index]), int(voters.class_index[index])
     threshold, sign = float(voters.threshold[index]), int(voters.sign[index])
+    weighed = {} if voters.weight is None else {"weight": float(voters.weight[index])}
     return {
+        **weighed,
         "site": run.neurons.site_names[run.neurons.site[neuron]],
         "layer": int(run.neurons.layer[neuron]),
         "unit": int(run.neurons.unit[neuron]),

@@ -13,8 +13,8 @@ import gradio as gr
 import numpy as np
 
 from sn_viz.activations.legs import lent
-from sn_viz.config import PHOTO_MODEL, choose_model
-from sn_viz.formatting import percent, percent_range, short_model
+from sn_viz.config import PHOTO_MODEL, VOTERS, choose_model
+from sn_viz.formatting import metric_name, percent, percent_range, points, short_model
 from sn_viz.glossary import as_html
 from sn_viz.plots import reference
 from sn_viz.plots.heatmap import SHOWN
@@ -54,6 +54,7 @@ from sn_viz.ui.server.session import finished
 from sn_viz.ui.server.state import Server, new_server
 from sn_viz.ui.server.uploads import Page
 from sn_viz.ui.server.visits import browser_of
+from sn_viz.voting.committees import gain_of, is_plain
 from sn_viz.voting.verdict import verdict
 
 TITLE = "Super neurons"
@@ -518,8 +519,22 @@ def strip_facts(run: RunRecord) -> list[dict]:
     full_ms = run.latency_ms.get("full_model", np.nan) if full is None or full.name == "full-model" else full.latency_ms
     for fact in exit_section.speed_facts(verdict(run), exit_ms, full_ms):
         facts.append({**fact, "label": fact["label"].split()[0]})
-    facts.append(views.fact("searched", f"{len(run.neurons):,}", "neurons"))
+    facts.append(views.fact("searched", f"{len(run.neurons):,}", f"neurons; {_who_votes(run)}"))
+    if (gain := gain_of(run)) is not None:
+        note = f"{points(gain.low)} to {points(gain.high)}, {VOTERS.default} plain votes at this exit{mark}"
+        facts.append(views.fact("gains by its vote", f"{points(gain.value)} points", note))
     return facts
+
+
+def _who_votes(run: RunRecord) -> str:
+    """Return how many neurons vote and how."""
+    voters = len(run.voters[run.exit_index])
+    how = (
+        "the plain vote"
+        if is_plain(run.config)
+        else f"{run.config.weighting.replace('-', ' ')} by {metric_name(run.config.metric)}"
+    )
+    return f"{voters} vote, {how}"
 
 
 def _full_model_fact(run: RunRecord) -> dict:

@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 
 from sn_viz.groups import grouped_folds, most_folds, n_groups
 from sn_viz.search.stumps import find_stumps
-from sn_viz.types import Config, Neurons, Progress, Stumps
+from sn_viz.types import Config, Interval, Neurons, Progress, RunRecord, Stumps
 from sn_viz.voting.voters import says_of, voters_by_layer
 from sn_viz.voting.weightings import WEIGHTINGS, Fitted
 from sn_viz.voting.weightings.logistic import LOGISTIC, STRENGTHS, Strength, softmax
@@ -173,3 +173,18 @@ def committee_words(config: Config) -> str:
     }.get(config.weighting, f"weighed by {config.weighting}")
     plain = " (the plain method)" if is_plain(config) else ""
     return f"the best neurons by {metric_name(config.metric)}, {count}{plain}"
+
+
+def counts_words(voters: Stumps, at: int) -> str:
+    """Return how much one voter counts, for people: its weight where weights were fitted."""
+    return "1 vote" if voters.weight is None else f"{float(voters.weight[at]):+.2f}"
+
+
+def gain_of(run: RunRecord) -> Interval | None:
+    """Return what a run's committee gained over the plain one at its exit, on its test images; None where nothing was compared."""
+    found = run.findings.get("committee", {}).get("gain")
+    try:
+        value, low, high = (float(found[name]) for name in ("value", "low", "high"))
+        return Interval(value, low, high, int(found["n"]))
+    except (KeyError, TypeError, ValueError):
+        return None

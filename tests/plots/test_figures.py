@@ -239,7 +239,7 @@ def test_an_effect_size_is_shown_as_it_is_from_nothing_to_the_largest_of_the_run
     info = heatmap.info(run)
     largest = float(np.nanmax(stumps.score))
     assert float(reference.chance(run, 1)) == 0 and np.nanmax(info.share) == pytest.approx(1)
-    assert heatmap.shade(info).ticks[1.0] == f"d = {largest:.2f}" and heatmap.shade(info).ticks[0.0] == "d = 0"
+    assert heatmap.shade(info).ticks[1.0] == f"{largest:.2f}" and heatmap.shade(info).ticks[0.0] == "d = 0"
     told = heatmap.described(info)[0][-1]
     assert "best effect size (Cohen's d)" in told and "balanced accuracy held out" in told
     assert "perfect" not in str(heatmap.figure(info).to_dict()["data"][0]["hovertext"])

@@ -336,3 +336,17 @@ def test_a_new_run_opens_at_the_outlined_cell_though_other_neurons_are_as_good(p
     assert picked == outlined
     points = [point for trace in json.loads(units)["light"]["data"] for point in trace.get("customdata") or []]
     assert {(point[0], point[1]) for point in points} == {(layer, site)}
+
+
+def test_a_weighed_voter_says_how_much_it_counts(planted):
+    at = planted.exit_index
+    voters = planted.voters[at]
+    weight = np.linspace(1.5, -0.5, len(voters)).astype(np.float32)
+    weighed = replace(voters, weight=weight, offset=np.zeros(len(planted.train.classes), np.float32))
+    run = replace(planted, voters=(*planted.voters[:at], weighed, *planted.voters[at + 1 :]))
+    told = {row[0]: row[-1] for row in neuron.table(run, 500)}
+    first = int(voters.neuron[0])
+    assert told[first] == "yes, +1.50" and "yes" in {row[-1] for row in neuron.table(planted, 500)}
+    counts = next(fact for fact in neuron.facts(run, first)["facts"] if fact["label"] == "counts")
+    assert counts["value"] == "+1.50" and "log-odds" in counts["note"]
+    assert not [fact for fact in neuron.facts(planted, first)["facts"] if fact["label"] == "counts"]

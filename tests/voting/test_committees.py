@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from sn_viz.search.stumps import find_stumps
-from sn_viz.types import Config, Neurons
+from sn_viz.types import Config, Interval, Neurons
 from sn_viz.voting.classifier import SuperNeuronClassifier, says_of, vote, voters_by_layer, votes_by_layer, winners
-from sn_viz.voting.committees import CrossFit, committee_words, cross_fit, is_fitted, is_plain, weighed
+from sn_viz.voting.committees import CrossFit, committee_words, cross_fit, gain_of, is_fitted, is_plain, weighed
 from sn_viz.voting.statistics import cross_validated_layers
 from sn_viz.voting.weightings import WEIGHTINGS
 from sn_viz.voting.weightings.logistic import LOGISTIC, STRENGTHS, Strength, softmax
@@ -135,3 +135,11 @@ def test_the_committee_is_named():
     assert committee_words(other) == (
         "the best neurons by effect size (Cohen's d), their yes and no weighed by a logistic regression"
     )
+
+
+def test_what_a_vote_gained_is_read_from_the_run_and_damaged_findings_say_nothing():
+    run = type("Run", (), {"findings": {"committee": {"gain": {"value": 0.02, "low": -0.01, "high": 0.05, "n": 80}}}})()
+    assert gain_of(run) == Interval(0.02, -0.01, 0.05, 80)
+    for damaged in ({}, {"committee": {}}, {"committee": {"gain": "much"}}, {"committee": {"gain": {"value": 1}}}):
+        run.findings = damaged
+        assert gain_of(run) is None

@@ -73,14 +73,15 @@ def work(vlm: Vlm, plan: Plan, tell: Callable[[str], None] = lambda line: print(
         start = time.perf_counter()
         if material is None or material.task != job.task:
             material = Material.of(vlm, job.task, plan)
-        _write(folder / job.name, job.run(material, job.shots, job.draw))
+        write(folder / job.name, job.run(material, job.shots, job.draw))
         spent.append(time.perf_counter() - start)
         left = np.mean(spent) * (len(missing) - number)
         tell(f"{number} of {len(missing)}: {job.name.removesuffix('.json')}, {spent[-1]:.0f} s; about {left / 60:.0f} min left")
     return folder
 
 
-def _write(path: Path, result: Mapping[str, Any]) -> None:
+def write(path: Path, result: Mapping[str, Any]) -> None:
+    """Write a result as a whole or not at all."""
     half = path.with_suffix(f".{os.getpid()}.part")
     half.write_text(json.dumps(result), encoding="utf-8")
     os.replace(half, path)

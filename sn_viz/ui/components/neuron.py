@@ -17,6 +17,7 @@ from sn_viz.plots.words import neuron_words
 from sn_viz.search.alike import most_alike
 from sn_viz.types import Interval, LabelledImages, Partial, RunRecord
 from sn_viz.ui.components import views
+from sn_viz.voting.committees import counts_words
 from sn_viz.voting.stump_scores import StumpScore, says_class, stump_score
 
 TABLE_ROWS = 100
@@ -138,11 +139,12 @@ def table(run: RunRecord, n_rows: int = TABLE_ROWS) -> list[list[Any]]:
     A neuron stands there once, for the class it fits best, and once more for each other class it votes for.
     """
     voters = run.voters[run.exit_index]
-    voting = set(zip(voters.neuron.tolist(), voters.class_index.tolist(), strict=True))
+    voting = list(zip(voters.neuron.tolist(), voters.class_index.tolist(), strict=True))
+    counted = {pair: counts_words(voters, at) for at, pair in enumerate(voting)}
     rows, seen = [], set()
     for row in ranked(run):
         neuron = int(run.stumps.neuron[row])
-        votes = (neuron, int(run.stumps.class_index[row])) in voting
+        votes = counted.get((neuron, int(run.stumps.class_index[row])), "")
         if neuron in seen and not votes:
             continue
         seen.add(neuron)
@@ -152,12 +154,17 @@ def table(run: RunRecord, n_rows: int = TABLE_ROWS) -> list[list[Any]]:
     return rows
 
 
-def _row(run: RunRecord, row: int, votes: bool) -> list[Any]:
+def _row(run: RunRecord, row: int, votes: str) -> list[Any]:
     neuron, says = int(run.stumps.neuron[row]), int(run.stumps.class_index[row])
     threshold, sign = float(run.stumps.threshold[row]), int(run.stumps.sign[row])
     held_out = stump_score(run.test_values[:, neuron], run.test.labels, threshold, sign, says).balanced_accuracy
     score, name = round(float(run.stumps.score[row]), 3), run.neurons.name(neuron)
-    return [neuron, name, run.train.classes[says], score, score_words(held_out), "yes" if votes else ""]
+    return [neuron, name, run.train.classes[says], score, score_words(held_out), _voting_words(votes)]
+
+
+def _voting_words(counts: str) -> str:
+    """Return "yes" for a voter, with its weight where weights were fitted."""
+    return "" if not counts else "yes" if counts == "1 vote" else f"yes, {counts}"
 
 
 def score_words(value: float) -> str:
@@ -183,8 +190,21 @@ def facts(run: RunRecord, neuron: int, threshold: float | None = None) -> dict[s
             views.fact("probing score", score_words(score), f"{metric_name(run.config.metric)}{at}"),
             *_luck_facts(run),
             held_out_fact(run, neuron, threshold),
+            *_counts_fact(run, neuron),
         ],
     }
+
+
+def _counts_fact(run: RunRecord, neuron: int) -> list[dict[str, str]]:
+    """Return how much the neuron counts in a weighed vote at the run's exit; nothing where votes are not weighed or it has none."""
+    voters = run.voters[run.exit_index]
+    at = np.flatnonzero(voters.neuron == neuron)
+    if voters.weight is None or not len(at):
+        return []
+    most = at[np.argmax(np.abs(voters.weight[at]))]
+    says = run.train.classes[int(voters.class_index[most])]
+    largest = float(np.abs(voters.weight).max())
+    return [views.fact("counts", counts_words(voters, int(most)), f"added to the log-odds of “{says}”; at most {largest:.2f} here")]
 
 
 def held_out_fact(run: RunRecord, neuron: int, threshold: float | None = None) -> dict[str, str]:

@@ -1,0 +1,362 @@
+"""Which neurons vote, and how: committees of the same activations at every exit, ``bench tasks --committees``.
+
+Activations are read once a task; every draw of probing images is a set of rows of them. What is finished lies in one file per
+task, number of probing images and draw, so that a second call goes on where the first stopped; the first draw of all tasks comes
+before the second. Which tasks choices were made on, and which only judge, is named in a file (``split.json`` here, or another).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from scipy.stats import t as student
+
+from sn_viz.activations.extract import extract
+from sn_viz.activations.store import Store
+from sn_viz.baselines import BASELINES
+from sn_viz.baselines.linear_probe import MAX_FOLDS, fit_probe, folds_of
+from sn_viz.baselines.sparse_probe import N_SCALARS, effect_sizes, furthest_apart
+from sn_viz.bench.tasks.jobs import write
+from sn_viz.bench.tasks.material import Material
+from sn_viz.bench.tasks.plan import Plan
+from sn_viz.errors import UserError
+from sn_viz.groups import most_folds
+from sn_viz.models import Vlm
+from sn_viz.search.stumps import find_stumps
+from sn_viz.types import Activations, Neurons
+from sn_viz.voting.classifier import voters_by_layer, votes_by_layer
+from sn_viz.voting.committees import cross_fit, weighed
+from sn_viz.voting.statistics import choose_exit_layer, cross_validated_layers
+
+FORMAT = 1
+"""Of the files; rises when a method changes."""
+STRONG_ENOUGH = 0.96
+"""Chosen on nine tasks with 5 images, so that exits there were no deeper than cross-validation's."""
+PLAIN = "majority of 15 by accuracy of their cuts (plain)"
+TITLES = {
+    "plain": PLAIN,
+    "plain-strength": "plain, exit by the strength of layers",
+    "effect-15": "majority of 15 by effect size",
+    "effect-64": "majority of 64 by effect size",
+    "logistic-64": "logistic on the cuts of 64 by effect size",
+    "sparse-probe": "sparse probe: raw values of 64",
+    "linear-probe": "linear probe on the residual stream",
+    "full-model": "full model",
+}
+"""Every method in the order of the table."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Tasks that choices were made on, and tasks that only judge."""
+
+    choosing: tuple[str, ...]
+    judging: tuple[str, ...]
+
+    @classmethod
+    def of(cls, path: str | Path | None = None) -> Split:
+        """Read a JSON file with two lists, "choosing" and "judging"; by default ours.
+
+        Raises
+        ------
+        UserError
+            When it cannot be read, or a task is in both lists.
+        """
+        path = Path(path) if path else Path(__file__).with_name("split.json")
+        try:
+            told = json.loads(path.read_text(encoding="utf-8"))
+            found = cls(*(tuple(map(str, told[name])) for name in ("choosing", "judging")))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            cause = f"{type(error).__name__}: {str(error)[:80]}"
+            raise UserError(
+                f"{path.name} names no tasks.", cause, 'Write {"choosing": ["left-of"], "judging": ["nearer"]}.'
+            ) from error
+        if both := set(found.choosing) & set(found.judging):
+            raise UserError(f"{min(both)!r} is in both lists.", "A task either chooses or judges.", "Leave it in one of them.")
+        return found
+
+
+class Read(Material):
+    """A task's activations without the attention heads, which no committee here reads."""
+
+    @cached_property
+    def read(self) -> tuple[Activations, Activations]:
+        """All usual sites, of pool and test images."""
+        return extract(self.vlm, self.pool, sites="all"), extract(self.vlm, self.test, sites="all")
+
+
+def cell(material: Material, shots: int, draw: int) -> dict[str, Any]:
+    """Return every committee on one draw: which test images it names right at every exit, and which exit it chooses itself.
+
+    Returns
+    -------
+    dict
+        By method: "right", a string of 0 and 1 per exit, and "chosen", from 1. Everything is chosen on the probing images.
+    """
+    rows = material.rows(shots, draw)
+    values, labels, neurons = material.seen.values[rows], material.pool.labels[rows], material.seen.neurons
+    unseen, n_classes = material.unseen.values, len(material.pool.classes)
+    stumps = {name: find_stumps(values, labels, metric=name, classes=n_classes) for name in ("balanced-accuracy", "effect-size")}
+
+    def cross_validated(metric: str, voters: int) -> int:
+        return choose_exit_layer(
+            cross_validated_layers(values, labels, neurons, metric=metric, voters=voters, n_classes=n_classes, seed=draw)
+        )
+
+    found = {}
+    for name, metric, voters in (
+        ("plain", "balanced-accuracy", 15),
+        ("effect-15", "effect-size", 15),
+        ("effect-64", "effect-size", N_SCALARS),
+    ):
+        by_layer = voters_by_layer(stumps[metric], neurons, voters, n_classes)
+        chosen = cross_validated(metric, voters) if name != "effect-64" else found["effect-15"]["chosen"]
+        found[name] = _kept(votes_by_layer(unseen, by_layer, n_classes).predicted, material.test.labels, chosen)
+    found["plain-strength"] = found["plain"] | {"chosen": exit_by_strength(stumps["balanced-accuracy"].score, neurons, n_classes)}
+    judged = cross_fit(values, labels, neurons, metric="effect-size", voters=N_SCALARS, n_classes=n_classes, seed=draw)
+    by_layer = voters_by_layer(stumps["effect-size"], neurons, N_SCALARS, n_classes)
+    by_layer = weighed(by_layer, values, labels, n_classes, "logistic", judged)
+    said = votes_by_layer(unseen, by_layer, n_classes, "logistic").predicted
+    found["logistic-64"] = _kept(said, material.test.labels, choose_exit_layer(judged.right))
+    return found | _probes(material, rows, draw)
+
+
+def _kept(predicted: np.ndarray, truth: np.ndarray, chosen: int) -> dict[str, Any]:
+    right = predicted == truth[:, None]
+    return {"right": ["".join("1" if one else "0" for one in column) for column in right.T], "chosen": int(chosen)}
+
+
+def _probes(material: Material, rows: np.ndarray, draw: int) -> dict[str, Any]:
+    """Return the sparse probe and the linear probe; the sparse one's ranking is made anew in every fold that chooses its exit."""
+    values, labels, neurons = material.seen.values[rows], material.pool.labels[rows], material.seen.neurons
+    unseen, truth, n_classes = material.unseen.values, material.test.labels, len(material.pool.classes)
+    ends = [neurons.up_to(layer) for layer in neurons.layers]
+    residual = neurons.site == neurons.site_names.index("residual")
+    found = {}
+    for name in ("sparse-probe", "linear-probe"):
+
+        def columns_of(layer: int, end: int, of: np.ndarray, sparse: bool = name == "sparse-probe") -> np.ndarray:
+            return furthest_apart(of[:end]) if sparse else np.flatnonzero(residual & (neurons.layer == layer))
+
+        effect = effect_sizes(values, labels, n_classes) if name == "sparse-probe" else np.empty(0)
+        said, scores = [], []
+        for layer, end in zip(neurons.layers, ends, strict=True):
+            columns = columns_of(layer, end, effect)
+            probe, score = fit_probe(values[:, columns].astype(np.float32), labels, draw)
+            said.append(probe.predict(np.nan_to_num(unseen[:, columns].astype(np.float32))))
+            scores.append(score)
+        folds = most_folds(labels, None, MAX_FOLDS)
+        if name == "sparse-probe" and folds > 1:
+            held_out = np.zeros((0, len(ends)))
+            for fitted, out in folds_of(labels, None, folds, draw):
+                effect = effect_sizes(values[fitted], labels[fitted], n_classes)
+                right = np.zeros((1, len(ends)))
+                for at, end in enumerate(ends):
+                    columns = furthest_apart(effect[:end])
+                    probe, _ = fit_probe(values[fitted][:, columns].astype(np.float32), labels[fitted], draw)
+                    right[0, at] = np.mean(probe.predict(values[out][:, columns].astype(np.float32)) == labels[out])
+                held_out = np.concatenate([held_out, right])
+            scores = list(held_out.mean(axis=0))
+        found[name] = _kept(np.stack(said, axis=1), truth, int(np.argmax(scores)) + 1)
+    return found
+
+
+def exit_by_strength(score: Float[np.ndarray, " stump"], neurons: Neurons, n_classes: int = 2) -> int:
+    """Return the earliest exit whose strongest layer so far is nearly as strong as the strongest of all.
+
+    Parameters
+    ----------
+    score : float (stump,)
+        Of every neuron's best stump (of every neuron and class), as `sn_viz.search.stumps.find_stumps` returns them.
+    neurons : Neurons
+    n_classes : int
+
+    Returns
+    -------
+    int
+        Counted from 1, the first layer; 1 where no neuron has a score.
+
+    Notes
+    -----
+    Measured here only: `find` chooses its exit by cross-validation, since on the judging tasks this was deeper (`EXPERIMENTS.md`).
+    A layer is as strong as its neurons' scores are high on average. One neuron's score on five images is mostly luck, but the mean
+    over a thousand neurons is not: over nine tasks with 5 images it told how accurate an exit would be with a correlation of 0.84
+    within a task, where cross-validated accuracy had 0.54 (`EXPERIMENTS.md`).
+
+    Examples
+    --------
+    >>> neurons = Neurons(np.zeros(4, np.int8), np.array([1, 1, 2, 2], np.int16), np.array([0, 1, 0, 1], np.int32), ("residual",))
+    >>> exit_by_strength(np.array([0.7, 0.8, 0.9, 1.0]), neurons)
+    2
+    """
+    layer = np.repeat(neurons.layer, 1 if n_classes == 2 else n_classes)
+    known = np.isfinite(score)
+    sums = np.array([score[known & (layer == at)].sum(dtype=np.float64) for at in neurons.layers])
+    counts = np.array([np.count_nonzero(known & (layer == at)) for at in neurons.layers])
+    strength = np.maximum.accumulate(np.divide(sums, counts, out=np.zeros(len(sums)), where=counts > 0))
+    return int(np.argmax(strength >= STRONG_ENOUGH * strength[-1] - 1e-12)) + 1 if len(strength) else 1
+
+
+def full(material: Material, shots: int, draw: int) -> dict[str, Any]:
+    """Return the full model's answers to the test images."""
+    said = BASELINES["full-model"](material.context(material.rows(shots, draw), draw))
+    return {"full-model": {"right": ["".join("1" if one else "0" for one in said.predicted == material.test.labels)], "chosen": 1}}
+
+
+def folder_of(vlm: Vlm, plan: Plan) -> Path:
+    """Return where results of this model on these images are kept."""
+    settings = json.dumps(["committees", FORMAT, vlm.key, plan.n_pool, plan.n_test, plan.seed])
+    return Path(Store().root) / "bench-committees" / hashlib.sha256(settings.encode()).hexdigest()[:16]
+
+
+def jobs_of(plan: Plan) -> Iterator[tuple[str, str, int, int, Callable[..., dict[str, Any]]]]:
+    """Yield (task, file, shots, draw, what to do): draw after draw, within it task after task, the full model last."""
+    for draw in range(plan.n_draws):
+        for task in plan.tasks:
+            for shots in (n for n in plan.shots if n <= plan.n_pool):
+                yield task, f"{task}.{shots}.{draw}.json", shots, draw, cell
+    for task in plan.tasks:
+        yield task, f"{task}.full.json", min(plan.shots), 0, full
+
+
+def work(vlm: Vlm, plan: Plan, tell: Callable[[str], None] = lambda line: print(line, file=sys.stderr)) -> Path:
+    """Do every job that has no file yet and return the folder; it may be stopped at any time."""
+    folder, material = folder_of(vlm, plan), None
+    folder.mkdir(parents=True, exist_ok=True)
+    missing = [job for job in jobs_of(plan) if not (folder / job[1]).exists()]
+    for number, (task, name, shots, draw, do) in enumerate(missing, 1):
+        start = time.perf_counter()
+        if material is None or material.task != task:
+            material = Read.of(vlm, task, plan)
+        write(folder / name, do(material, shots, draw))
+        tell(f"{number} of {len(missing)}: {name.removesuffix('.json')}, {time.perf_counter() - start:.0f} s")
+    return folder
+
+
+@dataclass(frozen=True)
+class Line:
+    """One method at one number of probing images, its mean over some tasks."""
+
+    part: str
+    """"choosing" or "judging"."""
+    shots: int
+    method: str
+    n_tasks: int
+    n_draws: int
+    by_exit: tuple[float, ...]
+    """Mean accuracy over tasks at every exit; one number for the full model."""
+    chosen: float
+    """At the exit each chose on its probing images."""
+    mean_exit: float
+    minus_plain: tuple[float, float, float]
+    """Difference to the plain method, each at its own exit: mean over tasks, and 95 % by Student over tasks."""
+    minus_linear: tuple[float, float, float]
+    """The same to the linear probe."""
+    minus_full: tuple[float, float, float]
+    better_than_full: int
+    """Tasks on which the mean over draws is above the full model's."""
+    worse_than_full: int
+
+
+def lines(folder: Path, plan: Plan, split: Split) -> list[Line]:
+    """Return the table from the files that there are; a task counts for as many draws as it has."""
+    found = []
+    for part, tasks in (("choosing", split.choosing), ("judging", split.judging)):
+        for shots in plan.shots:
+            seen = {task: one for task in tasks if (one := _cells(folder, plan, task, shots))}
+            if seen:
+                found += _lines(part, shots, seen, {task: _full(folder, task) for task in seen})
+    return found
+
+
+def _cells(folder: Path, plan: Plan, task: str, shots: int) -> list[dict[str, Any]]:
+    paths = [folder / f"{task}.{shots}.{draw}.json" for draw in range(plan.n_draws)]
+    return [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.exists()]
+
+
+def _full(folder: Path, task: str) -> float:
+    path = folder / f"{task}.full.json"
+    return _share(json.loads(path.read_text(encoding="utf-8"))["full-model"]["right"])[0] if path.exists() else np.nan
+
+
+def _share(right: Sequence[str]) -> list[float]:
+    return [one.count("1") / max(1, len(one)) for one in right]
+
+
+def _lines(part: str, shots: int, seen: Mapping[str, list[dict[str, Any]]], full: Mapping[str, float]) -> Iterator[Line]:
+    draws = min(len(cells) for cells in seen.values())
+    chosen = {
+        method: np.array(
+            [np.mean([_share(one[method]["right"])[one[method]["chosen"] - 1] for one in cells]) for cells in seen.values()]
+        )
+        for method in TITLES
+        if method != "full-model"
+    }
+    whole = np.array([full[task] for task in seen])
+    for method, accuracy in chosen.items():
+        by_exit = np.mean([np.mean([_share(one[method]["right"]) for one in cells], axis=0) for cells in seen.values()], axis=0)
+        depth = np.mean([np.mean([one[method]["chosen"] for one in cells]) for cells in seen.values()])
+        known = np.isfinite(whole)
+        yield Line(
+            part, shots, method, len(seen), draws, tuple(by_exit.tolist()), float(accuracy.mean()), float(depth),
+            _interval(accuracy - chosen["plain"]), _interval(accuracy - chosen["linear-probe"]),
+            _interval((accuracy - whole)[known]), int((accuracy > whole)[known].sum()), int((accuracy < whole)[known].sum()),
+        )  # fmt: skip
+
+
+def _interval(gaps: np.ndarray) -> tuple[float, float, float]:
+    """Return the mean and its 95 % interval by Student over tasks; NaN without, and without an interval of one task."""
+    if not len(gaps):
+        return np.nan, np.nan, np.nan
+    half = float(student.ppf(0.975, len(gaps) - 1) * gaps.std(ddof=1) / np.sqrt(len(gaps))) if len(gaps) > 1 else np.nan
+    return float(gaps.mean()), float(gaps.mean()) - half, float(gaps.mean()) + half
+
+
+def markdown(table: Sequence[Line], exits: Sequence[int] = (1, 2, 4, 6, 8, 12)) -> str:
+    """Return the table for a document, percent."""
+    parts = []
+    for part, shots in dict.fromkeys((line.part, line.shots) for line in table):
+        rows = [line for line in table if (line.part, line.shots) == (part, shots)]
+        heads = [
+            "method",
+            *(f"exit {n}" for n in exits),
+            "best exit",
+            "own exit",
+            "at",
+            "minus plain",
+            "minus linear probe",
+            "minus full model",
+        ]
+        shown = [f"**{part} tasks, {shots} probing images** ({rows[0].n_tasks} tasks, {rows[0].n_draws} draws or more)", ""]
+        shown += ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+        for line in rows:
+            by = [f"{100 * line.by_exit[n - 1]:.1f}" if n <= len(line.by_exit) else "" for n in exits]
+            gaps = [_gap(one) for one in (line.minus_plain, line.minus_linear, line.minus_full)]
+            own = [f"{100 * max(line.by_exit):.1f}", f"{100 * line.chosen:.1f}", f"{line.mean_exit:.1f}"]
+            shown.append("| " + " | ".join([TITLES[line.method], *by, *own, *gaps]) + " |")
+        parts.append("\n".join(shown))
+    return "\n\n".join(parts)
+
+
+def _gap(gap: tuple[float, float, float]) -> str:
+    value, low, high = (100 * one for one in gap)
+    return "" if np.isnan(value) else f"{value:+.1f} ({low:+.1f} to {high:+.1f})"
+
+
+PLAN = Plan((), (5, 20, 100, 500), 1000, 500, 5, (), 0)
+"""The tasks come from the split."""
+
+
+def plan_of(split: Split, n_pool: int = PLAN.n_pool, n_test: int = PLAN.n_test, n_draws: int = PLAN.n_draws) -> Plan:
+    """Return the plan over the tasks of a split; more probing images than ``n_pool`` are left out."""
+    return replace(PLAN, tasks=(*split.choosing, *split.judging), n_pool=n_pool, n_test=n_test, n_draws=n_draws)
