@@ -55,15 +55,17 @@ def find(
         from sn_viz.search.stumps import warm_up_beside
 
         warm_up_beside(fixed=rule != config.RULE.default)  # on a new machine this compiles while torch is still being imported
-        from sn_viz import pipeline
-        from sn_viz.report.tables import print_run
         from sn_viz.storage.save import check_folder
 
         if out is not None:
             check_folder(out)
 
         choice = config.choose_model(model, data)
-        have_model(choice.name)
+        have_model(choice.name)  # before torch is imported: a name that is nowhere gets its answer at once
+
+        from sn_viz import pipeline
+        from sn_viz.report.tables import print_run
+
         with progress_bar() as progress:
             found = pipeline.find(
                 data,

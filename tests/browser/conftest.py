@@ -67,6 +67,11 @@ def _wait(address: str, process: subprocess.Popen, log: Path) -> None:
     raise AssertionError(log.read_text())
 
 
+def _cut_off(error: str) -> bool:
+    """Return whether Gradio complains of a request that was under way when its page was left."""
+    return error.startswith("AbortError") or "Connection errored out" in error
+
+
 class Watched:
     """A page and what it complained about."""
 
@@ -83,7 +88,9 @@ class Watched:
 
     def open(self, query: str = "") -> None:
         """Open the page and wait until a finished run is shown."""
-        self.page.goto(self.address + query)
+        before = len(self.errors)
+        self.page.goto(self.address + query, wait_until="commit")
+        self.errors[before:] = [error for error in self.errors[before:] if not _cut_off(error)]  # said by the page that was left
         self.page.wait_for_function(
             "document.querySelectorAll('#run-facts .sn-fact').length >= 3", timeout=600_000
         )  # the first one runs the pack
