@@ -109,7 +109,7 @@ class AnswerKey:
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """One decoded image, named by its content."""
+    """One image, named by its content: decoded, or decoded whenever it is asked for (`sn_viz.sources.later`)."""
 
     pixels: UInt8[np.ndarray, "height width rgb"]
     """uint8 (height, width, 3); nobody changes them."""
@@ -118,6 +118,16 @@ class Picture:
     def sha256(self) -> str:
         """Of the shape followed by the pixels, so that transposed shapes of one buffer differ; hexadecimal."""
         return hashlib.sha256(repr(self.pixels.shape).encode() + self.pixels.tobytes()).hexdigest()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Height, width and 3; known without decoding."""
+        return self.pixels.shape
+
+    @property
+    def kept_bytes(self) -> int:
+        """Bytes that are kept of it: its pixels in memory, or the file it is decoded from where that is a copy; else none."""
+        return self.pixels.nbytes
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,7 +22,7 @@ FLOORS = (
     ("activations", "training", "voting"),
     ("models", "splits", "search"),
     ("sources",),
-    ("groups", "progress", "registry", "world"),
+    ("groups", "memory", "progress", "registry", "world"),
     ("errors", "formatting", "latency", "glossary", "paths", "types"),
 )
 """From the top down; a part imports itself and what stands below its floor, never a neighbour."""

@@ -73,7 +73,7 @@ class FastInputs:
         return {**self._text([self.prompts[key] for key in keys]), **self._pixels(pictures)}
 
     def _key(self, picture: Picture, question: str) -> Key:
-        return question, picture.pixels.shape[:2] if self.size_matters else ()
+        return question, picture.shape[:2] if self.size_matters else ()
 
     def _remember(self, keys: Sequence[Key], whole: Inputs) -> None:
         starts = (whole["attention_mask"] == 0).sum(dim=1).tolist()

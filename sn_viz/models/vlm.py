@@ -245,7 +245,7 @@ class Vlm:
             lengths = {
                 question: len(self.tokenizer(question, add_special_tokens=False)["input_ids"]) for question in set(questions)
             }
-        sizes = [picture.pixels.shape[:2] if self.size_matters else () for picture in pictures]
+        sizes = [picture.shape[:2] if self.size_matters else () for picture in pictures]
         return [(lengths[question], *size) for question, size in zip(questions, sizes, strict=True)]
 
     @property
@@ -334,7 +334,7 @@ class Vlm:
     def _turns(self, pictures: Sequence[Picture], questions: Sequence[str], batch_size: int) -> Iterator[list[int]]:
         """Yield the rows of each batch: in order, or by length where padding is not neutral or sizes do not mix."""
         groups = [list(range(len(pictures)))]
-        shapes = {picture.pixels.shape for picture in pictures}
+        shapes = {picture.shape for picture in pictures}
         if not self.padding_is_neutral or (len(shapes) > 1 and not self.sizes_mix):
             by_length: dict[tuple[int, ...], list[int]] = {}
             for row, key in enumerate(self.prompt_groups(pictures, questions)):

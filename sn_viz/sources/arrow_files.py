@@ -18,7 +18,7 @@ from sn_viz.sources.arrow_rows import ArrowRow, Splits, has_labels, read_rows
 from sn_viz.sources.budget import Budget
 from sn_viz.sources.columns import Asked, asked_of
 from sn_viz.sources.gather import Found, Note
-from sn_viz.sources.ingest import decode
+from sn_viz.sources.later import from_bytes
 from sn_viz.sources.rows import Row, Table, label_of, labelled, open_rows
 from sn_viz.sources.shards import FILES, Shards, check_number, loose_images, shards_in, sides_of
 from sn_viz.sources.source import SOURCES
@@ -166,7 +166,7 @@ def opener(row: ArrowRow, name: str, budget: Budget) -> Callable[[], Picture]:
     """Return what decodes the picture of a row, or says that it is too large."""
     if row.too_large:
         return functools.partial(_too_large, name, budget)
-    return functools.partial(decode, row.image, name, budget)
+    return functools.partial(from_bytes, row.image, name, budget)
 
 
 def _too_large(name: str, budget: Budget) -> Picture:

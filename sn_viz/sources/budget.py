@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from sn_viz.sources.spool import Spool
+
 MIB = 1 << 20
 
 
@@ -27,7 +29,8 @@ class Budget:
     """Memory for decoding one image, estimated from its header. It admits the 200 megapixels of a PNG, GIF, BMP or JPEG (a JPEG in
     several scans: 178 to 350), 134 of a HEIC, 67 of a WebP or AVIF. Large images are decoded one at a time in a process."""
     memory_bytes: int = 4096 * MIB
-    """Bytes of all distinct decoded pictures of one data set."""
+    """Bytes that are kept of all distinct pictures of one data set: the pixels of those that a program hands over decoded, copies
+    of files; nothing of those that are read from where they lie."""
     zip_bytes: int = 2048 * MIB
     """Bytes of an archive as it lies on the disk."""
     inflated_bytes: int = 4096 * MIB
@@ -42,6 +45,11 @@ class Budget:
     """Characters of a question; longer ones are refused, for cutting would change what is asked."""
     proceed: Callable[[int], None] = field(default=lambda number: None, compare=False, repr=False)
     """Called with the number of each image before it is read; whoever waits for a long reading may raise in it, to stop."""
+
+    files_may_go: bool = False
+    """Whether files may be deleted while their pictures are in use, as uploads to the page are; then their bytes are copied."""
+    spool: Spool | None = field(default=None, compare=False, repr=False)
+    """Where bytes go that cannot be read again from where they came; None keeps such pictures decoded."""
 
 
 DEFAULT = Budget()

@@ -17,7 +17,8 @@ from sn_viz.errors import UserError
 from sn_viz.sources.budget import Budget
 from sn_viz.sources.classes import is_system_folder, system_note, system_part
 from sn_viz.sources.gather import Found, Note
-from sn_viz.sources.ingest import read_file, read_picture
+from sn_viz.sources.ingest import read_file
+from sn_viz.sources.later import from_file
 from sn_viz.sources.placed import placed
 from sn_viz.sources.source import SOURCES
 from sn_viz.sources.text import listed, quoted
@@ -138,4 +139,4 @@ def _count(things: list[str], name: str) -> str:
 
 
 def _open(folder: Path, path: PurePosixPath, budget: Budget) -> Picture:
-    return read_picture(folder / path, str(path), budget)
+    return from_file(folder / path, str(path), budget)

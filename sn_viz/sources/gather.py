@@ -105,7 +105,7 @@ def gather(found: Iterable[Found | Note], question: str | None, budget: Budget) 
         except UserError as error:
             left_out.append(error)
             continue
-        held += 0 if picture.sha256 in pictures else picture.pixels.nbytes
+        held += 0 if picture.sha256 in pictures else picture.kept_bytes
         picture = pictures.setdefault(picture.sha256, picture)  # one image asked many questions is kept once
         asked = clean_question(item.question or "", f"The question of {quoted(item.name)}", budget.question_characters)
         kept.append((display_name(item.name), picture, label, asked, item.part, clean(item.group)))

@@ -18,7 +18,7 @@ from sn_viz.sources.budget import Budget
 from sn_viz.sources.classes import TEST, split_of
 from sn_viz.sources.columns import Asked, Column, NoLabels, asked_of, find_columns, others_note
 from sn_viz.sources.gather import Found, Note
-from sn_viz.sources.ingest import as_picture
+from sn_viz.sources.later import picture_of
 from sn_viz.sources.rows import label_of
 from sn_viz.sources.shards import sides_of
 from sn_viz.sources.source import SOURCES
@@ -98,7 +98,7 @@ class Pairs:
                 unlabelled += 1
                 continue
             named = names[label] if isinstance(label, int) and not isinstance(label, bool) and 0 <= label < len(names) else label
-            yield Found(name, plain(named), functools.partial(as_picture, picture, name, budget), str(rest[0]) if rest else None)
+            yield Found(name, plain(named), functools.partial(picture_of, picture, name, budget), str(rest[0]) if rest else None)
         if unlabelled:
             yield Note(f"{unlabelled:,} image{'s' * (unlabelled > 1)} without a label left out.")
 
@@ -148,7 +148,7 @@ def _found_in(rows: Any, asked: Mapping[str, str], name: str, budget: Budget) ->
             yield each
             continue
         at = f"row {each.number}"
-        yield Found(at, each.label, functools.partial(as_picture, each.image, at, budget), each.question, group=each.group)
+        yield Found(at, each.label, functools.partial(picture_of, each.image, at, budget), each.question, group=each.group)
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,6 +18,7 @@ from sn_viz.sources.budget import DEFAULT, Budget
 from sn_viz.sources.columns import Asked, checked
 from sn_viz.sources.gather import check, gather
 from sn_viz.sources.source import SOURCES
+from sn_viz.sources.spool import Spool
 from sn_viz.sources.text import clean_question, distinct_names, quoted
 from sn_viz.types import LabelledImages
 
@@ -80,6 +81,7 @@ def load_images(
     >>> load_images(images, "Is it red?", labels=["yes", "yes", "no", "no"]).classes
     ('no', 'yes')
     """
+    budget = budget if budget.spool else replace(budget, spool=Spool())
     if isinstance(data, LabelledImages):
         return check(_ask(data, question, budget))
     if labels is not None:

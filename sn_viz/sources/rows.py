@@ -18,7 +18,7 @@ from sn_viz.errors import UserError
 from sn_viz.sources.budget import Budget
 from sn_viz.sources.classes import TEST, TRAIN, no_labels_note, part_of, split_of, use_of_splits
 from sn_viz.sources.gather import Found, Note
-from sn_viz.sources.ingest import read_picture
+from sn_viz.sources.later import from_file
 from sn_viz.sources.text import is_base64, listed, path_key, quoted
 from sn_viz.types import Picture
 
@@ -235,7 +235,7 @@ def open_rows(table: Table, path: Path, budget: Budget) -> Iterator[Found | Note
 
     @functools.cache
     def read(file: Path, name: str) -> Picture:
-        return read_picture(file, name, budget)
+        return from_file(file, name, budget)
 
     for row, files in zip(rows, found, strict=True):
         # the cached name leaves the row out, so that an image asked many questions is decoded once

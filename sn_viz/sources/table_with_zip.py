@@ -60,7 +60,7 @@ def _images(rows: list[Row], entries: list[Entry], inflater: Inflater) -> Iterat
 
     @functools.cache
     def read(number: int) -> Picture:
-        return inflater.open(by_number[number])
+        return inflater.open_later(by_number[number])
 
     by_number = {id(entry): entry for entry in entries}
     for row in rows:

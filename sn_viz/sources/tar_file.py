@@ -26,7 +26,8 @@ from sn_viz.sources.budget import MIB, Budget
 from sn_viz.sources.classes import Layout, layout_of, looks_like_image, system_note, system_part
 from sn_viz.sources.columns import ALIASES
 from sn_viz.sources.gather import Found, Note, SetRefused
-from sn_viz.sources.ingest import decode, read_file
+from sn_viz.sources.ingest import read_file
+from sn_viz.sources.later import from_bytes
 from sn_viz.sources.placed import TABLES, Placed, places, table_files
 from sn_viz.sources.rows import label_of
 from sn_viz.sources.shards import Shards, check_number, loose_images, shards_in, sides_of
@@ -294,7 +295,7 @@ class _Archive:
             )
         if not label:
             return functools.partial(_left_out, name, "It lies in no class folder.", "Put images into one sub-folder a class.")
-        return functools.partial(decode, data, name, self._budget)
+        return functools.partial(from_bytes, data, name, self._budget)
 
     def _refused(self, cause: str, hint: str) -> SetRefused:
         return SetRefused(f"{quoted(self._path.name)} was not read.", cause, hint)

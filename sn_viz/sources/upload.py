@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from sn_viz.errors import UserError
 from sn_viz.sources.budget import Budget
 from sn_viz.sources.gather import Found
-from sn_viz.sources.ingest import as_picture
+from sn_viz.sources.later import picture_of
 from sn_viz.sources.source import SOURCES
 from sn_viz.sources.text import numbered, quoted
 from sn_viz.types import Picture
@@ -46,7 +46,7 @@ class Upload:
                 yield Found(class_name, class_name, functools.partial(_nothing, class_name))
             for _, content, *more in files:
                 name, (group, part) = next(names), (*more, "", "")[:2]
-                yield Found(name, class_name, functools.partial(as_picture, content, name, budget), part=part, group=group)
+                yield Found(name, class_name, functools.partial(picture_of, content, name, budget), part=part, group=group)
 
 
 def _nothing(class_name: str) -> Picture:

@@ -7,6 +7,7 @@ in memory, with counting, and only after the whole directory was looked at.
 from __future__ import annotations
 
 import functools
+import os
 import re
 import stat
 import struct
@@ -23,6 +24,7 @@ from sn_viz.sources.classes import system_note, system_part
 from sn_viz.sources.encoding import decode_names
 from sn_viz.sources.gather import Found, Note, SetRefused
 from sn_viz.sources.ingest import decode
+from sn_viz.sources.later import PictureLater, from_bytes
 from sn_viz.sources.placed import placed
 from sn_viz.sources.source import SOURCES
 from sn_viz.sources.text import cut, listed, quoted
@@ -37,6 +39,8 @@ NAME_CHARACTERS, DEPTH = 1000, 40
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """Others inflate a block of any size at once, which cannot be counted."""
 CHUNK = 1 << 16
+HEADER_BYTES = 30
+"""Before the name of an entry; the last four tell how long the name is, and what follows it."""
 _LEAVES = ("Its path leads out of the archive.", "Zip a plain folder.")
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar", ".bz2", ".xz")
 
@@ -68,7 +72,7 @@ class Zip:
 
             @functools.lru_cache(maxsize=1)
             def opened(path: PurePosixPath) -> Picture:
-                return inflater.open(inside[path])
+                return inflater.open_later(inside[path])
 
             yield from placed(list(inside), opened, table, budget, "the zip")
 
@@ -169,11 +173,20 @@ class Inflater:
 
     def __init__(self, archive: zipfile.ZipFile, name: str, budget: Budget) -> None:
         self._archive, self._name, self._budget = archive, name, budget
+        self._path = Path(archive.filename or name).absolute()
         self._inflated = 0
 
     def open(self, entry: Entry) -> Picture:
-        """Return the picture in an entry."""
+        """Return the picture in an entry, decoded."""
         return decode(self.inflate(entry, self._budget.file_bytes), entry.shown, self._budget)
+
+    def open_later(self, entry: Entry) -> Picture:
+        """Return the picture in an entry, which is inflated again whenever its pixels are needed."""
+        data = self.inflate(entry, self._budget.file_bytes)
+        if self._budget.files_may_go:
+            return from_bytes(data, entry.shown, self._budget)
+        again = functools.partial(_inflated_again, self._path, _Member.of(entry.info, len(data)), self._name)
+        return PictureLater(entry.shown, data, again, decode(data, entry.shown, self._budget), self._budget)
 
     def inflate(self, entry: Entry, limit: int) -> bytes:
         """Return the content of an entry, of at most ``limit`` bytes."""
@@ -212,6 +225,36 @@ class Inflater:
         if size > MIB and size > self._budget.inflated_ratio * max(1, entry.info.compress_size):
             cause = f"It inflates to more than {self._budget.inflated_ratio} times its size."
             raise UserError(f"{quoted(entry.shown)} was not read.", cause, "Save it as PNG or JPEG.")
+
+
+@dataclass(frozen=True)
+class _Member:
+    """Where the bytes of an entry lie, and how many there are: what it takes to read it without the directory."""
+
+    start: int
+    packed: int
+    size: int
+    deflated: bool
+
+    @classmethod
+    def of(cls, info: zipfile.ZipInfo, size: int) -> _Member:
+        return cls(info.header_offset, info.compress_size, size, info.compress_type == zipfile.ZIP_DEFLATED)
+
+
+def _inflated_again(path: Path, member: _Member, name: str) -> bytes:
+    """Return the content of an entry that was read before; whether it is still the same is for the caller to see."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(member.start)
+            header = file.read(HEADER_BYTES)
+            lengths = struct.unpack("<HH", header[-4:]) if len(header) == HEADER_BYTES else (0, 0)
+            file.seek(sum(lengths), os.SEEK_CUR)
+            packed = file.read(member.packed)
+        return zlib.decompressobj(-zlib.MAX_WBITS).decompress(packed, member.size + 1) if member.deflated else packed
+    except OSError as error:
+        raise UserError(f"{quoted(name)} was not read.", f"The file system says: {error.strerror}.") from error
+    except zlib.error:
+        return b""  # it has changed
 
 
 def _reason_to_skip(entry: Entry) -> tuple[str, str] | None:

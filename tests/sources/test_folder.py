@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 
+import numpy as np
 import pytest
 from image_files import class_folders, encoded, picture, png
 
@@ -280,8 +281,13 @@ def test_too_many_files_or_classes_are_refused(tmp_path) -> None:
         load_images(tmp_path, budget=Budget(files=5))
     with pytest.raises(UserError, match="too many classes"):
         load_images(tmp_path, budget=Budget(labels=5))
+
+
+def test_what_a_program_hands_over_decoded_may_not_be_too_large_together() -> None:
+    rng = np.random.default_rng(0)
+    arrays = [rng.integers(0, 256, (40, 40, 3), dtype=np.uint8) for _ in range(4)]
     with pytest.raises(UserError, match="too large together"):
-        load_images(tmp_path, budget=Budget(memory_bytes=3000))
+        load_images(arrays, labels=["a", "a", "b", "b"], budget=Budget(memory_bytes=9000))
 
 
 @pytest.mark.parametrize(

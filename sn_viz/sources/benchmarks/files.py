@@ -13,7 +13,7 @@ from typing import Any, TextIO, TypeVar
 
 from sn_viz.errors import UserError
 from sn_viz.sources.budget import MIB, Budget
-from sn_viz.sources.ingest import decode, read_picture
+from sn_viz.sources.later import from_bytes, from_file
 from sn_viz.sources.text import listed, quoted
 from sn_viz.types import Picture
 
@@ -63,7 +63,7 @@ def _open(folder: Path, places: tuple[str, ...], name: str, budget: Budget) -> P
         raise UserError(f"{quoted(name)} was not read.", "It leads out of the benchmark's folder.", AS_PUBLISHED)
     for place in places:
         if (path := folder / place / relative).is_file():
-            return read_picture(path, name, budget)
+            return from_file(path, name, budget)
     where = listed([place for place in places if place])
     raise UserError(f"{quoted(name)} was not read.", f"No such file is in {where}.", "Add the pictures.")
 
@@ -76,7 +76,7 @@ def bytes_of_row(row: Mapping[str, Any], number: int, source: str) -> Callable[[
 
 
 def _decoded(data: bytes, name: str, budget: Budget) -> Picture:
-    return decode(data, name, budget)
+    return from_bytes(data, name, budget)
 
 
 def field(entry: Mapping[str, Any], name: str, kind: type[T], source: str, number: object) -> T:

@@ -182,6 +182,7 @@ def _side(
     pictures: dict[str, Picture | None] = {}
     distinct: dict[str, Picture] = {}
     asked_before: set[tuple[str, str]] = set()
+    held = 0
     for asked in _in_turns(groups):
         if len(kept) == n:
             break
@@ -192,10 +193,11 @@ def _side(
         picture = pictures[asked.image]
         if picture is None or picture.sha256 in seen or (picture.sha256, asked.question) in asked_before:
             continue
+        held += 0 if picture.sha256 in distinct else picture.kept_bytes
         picture = distinct.setdefault(picture.sha256, picture)
         asked_before.add((picture.sha256, asked.question))
         kept.append((asked, picture))
-        if sum(one.pixels.nbytes for one in distinct.values()) > budget.memory_bytes:
+        if held > budget.memory_bytes:
             limit = f"At most {budget.memory_bytes // MIB} MiB are kept."
             raise UserError(f"The pictures of {benchmark.title} are too large together.", limit, "Ask for fewer questions.")
     if not kept:

@@ -183,8 +183,8 @@ def reading(server: Server, where: Where, owner: str) -> Callable[[Progress], La
 
 
 def heard(progress: Progress) -> Budget:
-    """Return the usual budget, with a report before each image that is read, at which a job may be stopped."""
-    return replace(DEFAULT, proceed=lambda number: progress(0.0, f"Reading your images: number {number:,}"))
+    """Return the budget of uploads, with a report before each image that is read, at which a job may be stopped."""
+    return replace(DEFAULT, files_may_go=True, proceed=lambda number: progress(0.0, f"Reading your images: number {number:,}"))
 
 
 def uploaded(where: Where) -> list[str]:

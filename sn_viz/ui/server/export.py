@@ -27,7 +27,7 @@ from sn_viz.storage.save import save_run
 from sn_viz.types import Progress, RunRecord
 from sn_viz.ui.server.guard import guarded
 from sn_viz.ui.server.launch import MAX_FILE_BYTES
-from sn_viz.ui.server.session import FILLS, finished, size_of_images
+from sn_viz.ui.server.session import FILLS, finished, size_of_pixels
 from sn_viz.ui.server.state import Server
 
 MIB = 2**20
@@ -100,7 +100,7 @@ def taken_away(server: Server, run_key: str, what: str, detail: str = "", progre
 
 def usual_pictures(run: RunRecord) -> str:
     """Return how pictures are kept unless somebody says otherwise, so that what is saved here opens here."""
-    large = size_of_images(run.train) + size_of_images(run.test) > LARGE_PICTURES
+    large = size_of_pixels(run.train) + size_of_pixels(run.test) > LARGE_PICTURES
     return "thumbnails" if large else usual_kind(run)
 
 

@@ -145,8 +145,13 @@ def finished(run: RunRecord) -> RunRecord:
 
 
 def size_of_images(images: LabelledImages) -> int:
-    """Return the bytes of the pixels."""
-    return sum(picture.pixels.nbytes for picture in images.pictures)
+    """Return the bytes that are kept of the pictures, in memory or in a file of the server's own."""
+    return sum(picture.kept_bytes for picture in images.pictures)
+
+
+def size_of_pixels(images: LabelledImages) -> int:
+    """Return the bytes of the pixels once all are decoded."""
+    return sum(math.prod(picture.shape) for picture in images.pictures)
 
 
 def size_of_run(run: RunRecord) -> int:
