@@ -21,7 +21,7 @@ FLOORS = (
     ("baselines", "plots", "storage"),
     ("activations", "training", "voting"),
     ("models", "splits", "search"),
-    ("sources",),
+    ("sources", "matrix"),
     ("groups", "memory", "progress", "registry", "world"),
     ("errors", "formatting", "latency", "glossary", "paths", "types"),
 )

@@ -21,6 +21,7 @@ from sn_viz.activations.legs import each, is_lent
 from sn_viz.activations.reader import reader_of, truncated_forward
 from sn_viz.activations.sites import key_of
 from sn_viz.errors import UserError
+from sn_viz.matrix import Filling
 from sn_viz.models.vlm import Vlm
 from sn_viz.types import Activations, LabelledImages, Neurons, Picture, Progress
 
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 BATCH_ON_CPU, BATCH_ON_GPU = 8, 32
 """Images a batch unless asked otherwise: on two cores larger batches gain nothing; on a GPU they fill it."""
+
+CACHED_AT_ONCE = 64
+"""Rows taken out of the cache together."""
 
 
 def extract(
@@ -77,7 +81,8 @@ def extract(
     Returns
     -------
     Activations
-        Rows in the order of ``images``; labels are -1 where unknown.
+        Rows in the order of ``images``; labels are -1 where unknown. Values that take more than `sn_viz.memory.values_bytes` lie in
+        a file, mapped and read-only; see `sn_viz.matrix`.
 
     Raises
     ------
@@ -95,27 +100,24 @@ def extract(
     wanted = _wanted(vlm, sites, up_to_layer, dtype)
     cache = cache if dtype == np.float16 else None
     names = [_row_name(picture, text) for picture, text in zip(pictures, questions, strict=True)]
-    known = {} if cache is None else _cached_rows(cache, wanted, names)
+    filling = Filling((len(names), len(wanted.neurons)), dtype)
+    known = set() if cache is None else _filled_from(cache, wanted, names, filling)
     missing = _first_rows(names, known)
     beside = _beside(wanted, also) if cache is not None and up_to_layer is None and missing else []
-    values = np.empty((len(names), len(wanted.neurons)), dtype=dtype)
-    for row, name in enumerate(names):
-        if name in known:
-            values[row] = known[name][: len(wanted.neurons)]
     done, read = len(names) - len(missing), np.array([name in known for name in names])
     _tell(progress, done, len(names))
     for rows, found in _passes(wanted, beside, pictures, questions, missing, batch_size, labels):
-        values[rows] = found[wanted]
+        filling.put(rows, found[wanted])
         read[rows] = True
         if cache is not None:
             for part, part_values in found.items():
                 cache.put(part.key, dict(zip([names[row] for row in rows], part_values, strict=True)))
         done += len(rows)
         if arrived is not None:
-            arrived(values, read)
+            arrived(filling.values, read)
         _tell(progress, done, len(names))
-    _repeat_twins(values, names, known)
-    return Activations(values, wanted.neurons, labels, wanted.key)
+    _repeat_twins(filling, names, known)
+    return Activations(filling.values, wanted.neurons, labels, wanted.key)
 
 
 def n_unread(vlm: Vlm, images: LabelledImages, sites: str | Sequence[str] = "all", cache: Store | None = None) -> int:
@@ -123,7 +125,7 @@ def n_unread(vlm: Vlm, images: LabelledImages, sites: str | Sequence[str] = "all
     names = dict.fromkeys(_row_name(*pair) for pair in zip(images.pictures, images.questions, strict=True))
     if cache is None:
         return len(names)
-    key = _wanted(vlm, sites, None, np.float16).key
+    key = row_key(vlm, sites)
     return sum(not cache.has(key, name) for name in names)
 
 
@@ -307,6 +309,11 @@ def in_turns(groups: Sequence[list[int]], labels: np.ndarray) -> list[list[int]]
     return [groups[i] for i in sorted(range(len(groups)), key=lambda i: turn[i])]
 
 
+def row_key(vlm: Vlm, sites: str | Sequence[str] = "all") -> str:
+    """Return the key under which the cache keeps float16 rows of all layers at these sites."""
+    return _wanted(vlm, sites, None, np.float16).key
+
+
 def row_names(images: LabelledImages) -> list[str]:
     """Return the names of the rows that the cache may hold of these images, whatever model they were read with."""
     return [_row_name(*pair) for pair in zip(images.pictures, images.questions, strict=True)]
@@ -317,13 +324,21 @@ def _row_name(picture: Picture, question: str) -> str:
     return hashlib.sha256(f"{picture.sha256}\n{question}".encode()).hexdigest()
 
 
-def _cached_rows(cache: Store, wanted: _Wanted, names: Sequence[str]) -> dict[str, np.ndarray]:
-    """Return known rows; a row of all layers serves a shallower request too, since layers come first in the order of neurons."""
-    known: dict[str, np.ndarray] = {}
+def _filled_from(cache: Store, wanted: _Wanted, names: Sequence[str], filling: Filling) -> set[str]:
+    """Fill in the rows that the cache holds and return their names, a few at a time.
+
+    A row of all layers serves a shallower request too, since layers come first in the order of neurons.
+    """
+    where: dict[str, list[int]] = {}
+    for row, name in enumerate(names):
+        where.setdefault(name, []).append(row)
+    known: set[str] = set()
     for key in dict.fromkeys((wanted.key_up_to(wanted.deepest), wanted.key)):
-        absent = [name for name in dict.fromkeys(names) if name not in known]
-        if absent:
-            known.update(cache.get(key, absent))
+        absent = [name for name in where if name not in known]
+        for start in range(0, len(absent), CACHED_AT_ONCE):
+            for name, row in cache.get(key, absent[start : start + CACHED_AT_ONCE]).items():
+                filling.put(where[name], np.broadcast_to(row[: len(wanted.neurons)], (len(where[name]), len(wanted.neurons))))
+                known.add(name)
     return known
 
 
@@ -335,12 +350,12 @@ def _first_rows(names: Sequence[str], known: Collection[str]) -> list[int]:
     return [row for name, row in first.items() if name not in known]
 
 
-def _repeat_twins(values: np.ndarray, names: Sequence[str], known: Collection[str]) -> None:
+def _repeat_twins(filling: Filling, names: Sequence[str], known: Collection[str]) -> None:
     """Fill in, behind its first row, the same picture with the same question in one set."""
     first: dict[str, int] = {}
     for row, name in enumerate(names):
         if name not in known and first.setdefault(name, row) != row:
-            values[row] = values[first[name]]
+            filling.put([row], np.array(filling.values[first[name]])[None])
 
 
 def _tell(progress: Callable[[float, str], None] | None, done: int, total: int) -> None:

@@ -12,13 +12,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sn_viz.baselines.answers.key import answer_key
 from sn_viz.groups import group_index
 from sn_viz.latency import median_milliseconds
+from sn_viz.matrix import read_columns
 from sn_viz.progress import part, silent
 from sn_viz.registry import Registry
 from sn_viz.types import Activations, AnswerKey, Baseline, Interval, LabelledImages, Neurons, Picture, Progress
@@ -30,6 +31,27 @@ if TYPE_CHECKING:
 
 N_TIMED = 5
 """How many test images the latency of a method is the median of."""
+
+
+class Residual(Sequence[tuple[np.ndarray, np.ndarray]]):
+    """The residual stream after each layer, (probing, test), each copied out of all values when it is asked for.
+
+    Parameters
+    ----------
+    train, test : float16 or float32 (example, neuron)
+    columns : sequence of int (unit,)
+        Of each layer.
+    """
+
+    def __init__(self, train: np.ndarray, test: np.ndarray, columns: Sequence[np.ndarray]) -> None:
+        self._sides, self._columns = (train, test), columns
+
+    def __len__(self) -> int:
+        return len(self._columns)
+
+    def __getitem__(self, index: Any) -> Any:
+        seen, unseen = (read_columns(side, self._columns[index]).astype(np.float32) for side in self._sides)
+        return seen, unseen
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +94,7 @@ class Context:
         return group_index(self.test)
 
     @cached_property
-    def residual(self) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
+    def residual(self) -> Residual:
         """The residual stream after each layer, layer 1 first: (probing, test), float32 (example, unit) each.
 
         Read from the run's own activations; extracted afresh only when the run left the residual site out.
@@ -83,7 +105,7 @@ class Context:
             train, test, neurons = seen.values, unseen.values, seen.neurons
         layers = range(1, neurons.n_layers + 1)
         columns = [np.flatnonzero((neurons.layer == l) & (neurons.site == neurons.site_names.index("residual"))) for l in layers]
-        return tuple((train[:, c].astype(np.float32), test[:, c].astype(np.float32)) for c in columns)
+        return Residual(train, test, columns)
 
     def read(self, sites: Sequence[str]) -> tuple[Activations, Activations]:
         """Return what the probing and the test images show at ``sites``: from the cache, where they were read with the neurons."""

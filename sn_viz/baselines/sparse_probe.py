@@ -14,6 +14,7 @@ from sn_viz.baselines import BASELINES, Context
 from sn_viz.baselines.linear_probe import MAX_FOLDS, fit_probe, folds_of
 from sn_viz.formatting import percent
 from sn_viz.groups import most_folds
+from sn_viz.matrix import read_columns
 from sn_viz.search import find_stumps
 from sn_viz.types import Baseline
 from sn_viz.voting.classifier import vote, winners
@@ -57,7 +58,7 @@ def run(context: Context) -> Baseline:
     )
 
 
-def effect_sizes(values: np.ndarray, labels: np.ndarray, n_classes: int) -> np.ndarray:
+def effect_sizes(values: np.ndarray, labels: np.ndarray, n_classes: int, rows: np.ndarray | None = None) -> np.ndarray:
     """Return how far the class means of every scalar lie apart, in standard deviations within the classes (Cohen's d).
 
     Parameters
@@ -68,6 +69,8 @@ def effect_sizes(values: np.ndarray, labels: np.ndarray, n_classes: int) -> np.n
         int64 (example,).
     n_classes : int
         More than two: the largest of each class against all others.
+    rows : numpy.ndarray, optional
+        int64 (row,): of these examples only.
 
     Returns
     -------
@@ -75,7 +78,7 @@ def effect_sizes(values: np.ndarray, labels: np.ndarray, n_classes: int) -> np.n
         float64 (neuron,), not negative, as the search's metric "effect-size" has them; 0 for constant scalars, and for those with a
         value that is not finite.
     """
-    scores = find_stumps(values, labels, metric="effect-size", classes=n_classes).score
+    scores = find_stumps(values, labels, metric="effect-size", classes=n_classes, rows=rows).score
     return np.nan_to_num(scores.astype(np.float64), nan=0.0).reshape(values.shape[1], -1).max(axis=1)
 
 
@@ -84,8 +87,8 @@ def furthest_apart(effect: np.ndarray, n: int = N_SCALARS) -> np.ndarray:
     return np.argsort(-effect, kind="stable")[:n]
 
 
-def _read(values: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    return values[:, columns].astype(np.float32)
+def _read(values: np.ndarray, columns: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+    return read_columns(values, columns, rows).astype(np.float32)
 
 
 def _scores_within(context: Context, ends: list[int]) -> list[float | None]:
@@ -96,17 +99,17 @@ def _scores_within(context: Context, ends: list[int]) -> list[float | None]:
         return [None] * len(ends)
     scores = []
     for fitted, held_out in folds_of(labels, groups, folds, context.seed):
-        effect = effect_sizes(context.train_values[fitted], labels[fitted], context.n_classes)
+        effect = effect_sizes(context.train_values, labels, context.n_classes, fitted)
         scores.append([])
         for end in ends:
             columns = furthest_apart(effect[:end])
-            probe, _ = fit_probe(_read(context.train_values[fitted], columns), labels[fitted], context.seed, groups[fitted])
-            said = probe.predict(_read(context.train_values[held_out], columns))
+            probe, _ = fit_probe(_read(context.train_values, columns, fitted), labels[fitted], context.seed, groups[fitted])
+            said = probe.predict(_read(context.train_values, columns, held_out))
             scores[-1].append(np.mean([np.mean(said[labels[held_out] == c] == c) for c in np.unique(labels[held_out])]))
     return list(np.mean(scores, axis=0))
 
 
 def _thresholded(context: Context, columns: np.ndarray) -> np.ndarray:
     """Return what the same scalars say by majority, each cut at its best threshold: int64 (test example,)."""
-    stumps = find_stumps(context.train_values[:, columns], context.train.labels, classes=context.n_classes)
-    return winners(vote(context.test_values[:, columns], stumps.take(~np.isnan(stumps.score)), context.n_classes))
+    stumps = find_stumps(read_columns(context.train_values, columns), context.train.labels, classes=context.n_classes)
+    return winners(vote(read_columns(context.test_values, columns), stumps.take(~np.isnan(stumps.score)), context.n_classes))

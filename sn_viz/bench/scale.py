@@ -1,21 +1,27 @@
-"""How much memory and time the search takes as the data grow: values on disk, far more of them than it may hold."""
+"""How much memory and time ``find``, and the search alone, take as the data grow: far more of them than they may hold."""
 
 from __future__ import annotations
 
 import json
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from sn_viz.bench import BENCHES, Options, Row, in_a_fresh_process, row
+from sn_viz.bench import BENCHES, Options, Row, in_a_fresh_process, prepared, row
+from sn_viz.bench.prepared import Found
 
 EXAMPLES, NEURONS = 3000, 745_000
 """LLaVA-1.5-7B at all sites: 4.5 GB of float16."""
 QUICK_EXAMPLES, QUICK_NEURONS = 600, 40_000
 BOUND_GB = 1.5
+PHOTOGRAPHS, QUICK_PHOTOGRAPHS = (2500, 5000, 10_000, 20_000), (40, 80, 120)
+FIND_GB = 2.0
+STAGES = ("search", "choose", "vote", "null", "stability")
+WHOLE = 1.3
+"""A run on activations that are in the store against the sum of its ``STAGES``, at most."""
 STRAIGHT = 0.95
 """R² of the line through the times, at least; small sizes are all overhead."""
 
@@ -71,9 +77,63 @@ class Searched:
     """Its own memory before the search."""
 
 
-@BENCHES.register("scale")
+@BENCHES.register("scale", costly=True)
 def measure(options: Options) -> list[Row]:
-    """Search a file of 4.5 GB and parts of it, each in a fresh process, and fit straight lines."""
+    """Run ``find`` on ever more photographs, then on 4.5 GB of activations, then the search alone, each in a fresh process."""
+    return find_photographs(options) + find_neurons(options) + search_alone(options)
+
+
+def find_photographs(options: Options) -> list[Row]:
+    """Run ``find`` on photographs whose activations lie in the store, all but a few, which the model looks at."""
+    sizes = QUICK_PHOTOGRAPHS if options.quick else PHOTOGRAPHS
+    with tempfile.TemporaryDirectory(prefix="sn-viz-bench-") as folder:
+        pictures, cache = Path(folder, "photographs"), Path(folder, "cache")
+        prepared.fill(cache, options.model, prepared.photographs(pictures, sizes[-1]))
+        points = [prepared.found(prepared.table(pictures, n), options.model, cache) for n in sizes]
+    last = points[-1]
+    note = f"640 x 480 JPEGs, {last.neurons:,} neurons; {last.idle:.2g} GB of it with the model loaded, before the run"
+    rows = [row(f"find on {last.examples:,} photographs: peak resident", last.peak, "GB", at_most=FIND_GB, note=note)]
+    searches = [Searched(one.examples, one.neurons, one.seconds, one.peak, one.own, one.file, one.idle) for one in points]
+    return rows + [_named("find, ", one) for one in growth("examples", searches, None if options.quick else STRAIGHT)]
+
+
+def find_neurons(options: Options) -> list[Row]:
+    """Run ``find`` on the activations of a model with as many neurons as LLaVA-1.5-7B, written to the store beforehand."""
+    n = QUICK_PHOTOGRAPHS[-1] if options.quick else EXAMPLES
+    with tempfile.TemporaryDirectory(prefix="sn-viz-bench-") as folder:
+        model = options.model if options.quick else prepared.wide_model(Path(folder, "wide"))
+        path = prepared.photographs(Path(folder, "photographs"), n, (64, 48))
+        prepared.fill(Path(folder, "cache"), model, path)
+        return stage_rows(prepared.found(path, model, Path(folder, "cache")))
+
+
+def stage_rows(found: Found) -> list[Row]:
+    """Return memory beyond the model, the run against the sum of its stages, and what each stage takes a value."""
+    size = f"{found.examples:,} x {found.neurons:,}"
+    parts, whole = {name: found.stages[name] for name in STAGES}, found.seconds
+    note = f"{found.idle:.2g} GB before it, {found.own:.2g} GB of its own at most"
+    rows = [
+        row(f"find on {size}: peak beyond the model", found.peak - found.idle, "GB", at_most=FIND_GB, note=note),
+        row(
+            f"find on {size}",
+            whole,
+            "s",
+            ratio=whole / sum(parts.values()),
+            at_most=WHOLE,
+            note=f"against {sum(parts.values()):.3g} s of {', '.join(STAGES)}; all stages: "
+            + ", ".join(f"{name} {seconds:.3g}" for name, seconds in found.stages.items()),
+        ),
+    ]
+    values = found.probing * found.neurons
+    return rows + [row(f"{name} a value", 1e9 * seconds / values, "ns", note=f"{seconds:.3g} s") for name, seconds in parts.items()]
+
+
+def _named(before: str, one: Row) -> Row:
+    return replace(one, name=before + one.name)
+
+
+def search_alone(options: Options) -> list[Row]:
+    """Search a file of 4.5 GB and parts of it, and fit straight lines."""
     examples, neurons = (QUICK_EXAMPLES, QUICK_NEURONS) if options.quick else (EXAMPLES, NEURONS)
     with tempfile.TemporaryDirectory(prefix="sn-viz-bench-") as folder:
         path = Path(folder, "values.f16")

@@ -148,7 +148,7 @@ def _by_depth(run: RunRecord, n_train: int) -> tuple[np.ndarray, tuple[str, ...]
 
 def _standardised(run: RunRecord, columns: np.ndarray) -> np.ndarray:
     """Return float32 (image, neuron) of zero mean and unit variance."""
-    values = np.concatenate([np.asarray(part, dtype=np.float32)[:, columns] for part in (run.train_values, run.test_values)])
+    values = np.concatenate([np.asarray(part[:, columns], dtype=np.float32) for part in (run.train_values, run.test_values)])
     values[~np.isfinite(values)] = np.nan
     if not values.size:
         return values

@@ -7,11 +7,10 @@ that, and the one compilation a new machine needs, out of the way.
 
 from __future__ import annotations
 
-import mmap
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from math import prod
 from pathlib import Path
@@ -24,6 +23,7 @@ from jaxtyping import Float32, Int64, Shaped, UInt16
 
 from sn_viz.errors import UserError
 from sn_viz.groups import shuffled_labels
+from sn_viz.matrix import slabs
 from sn_viz.search.rules import RULES, Rule
 from sn_viz.types import Stumps
 
@@ -46,10 +46,6 @@ WITHOUT_CUT = ("roc-auc", "effect-size")
 
 MAX_EXAMPLES = 60_000
 """Counts of pairs must fit 32 bits."""
-SLAB_BYTES = 128 * 2**20
-"""How much of an array on disk is copied into memory at a time."""
-MAPPED_BYTES = 256 * 2**20
-"""How much of a file may be mapped while a slab is copied out of it."""
 STUMP_BYTES = 100
 """Memory for each stump while it is searched, chosen and kept, measured with 300 classes: what bounds the number of classes."""
 FEW_STUMPS = 10**6
@@ -66,6 +62,7 @@ def find_stumps(
     rule: str = "best-split",
     metric: str = "balanced-accuracy",
     classes: int | Sequence[str] | None = None,
+    rows: np.ndarray | None = None,
 ) -> Stumps:
     """Return the best stump of every neuron (two classes), or of every neuron and class (more).
 
@@ -81,6 +78,8 @@ def find_stumps(
         "balanced-accuracy", "accuracy", "roc-auc", "f1" or "effect-size", of one class against the rest.
     classes : int or sequence of str, optional
         How many classes there are, or their names; by default the highest label plus one, and at least two.
+    rows : int (row,), optional
+        These examples only, one as often as it is named: the same as ``values[rows]`` and ``labels[rows]``, without the copy.
 
     Returns
     -------
@@ -107,7 +106,7 @@ def find_stumps(
     at most 1000, which stands for neurons that do not spread within the classes. Undefined, with score NaN: neurons with a NaN or
     infinite value, constant neurons, and classes that hold no example or all of them.
     """
-    values, labels, n_classes = _checked(values, labels, classes)
+    values, labels, n_classes = _checked(values, labels, classes, rows)
     code, chosen = _metric_code(metric), RULES[rule]
     target_classes = np.array([1] if n_classes == 2 else range(n_classes), np.int64)
     shape = (values.shape[1], len(target_classes))
@@ -118,7 +117,7 @@ def find_stumps(
     def work(slab: np.ndarray, start: int, stop: int, offset: int) -> None:
         search(slab, start, stop, *(one[offset + start : offset + stop] for one in found))
 
-    _in_strips(values, work)
+    _in_strips(values, work, rows)
     threshold, sign, score, margin = found
     return Stumps(
         neuron=np.repeat(np.arange(shape[0], dtype=np.int64), len(target_classes)),
@@ -233,8 +232,8 @@ def _load_kernels(dtypes: Sequence[type[np.floating]], fixed: bool) -> None:
 
 
 def _checked(
-    values: np.ndarray, labels: np.ndarray, classes: int | Sequence[str] | None
-) -> tuple[Shaped[np.ndarray, "example neuron"], Int64[np.ndarray, " example"], int]:
+    values: np.ndarray, labels: np.ndarray, classes: int | Sequence[str] | None, rows: np.ndarray | None = None
+) -> tuple[Shaped[np.ndarray, "example neuron"], Int64[np.ndarray, " row"], int]:
     """Return values, int64 labels and the number of classes, or say what is wrong with them: a caller gets a sentence, no shape."""
     values, labels = values if isinstance(values, np.ndarray) else np.asarray(values), np.asarray(labels)
     if values.ndim != 2 or labels.shape != values.shape[:1]:
@@ -243,6 +242,7 @@ def _checked(
             f"Values have shape {values.shape} and labels {labels.shape}; (example, neuron) and (example,) are needed.",
             "Give one label per row of values.",
         )
+    labels = labels if rows is None else labels[rows]
     if not 2 <= len(labels) <= MAX_EXAMPLES:
         raise UserError(
             "The search cannot start.",
@@ -292,11 +292,11 @@ def _fixed_kernels() -> ModuleType:
     return fixed
 
 
-def _in_strips(values: np.ndarray, work: Callable[[np.ndarray, int, int, int], None]) -> None:
-    """Call ``work(slab, start, stop, first column of the slab)`` on every strip of neurons, on all cores."""
+def _in_strips(values: np.ndarray, work: Callable[[np.ndarray, int, int, int], None], rows: np.ndarray | None = None) -> None:
+    """Call ``work(slab, start, stop, first column of the slab)`` on every strip of neurons of these rows, on all cores."""
     _kernels()
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for slab, offset in _slabs(values):
+        for slab, offset in slabs(values, rows):
             columns = slab.shape[1]
             width = _neurons_of(STRIP_VALUES, len(slab))
             starts = range(0, columns, width)
@@ -309,26 +309,6 @@ def _neurons_of(n_values: int, n_examples: int) -> int:
     """Return how many neurons hold about so many values of ``n_examples``: at least 64, and a multiple of it."""
     width = n_values // n_examples
     return max(64, width - width % 64)
-
-
-def _slabs(values: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
-    """Yield (float16 or float32 array, first column); arrays on disk are copied piece by piece and their pages given back."""
-    native = values.dtype in (np.float16, np.float32) and values.dtype.isnative
-    mapped = None if values.flags.writeable else getattr(values, "_mmap", None)
-    if native and mapped is None:
-        yield values, 0
-        return
-    dtype = values.dtype if native else np.float32
-    width = max(64, SLAB_BYTES // (np.dtype(dtype).itemsize * len(values)))
-    for start in range(0, values.shape[1], width):
-        slab = np.empty((len(values), min(width, values.shape[1] - start)), dtype)
-        rows = max(1, MAPPED_BYTES // max(1, abs(values.strides[0])))
-        for first in range(0, len(values), rows):
-            with np.errstate(over="ignore"):
-                slab[first : first + rows] = values[first : first + rows, start : start + width]
-            if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
-                mapped.madvise(mmap.MADV_DONTNEED)  # a touched page may bring a megabyte of neighbours with it
-        yield slab, start
 
 
 def _bits(slab: np.ndarray, start: int, stop: int) -> tuple[np.ndarray, int, int]:

@@ -7,6 +7,7 @@ models or images; of where a neuron lives it knows only that the neurons up to a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sn_viz.matrix import mapped_file, read_columns
 from sn_viz.search.stumps import find_stumps
 from sn_viz.types import Neurons, Stumps, Votes
 from sn_viz.voting.committees import cross_fit, weighed
@@ -196,6 +198,7 @@ def votes_by_layer(
     n_classes: int,
     weighting: str = "majority",
     first_layer: int = 1,
+    rows: np.ndarray | None = None,
 ) -> Votes:
     """Return what the voters of each exit layer say.
 
@@ -208,12 +211,18 @@ def votes_by_layer(
     weighting : str
     first_layer : int
         1, or less when the vision tower was read.
+    rows : int (row,), optional
+        Of which examples; by default of all.
 
     Returns
     -------
     Votes
         Margins are between the two largest shares.
     """
+    if rows is not None or mapped_file(values) is not None:  # every column is read once, however many layers ask for it
+        columns = np.unique(np.concatenate([np.zeros(0, np.int64), *(voters.neuron for voters in voters_by_layer)]))
+        values = read_columns(values, columns, rows)
+        voters_by_layer = [replace(voters, neuron=np.searchsorted(columns, voters.neuron)) for voters in voters_by_layer]
     shape = (len(values), 0, n_classes)
     tallies = [vote(values, voters, n_classes, weighting) for voters in voters_by_layer]
     tally = np.stack(tallies, axis=1) if tallies else np.zeros(shape, np.float32)

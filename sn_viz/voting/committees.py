@@ -84,11 +84,12 @@ def cross_fit(
         if progress is not None:
             progress(number / (repeats * folds), "Choosing weights and the exit layer on the probing images")
         held_out = grouped_folds(labels, groups, folds, seed + number // folds) == number % folds
-        stumps = find_stumps(values[~held_out], labels[~held_out], rule, metric, n_classes)
+        kept, left_out = np.flatnonzero(~held_out), np.flatnonzero(held_out)
+        stumps = find_stumps(values, labels, rule, metric, n_classes, rows=kept)
         if np.isnan(stumps.score).all():
             continue
         for at, chosen in enumerate(voters_by_layer(stumps, neurons, voters, n_classes)):
-            fitted, unseen = says_of(values[~held_out], chosen), says_of(values[held_out], chosen)
+            fitted, unseen = says_of(values, chosen, kept), says_of(values, chosen, left_out)
             for which, strength in enumerate(strengths):
                 weighed = LOGISTIC.fit(chosen, fitted, labels[~held_out], n_classes, strength)
                 odds[number // folds, which, held_out, at] = LOGISTIC.log_odds(unseen, weighed, n_classes)

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from sn_viz.matrix import mapped_file
 from sn_viz.search.stumps import find_stumps
 from sn_viz.types import Activations, Config, Interval, LabelledImages, LayerAccuracy, Neurons, Partial
 from sn_viz.voting.classifier import voters_by_layer, votes_by_layer
@@ -101,9 +102,14 @@ class SoFar:
         self._next, self._n = clock() + PAUSE_SECONDS, 0
 
     def arrived(self, values: np.ndarray, read: np.ndarray) -> None:
-        """Take values (example, neuron) and which rows of them were read, bool (example,); offer a result when it is time."""
+        """Take values (example, neuron) and which rows of them were read, bool (example,); offer a result when it is time.
+
+        Of values in a file nothing is offered before all are there.
+        """
         rows, began = np.flatnonzero(read), self._clock()
         counts = np.bincount(self._train.labels[rows], minlength=len(self._train.classes))
+        if mapped_file(values) is not None:  # a copy of the rows read so far would not fit into memory
+            return
         if began < self._next or counts.min() < FEWEST or len(rows) == self._n or len(rows) == len(read):
             return
         self._n = len(rows)

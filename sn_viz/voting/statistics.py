@@ -244,11 +244,11 @@ def cross_validated_layers(
         if progress is not None:
             progress(number / (repeats * folds), "Choosing the exit layer on the probing images")
         held_out = grouped_folds(labels, groups, folds, seed + number // folds) == number % folds
-        stumps = find_stumps(values[~held_out], labels[~held_out], rule, metric, n_classes)
+        stumps = find_stumps(values, labels, rule, metric, n_classes, rows=np.flatnonzero(~held_out))
         if np.isnan(stumps.score).all():
             continue
         by_layer = voters_by_layer(stumps, neurons, voters, n_classes)
-        votes = votes_by_layer(values[held_out], by_layer, n_classes, weighting)
+        votes = votes_by_layer(values, by_layer, n_classes, weighting, rows=np.flatnonzero(held_out))
         spoken = np.array([len(one) > 0 for one in by_layer])
         right[held_out] += (votes.predicted == labels[held_out, None]) & spoken
     return right / repeats
@@ -347,6 +347,6 @@ def selection_stability(
     members = [rows_of_groups(rows, groups) for label in range(n_classes) if len(rows := np.flatnonzero(labels == label))]
     for one in again:
         drawn = np.concatenate([of_class[i] for of_class in members for i in rng.choice(len(of_class), len(of_class))])
-        stumps = find_stumps(values[drawn], labels[drawn], rule, metric, n_classes)
+        stumps = find_stumps(values, labels, rule, metric, n_classes, rows=drawn)
         one[:] = np.isin(chosen, select_voters(stumps, voters, n_classes).neuron)
     return again.mean(axis=0) if n_resamples else np.full(len(chosen), np.nan)

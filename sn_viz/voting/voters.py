@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from sn_viz.errors import UserError
+from sn_viz.matrix import read_columns
 from sn_viz.types import Neurons, Stumps
 
 
@@ -109,7 +110,12 @@ def _best_of(stumps: Stumps, candidates: np.ndarray, k: int) -> np.ndarray:
     return candidates[order[:k]]
 
 
-def says_of(values: Float[np.ndarray, "example neuron"], voters: Stumps) -> Bool[np.ndarray, "example stump"]:
-    """Return whether each voter says its class of each example, bool (example, stump); values are compared as float32."""
-    columns = np.asarray(values[:, voters.neuron], dtype=np.float32)
+def says_of(
+    values: Float[np.ndarray, "example neuron"], voters: Stumps, rows: np.ndarray | None = None
+) -> Bool[np.ndarray, "row stump"]:
+    """Return whether each voter says its class of each example, or of those at ``rows``, int (row,): bool (row, stump).
+
+    Values are compared as float32.
+    """
+    columns = np.asarray(read_columns(values, voters.neuron, rows), dtype=np.float32)
     return np.where(voters.sign > 0, columns > voters.threshold, columns < voters.threshold)

@@ -216,7 +216,7 @@ def test_both_dtypes_agree_on_the_same_values():
 
 
 def test_layout_and_memory_maps_do_not_matter(tmp_path, monkeypatch):
-    monkeypatch.setattr("sn_viz.search.stumps.SLAB_BYTES", 4096)
+    monkeypatch.setattr("sn_viz.matrix.SLAB_BYTES", 4096)
     rng = np.random.default_rng(6)
     values, labels = rng.normal(size=(20, 400)).astype(np.float16), rng.integers(0, 2, 20)
     np.save(tmp_path / "values.npy", values)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sn_viz import matrix
 from sn_viz.errors import UserError
 from sn_viz.search import stumps as search
 from sn_viz.search.stumps import find_stumps
@@ -40,14 +41,14 @@ def test_a_search_as_large_as_one_strip_is_one_strip():
 
 
 def test_values_of_another_type_are_converted_128_mib_at_a_time():
-    pieces = [(slab.shape, slab.dtype, slab.nbytes, start) for slab, start in search._slabs(endless(64, 2**19 + 3, np.float64))]
+    pieces = [(slab.shape, slab.dtype, slab.nbytes, start) for slab, start in matrix.slabs(endless(64, 2**19 + 3, np.float64))]
     assert pieces == [((64, 2**19), np.float32, 128 * MIB, 0), ((64, 3), np.float32, 64 * 3 * 4, 2**19)]
 
 
 def test_a_slab_has_at_least_64_neurons(monkeypatch):
-    monkeypatch.setattr(search, "SLAB_BYTES", 4 * 60_000 * 65)
+    monkeypatch.setattr(matrix, "SLAB_BYTES", 4 * 60_000 * 65)
     for n_examples, width in ((60_000, 65), (60_001, 64), (80_000, 64)):
-        assert next(search._slabs(endless(n_examples, 70, np.float64)))[0].shape == (n_examples, width)
+        assert next(matrix.slabs(endless(n_examples, 70, np.float64)))[0].shape == (n_examples, width)
 
 
 def test_values_in_memory_are_taken_as_they_are():
@@ -55,7 +56,7 @@ def test_values_in_memory_are_taken_as_they_are():
     frozen = values.view()
     frozen.flags.writeable = False
     for same in (values, frozen, values[:, ::2], np.asfortranarray(values)):
-        [(slab, start)] = search._slabs(same)
+        [(slab, start)] = matrix.slabs(same)
         assert slab is same and start == 0
 
 
@@ -86,17 +87,17 @@ def test_a_file_is_read_256_mib_at_a_time_and_given_back(tmp_path, n_rows, row_b
     values = map_of_zeros(tmp_path / "values", n_rows, row_bytes)
     given_back = []
     values._mmap = type("Map", (), {"madvise": lambda self, advice: given_back.append(len(values.rows))})()
-    [(slab, start)] = search._slabs(values)
+    [(slab, start)] = matrix.slabs(values)
     assert values.rows == rows and (slab == 0).all() and slab.shape == (n_rows, 100) and start == 0
     assert given_back == (list(range(1, len(rows) + 1)) if hasattr(mmap, "MADV_DONTNEED") else [])
 
 
 def test_each_slab_of_a_file_is_read_into_its_own_place(tmp_path, monkeypatch):
-    monkeypatch.setattr(search, "SLAB_BYTES", 64 * 12 * 2)
-    monkeypatch.setattr(search, "MAPPED_BYTES", 5 * 200 * 2)
+    monkeypatch.setattr(matrix, "SLAB_BYTES", 64 * 12 * 2)
+    monkeypatch.setattr(matrix, "MAPPED_BYTES", 5 * 200 * 2)
     values = np.random.default_rng(0).normal(size=(12, 200)).astype(np.float16)
     np.save(tmp_path / "values.npy", values)
-    slabs = list(search._slabs(np.load(tmp_path / "values.npy", mmap_mode="r")))
+    slabs = list(matrix.slabs(np.load(tmp_path / "values.npy", mmap_mode="r")))
     assert [start for _, start in slabs] == [0, 64, 128, 192]
     np.testing.assert_array_equal(np.concatenate([slab for slab, _ in slabs], axis=1), values)
     labels = np.arange(12) % 2

@@ -1,0 +1,217 @@
+"""Values (example, neuron) of any size: in memory, or beyond a budget in a file, checked whenever it is read.
+
+Takes rows as they come; returns an array, plain or mapped, and reads any such array a slab of neurons at a time. A slab is what
+one pass over all examples holds in memory; what is computed for each neuron by itself does not depend on how wide it is. The file
+lies in the cache folder, has no name, and goes with the last reference to the array, however the process ends.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import tempfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from sn_viz.errors import UserError
+from sn_viz.memory import VARIABLE, values_bytes
+from sn_viz.paths import cache_folder
+
+SLAB_BYTES = 128 * 2**20
+"""How much is copied into memory at a time."""
+MAPPED_BYTES = 256 * 2**20
+"""How much of a file may be mapped while a slab is copied out of it."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Checked:
+    """What was written to a file: a CRC-32 for each piece of a row. It must not keep the map alive."""
+
+    address: int
+    """Where the first value lies in memory."""
+    shape: tuple[int, int]
+    dtype: np.dtype
+    width: int
+    """Neurons of a piece."""
+    sums: np.ndarray
+    """uint32 (example, piece)."""
+
+
+_CHECKED: WeakKeyDictionary[mmap.mmap, _Checked] = WeakKeyDictionary()
+"""By the map that an array and all views of it share."""
+
+
+class Filling:
+    """An array that is filled row by row: in memory, or in a file where it takes more than ``most_bytes``.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Examples and neurons.
+    dtype : type
+        float16 or float32.
+    most_bytes : int, optional
+        By default `sn_viz.memory.values_bytes`.
+
+    Attributes
+    ----------
+    values : (example, neuron)
+        What there is so far; read-only where it lies in a file. Rows that were not put hold anything.
+
+    Raises
+    ------
+    UserError
+        When the disk has no room for it.
+    """
+
+    def __init__(self, shape: tuple[int, int], dtype: type[np.floating], most_bytes: int | None = None) -> None:
+        n_bytes = shape[0] * shape[1] * np.dtype(dtype).itemsize
+        self._file: Any = None
+        if n_bytes <= (values_bytes() if most_bytes is None else most_bytes):
+            self.values = np.empty(shape, dtype)
+            return
+        self._file = _room_for(n_bytes)
+        values = np.memmap(self._file, dtype, "r", shape=shape)
+        width = _slab_width(shape[0], values.itemsize)
+        sums = np.zeros((shape[0], -(-shape[1] // width)), np.uint32)
+        self._checked = _Checked(values.ctypes.data, shape, values.dtype, width, sums)
+        _CHECKED[values._mmap] = self._checked  # type: ignore[attr-defined]  # numpy's own name for it
+        self.values = values
+
+    def put(self, rows: list[int], found: np.ndarray) -> None:
+        """Fill ``rows`` with ``found`` (row, neuron)."""
+        if self._file is None:
+            self.values[rows] = found
+            return
+        found = np.ascontiguousarray(found, self.values.dtype)
+        try:
+            for row, one in zip(rows, found, strict=True):
+                self._file.seek(row * one.nbytes)
+                self._file.write(one.data)
+                self._checked.sums[row] = [zlib.crc32(one[at : at + self._checked.width]) for at in _starts(self._checked)]
+            self._file.flush()
+        except OSError as error:
+            raise _no_room(error) from error
+
+
+def _starts(checked: _Checked) -> range:
+    return range(0, checked.shape[1], checked.width)
+
+
+def _room_for(n_bytes: int) -> Any:
+    """Return an open file without a name, of that size, for which the disk has room."""
+    try:
+        folder = cache_folder()
+        folder.mkdir(parents=True, exist_ok=True)
+        file = tempfile.TemporaryFile(dir=folder, prefix="values-")  # noqa: SIM115  # closed with the last reference
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, n_bytes)
+        else:
+            file.truncate(n_bytes)
+    except OSError as error:
+        raise _no_room(error) from error
+    return file
+
+
+def _no_room(error: OSError) -> UserError:
+    return UserError(
+        "The activations do not fit into memory, and could not be written to the disk.",
+        f"The file system says: {error.strerror or error}.",
+        f"Free some space, let SN_VIZ_CACHE name a folder on another disk, or allow more memory: {VARIABLE}, in GiB.",
+    )
+
+
+def mapped_file(values: np.ndarray) -> Any:
+    """Return the map of the file that an array is read from; None where it lies in memory."""
+    return None if values.flags.writeable else getattr(values, "_mmap", None)
+
+
+def slabs(values: np.ndarray, rows: np.ndarray | None = None) -> Iterator[tuple[np.ndarray, int]]:
+    """Yield (float16 or float32 (row, neuron), first neuron), until all neurons were there.
+
+    Parameters
+    ----------
+    values : (example, neuron)
+        In memory it is passed on whole where all its rows are wanted; else it is copied, ``SLAB_BYTES`` at a time.
+    rows : int (row,), optional
+        Which examples, in that order; one may come several times.
+
+    Raises
+    ------
+    UserError
+        When what is read from a file of a `Filling` is not what was written.
+    """
+    native = values.dtype in (np.float16, np.float32) and values.dtype.isnative
+    if native and mapped_file(values) is None and rows is None:
+        yield values, 0
+        return
+    width = _slab_width(len(values), values.itemsize if native else 4)
+    for start in range(0, values.shape[1], width):
+        yield read_slab(values, start, start + width, rows, values.dtype if native else np.dtype(np.float32)), start
+
+
+def read_slab(
+    values: np.ndarray, start: int, stop: int, rows: np.ndarray | None = None, dtype: np.dtype | None = None
+) -> np.ndarray:
+    """Return a copy of some neurons of some rows, (row, neuron); pages of a file are checked, and given back."""
+    mapped = mapped_file(values)
+    n, stop = len(values) if rows is None else len(rows), min(stop, values.shape[1])
+    slab = np.empty((n, stop - start), dtype or values.dtype)
+    at_once = max(1, MAPPED_BYTES // max(1, abs(values.strides[0])))
+    for first in range(0, n, at_once):
+        some = slice(first, first + at_once) if rows is None else rows[first : first + at_once]
+        if mapped is not None:
+            _check(values, mapped, np.arange(len(values))[some] if rows is None else some, start, stop)
+        with np.errstate(over="ignore"):
+            slab[first : first + at_once] = values[some, start:stop]
+        _give_back(mapped)
+    return slab
+
+
+def read_columns(values: np.ndarray, columns: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+    """Return a copy of some columns, int (column,), of some rows, in the number format of the values."""
+    mapped = mapped_file(values)
+    if mapped is None:
+        return values[:, columns] if rows is None else values[np.ix_(rows, columns)]
+    rows = np.arange(len(values)) if rows is None else rows
+    found = np.empty((len(rows), len(columns)), values.dtype)
+    at_once = max(1, MAPPED_BYTES // max(1, abs(values.strides[0])))
+    for first in range(0, len(rows), at_once):
+        found[first : first + at_once] = values[np.ix_(rows[first : first + at_once], columns)]
+        _give_back(mapped)
+    return found
+
+
+def _slab_width(n_examples: int, itemsize: int) -> int:
+    return max(64, SLAB_BYTES // (itemsize * max(1, n_examples)))
+
+
+def _give_back(mapped: Any) -> None:
+    """Let the system take back the pages of a map: a touched one may have brought a megabyte of neighbours with it."""
+    if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
+        mapped.madvise(mmap.MADV_DONTNEED)
+
+
+def _check(values: np.ndarray, mapped: Any, rows: np.ndarray, start: int, stop: int) -> None:
+    """Compare the pieces that hold these neurons with what was written; files that are not of a `Filling` have no sums."""
+    checked = _CHECKED.get(mapped)
+    if checked is None:
+        return
+    whole, width = np.ndarray(checked.shape, checked.dtype, buffer=mapped), checked.width
+    if values.strides != whole.strides:
+        return
+    above, left = divmod((values.ctypes.data - checked.address) // whole.itemsize, whole.shape[1])
+    pieces = range((left + start) // width, (left + stop - 1) // width + 1)
+    for row in dict.fromkeys((rows + above).tolist()):
+        for piece in pieces:
+            if zlib.crc32(whole[row, piece * width : (piece + 1) * width]) != checked.sums[row, piece]:
+                raise UserError(
+                    "The activations of this run are damaged.",
+                    "What was read from the disk is not what was written to it.",
+                    "Run it again; when it comes again, the disk or the memory of this machine fails.",
+                )
