@@ -7,6 +7,7 @@ lies in the cache folder, has no name, and goes with the last reference to the a
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 import tempfile
@@ -109,13 +110,22 @@ def _room_for(n_bytes: int) -> Any:
         folder = cache_folder()
         folder.mkdir(parents=True, exist_ok=True)
         file = tempfile.TemporaryFile(dir=folder, prefix="values-")  # noqa: SIM115  # closed with the last reference
-        if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(file.fileno(), 0, n_bytes)
-        else:
-            file.truncate(n_bytes)
+        _reserve(file, n_bytes)
     except OSError as error:
         raise _no_room(error) from error
     return file
+
+
+def _reserve(file: Any, n_bytes: int) -> None:
+    """Take the room on the disk now: a map of a file that the disk cannot hold would end the process, not raise."""
+    if hasattr(os, "posix_fallocate"):
+        try:
+            os.posix_fallocate(file.fileno(), 0, n_bytes)
+            return
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
+                raise
+    file.truncate(n_bytes)  # such a file system, or Windows; `put` writes every row, and fails as it should
 
 
 def _no_room(error: OSError) -> UserError:

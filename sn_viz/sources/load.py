@@ -14,6 +14,7 @@ import numpy as np
 
 from sn_viz.errors import UserError
 from sn_viz.groups import all_groups
+from sn_viz.memory import memory_bytes
 from sn_viz.sources.budget import DEFAULT, Budget
 from sn_viz.sources.columns import Asked, checked
 from sn_viz.sources.gather import check, gather
@@ -81,6 +82,7 @@ def load_images(
     >>> load_images(images, "Is it red?", labels=["yes", "yes", "no", "no"]).classes
     ('no', 'yes')
     """
+    memory_bytes()  # a setting that is none is told before pictures are left out one by one for it
     budget = budget if budget.spool else replace(budget, spool=Spool())
     if isinstance(data, LabelledImages):
         return check(_ask(data, question, budget))

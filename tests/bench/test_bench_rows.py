@@ -9,7 +9,21 @@ import numpy as np
 import pytest
 
 from sn_viz.activations.store import Store
-from sn_viz.bench import BENCHES, Options, app, as_json, extract, in_a_fresh_process, machine, row, scale, search, table, visitors
+from sn_viz.bench import (
+    BENCHES,
+    Options,
+    app,
+    as_json,
+    extract,
+    in_a_fresh_process,
+    machine,
+    prepared,
+    row,
+    scale,
+    search,
+    table,
+    visitors,
+)
 from sn_viz.bench.running import Running
 from sn_viz.cli import main
 from sn_viz.search.stumps import find_stumps
@@ -79,6 +93,17 @@ def test_memory_is_measured_in_a_process_of_its_own(monkeypatch, tmp_path):
     assert len(np.unique(values[:, 7])) > 30
     found = scale.searched(path, (40, 500), 20, 300, repeats=1)
     assert found.seconds > 0 and 0.02 < found.idle <= found.own <= found.peak < 1.5
+
+
+def test_find_itself_is_measured_on_photographs_whose_activations_are_stored(tmp_path):
+    table = prepared.photographs(tmp_path / "photographs", 12, (64, 48))
+    prepared.fill(tmp_path / "cache", "tiny-llava", table, skip=2)
+    found = prepared.found(table, "tiny-llava", tmp_path / "cache")
+    assert found.examples == 12 and found.probing == 6 and found.neurons == 13_824
+    assert {"load", "extract", *scale.STAGES} <= set(found.stages) and found.seconds > sum(found.stages.values()) * 0.9
+    assert 0.1 < found.idle <= found.peak < 4
+    peak, whole, *stages = scale.stage_rows(found)
+    assert peak.holds and whole.ratio > 1 and [one.unit for one in stages] == ["ns"] * len(scale.STAGES)
 
 
 def test_a_line_through_points_on_a_line_is_straight():

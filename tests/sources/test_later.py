@@ -143,3 +143,5 @@ def test_a_setting_that_is_no_amount_is_told(said, monkeypatch):
     monkeypatch.setenv("SN_VIZ_MEMORY", said)
     with pytest.raises(UserError, match="SN_VIZ_MEMORY"):
         memory_bytes()
+    with pytest.raises(UserError, match="SN_VIZ_MEMORY is no amount"):
+        load_images([("a", [("x.png", b"")])])
