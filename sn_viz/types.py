@@ -129,6 +129,10 @@ class Picture:
         """Bytes that are kept of it: its pixels in memory, or the file it is decoded from where that is a copy; else none."""
         return self.pixels.nbytes
 
+    def decoded(self) -> Picture:
+        """Return the picture with its pixels in memory, for whoever measures what comes after decoding."""
+        return self
+
 
 @dataclass(frozen=True, eq=False)
 class LabelledImages:

@@ -126,7 +126,8 @@ class Context:
     def latency_ms(self, label_of: Callable[[tuple[Picture, str]], object]) -> float:
         """Return the median milliseconds of ``label_of((picture, question))`` over a few images, of the test where it has any."""
         timed = self.test if len(self.test) else self.train
-        return median_milliseconds(label_of, list(zip(timed.pictures, timed.questions, strict=True))[:N_TIMED])
+        shown = [picture.decoded() for picture in timed.pictures[:N_TIMED]]
+        return median_milliseconds(label_of, list(zip(shown, timed.questions[:N_TIMED], strict=True)))
 
 
 BASELINES: Registry[Callable[[Context], Baseline]] = Registry("baseline", "sn_viz.baselines")

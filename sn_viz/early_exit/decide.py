@@ -244,7 +244,8 @@ def measure_latency(
         Milliseconds by name ("full_model", "first_token", "early_exit": medians; "early_exit_p95"), and float64 (layer,) medians
         in the order of the neurons' layers.
     """
-    examples = list(zip(test.pictures, test.questions, strict=True))[:N_TIMED]
+    shown = [picture.decoded() for picture in test.pictures[:N_TIMED]]
+    examples = list(zip(shown, test.questions[:N_TIMED], strict=True))
     exits = [
         Decision(vlm, seen.neurons, chosen, layer, len(test.classes), config.weighting, seen.values.dtype)
         for layer, chosen in zip(seen.neurons.layers, voters, strict=True)

@@ -115,6 +115,9 @@ class PictureLater(Picture):
     def kept_bytes(self) -> int:
         return self.__dict__["_kept"]
 
+    def decoded(self) -> Picture:
+        return Picture(self.pixels)
+
     def _same_bytes(self) -> bytes:
         """Return the bytes as they were when the picture was first read."""
         own = self.__dict__

@@ -132,6 +132,14 @@ def test_where_nothing_can_be_written_bytes_stay_in_memory(folder, tmp_path, mon
     assert all(picture.pixels.shape == (64, 64, 3) for picture in images.pictures)
 
 
+def test_whoever_measures_gets_the_pixels_before_the_clock_runs(folder, monkeypatch):
+    monkeypatch.setenv("SN_VIZ_MEMORY", "0")
+    picture = load_images(folder, "Is it a dog?").pictures[0]
+    now = picture.decoded()
+    assert now.pixels is now.pixels and now.sha256 == picture.sha256
+    assert now.decoded() is now
+
+
 def test_a_picture_travels_to_another_process_with_its_pixels(folder):
     picture = load_images(folder, "Is it a dog?").pictures[0]
     copy = pickle.loads(pickle.dumps(picture))

@@ -286,7 +286,7 @@ def _contestant(run: RunRecord, example: int, upload: str | None) -> tuple[Pictu
         if example not in range(len(run.shown)):
             raise UserError("This image is not in the list.", "The page is older than the result.", "Choose an image again.")
         check_has_pictures(run)
-        return run.shown.pictures[example], run.shown.questions[example], neuron.class_of(run.shown, example)
+        return run.shown.pictures[example].decoded(), run.shown.questions[example], neuron.class_of(run.shown, example)
     question = run.config.question or run.shown.question or run.shown.questions[0]
     return read_picture(upload, "your image"), question, ""
 
