@@ -236,7 +236,7 @@ def _add_benches() -> None:
     own = {command.name for command in bench_app.registered_commands}
     for path in sorted(Path(__file__).resolve().parents[1].joinpath("bench").glob("[a-z]*.py")):
         source = path.read_text(encoding="utf-8")  # imported only when it runs
-        if path.stem not in own and f'@BENCHES.register("{path.stem}")' in source:
+        if path.stem not in own and f'@BENCHES.register("{path.stem}"' in source:
             bench_app.command(path.stem, help=source.splitlines()[0].strip('"'))(_bench_command(path.stem))
 
 
