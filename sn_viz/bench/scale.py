@@ -104,10 +104,11 @@ def find_neurons(options: Options) -> list[Row]:
         model = options.model if options.quick else prepared.wide_model(Path(folder, "wide"))
         path = prepared.photographs(Path(folder, "photographs"), n, (64, 48))
         prepared.fill(Path(folder, "cache"), model, path)
-        return stage_rows(prepared.found(path, model, Path(folder, "cache")))
+        found = prepared.found(path, model, Path(folder, "cache"))
+    return stage_rows(found, None if options.quick else WHOLE)  # of few values the timing of exits is nearly all
 
 
-def stage_rows(found: Found) -> list[Row]:
+def stage_rows(found: Found, at_most: float | None = WHOLE) -> list[Row]:
     """Return memory beyond the model, the run against the sum of its stages, and what each stage takes a value."""
     size = f"{found.examples:,} x {found.neurons:,}"
     parts, whole = {name: found.stages[name] for name in STAGES}, found.seconds
@@ -119,7 +120,7 @@ def stage_rows(found: Found) -> list[Row]:
             whole,
             "s",
             ratio=whole / sum(parts.values()),
-            at_most=WHOLE,
+            at_most=at_most,
             note=f"against {sum(parts.values()):.3g} s of {', '.join(STAGES)}; all stages: "
             + ", ".join(f"{name} {seconds:.3g}" for name, seconds in found.stages.items()),
         ),
