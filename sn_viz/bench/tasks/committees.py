@@ -350,7 +350,9 @@ def markdown(table: Sequence[Line], exits: Sequence[int] = (1, 2, 4, 6, 8, 12)) 
 
 def _gap(gap: tuple[float, float, float]) -> str:
     value, low, high = (100 * one for one in gap)
-    return "" if np.isnan(value) else f"{value:+.1f} ({low:+.1f} to {high:+.1f})"
+    if np.isnan(value):
+        return ""
+    return f"{value:+.1f}" if np.isnan(low) else f"{value:+.1f} ({low:+.1f} to {high:+.1f})"
 
 
 PLAN = Plan((), (5, 20, 100, 500), 1000, 500, 5, (), 0)
