@@ -70,7 +70,7 @@
   }
 
   function projector(on) {
-    document.body.classList.toggle("sn-projector", on);
+    for (const root of [document.documentElement, document.body]) root.classList.toggle("sn-projector", on);
     state.box?.querySelector(".sn-learn-projector")?.setAttribute("aria-pressed", String(on));
     say();
     dispatchEvent(new Event("resize"));

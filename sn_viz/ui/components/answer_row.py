@@ -15,7 +15,6 @@ from sn_viz.types import AnswerKey, LabelledImages
 from sn_viz.ui.components import edits, views
 from sn_viz.ui.components.cards import MAX_CLASSES
 from sn_viz.ui.components.edits import Edits
-from sn_viz.ui.components.plotly_view import when_ready
 from sn_viz.ui.sections import examples_section
 from sn_viz.ui.sections.examples_section import Where
 from sn_viz.ui.server.guard import message
@@ -60,13 +59,7 @@ def layout() -> AnswerRow:
                 )
                 for i in range(MAX_CLASSES)
             ]
-    on_cards = gr.HTML(
-        None,
-        elem_id="class-words",
-        html_template='<div class="sn-go"></div>',
-        js_on_load=when_ready("snViz.classWords(element, props, watch)"),
-        apply_default_css=False,
-    )
+    on_cards = views.unseen_view("class-words", "snViz.classWords(element, props, watch)")
     return AnswerRow(row, told, boxes, on_cards)
 
 

@@ -12,8 +12,8 @@ import gradio as gr
 from sn_viz.errors import UserError
 from sn_viz.report.thumbnails import data_url
 from sn_viz.types import LabelledImages, RunRecord
+from sn_viz.ui.components import views
 from sn_viz.ui.components.neuron import class_of
-from sn_viz.ui.components.plotly_view import when_ready
 from sn_viz.ui.server.guard import guarded
 from sn_viz.ui.server.state import Server
 
@@ -22,13 +22,7 @@ PIXELS = 640
 
 def layout() -> gr.HTML:
     """Place the view, which is unseen; the page's ``snViz.enlarge`` opens the dialog."""
-    return gr.HTML(
-        None,
-        elem_id="enlarged",
-        html_template='<div class="sn-go"></div>',
-        js_on_load=when_ready("snViz.enlarger(element, props, watch, (which) => trigger('pick', which))"),
-        apply_default_css=False,
-    )
+    return views.unseen_view("enlarged", "snViz.enlarger(element, props, watch, (which) => trigger('pick', which))")
 
 
 def connect(server: Server, view: gr.HTML, run_key: gr.State) -> None:

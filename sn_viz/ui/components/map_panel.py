@@ -75,7 +75,7 @@ def layout() -> MapPanel:
             gr.HTML(f'<p class="sn-hint">{SETTLES}</p>')
         with gr.Column(scale=6, min_width=320, elem_classes="sn-panel"):
             image = _view("map-image", "sn-pictures", "snViz.mapImage(element, props, watch)", {"groups": [], "empty": EMPTY})
-            unseen = _view("map-sheet", "sn-go", "snViz.mapSheet(element, props, watch)", None)
+            unseen = views.unseen_view("map-sheet", "snViz.mapSheet(element, props, watch)")
             act = "{pick: (w) => trigger('pick', w), choose: (w) => trigger('choose', w), edit: (w) => trigger('edit', w), "
             act += "race: (w) => trigger('race', w), keep: (w) => trigger('keep', w)}"
             table = _view("map-chosen", "sn-chosen", f"snViz.chosen(element, props, watch, {act})", None)

@@ -8,17 +8,12 @@ from __future__ import annotations
 import gradio as gr
 
 from sn_viz.glossary import GLOSSARY, OTHER_FORMS
+from sn_viz.ui.components import views
 
 
 def view() -> gr.HTML:
     """Return the unseen view that hands the words to the page's script."""
-    return gr.HTML(
-        words(),
-        elem_id="terms",
-        html_template='<div class="sn-go"></div>',
-        js_on_load="const go = () => window.snViz?.terms ? snViz.terms(element, props, watch) : setTimeout(go, 40); go();",
-        apply_default_css=False,
-    )
+    return views.unseen_view("terms", "snViz.terms(element, props, watch)", words())
 
 
 def words() -> dict[str, dict]:

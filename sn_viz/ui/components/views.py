@@ -64,22 +64,38 @@ def neighbours_view(elem_id: str, **more: Any) -> gr.HTML:
 
 def selection_view(elem_id: str, **more: Any) -> gr.HTML:
     """Return an unseen view whose value, the one selection, every figure of the page shows."""
-    return _view(elem_id, "sn-go", "snViz.selected(element, props, watch)", None, **more)
+    return unseen_view(elem_id, "snViz.selected(element, props, watch)", **more)
 
 
 def thumbs_view(elem_id: str, **more: Any) -> gr.HTML:
     """Return an unseen view whose value, a list of small pictures, the page takes from while a cut is dragged."""
-    return _view(elem_id, "sn-go", "snViz.thumbs(element, props, watch)", None, **more)
+    return unseen_view(elem_id, "snViz.thumbs(element, props, watch)", **more)
 
 
 def go_view(elem_id: str, **more: Any) -> gr.HTML:
     """Return an unseen view that brings people to the section it is given, as {section, at}; "examples" is the drawer."""
-    return _view(elem_id, "sn-go", "snViz.go(element, props, watch)", None, **more)
+    return unseen_view(elem_id, "snViz.go(element, props, watch)", **more)
 
 
 def address_view(elem_id: str, **more: Any) -> gr.HTML:
     """Return an unseen view whose value, the query of a link, the browser's address says."""
-    return _view(elem_id, "sn-go", "snViz.address(element, props, watch)", None, **more)
+    return unseen_view(elem_id, "snViz.address(element, props, watch)", **more)
+
+
+def unseen_view(elem_id: str, start: str, value: Any = None, **more: Any) -> gr.HTML:
+    """Return a view that shows nothing: it hands its value to the page's script, and brings to Python what that says.
+
+    Parameters
+    ----------
+    elem_id : str
+    start : str
+        JavaScript that runs as soon as the page's script is there, such as "snViz.go(element, props, watch)".
+    value
+        What it begins with.
+    **more
+        Passed to ``gr.HTML``.
+    """
+    return _view(elem_id, "sn-go", start, value, elem_classes=["sn-unseen"], **more)
 
 
 def _view(elem_id: str, css_class: str, start: str, value: Any, **more: Any) -> gr.HTML:

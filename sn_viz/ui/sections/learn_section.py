@@ -16,7 +16,7 @@ import gradio as gr
 from sn_viz.errors import UserError
 from sn_viz.lessons import told
 from sn_viz.types import Partial
-from sn_viz.ui.components import terms
+from sn_viz.ui.components import terms, views
 from sn_viz.ui.server.guard import guarded
 from sn_viz.ui.server.state import Server
 
@@ -41,13 +41,7 @@ def layout() -> Learn:
     value = {"recorded": told.recorded()["recorded"], "steps": told.lesson()}
     call = "snViz.learn(element, props, watch, (query) => trigger('pick', {query}))"
     rail = gr.HTML(value, elem_id="learn", html_template=LOADING, js_on_load=_when_there("learn", call), apply_default_css=False)
-    live = gr.HTML(
-        None,
-        elem_id="learn-live",
-        html_template='<div class="sn-go sn-learn-live-view"></div>',
-        js_on_load=_when_there("learnLive", "snViz.learnLive(element, props, watch)"),
-        apply_default_css=False,
-    )
+    live = views.unseen_view("learn-live", "snViz.learnLive(element, props, watch)")
     terms.view()
     return Learn(rail, live, gr.State(""))
 
