@@ -174,11 +174,12 @@ def read_slab(
     slab = np.empty((n, stop - start), dtype or values.dtype)
     at_once = max(1, MAPPED_BYTES // max(1, abs(values.strides[0])))
     for first in range(0, n, at_once):
-        some = slice(first, first + at_once) if rows is None else rows[first : first + at_once]
+        part = slice(first, first + at_once)
+        some = np.arange(len(values))[part] if rows is None else rows[part]
         if mapped is not None:
-            _check(values, mapped, np.arange(len(values))[some] if rows is None else some, start, stop)
+            _check(values, mapped, some, start, stop)
         with np.errstate(over="ignore"):
-            slab[first : first + at_once] = values[some, start:stop]
+            slab[part] = values[part if rows is None else some, start:stop]
         _give_back(mapped)
     return slab
 
@@ -219,7 +220,7 @@ def _check(values: np.ndarray, mapped: Any, rows: np.ndarray, start: int, stop: 
     pieces = range((left + start) // width, (left + stop - 1) // width + 1)
     for row in dict.fromkeys((rows + above).tolist()):
         for piece in pieces:
-            if zlib.crc32(whole[row, piece * width : (piece + 1) * width]) != checked.sums[row, piece]:
+            if zlib.crc32(whole[row, piece * width : (piece + 1) * width].data) != checked.sums[row, piece]:
                 raise UserError(
                     "The activations of this run are damaged.",
                     "What was read from the disk is not what was written to it.",

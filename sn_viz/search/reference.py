@@ -50,7 +50,9 @@ def best_split(column: np.ndarray, is_class: np.ndarray, metric: str = "balanced
             assert np.array_equal(says, column >= high if sign > 0 else column <= low), (threshold, low, high)
             ranked.append((round(score_of(says, is_class, metric), 12), np.float32(gap), -cut, sign, threshold))
     score, _, _, sign, threshold = max(ranked)
-    return threshold, sign, {"roc-auc": max(area, 1 - area), "effect-size": abs(d)}.get(metric, score)
+    if metric == "effect-size":
+        return threshold, sign, abs(d)
+    return threshold, sign, max(area, 1 - area) if metric == "roc-auc" else score
 
 
 def score_of(says: np.ndarray, is_class: np.ndarray, metric: str) -> float:

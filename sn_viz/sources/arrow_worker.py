@@ -58,9 +58,10 @@ def limit_memory(n_bytes: int) -> None:
 
 def send(header: dict[str, Any], image: bytes = b"", out: IO[bytes] | None = None) -> None:
     """Write a frame, to standard output unless told otherwise."""
-    out, text = out or sys.stdout.buffer, json.dumps(header).encode()
-    out.write(len(text).to_bytes(4, "little") + text + image)
-    out.flush()
+    to: IO[bytes] = sys.stdout.buffer if out is None else out
+    text = json.dumps(header).encode()
+    to.write(len(text).to_bytes(4, "little") + text + image)
+    to.flush()
 
 
 def _rows(task: dict[str, Any]) -> Iterator[tuple[dict[str, Any], bytes]]:

@@ -26,11 +26,15 @@ from sn_viz.sources.text import quoted
 from sn_viz.types import Picture
 
 
+def _bytes_of(pixels: np.ndarray) -> int:
+    return pixels.nbytes
+
+
 class Decoded:
     """The pixels that were asked for last, by content; those asked for longest ago leave first. Any thread may use it."""
 
     def __init__(self) -> None:
-        self._kept: LRUCache[str, np.ndarray] = LRUCache(1, getsizeof=lambda pixels: pixels.nbytes)
+        self._kept: LRUCache[str, np.ndarray] = LRUCache(1, getsizeof=_bytes_of)
         self._lock = threading.Lock()
 
     def get(self, sha256: str) -> np.ndarray | None:
@@ -42,7 +46,7 @@ class Decoded:
         """Keep pixels, unless they alone are more than is kept; the bound is asked for anew each time."""
         with self._lock:
             if self._kept.maxsize != picture_bytes():
-                kept = LRUCache(picture_bytes(), getsizeof=lambda each: each.nbytes)
+                kept = LRUCache(picture_bytes(), getsizeof=_bytes_of)
                 for name, one in self._kept.items():
                     if one.nbytes <= kept.maxsize:
                         kept[name] = one

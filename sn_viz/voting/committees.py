@@ -145,7 +145,8 @@ def _weighed(
     for at, voters in enumerate(by_layer):
         found = LOGISTIC.fit(voters, says_of(values, voters), labels, n_classes, strength)
         scale = np.float32(1.0 if judged is None else judged.temperature[at])
-        yield replace(found, weight=found.weight * scale, offset=found.offset * scale)
+        weight, offset = np.asarray(found.weight), np.asarray(found.offset)
+        yield replace(found, weight=weight * scale, offset=offset * scale)
 
 
 PLAIN = {"rule": "best-split", "metric": "balanced-accuracy", "weighting": "majority"}
@@ -183,7 +184,7 @@ def counts_words(voters: Stumps, at: int) -> str:
 
 def gain_of(run: RunRecord) -> Interval | None:
     """Return what a run's committee gained over the plain one at its exit, on its test images; None where nothing was compared."""
-    found = run.findings.get("committee", {}).get("gain")
+    found = run.findings.get("committee", {}).get("gain") or {}
     try:
         value, low, high = (float(found[name]) for name in ("value", "low", "high"))
         return Interval(value, low, high, int(found["n"]))

@@ -122,16 +122,17 @@ def _fit_one(says: np.ndarray, is_class: np.ndarray, strength: Strength) -> tupl
         C=strength.c,
         l1_ratio=1.0 if strength.penalty == "l1" else 0.0,
         solver="liblinear",
-        intercept_scaling=FREE_OFFSET,
+        intercept_scaling=FREE_OFFSET,  # type: ignore[arg-type]
         max_iter=MAX_STEPS,
         random_state=0,
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(2.0 * says - 1.0, is_class)
-    half, offset = model.coef_[0], float(model.intercept_[0])
+    half, offset = model.coef_[0], float(np.ravel(model.intercept_)[0])
     return 2 * half, offset - float(half.sum())
 
 
-LOGISTIC = WEIGHTINGS.register("logistic")(Logistic())
+LOGISTIC = Logistic()
 """Fitted voters vote by probability."""
+WEIGHTINGS.register("logistic")(LOGISTIC)
