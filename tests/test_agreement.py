@@ -146,7 +146,7 @@ def test_scores_of_the_voters_are_the_same_also_held_out(run, facts, printed):
     assert len(facts["neurons"]) == len(in_report) == len(on_page)
     for one, row in zip(facts["neurons"], in_report, strict=True):
         score, held_out = f"{one['score']:.3f}", f"{one['held_out']:.3f}"
-        assert row[1] == one["class"] and row[3:] == [score, held_out]
+        assert row[1] == one["class"] and row[3:] == [score, held_out, "1 vote"]
         mine = on_page[row[0], one["class"]]
         assert f"{mine[3]:.3f}" == score and mine[4] == held_out
         line = next(line for line in printed.splitlines() if f" {row[0]} " in line and f" {one['class']} " in line)

@@ -200,15 +200,10 @@ def as_picture(image: object, name: str = "an image", budget: Budget = DEFAULT) 
     """
     if isinstance(image, Picture):
         return image
+    check_no_text(image, name)
     if isinstance(image, (bytes, bytearray, memoryview)):
-        if is_base64(bytes(image[:100])):
-            raise _not_read(name, *_BASE64)
         return decode(bytes(image), name, budget)
     if isinstance(image, (str, Path)):
-        if is_base64(str(image)):
-            raise _not_read(name, *_BASE64)
-        if re.match(r"\w+://", str(image)):
-            raise _not_read(name, "It is an address.", "Addresses are not fetched; give the file.")
         return read_picture(image, Path(image).name, budget)
     if is_array(image):
         return _from_array(image, name)
@@ -223,6 +218,16 @@ def as_picture(image: object, name: str = "an image", budget: Budget = DEFAULT) 
         except _DAMAGE as error:
             raise _not_read(name, f"Its mode {image.mode!r} cannot be turned into RGB, or it is damaged.") from error
     raise _not_read(name, f"It is a {type(image).__name__}.", "Give a path, bytes, a PIL image or a uint8 array.")
+
+
+def check_no_text(image: object, name: str) -> None:
+    """Raise a UserError where what should be a picture is one written as text, or an address."""
+    if isinstance(image, (bytes, bytearray, memoryview)) and is_base64(bytes(image[:100])):
+        raise _not_read(name, *_BASE64)
+    if isinstance(image, (str, Path)) and is_base64(str(image)):
+        raise _not_read(name, *_BASE64)
+    if isinstance(image, (str, Path)) and re.match(r"\w+://", str(image)):
+        raise _not_read(name, "It is an address.", "Addresses are not fetched; give the file.")
 
 
 def _from_array(image: object, name: str) -> Picture:

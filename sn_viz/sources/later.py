@@ -21,7 +21,7 @@ from cachetools import LRUCache
 from sn_viz.errors import UserError
 from sn_viz.memory import picture_bytes
 from sn_viz.sources.budget import DEFAULT, Budget
-from sn_viz.sources.ingest import as_picture, decode, read_file
+from sn_viz.sources.ingest import as_picture, check_no_text, decode, read_file
 from sn_viz.sources.text import quoted
 from sn_viz.types import Picture
 
@@ -170,6 +170,7 @@ def from_bytes(data: bytes, name: str, budget: Budget = DEFAULT) -> Picture:
 
 def picture_of(image: object, name: str, budget: Budget = DEFAULT) -> Picture:
     """Return any kind of image that `as_picture` takes; of a path or bytes no pixels are held. Raises UserError."""
+    check_no_text(image, name)
     if isinstance(image, (str, Path)):
         return from_file(image, name, budget)
     if isinstance(image, (bytes, bytearray, memoryview)):

@@ -38,7 +38,7 @@ def examined(run, llava):
 
 
 def test_every_check_is_told_in_numbers_and_in_a_sentence(examined):
-    assert set(examined.findings) == {"data", "stability", "causal", "wordings", "pictures"}
+    assert set(examined.findings) == {"data", "stability", "committee", "causal", "wordings", "pictures"}
     for name in CHECKS:
         assert "images" in examined.findings[name]["sentence"]
     assert [one["kind"] for one in examined.findings["causal"]["kinds"]] == ["mean", "zero", "other-class"]
