@@ -105,6 +105,12 @@ def _weightings() -> Sequence[str]:
     return WEIGHTINGS.names()
 
 
+def _engines() -> list[str]:
+    from sn_viz.engines import ENGINES
+
+    return ENGINES.names()
+
+
 def _here(option: str) -> Sequence[str]:
     from sn_viz.models.placement import allowed_here
 
@@ -211,6 +217,14 @@ DETAIL = Choice(
     "auto (low on a processor), low (one tile or few tokens a picture), or published.",
     names=lambda: DETAILS,
 )
+ENGINE = Choice(
+    "engine",
+    "local",
+    "Where it runs",
+    "local, or ray (processes here, or the machines of a cluster): the same numbers.",
+    names=_engines,
+)
+"""Where a run is carried out, which is no part of what it finds."""
 LOADING = (DTYPE, DEVICE_MAP, QUANTIZE, ATTN, DETAIL)
 """How the model is loaded."""
 CHOICES = (SITES, RULE, METRIC, VOTERS, WEIGHTING, EXIT_LAYER, TEST_SIZE, SEED, COMPARE, ANSWERS, *LOADING)

@@ -2,7 +2,8 @@
 
 Takes rows as they come; returns an array, plain or mapped, and reads any such array a slab of neurons at a time. A slab is what
 one pass over all examples holds in memory; what is computed for each neuron by itself does not depend on how wide it is. The file
-lies in the cache folder, has no name, and goes with the last reference to the array, however the process ends.
+lies in the cache folder, has no name, and goes with the last reference to the array, however the process ends. A `SharedFile` has
+a name instead: other processes, and other machines that see the folder, fill it and read it too.
 """
 
 from __future__ import annotations
@@ -11,9 +12,12 @@ import errno
 import mmap
 import os
 import tempfile
+import uuid
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -36,11 +40,14 @@ class _Checked:
     address: int
     """Where the first value lies in memory."""
     shape: tuple[int, int]
+    """Examples, and values from one row to the next."""
     dtype: np.dtype
     width: int
     """Neurons of a piece."""
-    sums: np.ndarray
-    """uint32 (example, piece)."""
+    sums: np.ndarray | None
+    """uint32 (example, piece); None where they stand in the file, behind the values of each row."""
+    shared: SharedFile | None = None
+    """Where the file has a name."""
 
 
 _CHECKED: WeakKeyDictionary[mmap.mmap, _Checked] = WeakKeyDictionary()
@@ -80,7 +87,7 @@ class Filling:
         values = np.memmap(self._file, dtype, "r", shape=shape)
         width = _slab_width(shape[0], values.itemsize)
         sums = np.zeros((shape[0], -(-shape[1] // width)), np.uint32)
-        self._checked = _Checked(values.ctypes.data, shape, values.dtype, width, sums)
+        self._sums, self._checked = sums, _Checked(values.ctypes.data, shape, values.dtype, width, sums)
         _CHECKED[values._mmap] = self._checked  # type: ignore[attr-defined]  # numpy's own name for it
         self.values = values
 
@@ -94,10 +101,148 @@ class Filling:
             for row, one in zip(rows, found, strict=True):
                 self._file.seek(row * one.nbytes)
                 self._file.write(one.data)
-                self._checked.sums[row] = [zlib.crc32(one[at : at + self._checked.width]) for at in _starts(self._checked)]
+                self._sums[row] = [zlib.crc32(one[at : at + self._checked.width]) for at in _starts(self._checked)]
             self._file.flush()
         except OSError as error:
             raise _no_room(error) from error
+
+
+SHARED = "*-*.shared"
+"""Names of the files in the cache folder that several processes share, as a pattern."""
+PAGE = 4096
+"""Rows of a shared file begin on such a boundary, so that no two machines write to one page of it."""
+PIECES = 32
+"""A row of a shared file has at least so many checksums, where it has the neurons: who reads a part checks little more than it."""
+
+
+@dataclass(frozen=True)
+class SharedFile:
+    """Values (example, neuron) in a file with a name. Each row is followed by a CRC-32 of each piece of it, and begins a page.
+
+    It goes when `remove` is called; arrays that are mapped from it stay good on the machine that mapped them.
+    """
+
+    path: str
+    shape: tuple[int, int]
+    dtype: str
+    width: int
+    """Neurons of a piece."""
+
+    @classmethod
+    def create(cls, folder: Path, shape: tuple[int, int], dtype: type[np.floating]) -> SharedFile:
+        """Make the file, of its full size; raises UserError when the disk has no room for it."""
+        itemsize = np.dtype(dtype).itemsize
+        width = max(64, min(_slab_width(shape[0], itemsize), -(-shape[1] // PIECES)))
+        made = cls(str(folder.absolute() / f"values-{uuid.uuid4().hex}.shared"), shape, np.dtype(dtype).name, width)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with open(made.path, "xb") as file:
+                _reserve(file, max(1, shape[0]) * made.row_bytes)
+        except OSError as error:
+            made.remove()
+            raise _no_room(error) from error
+        return made
+
+    def remove(self) -> None:
+        """Remove the file; nobody can open it any more."""
+        Path(self.path).unlink(missing_ok=True)
+
+    @cached_property
+    def n_pieces(self) -> int:
+        return -(-self.shape[1] // self.width)
+
+    @cached_property
+    def sums_at(self) -> int:
+        """Where, in bytes from the beginning of a row, its checksums begin."""
+        return -(-self.shape[1] * np.dtype(self.dtype).itemsize // 4) * 4
+
+    @cached_property
+    def row_bytes(self) -> int:
+        return -(-(self.sums_at + 4 * self.n_pieces) // PAGE) * PAGE
+
+    def write(self, rows: list[int], found: np.ndarray) -> None:
+        """Write ``found`` (row, neuron) to ``rows``; it may be written again, and is then the same.
+
+        Raises
+        ------
+        UserError
+            When there is no such file here, or it cannot be written.
+        """
+        found = np.ascontiguousarray(found, self.dtype)
+        try:
+            with open(self.path, "r+b", buffering=0) as file:
+                for row, one in zip(rows, found, strict=True):
+                    sums = np.array([zlib.crc32(one[at : at + self.width]) for at in range(0, len(one), self.width)], np.uint32)
+                    gap = b"\0" * (self.sums_at - one.nbytes)
+                    file.seek(row * self.row_bytes)
+                    _write_all(file, one.tobytes() + gap + sums.tobytes())
+        except FileNotFoundError as error:
+            raise self._not_here() from error
+        except OSError as error:
+            raise _no_room(error) from error
+
+    def values(self) -> np.ndarray:
+        """Return the values, mapped and read-only; what `slabs` and `read_slab` read of them is checked.
+
+        Raises
+        ------
+        UserError
+            When there is no such file here.
+        """
+        dtype = np.dtype(self.dtype)
+        whole = self.shape[0], self.row_bytes // dtype.itemsize
+        try:
+            mapped = np.memmap(self.path, dtype, "r", shape=(max(1, whole[0]), whole[1]))[: whole[0], : self.shape[1]]
+        except FileNotFoundError as error:
+            raise self._not_here() from error
+        except OSError as error:
+            raise _no_room(error) from error
+        _CHECKED[mapped._mmap] = _Checked(mapped.ctypes.data, whole, dtype, self.width, None, self)
+        return mapped
+
+    def _not_here(self) -> UserError:
+        return UserError(
+            "Activations cannot be shared between these machines.",
+            f"{Path(self.path).parent} is not the same folder on all of them.",
+            "Let SN_VIZ_CACHE name a folder that all of them see, under the same path.",
+        )
+
+
+class SharedFilling(Filling):
+    """A `Filling` whose file other processes fill too.
+
+    Parameters
+    ----------
+    folder : Path
+    shape, dtype
+        As for `Filling`.
+    """
+
+    def __init__(self, folder: Path, shape: tuple[int, int], dtype: type[np.floating]) -> None:
+        self.file = SharedFile.create(folder, shape, dtype)
+        self.values = self.file.values()
+
+    def put(self, rows: list[int], found: np.ndarray) -> None:
+        """Fill ``rows`` with ``found`` (row, neuron)."""
+        self.file.write(rows, found)
+
+
+def shared_part(values: np.ndarray) -> tuple[SharedFile, int] | None:
+    """Return the shared file that an array lies in, all examples of some neurons, and the first of these; None for others."""
+    checked = _CHECKED.get(mapped_file(values)) if mapped_file(values) is not None else None
+    if checked is None or checked.shared is None or values.ndim != 2 or len(values) != checked.shape[0]:
+        return None
+    left = (values.ctypes.data - checked.address) // checked.dtype.itemsize
+    strides = checked.shape[1] * checked.dtype.itemsize, checked.dtype.itemsize
+    inside = values.strides == strides and values.dtype == checked.dtype and 0 <= left <= checked.shared.shape[1]
+    return (checked.shared, left) if inside else None
+
+
+def _write_all(file: Any, data: bytes) -> None:
+    """Write to a raw file, which may take less than it is given."""
+    view = memoryview(data)
+    while len(view):
+        view = view[file.write(view) :]
 
 
 def _starts(checked: _Checked) -> range:
@@ -218,11 +363,21 @@ def _check(values: np.ndarray, mapped: Any, rows: np.ndarray, start: int, stop: 
         return
     above, left = divmod((values.ctypes.data - checked.address) // whole.itemsize, whole.shape[1])
     pieces = range((left + start) // width, (left + stop - 1) // width + 1)
+    end, sums = (whole.shape[1], checked.sums) if checked.shared is None else (checked.shared.shape[1], _sums_in(mapped, checked))
+    assert sums is not None
     for row in dict.fromkeys((rows + above).tolist()):
         for piece in pieces:
-            if zlib.crc32(whole[row, piece * width : (piece + 1) * width].data) != checked.sums[row, piece]:
+            if zlib.crc32(whole[row, piece * width : min((piece + 1) * width, end)].data) != sums[row, piece]:
                 raise UserError(
                     "The activations of this run are damaged.",
                     "What was read from the disk is not what was written to it.",
                     "Run it again; when it comes again, the disk or the memory of this machine fails.",
                 )
+
+
+def _sums_in(mapped: Any, checked: _Checked) -> np.ndarray | None:
+    """Return the checksums that stand in a shared file, uint32 (example, piece)."""
+    if (shared := checked.shared) is None:
+        return None
+    shape, strides = (shared.shape[0], shared.n_pieces), (shared.row_bytes, 4)
+    return np.ndarray(shape, np.uint32, buffer=mapped, offset=shared.sums_at, strides=strides)

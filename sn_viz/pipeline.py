@@ -28,6 +28,8 @@ from sn_viz.baselines.answers.said import observed
 from sn_viz.config import VOTERS, baseline_names, check_choices, checked_layer, choose_model
 from sn_viz.early_exit.decide import measure_latency, model_version, predict, site_versions
 from sn_viz.early_exit.estimate import Estimate, estimate
+from sn_viz.engines import ENGINES, Engine
+from sn_viz.engines.local import LOCAL
 from sn_viz.errors import UserError
 from sn_viz.formatting import points
 from sn_viz.groups import group_index
@@ -36,7 +38,7 @@ from sn_viz.models.options import LoadOptions, device_map_name, dtype_name
 from sn_viz.progress import Stages, noted, part, silent
 from sn_viz.report.caveats import with_warnings
 from sn_viz.run import Run
-from sn_viz.search.stumps import best_scores_under_null, find_stumps, warm_up_beside
+from sn_viz.search.stumps import warm_up_beside
 from sn_viz.sources.hub import pinned
 from sn_viz.sources.text import clean_question
 from sn_viz.splits.held_out import align_classes, joined, kept_apart, shared, usable
@@ -73,6 +75,7 @@ def run(
     cache: Store | None = None,
     say: Callable[[str], None] | None = None,
     offer: Callable[[Partial], None] | None = None,
+    engine: Engine = LOCAL,
 ) -> Run:
     """Find super neurons on ``train`` and judge them, and every baseline, on ``test``.
 
@@ -94,6 +97,8 @@ def run(
     offer : callable, optional
         Told what there is before the end, as a `Partial`: super neurons of the pictures read so far, then the run without other
         methods, then with each of them. The run itself is the same with and without it.
+    engine : Engine
+        Where extraction and search run; whoever made it closes it.
 
     Returns
     -------
@@ -104,16 +109,16 @@ def run(
     groups = group_index(train)
     stage, n_classes, cache = Stages(progress), len(train.classes), cache or Store()
     with stage("extract", 0.30, "Reading activations") as report:
-        expected = estimate(vlm, train, test, config.sites or "all", config.compare, cache)
+        expected = estimate(vlm, train, test, config.sites or "all", config.compare, cache) if engine is LOCAL else None
         if expected is not None and expected.is_long:
             (say or _unsaid)(expected.sentence)
             stage.progress, report = noted(progress, expected.short), noted(report, expected.short)
-        seen, unseen = _activations(config, vlm, train, test, cache, report, offer)
+        seen, unseen = _activations(config, vlm, train, test, cache, report, offer, engine)
     with stage("search", 0.35, "Looking for super neurons"):
-        stumps = find_stumps(seen.values, train.labels, config.rule, config.metric, n_classes)
+        stumps = engine.find_stumps(seen.values, train.labels, config.rule, config.metric, n_classes)
         voters = voters_by_layer(stumps, seen.neurons, config.voters, n_classes)
     with stage("choose", 0.45, "Choosing the exit layer on the probing images") as report:
-        correct, exit_layer, fit = _exit_chosen(config, seen, train, groups, report)
+        correct, exit_layer, fit = _exit_chosen(config, seen, train, groups, report, engine)
         voters = weighed(voters, seen.values, train.labels, n_classes, config.weighting, fit)
     with stage("vote", 0.46, "Voting on the test images"):
         votes = votes_by_layer(unseen.values, voters, n_classes, config.weighting, seen.neurons.layers.start)
@@ -129,9 +134,9 @@ def run(
 
     offered()
     with stage("null", 0.54, "Asking what luck alone would find"):
-        null_scores = _best_by_luck(config, seen, train, groups)
+        null_scores = _best_by_luck(config, seen, train, groups, engine)
     with stage("stability", 0.56, "Drawing the probing images again"):
-        stability = stability_of(config, seen, voters[exit_layer - seen.neurons.layers.start], train, exit_layer)
+        stability = stability_of(config, seen, voters[exit_layer - seen.neurons.layers.start], train, exit_layer, engine)
     offered(null_scores=null_scores)
     with stage("baselines", 0.90, "Comparing with other methods") as report:
         if "full-model" in config.compare:
@@ -161,8 +166,9 @@ def run(
         answer_key=key,
         findings={
             "stability": stability,
-            "committee": committee_of(config, seen, unseen, train, test, votes, exit_layer, fit),
+            "committee": committee_of(config, seen, unseen, train, test, votes, exit_layer, fit, engine),
             **_found_beside(vlm, train, test, expected),
+            **({"engine": told} if (told := engine.told()) else {}),
         },
     )
     return with_warnings(found, *left_out, *_not_there(vlm, config), *_low_detail(vlm))
@@ -197,10 +203,11 @@ def _activations(
     cache: Store,
     report: Progress,
     offer: Callable[[Partial], None] | None,
+    engine: Engine,
 ) -> tuple[Activations, Activations]:
     """Read both splits, without test images nothing of the second; ``offer`` what the first tells meanwhile."""
     sites = config.sites or "all"
-    read = partial(extract, vlm, sites=sites, cache=cache, also=sites_read_by(config.compare))
+    read = partial(extract, vlm, sites=sites, cache=cache, also=sites_read_by(config.compare), carrier=engine.carrier(vlm))
     share = len(train) / (len(train) + len(test))
     so_far = None if offer is None else SoFar(offer, config, train, neurons_of(vlm, sites))
     seen = read(train, progress=part(report, 0, share), arrived=None if so_far is None else so_far.arrived)
@@ -210,7 +217,7 @@ def _activations(
 
 
 def _exit_chosen(
-    config: Config, seen: Activations, train: LabelledImages, groups: np.ndarray, report: Progress
+    config: Config, seen: Activations, train: LabelledImages, groups: np.ndarray, report: Progress, engine: Engine
 ) -> tuple[np.ndarray, int, CrossFit | None]:
     """Return what every layer is right about by cross-validation, share (example, layer), the exit (chosen by it, or given), fit.
 
@@ -218,6 +225,7 @@ def _exit_chosen(
     """
     read, fit = (seen.values, train.labels, seen.neurons, config.rule, config.metric, config.voters), None
     options: dict[str, Any] = {"n_classes": len(train.classes), "seed": config.seed, "progress": report, "groups": groups}
+    options["search"] = engine.search_for_voters(seen.neurons, config.voters)
     if is_fitted(config.weighting):
         fit = cross_fit(*read, **options)
     correct = cross_validated_layers(*read, config.weighting, **options) if fit is None else fit.right
@@ -226,10 +234,12 @@ def _exit_chosen(
     return correct, seen.neurons.layers[choose_exit_layer(correct, groups=groups if len(correct) else None) - 1], fit
 
 
-def _best_by_luck(config: Config, seen: Activations, train: LabelledImages, groups: np.ndarray) -> np.ndarray:
+def _best_by_luck(
+    config: Config, seen: Activations, train: LabelledImages, groups: np.ndarray, engine: Engine
+) -> np.ndarray:
     """Return the best score of each shuffled labelling, as many as the budget allows."""
     labellings = int(np.clip(NULL_BUDGET / max(seen.values.size, 1), 20, 100))
-    return best_scores_under_null(seen.values, train.labels, config.metric, config.rule, labellings, config.seed, groups)
+    return engine.best_scores_under_null(seen.values, train.labels, config.metric, config.rule, labellings, config.seed, groups)
 
 
 def _not_there(vlm: Vlm, config: Config) -> tuple[str, ...]:
@@ -245,12 +255,15 @@ def _left_out(train: LabelledImages, test: LabelledImages) -> list[str]:
     return list(dict.fromkeys((*train.left_out, *test.left_out)))
 
 
-def stability_of(config: Config, seen: Activations, voters: Stumps, train: LabelledImages, exit_layer: int) -> dict[str, Any]:
+def stability_of(
+    config: Config, seen: Activations, voters: Stumps, train: LabelledImages, exit_layer: int, engine: Engine = LOCAL
+) -> dict[str, Any]:
     """Return how often each voter of the exit layer is chosen again from resampled probing images, and what blind luck gives."""
     reach, n_classes = seen.neurons.up_to(exit_layer), len(train.classes)
     n = int(np.clip(STABILITY_BUDGET / max(reach * len(train), 1), 5, 20))
     choices = config.rule, config.metric, config.voters, n_classes, n, config.seed
-    again = selection_stability(seen.values[:, :reach], train.labels, voters.neuron, *choices, groups=group_index(train))
+    search = engine.search_for_voters(seen.neurons, config.voters)
+    again = selection_stability(seen.values[:, :reach], train.labels, voters.neuron, *choices, group_index(train), search)
     columns = {int(neuron): float(share) for neuron, share in zip(voters.neuron, again, strict=True)}
     return {
         "again": list(columns.values()),
@@ -269,6 +282,7 @@ def committee_of(
     votes: Votes,
     exit_layer: int,
     fit: CrossFit | None,
+    engine: Engine = LOCAL,
 ) -> dict[str, Any]:
     """Return which committee votes and, where it is not the plain one, what it gains over that at the same exit, on test images."""
     told: dict[str, Any] = {"words": committee_words(config), "plain": is_plain(config)}
@@ -279,7 +293,8 @@ def committee_of(
     if is_plain(config) or not len(test):
         return told
     reach, n_classes = seen.neurons.up_to(exit_layer), len(train.classes)
-    stumps = find_stumps(seen.values[:, :reach], train.labels, PLAIN["rule"], PLAIN["metric"], n_classes)
+    search = engine.search_for_voters(seen.neurons, VOTERS.default)
+    stumps = search(seen.values[:, :reach], train.labels, PLAIN["rule"], PLAIN["metric"], n_classes)
     if np.isnan(stumps.score).all():
         return told
     voters = select_voters(stumps, VOTERS.default, n_classes)
@@ -326,6 +341,8 @@ def find(
     quantize: str = "none",
     attn: str = "auto",
     detail: str = "auto",
+    engine: str | Engine = "local",
+    ray_address: str | None = None,
 ) -> Run:
     """Find the super neurons that answer a question about labelled images.
 
@@ -381,6 +398,11 @@ def find(
     detail : str
         "low" gives each picture one tile or few tokens, "published" as many as the model was published with; "auto" is low on a
         processor. How a model was loaded is kept in the run where that is not the usual way.
+    engine : str or Engine
+        Where extraction and search run: "local", or "ray", which spreads them over processes of this machine or machines of a Ray
+        cluster; the numbers are the same. An engine that was made before is used, and stays open.
+    ray_address : str, optional
+        HOST:PORT of the cluster, or "auto"; without it, processes of this machine.
 
     Returns
     -------
@@ -405,6 +427,7 @@ def find(
     question = None if question is None else clean_question(question)
     if model is None or isinstance(model, str | os.PathLike):
         model = choose_model(model, data).name
+    made = ENGINES[engine](ray_address, device) if isinstance(engine, str) else None
     warm_up_beside(fixed=rule != "best-split")  # compiles on a new machine, while the model loads
     with stage("load", 0.10, "Loading images and model") as report:
         train, held_out = load_splits(data, question, test, test_size, seed, columns)
@@ -429,7 +452,12 @@ def find(
         answers=tuple(given.items()),
         loading=vlm.options.told(),
     )
-    found = run(config, train, held_out, vlm, part(progress or silent, 0.10, 1.0), say=say, offer=offer)
+    whole = config, train, held_out, vlm, part(progress or silent, 0.10, 1.0)
+    try:
+        found = run(*whole, say=say, offer=offer, engine=engine if made is None else made)
+    finally:
+        if made is not None:
+            made.close()
     told = {"model": {"note": note}} if note else {}
     told["data"] = _data_told(data, test, columns, (*train.notes, *held_out.notes))
     if options.detail == "low" and not vlm.look.matters:

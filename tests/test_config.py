@@ -108,6 +108,6 @@ def test_a_number_out_of_bounds_is_refused_with_the_default(choice, good, bad):
 
 
 def test_every_choice_of_the_command_line_and_of_find_is_one_of_the_list(options):
-    beside = {"data", "question", "model", "test", "device", "json_file", "out", "columns"}
+    beside = {"data", "question", "model", "test", "device", "json_file", "out", "columns", "engine", "ray_address"}
     assert set(options) == {choice.name for choice in CHOICES} | beside
     assert set(inspect.signature(find).parameters) - beside - {"progress", "say", "offer"} == {choice.name for choice in CHOICES}

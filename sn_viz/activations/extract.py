@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -47,6 +47,7 @@ def extract(
     dtype: type[np.floating] = np.float16,
     also: Sequence[str] = (),
     arrived: Callable[[np.ndarray, np.ndarray], None] | None = None,
+    carrier: Carrier | None = None,
 ) -> Activations:
     """Read every neuron at the last prompt position, for every image.
 
@@ -77,6 +78,8 @@ def extract(
     arrived : callable, optional
         Told after every pass what there is so far: values (example, neuron), to be copied and not kept, and bool (example,), which
         rows of them were read. Passes take the labels in turns, so that the first ones already hold every class.
+    carrier : Carrier, optional
+        Who carries out the passes; by default this process.
 
     Returns
     -------
@@ -99,21 +102,20 @@ def extract(
     pictures, questions, labels = _examples(images, question)
     wanted = _wanted(vlm, sites, up_to_layer, dtype)
     cache = cache if dtype == np.float16 else None
-    names = [_row_name(picture, text) for picture, text in zip(pictures, questions, strict=True)]
-    filling = Filling((len(names), len(wanted.neurons)), dtype)
-    known = set() if cache is None else _filled_from(cache, wanted, names, filling)
+    names = row_names_of(pictures, questions)
+    by = carrier or HERE
+    filling = by.filling((len(names), len(wanted.neurons)), dtype)
+    known = set() if cache is None else by.known(cache, _keys(wanted), names, filling)
     missing = _first_rows(names, known)
     beside = _beside(wanted, also) if cache is not None and up_to_layer is None and missing else []
     done, read = len(names) - len(missing), np.array([name in known for name in names])
     _tell(progress, done, len(names))
-    for rows, found in _passes(wanted, beside, pictures, questions, missing, batch_size, labels):
-        filling.put(rows, found[wanted])
+    reading = _reading(wanted, beside, pictures, questions, names)
+    reading.groups = in_turns(list(batches(vlm, pictures, questions, missing, batch_size or by.batch_size)), labels)
+    for rows in by.carry_out(reading, filling, cache):
         read[rows] = True
-        if cache is not None:
-            for part, part_values in found.items():
-                cache.put(part.key, dict(zip([names[row] for row in rows], part_values, strict=True)))
         done += len(rows)
-        if arrived is not None:
+        if arrived is not None and rows:
             arrived(filling.values, read)
         _tell(progress, done, len(names))
     _repeat_twins(filling, names, known)
@@ -171,29 +173,120 @@ def _beside(wanted: _Wanted, also: Sequence[str]) -> list[_Wanted]:
     return [part for part in parts if part.last <= wanted.last]
 
 
-def _passes(
-    wanted: _Wanted,
-    beside: Sequence[_Wanted],
-    pictures: Sequence[Picture],
-    questions: Sequence[str],
-    missing: Sequence[int],
-    batch_size: int | None,
-    labels: np.ndarray,
-) -> Iterator[tuple[list[int], dict[_Wanted, np.ndarray]]]:
-    """Yield rows and what one pass reads of them, (row, neuron), for what is wanted and each that is read beside it."""
-    vlm, every = wanted.vlm, wanted.sites
-    columns: dict[_Wanted, Any] = {wanted: slice(None)}
+@dataclass(eq=False)
+class Reading:
+    """What one call of `extract` reads, cut into passes."""
+
+    vlm: Vlm
+    pictures: Sequence[Picture]
+    questions: Sequence[str]
+    names: Sequence[str]
+    """Names of the rows in the cache, one per example."""
+    last: int
+    """The layer where passes stop."""
+    sites: tuple[str, ...]
+    """Read in every pass."""
+    dtype: type[np.floating]
+    parts: tuple[tuple[str, tuple[str, ...]], ...]
+    """What rows are kept of a pass: key and sites. The first part is what was asked for, the others are read beside it."""
+    groups: Sequence[list[int]] = ()
+    """The examples of each pass: who repeats a pass repeats exactly these together."""
+
+    def columns(self) -> list[Any]:
+        """Return where each part lies among what a pass reads, bool (neuron,) or a slice."""
+        if len(self.parts) == 1:
+            return [slice(None)]
+        return [_columns(self.vlm, self.sites, sites) for _, sites in self.parts]
+
+
+class Carrier(Protocol):
+    """Carries out the passes of `extract`, and says where their rows go; see `sn_viz.engines`."""
+
+    batch_size: int | None
+    """Images a pass, where the caller names none; None goes by this process's device."""
+
+    def filling(self, shape: tuple[int, int], dtype: type[np.floating]) -> Filling:
+        """Return what is filled with (example, neuron)."""
+        ...
+
+    def known(self, cache: Store, keys: Sequence[str], names: Sequence[str], filling: Filling) -> set[str]:
+        """Fill in the rows that the cache holds under one of the keys, and return their names."""
+        ...
+
+    def carry_out(self, reading: Reading, filling: Filling, cache: Store | None) -> Iterator[list[int]]:
+        """Carry out the passes, fill in and cache what they read; yield the rows of each that is done.
+
+        What is yielded now and then without rows lets the caller stop.
+        """
+        ...
+
+
+class Here:
+    """This process carries out the passes, in order."""
+
+    batch_size: int | None = None
+
+    def filling(self, shape: tuple[int, int], dtype: type[np.floating]) -> Filling:
+        return Filling(shape, dtype)
+
+    def known(self, cache: Store, keys: Sequence[str], names: Sequence[str], filling: Filling) -> set[str]:
+        """Fill in the rows that the cache holds and return their names, a few at a time."""
+        where, known = rows_by_name(names), set[str]()
+        width = filling.values.shape[1]
+        for key in keys:
+            absent = [name for name in where if name not in known]
+            for start in range(0, len(absent), CACHED_AT_ONCE):
+                for name, row in cache.get(key, absent[start : start + CACHED_AT_ONCE]).items():
+                    filling.put(where[name], np.broadcast_to(row[:width], (len(where[name]), width)))
+                    known.add(name)
+        return known
+
+    def carry_out(self, reading: Reading, filling: Filling, cache: Store | None) -> Iterator[list[int]]:
+        columns = reading.columns()
+        some = [([reading.pictures[row] for row in rows], [reading.questions[row] for row in rows]) for rows in reading.groups]
+        calls = [(*one, reading.last, reading.sites, reading.dtype) for one in some]
+        for rows, found in zip(reading.groups, each(reading.vlm, read_pass, calls), strict=True):
+            filling.put(rows, found[:, columns[0]])
+            if cache is not None:
+                keep(cache, reading.parts, columns, [reading.names[row] for row in rows], found)
+            yield rows
+
+
+HERE = Here()
+
+
+def keep(
+    cache: Store, parts: Sequence[tuple[str, tuple[str, ...]]], columns: Sequence[Any], names: Sequence[str], found: np.ndarray
+) -> None:
+    """Put what a pass read, (row, neuron), into the cache: each part under its key."""
+    for (key, _), where in zip(parts, columns, strict=True):
+        cache.put(key, dict(zip(names, found[:, where], strict=True)))
+
+
+def rows_by_name(names: Sequence[str]) -> dict[str, list[int]]:
+    """Return at which rows each name stands: one picture with one question may come several times."""
+    where: dict[str, list[int]] = {}
+    for row, name in enumerate(names):
+        where.setdefault(name, []).append(row)
+    return where
+
+
+def _keys(wanted: _Wanted) -> list[str]:
+    """Return under which keys rows may be kept: one of all layers serves a shallower request too, since layers come first."""
+    return list(dict.fromkeys((wanted.key_up_to(wanted.deepest), wanted.key)))
+
+
+def _reading(
+    wanted: _Wanted, beside: Sequence[_Wanted], pictures: Sequence[Picture], questions: Sequence[str], names: Sequence[str]
+) -> Reading:
+    every = tuple(wanted.sites)
     if beside:
-        every = reader_of(vlm).layout.available((*every, *(part.sites[0] for part in beside)))
-        columns = {part: _columns(vlm, every, part.sites) for part in (wanted, *beside)}
-    groups = in_turns(list(batches(vlm, pictures, questions, missing, batch_size)), labels)
-    examples = [([pictures[row] for row in rows], [questions[row] for row in rows]) for rows in groups]
-    calls = [(*some, wanted.last, tuple(every), wanted.dtype) for some in examples]
-    for rows, found in zip(groups, each(vlm, _read, calls), strict=True):
-        yield rows, {part: found[:, where] for part, where in columns.items()}
+        every = reader_of(wanted.vlm).layout.available((*every, *(part.sites[0] for part in beside)))
+    parts = tuple((part.key, tuple(part.sites)) for part in (wanted, *beside))
+    return Reading(wanted.vlm, pictures, questions, names, wanted.last, tuple(every), wanted.dtype, parts)
 
 
-def _read(
+def read_pass(
     vlm: Vlm, pictures: Sequence[Picture], questions: Sequence[str], last: int, sites: tuple[str, ...], dtype: type[np.floating]
 ) -> np.ndarray:
     """Return what one pass up to a layer reads, (example, neuron)."""
@@ -316,30 +409,17 @@ def row_key(vlm: Vlm, sites: str | Sequence[str] = "all") -> str:
 
 def row_names(images: LabelledImages) -> list[str]:
     """Return the names of the rows that the cache may hold of these images, whatever model they were read with."""
-    return [_row_name(*pair) for pair in zip(images.pictures, images.questions, strict=True)]
+    return row_names_of(images.pictures, images.questions)
+
+
+def row_names_of(pictures: Sequence[Picture], questions: Sequence[str]) -> list[str]:
+    """Return the names of the rows of pictures with their questions."""
+    return [_row_name(*pair) for pair in zip(pictures, questions, strict=True)]
 
 
 def _row_name(picture: Picture, question: str) -> str:
     """Return the name of a row in the cache: what was seen and what was asked."""
     return hashlib.sha256(f"{picture.sha256}\n{question}".encode()).hexdigest()
-
-
-def _filled_from(cache: Store, wanted: _Wanted, names: Sequence[str], filling: Filling) -> set[str]:
-    """Fill in the rows that the cache holds and return their names, a few at a time.
-
-    A row of all layers serves a shallower request too, since layers come first in the order of neurons.
-    """
-    where: dict[str, list[int]] = {}
-    for row, name in enumerate(names):
-        where.setdefault(name, []).append(row)
-    known: set[str] = set()
-    for key in dict.fromkeys((wanted.key_up_to(wanted.deepest), wanted.key)):
-        absent = [name for name in where if name not in known]
-        for start in range(0, len(absent), CACHED_AT_ONCE):
-            for name, row in cache.get(key, absent[start : start + CACHED_AT_ONCE]).items():
-                filling.put(where[name], np.broadcast_to(row[: len(wanted.neurons)], (len(where[name]), len(wanted.neurons))))
-                known.add(name)
-    return known
 
 
 def _first_rows(names: Sequence[str], known: Collection[str]) -> list[int]:

@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from sn_viz.errors import UserError
+from sn_viz.matrix import SHARED
 from sn_viz.paths import cache_folder
 
 MAGIC = b"SNVIZROW"
@@ -46,15 +47,15 @@ class Store:
     ----------
     root : path, optional
         By default `sn_viz.paths.cache_folder`.
-    max_bytes : int
-        See ``MAX_BYTES``.
+    max_bytes : int or None
+        See ``MAX_BYTES``; None leaves bounding to somebody else, as one of many writers must who would each count all of it.
 
     Notes
     -----
     Any number of threads and processes may use one folder. Creating a store touches no disk.
     """
 
-    def __init__(self, root: str | os.PathLike[str] | None = None, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(self, root: str | os.PathLike[str] | None = None, max_bytes: int | None = MAX_BYTES) -> None:
         self.root = Path(root) if root is not None else cache_folder()
         self.max_bytes = max_bytes
         self._estimate: int | None = None
@@ -112,6 +113,11 @@ class Store:
             raise _cannot_write(self.root, error) from error
         self._bound(written)
 
+    def bound(self) -> None:
+        """Count what is there, whoever wrote it, and evict the oldest entries beyond the bound."""
+        self._estimate = None
+        self._bound(0)
+
     def verify(self) -> tuple[str, ...]:
         """Check every entry and put damaged ones aside.
 
@@ -168,8 +174,8 @@ class Store:
         return self._folder(key) / _file_name(name)
 
     def _files(self) -> Iterator[Path]:
-        """Yield what this class may have written under the root: entries, temporary files, quarantine."""
-        for pattern in (f"{FOLDER}/*.row", f"{FOLDER}/*.tmp", "quarantine/*.bad"):
+        """Yield what this class may have written under the root, and what a killed process may have left: `sn_viz.matrix.SHARED`."""
+        for pattern in (f"{FOLDER}/*.row", f"{FOLDER}/*.tmp", "quarantine/*.bad", SHARED):
             yield from self.root.glob(pattern)
 
     def _entries(self) -> Iterator[Path]:
@@ -216,6 +222,8 @@ class Store:
 
     def _bound(self, written: int) -> None:
         """Count what was written; past the bound, count properly and evict the oldest entries."""
+        if self.max_bytes is None:
+            return
         self._estimate = self.size() if self._estimate is None else self._estimate + written
         if self._estimate <= self.max_bytes:
             return

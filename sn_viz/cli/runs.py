@@ -46,6 +46,11 @@ def find(
     quantize: Annotated[str, option(config.QUANTIZE)] = config.QUANTIZE.default,
     attn: Annotated[str, option(config.ATTN)] = config.ATTN.default,
     detail: Annotated[str, option(config.DETAIL)] = config.DETAIL.default,
+    engine: Annotated[str, option(config.ENGINE)] = config.ENGINE.default,
+    ray_address: Annotated[
+        str | None,
+        typer.Option(help="HOST:PORT of a Ray cluster that this machine has joined, or auto.", show_default="this machine alone"),
+    ] = None,
     json_file: JsonOption = None,
     out: Annotated[Path | None, typer.Option(help="Save the run in this folder.")] = None,
 ) -> None:
@@ -59,6 +64,7 @@ def find(
 
         if out is not None:
             check_folder(out)
+        config.ENGINE.check(engine)
 
         choice = config.choose_model(model, data)
         have_model(choice.name)  # before torch is imported: a name that is nowhere gets its answer at once
@@ -91,6 +97,8 @@ def find(
                 quantize=quantize,
                 attn=attn,
                 detail=detail,
+                engine=engine,
+                ray_address=ray_address,
             )
         if out is not None:
             found.save(out)

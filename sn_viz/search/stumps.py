@@ -44,6 +44,8 @@ METRIC_WORDS = {
 WITHOUT_CUT = ("roc-auc", "effect-size")
 """Metrics that score the values themselves: they decide score and sign, and the cut is the most accurate one with that sign."""
 
+Search = Callable[..., Stumps]
+"""Whatever is called as `find_stumps` is and returns the same; who only chooses the best of them may leave out the others (NaN)."""
 MAX_EXAMPLES = 60_000
 """Counts of pairs must fit 32 bits."""
 STUMP_BYTES = 100
@@ -63,6 +65,7 @@ def find_stumps(
     metric: str = "balanced-accuracy",
     classes: int | Sequence[str] | None = None,
     rows: np.ndarray | None = None,
+    threads: int | None = None,
 ) -> Stumps:
     """Return the best stump of every neuron (two classes), or of every neuron and class (more).
 
@@ -80,6 +83,8 @@ def find_stumps(
         How many classes there are, or their names; by default the highest label plus one, and at least two.
     rows : int (row,), optional
         These examples only, one as often as it is named: the same as ``values[rows]`` and ``labels[rows]``, without the copy.
+    threads : int, optional
+        How many search side by side; by default as many as there are cores. The result does not depend on it.
 
     Returns
     -------
@@ -117,7 +122,7 @@ def find_stumps(
     def work(slab: np.ndarray, start: int, stop: int, offset: int) -> None:
         search(slab, start, stop, *(one[offset + start : offset + stop] for one in found))
 
-    _in_strips(values, work, rows)
+    _in_strips(values, work, rows, threads)
     threshold, sign, score, margin = found
     return Stumps(
         neuron=np.repeat(np.arange(shape[0], dtype=np.int64), len(target_classes)),
@@ -161,6 +166,7 @@ def best_scores_under_null(
     n_labellings: int = 100,
     seed: int = 0,
     groups: np.ndarray | None = None,
+    threads: int | None = None,
 ) -> Float32[np.ndarray, " labelling"]:
     """Return how well the best neuron does when the labels are shuffled and mean nothing.
 
@@ -176,6 +182,8 @@ def best_scores_under_null(
     groups : int (example,), optional
         From ``sn_viz.groups.group_index``, where examples share a picture or a group: groups exchange their labels as wholes, and
         class sizes may change; see ``sn_viz.groups.shuffled_labels``.
+    threads : int, optional
+        As in ``find_stumps``.
 
     Returns
     -------
@@ -192,10 +200,10 @@ def best_scores_under_null(
     labellings = [shuffled_labels(labels, groups, rng) for _ in range(n_labellings)]
     shuffled = np.stack(labellings, axis=1) if n_labellings else labels[:, :0]
     if RULES[rule](np.zeros((2, 1), np.float32), np.array([True, False])) is not None:
-        scores = [find_stumps(values, column, rule, metric, n_classes).score for column in shuffled.T]
+        scores = [find_stumps(values, column, rule, metric, n_classes, threads=threads).score for column in shuffled.T]
         return np.array([np.nan if np.isnan(one).all() else np.nanmax(one) for one in scores], np.float32)
     target_classes = [1] if n_classes == 2 else range(n_classes)
-    per_class = [_null_by_size(values, shuffled == c, code) for c in target_classes]
+    per_class = [_null_by_size(values, shuffled == c, code, threads) for c in target_classes]
     with np.errstate(invalid="ignore"):
         return np.fmax.reduce(per_class).astype(np.float32)
 
@@ -292,10 +300,15 @@ def _fixed_kernels() -> ModuleType:
     return fixed
 
 
-def _in_strips(values: np.ndarray, work: Callable[[np.ndarray, int, int, int], None], rows: np.ndarray | None = None) -> None:
+def _in_strips(
+    values: np.ndarray,
+    work: Callable[[np.ndarray, int, int, int], None],
+    rows: np.ndarray | None = None,
+    threads: int | None = None,
+) -> None:
     """Call ``work(slab, start, stop, first column of the slab)`` on every strip of neurons of these rows, on all cores."""
     _kernels()
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
         for slab, offset in slabs(values, rows):
             columns = slab.shape[1]
             width = _neurons_of(STRIP_VALUES, len(slab))
@@ -426,15 +439,15 @@ def _strip_searcher(labels: np.ndarray, n_classes: int, target_classes: np.ndarr
     return every_cut if trial is None else fixed_cut
 
 
-def _null_by_size(values: np.ndarray, is_class: np.ndarray, code: int) -> np.ndarray:
+def _null_by_size(values: np.ndarray, is_class: np.ndarray, code: int, threads: int | None) -> np.ndarray:
     """Return what `_null_of_class` does, for labellings whose classes need not be equally large."""
     sizes, found = is_class.sum(axis=0), np.full(is_class.shape[1], np.nan)
     for size in np.unique(sizes):
-        found[sizes == size] = _null_of_class(values, np.ascontiguousarray(is_class[:, sizes == size]), code)
+        found[sizes == size] = _null_of_class(values, np.ascontiguousarray(is_class[:, sizes == size]), code, threads)
     return found
 
 
-def _null_of_class(values: np.ndarray, is_class: np.ndarray, code: int) -> np.ndarray:
+def _null_of_class(values: np.ndarray, is_class: np.ndarray, code: int, threads: int | None = None) -> np.ndarray:
     """Return the best score over neurons for each labelling: is_class bool (example, labelling) -> float64 (labelling,)."""
     n_examples, n_labellings = is_class.shape
     n_inside = int(is_class[:, 0].sum()) if n_labellings else 0
@@ -457,7 +470,7 @@ def _null_of_class(values: np.ndarray, is_class: np.ndarray, code: int) -> np.nd
         _kernels().null(slab.itemsize)(*columns, *plan, weights, *offsets, code, *spaces.get(slab.itemsize)[:2], best)
         found.append(best)
 
-    _in_strips(values, work)
+    _in_strips(values, work, threads=threads)
     best = np.max(found, axis=0) if found else np.full(n_labellings, -np.inf)
     if name == "effect-size":
         return np.where(best >= 0, _kernels().effect_size(np.maximum(best, 0), n_inside, n_outside), np.nan)

@@ -9,11 +9,12 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+import pickle
 import threading
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from cachetools import LRUCache
@@ -122,6 +123,19 @@ class PictureLater(Picture):
     def decoded(self) -> Picture:
         return Picture(self.pixels)
 
+    def reference(self) -> Reference | None:
+        """Return what reads the same picture in another process that sees the same files; None where only this one has the bytes."""
+        own = self.__dict__
+        try:
+            read = pickle.dumps(own["_read"])
+        except (TypeError, AttributeError, pickle.PicklingError):
+            return None
+        if len(read) > REFERENCE_BYTES:
+            return None
+        changed = {one.name: getattr(own["_budget"], one.name) for one in fields(Budget) if one.compare}
+        limits = tuple((name, value) for name, value in changed.items() if value != getattr(DEFAULT, name))
+        return Reference(own["_name"], read, own["_digest"], own["_shape"], bytes.fromhex(self.sha256), limits)
+
     def _same_bytes(self) -> bytes:
         """Return the bytes as they were when the picture was first read."""
         own = self.__dict__
@@ -136,6 +150,39 @@ class PictureLater(Picture):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Picture, (self.pixels,)  # another process, or another machine, may not have the file
+
+
+REFERENCE_BYTES = 4096
+"""What reads a picture again and takes more than this is the picture itself."""
+
+
+class Reference(NamedTuple):
+    """A picture of which a path is handed on, not the pixels."""
+
+    name: str
+    read: bytes
+    """Pickled: a function of this package with a path."""
+    digest: bytes
+    """SHA-256 of the file."""
+    shape: tuple[int, int, int]
+    sha256: bytes
+    """Of the picture."""
+    limits: tuple[tuple[str, Any], ...]
+    """Where its budget differs from the usual one."""
+
+    def picture(self) -> PictureLater:
+        """Return the picture; only ever called on what this program itself has made."""
+        found = PictureLater.__new__(PictureLater)
+        found.__dict__.update(
+            _name=self.name,
+            _read=pickle.loads(self.read),
+            _budget=replace(DEFAULT, **dict(self.limits)),
+            _digest=self.digest,
+            _shape=self.shape,
+            _kept=0,
+            sha256=self.sha256.hex(),
+        )
+        return found
 
 
 AGAIN = "Load the pictures again, and leave their files as they are while they are in use."

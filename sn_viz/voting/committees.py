@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from sn_viz.groups import grouped_folds, most_folds, n_groups
-from sn_viz.search.stumps import find_stumps
+from sn_viz.search.stumps import Search, find_stumps
 from sn_viz.types import Config, Interval, Neurons, Progress, RunRecord, Stumps
 from sn_viz.voting.voters import says_of, voters_by_layer
 from sn_viz.voting.weightings import WEIGHTINGS, Fitted
@@ -56,12 +56,13 @@ def cross_fit(
     seed: int = 0,
     progress: Progress | None = None,
     groups: Int[np.ndarray, " example"] | None = None,
+    search: Search = find_stumps,
 ) -> CrossFit:
     """Judge logistic weights on examples left out of search, choice and fit, at every exit layer.
 
     Parameters
     ----------
-    values, labels, neurons, rule, metric, voters, n_classes, n_folds, seed, progress, groups
+    values, labels, neurons, rule, metric, voters, n_classes, n_folds, seed, progress, groups, search
         As for `sn_viz.voting.statistics.cross_validated_layers`.
 
     Returns
@@ -85,7 +86,7 @@ def cross_fit(
             progress(number / (repeats * folds), "Choosing weights and the exit layer on the probing images")
         held_out = grouped_folds(labels, groups, folds, seed + number // folds) == number % folds
         kept, left_out = np.flatnonzero(~held_out), np.flatnonzero(held_out)
-        stumps = find_stumps(values, labels, rule, metric, n_classes, rows=kept)
+        stumps = search(values, labels, rule, metric, n_classes, rows=kept)
         if np.isnan(stumps.score).all():
             continue
         for at, chosen in enumerate(voters_by_layer(stumps, neurons, voters, n_classes)):

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.special import chdtrc, stdtrit
 
 from sn_viz.groups import grouped_folds, is_single, most_folds, n_groups, rows_of_groups
-from sn_viz.search.stumps import find_stumps
+from sn_viz.search.stumps import Search, find_stumps
 from sn_viz.types import Interval, Neurons, Progress
 from sn_viz.voting.classifier import select_voters, voters_by_layer, votes_by_layer
 from sn_viz.voting.committees import cross_fit, is_fitted
@@ -196,6 +196,7 @@ def cross_validated_layers(
     seed: int = 0,
     progress: Progress | None = None,
     groups: Int[np.ndarray, " example"] | None = None,
+    search: Search = find_stumps,
 ) -> Float[np.ndarray, "judged layer"]:
     """Return how often each example, left out of the search, is voted right at every exit layer.
 
@@ -216,6 +217,8 @@ def cross_validated_layers(
     progress : callable, optional
     groups : int (example,), optional
         From `sn_viz.groups.group_index`: examples of one group are left out together. None when nothing is shared.
+    search : callable
+        Finds the stumps of a fold.
 
     Returns
     -------
@@ -235,7 +238,7 @@ def cross_validated_layers(
         return np.zeros((0, len(neurons.layers)))
     n_classes = max(2, n_classes or int(labels.max()) + 1)
     if is_fitted(weighting):
-        choices = rule, metric, voters, n_classes, n_folds, seed, progress, groups
+        choices = rule, metric, voters, n_classes, n_folds, seed, progress, groups, search
         return cross_fit(values, labels, neurons, *choices).right
     independent = len(labels) if groups is None else n_groups(groups)
     repeats = int(np.clip(np.ceil(ENOUGH_JUDGED / independent), 1, MAX_REPEATS))
@@ -244,7 +247,7 @@ def cross_validated_layers(
         if progress is not None:
             progress(number / (repeats * folds), "Choosing the exit layer on the probing images")
         held_out = grouped_folds(labels, groups, folds, seed + number // folds) == number % folds
-        stumps = find_stumps(values, labels, rule, metric, n_classes, rows=np.flatnonzero(~held_out))
+        stumps = search(values, labels, rule, metric, n_classes, rows=np.flatnonzero(~held_out))
         if np.isnan(stumps.score).all():
             continue
         by_layer = voters_by_layer(stumps, neurons, voters, n_classes)
@@ -317,6 +320,7 @@ def selection_stability(
     n_resamples: int = 20,
     seed: int = 0,
     groups: Int[np.ndarray, " example"] | None = None,
+    search: Search = find_stumps,
 ) -> Float[np.ndarray, " voter"]:
     """Return how often each chosen neuron is chosen again when the probing images are drawn anew.
 
@@ -334,6 +338,8 @@ def selection_stability(
     seed : int
     groups : int (example,), optional
         From `sn_viz.groups.group_index`: of each class whole groups are drawn.
+    search : callable
+        Finds the stumps of a sample.
 
     Returns
     -------
@@ -347,6 +353,6 @@ def selection_stability(
     members = [rows_of_groups(rows, groups) for label in range(n_classes) if len(rows := np.flatnonzero(labels == label))]
     for one in again:
         drawn = np.concatenate([of_class[i] for of_class in members for i in rng.choice(len(of_class), len(of_class))])
-        stumps = find_stumps(values, labels, rule, metric, n_classes, rows=drawn)
+        stumps = search(values, labels, rule, metric, n_classes, rows=drawn)
         one[:] = np.isin(chosen, select_voters(stumps, voters, n_classes).neuron)
     return again.mean(axis=0) if n_resamples else np.full(len(chosen), np.nan)

@@ -5,6 +5,7 @@ Takes stumps and activations; returns the stumps that vote. It knows nothing abo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -84,6 +85,28 @@ def voters_by_layer(stumps: Stumps, neurons: Neurons, k: int, n_classes: int) ->
         select_voters(stumps.take(slice(0, end)), k, n_classes) if i >= first else stumps.take(slice(0, 0))
         for i, end in enumerate(ends)
     )
+
+
+def candidates(stumps: Stumps, ends: Sequence[int], k: int, n_classes: int) -> np.ndarray:
+    """Return the positions of the stumps of some neighbouring neurons that can be among the k best up to some layer, int64 (kept,).
+
+    Parameters
+    ----------
+    stumps : Stumps
+        As `find_stumps` returns them for these neurons.
+    ends : sequence of int
+        After how many of these neurons layers end; all of them, where a later layer is asked for.
+    k, n_classes : int
+        As for `select_voters`.
+
+    Returns
+    -------
+    int64 (kept,)
+        Ascending. `voters_by_layer` of all neurons chooses none but these, for the order of voters leaves no ties.
+    """
+    per_neuron, by_class = 1 if n_classes == 2 else n_classes, _by_class(stumps, n_classes)
+    kept = [_best_of(stumps, of[: np.searchsorted(of, end * per_neuron)], k) for end in dict.fromkeys(ends) for of in by_class]
+    return np.unique(np.concatenate([np.empty(0, np.int64), *kept]))
 
 
 def _by_class(stumps: Stumps, n_classes: int) -> list[np.ndarray]:
