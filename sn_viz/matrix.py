@@ -192,13 +192,14 @@ class SharedFile:
         dtype = np.dtype(self.dtype)
         whole = self.shape[0], self.row_bytes // dtype.itemsize
         try:
-            mapped = np.memmap(self.path, dtype, "r", shape=(max(1, whole[0]), whole[1]))[: whole[0], : self.shape[1]]
+            mapped = np.memmap(self.path, dtype, "r", shape=(max(1, whole[0]), whole[1]))
         except FileNotFoundError as error:
             raise self._not_here() from error
         except OSError as error:
             raise _no_room(error) from error
-        _CHECKED[mapped._mmap] = _Checked(mapped.ctypes.data, whole, dtype, self.width, None, self)
-        return mapped
+        checked = _Checked(mapped.ctypes.data, whole, dtype, self.width, None, self)
+        _CHECKED[mapped._mmap] = checked  # type: ignore[attr-defined]  # numpy's own name for it
+        return mapped[: whole[0], : self.shape[1]]
 
     def _not_here(self) -> UserError:
         return UserError(

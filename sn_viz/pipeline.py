@@ -234,9 +234,7 @@ def _exit_chosen(
     return correct, seen.neurons.layers[choose_exit_layer(correct, groups=groups if len(correct) else None) - 1], fit
 
 
-def _best_by_luck(
-    config: Config, seen: Activations, train: LabelledImages, groups: np.ndarray, engine: Engine
-) -> np.ndarray:
+def _best_by_luck(config: Config, seen: Activations, train: LabelledImages, groups: np.ndarray, engine: Engine) -> np.ndarray:
     """Return the best score of each shuffled labelling, as many as the budget allows."""
     labellings = int(np.clip(NULL_BUDGET / max(seen.values.size, 1), 20, 100))
     return engine.best_scores_under_null(seen.values, train.labels, config.metric, config.rule, labellings, config.seed, groups)
@@ -427,7 +425,7 @@ def find(
     question = None if question is None else clean_question(question)
     if model is None or isinstance(model, str | os.PathLike):
         model = choose_model(model, data).name
-    made = ENGINES[engine](ray_address, device) if isinstance(engine, str) else None
+    by = ENGINES[engine](ray_address, device) if isinstance(engine, str) else engine
     warm_up_beside(fixed=rule != "best-split")  # compiles on a new machine, while the model loads
     with stage("load", 0.10, "Loading images and model") as report:
         train, held_out = load_splits(data, question, test, test_size, seed, columns)
@@ -454,10 +452,10 @@ def find(
     )
     whole = config, train, held_out, vlm, part(progress or silent, 0.10, 1.0)
     try:
-        found = run(*whole, say=say, offer=offer, engine=engine if made is None else made)
+        found = run(*whole, say=say, offer=offer, engine=by)
     finally:
-        if made is not None:
-            made.close()
+        if by is not engine:
+            by.close()
     told = {"model": {"note": note}} if note else {}
     told["data"] = _data_told(data, test, columns, (*train.notes, *held_out.notes))
     if options.detail == "low" and not vlm.look.matters:

@@ -17,7 +17,8 @@ def loaded_by(statement: str, *suspects: str) -> set[str]:
     ("statement", "forbidden"),
     [
         ("import sn_viz", ("torch", "gradio", "plotly", "transformers", "sklearn", "numpy")),
-        ("import sn_viz.pipeline", ("gradio", "plotly")),
+        ("import sn_viz.pipeline", ("gradio", "plotly", "ray")),
+        ("from sn_viz.engines import ENGINES; ENGINES.names()", ("ray", "torch", "transformers", "gradio")),
         ("import sn_viz.search.stumps", ("torch", "gradio", "plotly", "transformers")),
         ("import sn_viz.plots", ("torch", "gradio")),
         ("import sn_viz.storage.load, sn_viz.storage.save, sn_viz.storage.summary", ("torch", "gradio", "plotly", "transformers")),

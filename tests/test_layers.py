@@ -18,7 +18,7 @@ FLOORS = (
     ("export",),
     ("early_exit",),
     ("config", "report"),
-    ("baselines", "plots", "storage"),
+    ("baselines", "engines", "plots", "storage"),
     ("activations", "training", "voting"),
     ("models", "splits", "search"),
     ("sources", "matrix"),
@@ -102,7 +102,14 @@ def test_plots_know_types_only():
 
 @pytest.mark.parametrize(
     ("library", "homes"),
-    [("gradio", ("ui",)), ("torch", TORCH), ("transformers", TORCH), ("plotly", ("plots", "report", "ui")), ("typer", ("cli",))],
+    [
+        ("gradio", ("ui",)),
+        ("torch", TORCH),
+        ("transformers", TORCH),
+        ("plotly", ("plots", "report", "ui")),
+        ("typer", ("cli",)),
+        ("ray", ("engines",)),
+    ],
 )
 def test_a_library_stays_where_it_belongs(library, homes):
     users = {part_of(path) for path, names in FILES.items() if library in {name.split(".")[0] for name in names}}

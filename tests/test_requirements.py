@@ -48,7 +48,7 @@ def test_every_requirement_says_why_it_is_needed():
             assert not line or line.startswith(("-r", "#")) or re.search(r"\s#\s\w", line), f"{path.name}: {line}"
 
 
-@pytest.mark.parametrize("extra", ["docs", "heic", "data", "families", "large"])
+@pytest.mark.parametrize("extra", ["docs", "heic", "data", "families", "large", "ray"])
 def test_an_extra_needs_what_its_file_lists(extra):
     name = f"requirements-{extra}.txt"
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"][extra]

@@ -174,7 +174,7 @@ class Store:
         return self._folder(key) / _file_name(name)
 
     def _files(self) -> Iterator[Path]:
-        """Yield what this class may have written under the root, and what a killed process may have left: `sn_viz.matrix.SHARED`."""
+        """Yield what this class may have written under the root, and what a killed process may leave: `sn_viz.matrix.SHARED`."""
         for pattern in (f"{FOLDER}/*.row", f"{FOLDER}/*.tmp", "quarantine/*.bad", SHARED):
             yield from self.root.glob(pattern)
 

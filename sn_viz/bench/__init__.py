@@ -36,6 +36,8 @@ class Options:
     device: str | None = None
     quick: bool = False
     """Small sizes and few repetitions: for a look, not for the record."""
+    engine: str = "local"
+    """Where it runs, for what runs on several engines: see `sn_viz.engines`."""
 
 
 @dataclass(frozen=True)

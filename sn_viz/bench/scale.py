@@ -79,7 +79,14 @@ class Searched:
 
 @BENCHES.register("scale", costly=True)
 def measure(options: Options) -> list[Row]:
-    """Run ``find`` on ever more photographs, then on 4.5 GB of activations, then the search alone, each in a fresh process."""
+    """Run ``find`` on ever more photographs, then on 4.5 GB of activations, then the search alone, each in a fresh process.
+
+    On Ray: one worker against two.
+    """
+    if options.engine == "ray":
+        from sn_viz.bench import spread
+
+        return spread.rows(options)
     return find_photographs(options) + find_neurons(options) + search_alone(options)
 
 

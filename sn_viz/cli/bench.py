@@ -223,6 +223,21 @@ def bench_fuzz(
         raise typer.Exit(1)
 
 
+@bench_app.command("scale")
+def bench_scale(
+    model: ModelOption = None,
+    device: DeviceOption = None,
+    engine: Annotated[str, typer.Option(help="local, or ray: one worker against two.")] = "local",
+    quick: QuickOption = False,
+    json_file: JsonOption = None,
+) -> None:
+    """Measure memory and time of find as data grow; with --engine ray, one worker against two."""
+    from sn_viz.config import ENGINE
+
+    ENGINE.check(engine)
+    _bench("scale", model, device, quick, json_file, engine)
+
+
 @bench_app.command("all")
 def bench_all(
     model: ModelOption = None, device: DeviceOption = None, quick: QuickOption = False, json_file: JsonOption = None
@@ -249,7 +264,9 @@ def _bench_command(name: str) -> Callable[..., None]:
     return run_one
 
 
-def _bench(name: str | None, model: str | None, device: str | None, quick: bool, json_file: str | None) -> None:
+def _bench(
+    name: str | None, model: str | None, device: str | None, quick: bool, json_file: str | None, engine: str = "local"
+) -> None:
     """Run one benchmark, or all that are registered, and print its rows as one table or as JSON."""
     check_json_target(json_file)
     with quiet(json_file) as console:
@@ -259,17 +276,17 @@ def _bench(name: str | None, model: str | None, device: str | None, quick: bool,
         for each in BENCHES.names() if name is None else [name]:
             print(f"bench {each} ...", file=sys.stderr)
             hours = name is None and each not in BENCHES.usual()
-            tables[each] = BENCHES[each](_bench_options(model, device, quick or hours))
+            tables[each] = BENCHES[each](_bench_options(model, device, quick or hours, engine))
     if json_file != "-":
         console.print(table(tables, where))
     write_json(json_file, json.dumps(as_json(tables, where), indent=2, ensure_ascii=False))
 
 
-def _bench_options(model: str | None, device: str | None, quick: bool) -> Any:
+def _bench_options(model: str | None, device: str | None, quick: bool, engine: str = "local") -> Any:
     from sn_viz.bench import Options
     from sn_viz.config import choose_model
 
-    return Options(have_model(choose_model(model).name), device, quick)
+    return Options(have_model(choose_model(model).name), device, quick, engine)
 
 
 _add_benches()

@@ -66,6 +66,6 @@ class Engine(Protocol):
 
 
 Make = Callable[[str | None, str | None], Engine]
-"""Makes an engine, given the address of a cluster and the device that was asked for, None where none was; nothing is started yet."""
+"""Makes an engine from the address of a cluster and the device asked for, None where none was named; nothing is started yet."""
 
 ENGINES: Registry[Make] = Registry("engine", "sn_viz.engines", first=("local",))

@@ -39,5 +39,5 @@ LOCAL = Local()
 def local(address: str | None = None, device: str | None = None) -> Engine:
     """Extraction and search in this process."""
     if address:
-        raise UserError("The local engine has no address.", f"{address!r} was given.", "Use --engine ray, or leave the address out.")
+        raise UserError("The engine local has no address.", f"{address!r} was given.", "Add --engine ray, or leave it out.")
     return LOCAL

@@ -1,8 +1,8 @@
 """Many processes, on this machine or on all machines of a Ray cluster: the one file of the package that imports Ray.
 
 The driver, which is the process that calls ``find``, cuts the work and hands it out; actors do it (`sn_viz.engines.worker`). What
-they read and search lies in files of the cache folder, which all machines must see. A worker that is lost costs what it had in hand:
-another one does the same jobs again, bit for bit.
+they read and search lies in files of the cache folder, which all machines must see. A worker that is lost costs what it had in
+hand: another one does the same jobs again, bit for bit.
 
 A cluster trusts whoever reaches it: who can connect runs code on it. One that is started here listens on the loopback address alone
 and has no dashboard.
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import sys
 import time
 import uuid
@@ -30,6 +31,7 @@ from sn_viz.engines.worker import (
     Copy,
     Job,
     Kept,
+    Lean,
     Null,
     Pass,
     Search,
@@ -45,6 +47,7 @@ from sn_viz.matrix import SharedFile, SharedFilling, shared_part
 from sn_viz.models.options import dtype_name
 from sn_viz.paths import cache_folder
 from sn_viz.search import stumps as here
+from sn_viz.sources.later import PictureLater
 from sn_viz.types import Neurons, Picture, Stumps
 
 if TYPE_CHECKING:
@@ -59,6 +62,8 @@ TRIES = 3
 """A job that so many workers did not survive is at fault itself."""
 START_SECONDS = 900.0
 """How long the first worker may take: a model of 15 GB has to come from somewhere."""
+ANSWER_SECONDS = 10.0
+"""How long a cluster may take to answer at its address."""
 LOOK_SECONDS = 0.5
 """Between two looks at whether the run was cancelled."""
 BLOCKS_A_WORKER = 2
@@ -72,14 +77,45 @@ EXTRA = "pip install 'sn-viz[ray]', or pip install -r requirements-ray.txt"
 @ENGINES.register("ray")
 def ray_engine(address: str | None = None, device: str | None = None) -> RayEngine:
     """Actors on a Ray cluster, or on this machine where no address is named."""
-    _ray()  # that it is not installed is told before anything slow begins
+    _ray()  # that it is not installed, or nobody is there, is told before anything slow begins
+    if address:
+        _check_address(address)
     return RayEngine(address, device)
+
+
+def start_here(n_processors: int, gpus: bool = True) -> None:
+    """Start a cluster of this machine alone, which listens on the loopback address only; `end_here` ends it.
+
+    Raises
+    ------
+    UserError
+        When it does not start, or would listen elsewhere.
+    """
+    ray, more = _ray(), {} if gpus else {"num_gpus": 0}
+    quiet: dict[str, Any] = {"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
+    place: dict[str, Any] = {"object_store_memory": STORE_BYTES, "_node_ip_address": "127.0.0.1"}
+    try:
+        with _on_loopback():
+            ray.init("local", num_cpus=n_processors, **place, **quiet, **more)
+    except Exception as error:  # Ray raises many kinds, some of them its own
+        cause = f"{type(error).__name__}: {str(error)[:300]}"
+        raise UserError("Ray did not start.", cause, "Look at its log files, in /tmp/ray.") from error
+    if any(node["NodeManagerAddress"] not in ("127.0.0.1", "::1") for node in ray.nodes()):
+        ray.shutdown()
+        raise UserError("Ray did not start.", "It would listen to other machines.", "Start it yourself, and name its address.")
+
+
+def end_here() -> None:
+    """End the cluster that this process started, or leave the one that it joined."""
+    _ray().shutdown()
 
 
 @dataclass
 class Traffic:
     """Bytes that went through the driver."""
 
+    jobs: int = 0
+    """Jobs handed out, those handed out again included."""
     sent: int = 0
     """Jobs, packed."""
     received: int = 0
@@ -161,7 +197,7 @@ class RayEngine:
         classes: Any = None,
         rows: np.ndarray | None = None,
     ) -> Stumps:
-        """As `sn_viz.search.stumps.find_stumps`; values that lie in no shared file are searched here."""
+        """As `sn_viz.search.stumps.find_stumps`; values that lie in no shared file are searched in this process."""
         return self._searched(None, None, values, labels, rule, metric, classes, rows)
 
     def search_for_voters(self, neurons: Neurons, k: int) -> Callable[..., Stumps]:
@@ -212,7 +248,7 @@ class RayEngine:
         self._files.clear()
         if self._owns:
             self._owns = False
-            _ray().shutdown()
+            end_here()
 
     def __enter__(self) -> RayEngine:
         return self
@@ -221,6 +257,16 @@ class RayEngine:
         self.close()
 
     # How it is done
+
+    @property
+    def processes(self) -> list[int]:
+        """The numbers of the workers' processes, each on its machine."""
+        return [hand.process for hand in self._pool._hands] if self._pool else []
+
+    def wait(self) -> None:
+        """Wait until every worker is ready, for whoever measures what comes then; work begins as soon as the first one is."""
+        assert self._pool is not None, "there is a pool before there are workers"
+        self._pool.wait()
 
     def shared_filling(self, shape: tuple[int, int], dtype: type[np.floating]) -> SharedFilling:
         """Return what workers fill; it goes when the engine is closed, but for the arrays that are mapped from it."""
@@ -267,7 +313,8 @@ class RayEngine:
     def _blocks(self, values: np.ndarray, labels: np.ndarray) -> list[Block]:
         """Return the neurons of a shared matrix in blocks; none for values that workers do not see, or labels that are refused."""
         part, labels = shared_part(values), np.asarray(labels)
-        if self._pool is None or part is None or labels.shape != values.shape[:1] or labels.dtype.kind not in "iu" or labels.min() < 0:
+        fit = labels.shape == values.shape[:1] and labels.dtype.kind in "iu" and labels.min(initial=0) >= 0
+        if self._pool is None or part is None or not fit:
             return []
         (file, left), few = part, smallest(labels)
         cut = edges(values.shape[1], BLOCKS_A_WORKER * max(1, self._pool.n_wanted), file.width)
@@ -281,15 +328,15 @@ class RayEngine:
             self._owns = True
             n_threads = self._n_threads()
             workers = self.workers or max(1, _cores() // n_threads)
-            _start_here(workers * n_threads, {"num_gpus": 0} if self.device == "cpu" else {})
+            start_here(workers * n_threads, gpus=self.device != "cpu")
         else:
             _join(self.address)
 
     def _n_threads(self) -> int:
         if self._threads is None:
-            import torch
+            from sn_viz.models.threads import n_threads
 
-            self._threads = torch.get_num_threads()
+            self._threads = n_threads()
         return self._threads
 
     def _total(self, kind: str) -> float:
@@ -355,7 +402,7 @@ class _Carrier:
             """Return one pass; pictures that only this process has are put where workers see them until it is done."""
             pictures, kept[number] = [], []
             for one in (reading.pictures[row] for row in rows):
-                found = one.reference() if hasattr(one, "reference") else None
+                found = one.reference() if isinstance(one, PictureLater) else None
                 if found is None:
                     found = self._kept(one)
                     kept[number].append(Path(found.path))
@@ -401,6 +448,8 @@ class _Hand:
     actor: Any
     starting: Any
     """The call that loads the model; None once it has ended."""
+    process: int = 0
+    """Its number on its machine."""
     doing: list[int] = field(default_factory=list)
 
 
@@ -458,6 +507,13 @@ class _Pool:
             for hand in self._hands:
                 hand.doing.clear()  # whoever stops here asks for nothing more; what is under way ends by itself
 
+    def wait(self) -> None:
+        """See `RayEngine.wait`."""
+        while starting := [hand.starting for hand in self._hands if hand.starting is not None]:
+            for call in _ray().wait(starting, num_returns=1, timeout=LOOK_SECONDS)[0]:
+                self._started(call, deque(), {}, Counter())
+            self._look()
+
     def _hand(self) -> _Hand:
         actor = self._actor.remote(self.setup)
         return _Hand(actor, actor.ready.remote())
@@ -478,6 +534,7 @@ class _Pool:
                 if number not in packed:
                     job = jobs[number]
                     packed[number] = pack(job() if callable(job) else job)
+                self._engine.traffic.jobs += 1
                 self._engine.traffic.sent += len(packed[number])
                 hand.doing.append(number)
                 flying[hand.actor.do.remote(packed[number])] = number, hand
@@ -488,7 +545,7 @@ class _Pool:
         if hand is None:
             return
         try:
-            machine = result_of(ray.get(call))
+            machine, hand.process = result_of(ray.get(call))
         except ray.exceptions.RayActorError:
             self._lost(hand, waiting, flying, tries, None)
             return
@@ -532,7 +589,7 @@ class _Pool:
             )
 
 
-def _joined(found: dict[int, tuple[np.ndarray | None, Stumps]], jobs: Sequence[Search], n_classes: int) -> Stumps:
+def _joined(found: dict[int, tuple[np.ndarray | None, Lean]], jobs: Sequence[Search], n_classes: int) -> Stumps:
     """Return the stumps of all blocks as one search would have returned them; those that were left out have the score NaN."""
     classes = np.array([1] if n_classes == 2 else range(n_classes), np.int16)
     sizes = [(job.stop - job.start) * len(classes) for job in jobs]
@@ -594,31 +651,9 @@ def _ray() -> Any:
     return ray
 
 
-def _start_here(n_processors: int, more: dict[str, Any]) -> None:
-    """Start a cluster of this machine alone, which listens on the loopback address only.
-
-    Raises
-    ------
-    UserError
-        When it does not start, or would listen elsewhere.
-    """
-    ray = _ray()
-    quiet: dict[str, Any] = {"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
-    try:
-        with _on_loopback():
-            ray.init(
-                "local", num_cpus=n_processors, object_store_memory=STORE_BYTES, _node_ip_address="127.0.0.1", **quiet, **more
-            )
-    except Exception as error:  # Ray raises many kinds, some of them its own
-        raise UserError("Ray did not start.", f"{type(error).__name__}: {str(error)[:300]}", "See the log files in /tmp/ray.") from error
-    if any(node["NodeManagerAddress"] not in ("127.0.0.1", "::1") for node in ray.nodes()):
-        ray.shutdown()
-        raise UserError("Ray did not start.", "It would listen to other machines.", "Start it yourself, and name its address.")
-
-
 @contextlib.contextmanager
 def _on_loopback() -> Iterator[None]:
-    """Let Ray take the loopback address for this machine's: on Linux it else looks for one that others reach, whatever it is told."""
+    """Let Ray take the loopback address for this machine's: on Linux it looks for one that others reach, whatever it is told."""
     from ray._private import ray_constants
 
     name = "ENABLE_RAY_CLUSTER"
@@ -638,20 +673,36 @@ def _join(address: str) -> None:
     UserError
         When there is none, or this machine is not part of it.
     """
+    _check_address(address)
+    try:
+        _ray().init(address, namespace=f"sn_viz-{uuid.uuid4().hex}", log_to_driver=False, logging_level="ERROR")
+    except Exception as error:  # Ray raises many kinds, some of them its own
+        said = str(error).splitlines()[0][:300] if str(error) else "it gave no reason"
+        raise _not_joined(address, f"{type(error).__name__}: {said}.") from error
+
+
+def _check_address(address: str) -> None:
+    """Refuse an address where nobody listens: Ray itself would ask for minutes."""
     if "://" in address:
         raise UserError(
             f"{address!r} is the address of a Ray Client.",
             "The driver has to be on a machine of the cluster.",
             "Run there, with --ray-address auto.",
         )
+    if address == "auto":
+        return
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise _not_joined(address, "It is not HOST:PORT.")
     try:
-        _ray().init(address, namespace=f"sn_viz-{uuid.uuid4().hex}", log_to_driver=False, logging_level="ERROR")
-    except Exception as error:  # Ray raises many kinds, some of them its own
-        raise UserError(
-            f"No Ray cluster was joined at {address!r}.",
-            f"{type(error).__name__}: {str(error).splitlines()[0][:300] if str(error) else 'it gave no reason'}.",
-            "Start Ray on this machine: ray start --head, or ray start --address=HOST:PORT of a cluster; then --ray-address auto.",
-        ) from error
+        socket.create_connection((host.strip("[]"), int(port)), ANSWER_SECONDS).close()
+    except OSError as error:
+        raise _not_joined(address, f"Nobody answers there: {error.strerror or error}.") from error
+
+
+def _not_joined(address: str, cause: str) -> UserError:
+    hint = "Start Ray on this machine: ray start --head, or ray start --address=HOST:PORT of a cluster; then --ray-address auto."
+    return UserError(f"No Ray cluster was joined at {address!r}.", cause, hint)
 
 
 def _kill(actor: Any) -> None:

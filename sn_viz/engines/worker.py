@@ -6,15 +6,17 @@ see as files. So little travels, and a job that is done twice, by whomever, writ
 
 from __future__ import annotations
 
+import os
 import pickle
 import platform
 import zlib
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -154,15 +156,15 @@ class Search(Block):
     ends: tuple[int, ...] = ()
     """After how many neurons of the block layers end."""
 
-    def run(self, worker: Worker) -> tuple[np.ndarray | None, Stumps]:
+    def run(self, worker: Worker) -> tuple[np.ndarray | None, Lean]:
         """Return the stumps, and of which positions they are where not all were wanted."""
         labels, rows = self.labels.astype(np.int64), None if self.rows is None else self.rows.astype(np.int64)
         stumps = find_stumps(self.values(worker), labels, self.rule, self.metric, self.classes, rows, threads=worker.setup.threads)
         if self.voters is None:
-            return None, lean(stumps)
+            return None, Lean.of(stumps)
         n_classes = self.classes or max(2, int(labels.max()) + 1)
         kept = candidates(stumps, self.ends, self.voters, n_classes)
-        return kept.astype(np.int32), lean(stumps.take(kept))
+        return kept.astype(np.int32), Lean.of(stumps.take(kept))
 
 
 @dataclass(frozen=True)
@@ -183,10 +185,19 @@ class Null(Block):
 Job = Pass | Copy | Search | Null
 
 
-def lean(stumps: Stumps) -> Stumps:
-    """Return stumps without what whoever asked for them knows: neurons and classes follow from the order."""
-    none = np.empty(0, np.int64)
-    return replace(stumps, neuron=none, class_index=none)
+class Lean(NamedTuple):
+    """Stumps without what whoever asked for them knows: neurons and classes follow from the order."""
+
+    threshold: np.ndarray
+    sign: np.ndarray
+    score: np.ndarray
+    margin: np.ndarray
+
+    @classmethod
+    def of(cls, stumps: Stumps) -> Lean:
+        """Return the bare numbers of what a search has found."""
+        assert stumps.margin is not None, "a search knows the margins"
+        return cls(stumps.threshold, stumps.sign, stumps.score, stumps.margin)
 
 
 class Worker:
@@ -211,12 +222,11 @@ class Worker:
         UserError
             When it cannot be loaded here, or is another one.
         """
-        import torch
-
         from sn_viz.activations.model_cache import model_named
+        from sn_viz.models.threads import use_threads
 
         if self.setup.device == "cpu":
-            torch.set_num_threads(self.setup.threads)
+            use_threads(self.setup.threads)
         found = model_named(self.setup.source, self.setup.device, options=self.setup.options)
         if found.key != self.setup.key:
             raise UserError(
@@ -267,12 +277,12 @@ class Worker:
             return pack(("refused", (error.what, error.cause, error.hint)))
 
     def ready(self) -> bytes:
-        """Load the model and the kernels of the search; gives the name of this machine, packed, or why it is of no use."""
+        """Load the model and the kernels of the search; gives machine and process, packed, or why it is of no use."""
         try:
             self._check_version()
             _ = self.vlm
             warm_up((np.float16,), fixed=False)
-            return pack(("done", platform.node()))
+            return pack(("done", (platform.node(), os.getpid())))
         except UserError as error:
             return pack(("refused", (error.what, error.cause, error.hint)))
 
@@ -319,5 +329,4 @@ def edges(n_neurons: int, n_blocks: int, width: int) -> Sequence[tuple[int, int]
     pieces = -(-n_neurons // width)
     n_blocks = max(1, min(n_blocks, pieces))
     at = [min(n_neurons, round(i * pieces / n_blocks) * width) for i in range(n_blocks + 1)]
-    return [(start, stop) for start, stop in zip(at, at[1:], strict=False) if stop > start]
-
+    return [(start, stop) for start, stop in pairwise(at) if stop > start]

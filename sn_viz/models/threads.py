@@ -15,6 +15,16 @@ SMALL = 2e7
 and answered in 35.9 against 40.6 (EXPERIMENTS.md); with another program on a core, in tens of milliseconds against seconds."""
 
 
+def n_threads() -> int:
+    """Return with how many threads torch computes here: as many as there are cores, or what OMP_NUM_THREADS says."""
+    return torch.get_num_threads()
+
+
+def use_threads(n: int) -> None:
+    """Let torch compute with ``n`` threads, whatever else there is; on a processor the last bits of numbers may depend on it."""
+    torch.set_num_threads(n)
+
+
 @contextmanager
 def threads_for(n_weights: int, batch: int, device: torch.device) -> Iterator[None]:
     """Let torch use one thread while the context lasts, if the pass is small and on a processor.

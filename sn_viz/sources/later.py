@@ -124,7 +124,7 @@ class PictureLater(Picture):
         return Picture(self.pixels)
 
     def reference(self) -> Reference | None:
-        """Return what reads the same picture in another process that sees the same files; None where only this one has the bytes."""
+        """Return what reads the picture in another process that sees the same files; None where only this one has the bytes."""
         own = self.__dict__
         try:
             read = pickle.dumps(own["_read"])
