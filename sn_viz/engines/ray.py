@@ -45,7 +45,7 @@ from sn_viz.engines.worker import (
 from sn_viz.errors import UserError
 from sn_viz.matrix import SharedFile, SharedFilling, shared_part
 from sn_viz.models.options import dtype_name
-from sn_viz.paths import cache_folder
+from sn_viz.paths import PACKAGE, cache_folder
 from sn_viz.search import stumps as here
 from sn_viz.sources.later import PictureLater
 from sn_viz.types import Neurons, Picture, Stumps
@@ -95,7 +95,7 @@ def start_here(n_processors: int, gpus: bool = True) -> None:
     quiet: dict[str, Any] = {"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
     place: dict[str, Any] = {"object_store_memory": STORE_BYTES, "_node_ip_address": "127.0.0.1"}
     try:
-        with _on_loopback():
+        with _on_loopback(), _findable():
             ray.init("local", num_cpus=n_processors, **place, **quiet, **more)
     except Exception as error:  # Ray raises many kinds, some of them its own
         cause = f"{type(error).__name__}: {str(error)[:300]}"
@@ -679,6 +679,20 @@ def _join(address: str) -> None:
     except Exception as error:  # Ray raises many kinds, some of them its own
         said = str(error).splitlines()[0][:300] if str(error) else "it gave no reason"
         raise _not_joined(address, f"{type(error).__name__}: {said}.") from error
+
+
+@contextlib.contextmanager
+def _findable() -> Iterator[None]:
+    """Let processes that begin meanwhile find this package, which may lie where only this process looks."""
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(PACKAGE.parent), before]))
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = before
 
 
 def _check_address(address: str) -> None:
