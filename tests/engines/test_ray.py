@@ -209,7 +209,7 @@ def test_the_command_line_prints_json_alone_and_the_same(photographs, own_cache,
     command = ["find", photographs(60), "--question", QUESTION, "--model", "tiny-llava", "--device", "cpu", "--compare", "none"]
     done = subprocess.run(
         [sys.executable, "-m", "sn_viz", *map(str, command), "--engine", "ray", "--json", "-", "--out", str(tmp_path / "run")],
-        capture_output=True, text=True, env=environment, cwd=Path(__file__).parents[2], timeout=300,
+        capture_output=True, text=True, env=environment, cwd=Path(__file__).parents[2], timeout=550,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["neurons"] == json.loads(alone(60, compare="none").to_json())["neurons"]
