@@ -105,6 +105,8 @@ def find(
         if json_file != "-":
             console.print(f"Model: {found.config.model} ({choice.why})", markup=False, highlight=False)
             print_run(found, console)
+            if told := found.findings.get("engine"):
+                console.print(told["sentence"], markup=False, highlight=False)
     write_json(json_file, found.to_json())
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import inspect
 import os
-import pickle
 import threading
 from collections.abc import Callable
 from dataclasses import fields, replace
@@ -125,13 +125,9 @@ class PictureLater(Picture):
 
     def reference(self) -> Reference | None:
         """Return what reads the picture in another process that sees the same files; None where only this one has the bytes."""
-        own = self.__dict__
-        try:
-            read = pickle.dumps(own["_read"])
-        except (TypeError, AttributeError, pickle.PicklingError):
-            return None
-        if len(read) > REFERENCE_BYTES:
-            return None
+        own, read = self.__dict__, self.__dict__["_read"]
+        if not (isinstance(read, functools.partial) and inspect.isfunction(read.func) and "<" not in read.func.__qualname__):
+            return None  # the bytes themselves, or a file without a name
         changed = {one.name: getattr(own["_budget"], one.name) for one in fields(Budget) if one.compare}
         limits = tuple((name, value) for name, value in changed.items() if value != getattr(DEFAULT, name))
         return Reference(own["_name"], read, own["_digest"], own["_shape"], bytes.fromhex(self.sha256), limits)
@@ -152,16 +148,12 @@ class PictureLater(Picture):
         return Picture, (self.pixels,)  # another process, or another machine, may not have the file
 
 
-REFERENCE_BYTES = 4096
-"""What reads a picture again and takes more than this is the picture itself."""
-
-
 class Reference(NamedTuple):
     """A picture of which a path is handed on, not the pixels."""
 
     name: str
-    read: bytes
-    """Pickled: a function of this package with a path."""
+    read: functools.partial[bytes]
+    """A function of this package with a path."""
     digest: bytes
     """SHA-256 of the file."""
     shape: tuple[int, int, int]
@@ -171,11 +163,11 @@ class Reference(NamedTuple):
     """Where its budget differs from the usual one."""
 
     def picture(self) -> PictureLater:
-        """Return the picture; only ever called on what this program itself has made."""
+        """Return the picture, of which nothing is read yet."""
         found = PictureLater.__new__(PictureLater)
         found.__dict__.update(
             _name=self.name,
-            _read=pickle.loads(self.read),
+            _read=self.read,
             _budget=replace(DEFAULT, **dict(self.limits)),
             _digest=self.digest,
             _shape=self.shape,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -80,7 +82,8 @@ def test_another_folder_or_a_picture_that_is_not_there_is_a_sentence(worker, ima
     with pytest.raises(UserError, match="does not see the cache folder"):
         result_of(worker.do(pack(Copy(str(tmp_path / "no"), ("key",), (b"\0" * 32,), file, ((0,),)))))
     gone = images.pictures[0].reference()
-    gone = gone._replace(read=gone.read.replace(b"dark", b"dusk").replace(b"light", b"night"))
+    path, *others = gone.read.args
+    gone = gone._replace(read=functools.partial(gone.read.func, path.with_name("gone.jpg"), *others))
     job = reading(images, file, own_cache, tiny_llava, [0])
     with pytest.raises(UserError, match="can no longer be read on .*Let all machines see the pictures"):
         result_of(worker.do(pack(Pass(**{**vars(job), "pictures": (gone,)}))))

@@ -153,3 +153,17 @@ def test_a_setting_that_is_no_amount_is_told(said, monkeypatch):
         memory_bytes()
     with pytest.raises(UserError, match="SN_VIZ_MEMORY is no amount"):
         load_images([("a", [("x.png", b"")])])
+
+
+def test_a_reference_reads_the_same_picture_again_from_a_folder_or_a_zip_and_there_is_none_of_a_copy(folder, monkeypatch):
+    for data in (folder, zipped(folder, zipfile.ZIP_DEFLATED)):
+        pictures = load_images(data, "Is it a cat?").pictures
+        references = pickle.loads(pickle.dumps([picture.reference() for picture in pictures]))
+        monkeypatch.setenv("SN_VIZ_MEMORY", "0")
+        DECODED.put("", np.zeros(1, np.uint8))  # nothing stays decoded
+        for picture, reference in zip(pictures, references, strict=True):
+            again = reference.picture()
+            assert (again.sha256, again.shape, again.kept_bytes) == (picture.sha256, picture.shape, 0)
+            np.testing.assert_array_equal(again.pixels, picture.pixels)
+        assert len(pickle.dumps(references)) < 700 * len(references)
+    assert [picture.reference() for picture in load_images(tarred(folder), "Is it a cat?").pictures] == [None] * 6
