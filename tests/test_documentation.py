@@ -28,8 +28,8 @@ PAGES = {path.relative_to(ROOT).as_posix(): path for path in [ROOT / "README.md"
 OURS = ("python -m sn_viz ", "sn-viz ")
 NOT_RUN = ("serve", "open", "train", "bench")
 """They serve for ever or work for hours."""
-ELSEWHERE = re.compile(r"(bench|hub):|--model (/|https://|\w[\w.-]*/\w)|--fetch |=hub\b")
-"""Data or models that do not lie here."""
+ELSEWHERE = re.compile(r"(bench|hub):|--model (/|https://|\w[\w.-]*/\w)|--fetch |=hub\b|--ray-address ")
+"""Data, models or clusters that are not here."""
 OF_OTHERS = ("--strict", "--check", "--help", "--repo-type", "--exclude")
 """Options of other programs that the text names, and the one that every command has."""
 
@@ -48,6 +48,8 @@ def blocks(page: str) -> list[Block]:
 def lines(page: str) -> Iterator[str]:
     """Give every command of a page without its comment, and what PowerShell is told in the same way."""
     for block in blocks(page):
+        if block.language == "text":  # scripts and sessions of other programs, in which ours is called
+            yield from re.findall(r"sn-viz [a-z].*", block.text.replace("\\\n", " "))
         if block.language in ("bash", "powershell"):
             for line in block.text.splitlines():
                 if command := re.sub(r"\s+#.*", "", line).strip():
@@ -101,7 +103,7 @@ def desk(tmp_path, monkeypatch, tiny_llava) -> Path:
 
 def test_every_page_of_the_documentation_is_looked_at():
     assert {"README.md", "docs/using.md", "docs/saved-runs.md", "docs/benchmarks.md"} <= set(PAGES)
-    assert {block.language for page in PAGES for block in blocks(page)} <= {"bash", "powershell", "python", "csv", "json"}
+    assert {block.language for page in PAGES for block in blocks(page)} <= {"bash", "powershell", "python", "csv", "json", "text"}
 
 
 @pytest.mark.long
