@@ -227,7 +227,8 @@ class RayEngine:
         """Return how many workers there were, on which machines, what was lost, and what went through the driver."""
         if not self._most:
             return {}
-        lost = f"; {self.lost} of them {'was' if self.lost == 1 else 'were'} lost on the way and replaced" if self.lost else ""
+        were = "was" if self.lost == 1 else "were"
+        lost = f"; {self.lost} {were} lost on the way, and what was in hand was done again" if self.lost else ""
         there = f"{len(self._machines)} machine{'s' * (len(self._machines) != 1)}"
         return {
             "name": "ray",

@@ -95,12 +95,13 @@ def children():
     return psutil.Process().children(recursive=True)
 
 
-def test_of_three_workers_one_is_killed_while_it_reads_and_only_its_batches_are_read_again(engine, photographs, own_cache, model):
-    three, images = engine(3), load_images(photographs(120), QUESTION)
-    progress = kill_one(three, lambda fraction, doing: fraction > 0.15)
-    found = extract(model, images, carrier=three.carrier(model), cache=Store(), progress=progress)
-    assert progress.killed and three.lost == 1
-    assert 1 <= three.traffic.jobs - 120 // 8 <= AT_A_WORKER, "it had batches in hand, and no others are read again"
+@pytest.mark.parametrize("workers", [2, 3])
+def test_a_worker_is_killed_while_it_reads_and_only_its_batches_are_read_again(engine, photographs, own_cache, model, workers):
+    several, images = engine(workers), load_images(photographs(120), QUESTION)
+    progress = kill_one(several, lambda fraction, doing: fraction > 0.15)
+    found = extract(model, images, carrier=several.carrier(model), cache=Store(), progress=progress)
+    assert progress.killed and several.lost == 1
+    assert 1 <= several.traffic.jobs - 120 // 8 <= AT_A_WORKER, "it had batches in hand, and no others are read again"
     assert found.values.tobytes() == extract(model, images).values.tobytes()
     kept = Store().get(row_key(model), row_names(images))
     assert len(kept) == 120 and Store().verify() == ()
