@@ -58,7 +58,7 @@ def extended(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def found(extended):
-    """A run made with the rule, the weighting, the site, the source and the method of the examples."""
+    """A run made with the rule, the weighting, the site, the source, the method and the engine of the examples."""
     rng = np.random.default_rng(0)
     side = np.arange(40) % 2
     pixels = np.clip(rng.normal((60, 200), 20, (64, 64, 3, 40, 2)), 0, 255).astype(np.uint8)
@@ -66,20 +66,25 @@ def found(extended):
     np.savez(extended.place / "shades.npz", pixels=images, labels=np.array(["dark", "light"])[side])
     said = extended(
         *("-m", "sn_viz", "find", "shades.npz", "--question", "Is it light?", "--rule", "median", "--weighting", "excess"),
-        *("--sites", "all,mlp-input", "--compare", "nearest-centroid", "--out", "run", "--json", "-"),
+        *("--sites", "all,mlp-input", "--compare", "nearest-centroid", "--engine", "calm", "--out", "run", "--json", "-"),
     )
     return json.loads(said)
 
 
 def test_there_is_an_example_of_every_kind():
     folders = [str(Path(path).parent) for path, _ in EXAMPLES]
-    kinds = "search/rules voting/weightings activations/sites sources baselines checks plots bench models/families"
+    kinds = "search/rules voting/weightings activations/sites sources baselines checks plots bench models/families engines"
     assert folders == [f"sn_viz/{kind}" for kind in kinds.split()]
 
 
 def test_the_command_line_finds_with_them(found):
     assert found["accuracy"]["super_neurons"]["value"] == 1.0 and found["n_test"] == 20
     assert found["accuracy"]["nearest_centroid"]["n"] == 20
+
+
+def test_a_run_remembers_what_its_engine_told(extended, found):
+    code = "from sn_viz.run import Run; print(Run.load('run').findings['engine']['sentence'])"
+    assert extended("-c", code).strip() == "Run behind everything else on the machine."
 
 
 def test_a_check_is_asked_and_stands_in_the_report_with_the_figure(extended, found):

@@ -8,6 +8,7 @@ import pytest
 
 from sn_viz.activations.sites import SITES, site_names
 from sn_viz.baselines import BASELINES
+from sn_viz.engines import ENGINES
 from sn_viz.errors import UserError
 from sn_viz.models.families import FAMILIES
 from sn_viz.plots.reference import method_name
@@ -17,7 +18,7 @@ from sn_viz.search.stumps import find_stumps
 from sn_viz.sources import SOURCES, load_images
 from sn_viz.voting.weightings import WEIGHTINGS
 
-REGISTRIES = (BASELINES, FAMILIES, RULES, SITES, SOURCES, WEIGHTINGS)
+REGISTRIES = (BASELINES, ENGINES, FAMILIES, RULES, SITES, SOURCES, WEIGHTINGS)
 
 
 @pytest.fixture
