@@ -133,7 +133,7 @@ class Store:
         return tuple(damaged)
 
     def clear(self, older_than: float | None = None) -> int:
-        """Remove entries, what was put aside and abandoned temporary files.
+        """Remove entries, what was put aside, abandoned temporary files and matrices that workers no longer share.
 
         Parameters
         ----------
@@ -150,6 +150,9 @@ class Store:
             if older_than is None or _age(path, now) > older_than:
                 path.unlink(missing_ok=True)
                 removed += path.suffix == ".row"
+        for path in self.root.glob(SHARED):  # of a process that was killed, or of a run that goes on
+            if _age(path, now) > max(older_than or 0.0, ABANDONED_SECONDS):
+                path.unlink(missing_ok=True)
         self._estimate = None
         return removed
 
@@ -174,8 +177,8 @@ class Store:
         return self._folder(key) / _file_name(name)
 
     def _files(self) -> Iterator[Path]:
-        """Yield what this class may have written under the root, and what a killed process may leave: `sn_viz.matrix.SHARED`."""
-        for pattern in (f"{FOLDER}/*.row", f"{FOLDER}/*.tmp", "quarantine/*.bad", SHARED):
+        """Yield what this class may have written under the root: entries, temporary files, quarantine."""
+        for pattern in (f"{FOLDER}/*.row", f"{FOLDER}/*.tmp", "quarantine/*.bad"):
             yield from self.root.glob(pattern)
 
     def _entries(self) -> Iterator[Path]:

@@ -17,6 +17,7 @@ import pytest
 from sn_viz.activations import store as module
 from sn_viz.activations.store import Store
 from sn_viz.errors import UserError
+from sn_viz.matrix import SharedFile
 
 ROOT = Path(module.__file__).parents[2]
 
@@ -144,6 +145,28 @@ def test_clear_by_age_and_size(store):
     (store.root / "mine" / "letter.tmp").write_text("somebody else's")
     assert store.clear() == 2 and store.size() == 0
     assert (store.root / "mine" / "letter.tmp").exists()
+
+
+def test_matrices_that_workers_share_are_no_entries_and_go_when_nobody_writes_to_them_any_more(store):
+    store.put("k", rows := rows_of(2))
+    shared = [SharedFile.create(store.root, (3, 1000), np.float16) for _ in range(2)]
+    os.utime(shared[0].path, (time.time() - 2 * module.ABANDONED_SECONDS,) * 2)
+    assert store.size() < 2000 and store.verify() == ()
+    store.max_bytes = 10_000
+    store.bound()
+    assert store.get("k", list(rows)).keys() == rows.keys(), "a large matrix drives out no row"
+    assert store.clear() == len(rows)
+    assert [Path(one.path).exists() for one in shared] == [False, True]
+
+
+def test_one_of_many_writers_leaves_bounding_to_somebody_else(tmp_path):
+    store = Store(tmp_path, max_bytes=None)
+    for i in range(20):
+        store.put("k", {f"{i}": np.zeros(1000, np.float16)})
+    assert store.size() > 40_000
+    bounded = Store(tmp_path, max_bytes=20_000)
+    bounded.bound()
+    assert bounded.size() <= 18_000 + 3000
 
 
 def test_the_oldest_entries_leave_a_full_cache(tmp_path):
