@@ -22,7 +22,7 @@ from sn_viz.activations.reader import reader_of
 from sn_viz.activations.self_test import unavailable
 from sn_viz.activations.sites import in_tower, site_names
 from sn_viz.activations.store import Store
-from sn_viz.baselines import BASELINES, Context, sites_read_by
+from sn_viz.baselines import BASELINES, Context, LabelOf, sites_read_by
 from sn_viz.baselines.answers import answer_key, given_answers
 from sn_viz.baselines.answers.said import observed
 from sn_viz.config import VOTERS, baseline_names, check_choices, checked_layer, choose_model
@@ -140,12 +140,13 @@ def run(
     offered(null_scores=null_scores)
     with stage("baselines", 0.90, "Comparing with other methods") as report:
         if "full-model" in config.compare:
-            key = observed(vlm, train, key, part(report, 0.0, 0.05))
+            key = observed(vlm, train, key, part(report, 0.0, 0.05), cache)
         context = Context(vlm, train, test, seen.values, unseen.values, seen.neurons, config.seed, report, cache, key)
         names = config.compare if len(test) else ()
-        baselines, left_out = compare(names, context, lambda done: offered(done, null_scores))
+        baselines, left_out, to_time = compare(names, context, lambda done: offered(done, null_scores))
     with stage("latency", 1.0, "Timing, one image at a time") as report:
-        exit_ms, layer_ms = measure_latency(config, vlm, test if len(test) else train, seen, voters, exit_layer, report, key)
+        shown, others = test if len(test) else train, list(to_time.values())
+        exit_ms, layer_ms, other_ms = measure_latency(config, vlm, shown, seen, voters, exit_layer, report, key, others)
     found = Run(
         config=config,
         train=train,
@@ -158,7 +159,7 @@ def run(
         exit_layer=exit_layer,
         votes=votes,
         by_layer=layer_accuracies(votes, test, correct, layer_ms),
-        baselines=timed_alike(baselines, exit_ms),
+        baselines=timed(baselines, {"full-model": exit_ms["full_model"], **dict(zip(to_time, other_ms, strict=True))}),
         null_scores=null_scores,
         latency_ms=exit_ms,
         seconds=stage.seconds,
@@ -308,9 +309,9 @@ def committee_of(
     }
 
 
-def timed_alike(baselines: tuple[Baseline, ...], latency_ms: dict[str, float]) -> tuple[Baseline, ...]:
-    """Return the baselines with the full model's time as it was measured in turns with the exits, so that a run tells one time."""
-    return tuple(replace(b, latency_ms=latency_ms["full_model"]) if b.name == "full-model" else b for b in baselines)
+def timed(baselines: tuple[Baseline, ...], milliseconds: Mapping[str, float]) -> tuple[Baseline, ...]:
+    """Return the baselines with the times that were measured in turns with the exits; others keep what they say."""
+    return tuple(replace(b, latency_ms=float(milliseconds.get(b.name, b.latency_ms))) for b in baselines)
 
 
 def find(
@@ -499,20 +500,25 @@ def layer_accuracies(votes: Votes, test: LabelledImages, correct: np.ndarray, la
 
 def compare(
     names: Sequence[str], context: Context, finished: Callable[[Sequence[Baseline]], None] | None = None
-) -> tuple[tuple[Baseline, ...], tuple[str, ...]]:
+) -> tuple[tuple[Baseline, ...], tuple[str, ...], dict[str, LabelOf]]:
     """Run the named baselines one after the other; a sentence tells of each that this model or these images rule out.
 
-    ``finished`` is told those that there are whenever one has ended.
+    ``finished`` is told those that there are whenever one has ended. The last part is what of each, by name, is still to be timed,
+    but for the full model, which is timed with the exits in any case.
     """
     share, done, left_out = 1 / max(len(names), 1), [], []
+    to_time: dict[str, LabelOf] = {}
     for i, name in enumerate(names):
+        own: list[LabelOf] = []
         try:
-            done.append(BASELINES[name](replace(context, progress=part(context.progress, i * share, (i + 1) * share))))
+            done.append(BASELINES[name](replace(context, progress=part(context.progress, i * share, (i + 1) * share), to_time=own)))
+            if own and name != "full-model":
+                to_time[name] = own[0]
             if finished is not None:
                 finished(done)
         except UserError as error:
             left_out.append(f"{name} was left out of the comparison. {error}")
-    return tuple(done), tuple(left_out)
+    return tuple(done), tuple(left_out), to_time
 
 
 def versions(vlm: Vlm, sites: Sequence[str]) -> dict[str, str]:

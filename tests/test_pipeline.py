@@ -224,7 +224,7 @@ def test_stages_share_the_bar():
 
 def test_latency_is_measured_for_every_layer(found, llava):
     seen = extract(llava, found.train)
-    named, by_layer = measure_latency(found.config, llava, found.test, seen, found.voters, 1)
+    named, by_layer, _ = measure_latency(found.config, llava, found.test, seen, found.voters, 1)
     assert by_layer.shape == (3,)
     assert named["early_exit"] <= named["early_exit_p95"]
 

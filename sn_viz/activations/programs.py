@@ -48,14 +48,21 @@ def recorded(stretch: Stretch, example: torch.Tensor) -> Stretch:
     return program
 
 
-def run_in_order(programs: Sequence[Stretch], value: torch.Tensor) -> list[torch.Tensor]:
-    """Run programs each of which returns the next one's argument and further tensors; return the latter and all of the last."""
-    found: list[torch.Tensor] = []
+def run_in_order(programs: Sequence[Stretch], value: torch.Tensor) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+    """Run programs each of which returns the next one's argument and further tensors.
+
+    Returns
+    -------
+    tuple
+        What each program was given, and all further tensors with all of the last.
+    """
+    given, found = [value], []
     with optimized_execution(False):  # operation by operation, as they were recorded
         for program in programs[:-1]:
             value, *more = program(value)
+            given.append(value)
             found += more
-        return [*found, *programs[-1](value)]
+        return given, [*found, *programs[-1](value)]
 
 
 class Watch:

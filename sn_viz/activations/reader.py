@@ -21,7 +21,6 @@ import torch
 from sn_viz.activations.hooks import cut_down, hooks
 from sn_viz.activations.layout import Layout
 from sn_viz.activations.passes import Buffer, Plan, plan_pass, run_pass
-from sn_viz.activations.programs import AFTER
 from sn_viz.activations.recording import Recorder, run_programs
 from sn_viz.activations.replay import Replay
 from sn_viz.activations.sites import transform_of
@@ -76,6 +75,13 @@ class Reader:
             else:
                 buffer.values = run_programs(programs, inputs)
         return buffer.read(plan.layers, dtype)
+
+    def get_recorded(self, inputs: Inputs, plan: Plan) -> None:
+        """Learn the prompt of ``inputs`` from one pass, where it is not known, and record the pass of ``plan`` at once."""
+        if self.replay.known(inputs, plan.last) is None:
+            self.values(inputs, plan, np.float16)
+        with self.vlm.lock, self.vlm.threads(len(inputs["input_ids"])), torch.inference_mode():
+            self.recorder.programs(inputs, plan, after=0)
 
     def tail_cut(self) -> str:
         """Return which part of the exit block may run on the last position only: an entry of `sn_viz.activations.tail.CUTS`.
@@ -163,9 +169,13 @@ def get_ready(vlm: Vlm, sites: str | Sequence[str] = "all") -> None:
 
 
 def warm_up(vlm: Vlm, inputs: Inputs, exit_layer: int, sites: str | Sequence[str] = "all") -> None:
-    """Run what only the first passes over a prompt up to a layer do; afterwards they all take the same time."""
-    for _ in range(1 + AFTER * reader_of(vlm).recorder.records(inputs, exit_layer)):
-        truncated_forward(vlm, inputs, exit_layer, sites)
+    """Do what only the first passes over a prompt up to a layer do; afterwards they all take the same time.
+
+    Of several layers the deepest first, which takes less time in all: what is found out about its blocks serves the others.
+    """
+    reader = reader_of(vlm)
+    chosen = reader.layout.available(sites)
+    reader.get_recorded(inputs, reader.plan(chosen, exit_layer, reader.cut_of(chosen, exit_layer)))
 
 
 @contextmanager

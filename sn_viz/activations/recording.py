@@ -40,8 +40,8 @@ class Recorder:
         small = self.vlm.device.type == "cpu" and not self.vlm.shared_out and self.vlm.n_weights * len(inputs["input_ids"]) <= SMALL
         return self.enabled and small and layer >= 1 and len(_pixels(inputs)) == 1
 
-    def programs(self, inputs: Inputs, plan: Plan) -> list[Stretch] | None:
-        """Return a pass as programs, recorded when it has run ``AFTER`` times before; None where it must run as it is."""
+    def programs(self, inputs: Inputs, plan: Plan, after: int = AFTER) -> list[Stretch] | None:
+        """Return a pass as programs, recorded when it has run ``after`` times before; None where it must run as it is."""
         if plan.transforms or not self.records(inputs, plan.last):  # a transform may go by the values
             return None
         if self.watch is not None and not self.watch.unchanged():
@@ -53,7 +53,7 @@ class Recorder:
         prompt.passes[keys[-1]] += 1
         if all(key in prompt.programs for key in keys):
             return [prompt.programs[key] for key in keys]
-        if prompt.passes[keys[-1]] >= AFTER:  # its very first pass was not counted
+        if prompt.passes[keys[-1]] >= after:  # its very first pass was not counted
             self._record(inputs, plan, prompt, keys)
         return None
 
@@ -75,17 +75,33 @@ class Recorder:
             prompt.programs.update(zip(keys, programs, strict=True))
 
     def _compared_programs(self, inputs: Inputs, plan: Plan, prompt: Prompt, keys: list[Any]) -> list[Stretch] | None:
+        """Return the stretches of a pass as programs; None where one of them computes anything else than the pass does.
+
+        Where all but the last are known, these have been compared with a pass before, and what they handed on then was kept: only
+        the last is recorded, and compared with the block that it stands for, on the same pictures.
+        """
+        *before, last = stretches = list(self._stretches(inputs, plan, prompt))
+        if len(before) < len(prompt.handed_on) and all(key in prompt.programs for key in keys[:-1]):
+            given = prompt.handed_on[len(before)]
+            program = prompt.programs.get(keys[-1]) or recorded(last, given[0])
+            same = all(_all_equal(program(value), last(value)) for value in given)
+            return [*(prompt.programs[key] for key in keys[:-1]), program] if same else None
         name, pixels = _pixels(inputs)[0]
         value = torch.randn(pixels.shape, generator=torch.Generator().manual_seed(0)).to(pixels)
         programs = []
-        for key, stretch in zip(keys, self._stretches(inputs, plan, prompt), strict=True):
+        for key, stretch in zip(keys, stretches, strict=True):
             programs.append(prompt.programs.get(key) or recorded(stretch, value))
             value = stretch(value)[0]
+        handed_on = []
         for other in (pixels, torch.zeros_like(pixels), torch.ones_like(pixels)):
             buffer, given = Buffer(plan, len(inputs["input_ids"]), self.vlm.device), {**inputs, name: other}
             run_pass(self.vlm, self.replay, plan, given, buffer.write)
-            if not _equal_bits(run_programs(programs, given), buffer.values):
+            values, found = run_in_order(programs, other)
+            if not _equal_bits(torch.cat(found, dim=1), buffer.values):
                 return None
+            handed_on.append(values)
+        if len(programs) > len(prompt.handed_on):
+            prompt.handed_on[:] = list(map(tuple, zip(*handed_on, strict=True)))
         return programs
 
     def _stretches(self, inputs: Inputs, plan: Plan, prompt: Prompt) -> Iterator[Stretch]:
@@ -131,12 +147,16 @@ class Recorder:
 
 def run_programs(programs: Sequence[Stretch], inputs: Inputs) -> torch.Tensor:
     """Return float32 (batch, neuron): what the stretches read, one after the other."""
-    return torch.cat(run_in_order(programs, _pixels(inputs)[0][1]), dim=1)
+    return torch.cat(run_in_order(programs, _pixels(inputs)[0][1])[1], dim=1)
 
 
 def _pixels(inputs: Inputs) -> list[tuple[str, torch.Tensor]]:
     """Return the inputs that are no whole numbers, by name."""
     return [(name, value) for name, value in inputs.items() if torch.is_tensor(value) and value.is_floating_point()]
+
+
+def _all_equal(one: Sequence[torch.Tensor], other: Sequence[torch.Tensor]) -> bool:
+    return len(one) == len(other) and all(map(_equal_bits, one, other))
 
 
 def _equal_bits(one: torch.Tensor, other: torch.Tensor) -> bool:

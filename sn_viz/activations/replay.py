@@ -43,6 +43,8 @@ class Prompt:
     """How often its pass ran up to where, counted by `sn_viz.activations.recording`."""
     programs: dict[Any, Any] = field(default_factory=dict)
     """Stretches of its pass that were recorded; see `sn_viz.activations.programs`."""
+    handed_on: list[tuple[torch.Tensor, ...]] = field(default_factory=list)
+    """What each stretch was given, for every picture that whole passes of programs were compared on; of the deepest pass."""
 
 
 class Replay:

@@ -33,7 +33,8 @@ HEAD = struct.Struct("<8sI")
 DIGEST_BYTES = 32
 FOLDER = "[0-9a-f]" * 32
 """The folders this module made, as a pattern: whatever else lies under the root is never touched."""
-DTYPES = ("float16", "float32")
+DTYPES = ("float16", "float32", "uint8")
+"""Numbers, and texts as their bytes."""
 MAX_BYTES = 20 * 10**9
 """A cache larger than this loses its oldest entries until it is a tenth smaller: 3,000 images of a 7B model fit four times."""
 ABANDONED_SECONDS = 3600
@@ -72,7 +73,7 @@ class Store:
 
         Returns
         -------
-        dict of str to float16 or float32 (neuron,)
+        dict of str to float16, float32 or uint8 (number,)
             Read-only. Absent names were never stored, or were damaged and have been put aside: compute them again.
         """
         rows = {}
@@ -92,7 +93,7 @@ class Store:
         Parameters
         ----------
         key : str
-        rows : mapping of str to float16 or float32 (neuron,)
+        rows : mapping of str to float16, float32 or uint8 (number,)
 
         Raises
         ------
@@ -252,7 +253,7 @@ def _encode(key: str, name: str, row: np.ndarray) -> bytes:
     """Return the bytes of one entry."""
     row = np.asarray(row)
     if row.ndim != 1 or row.dtype.name not in DTYPES:
-        raise ValueError(f"a row is float16 or float32 (neuron,), not {row.dtype} {row.shape}")
+        raise ValueError(f"a row is float16, float32 or uint8 (number,), not {row.dtype} {row.shape}")
     header = json.dumps({"key": key, "name": name, "dtype": row.dtype.name, "length": len(row)}).encode()
     body = HEAD.pack(MAGIC, len(header)) + header + row.astype(row.dtype.newbyteorder("<")).tobytes()
     return body + hashlib.sha256(body).digest()

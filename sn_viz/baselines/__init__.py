@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from sn_viz.activations.store import Store
     from sn_viz.models import Vlm
 
+LabelOf = Callable[[tuple[Picture, str]], object]
+"""From one decoded picture and its question to a label."""
 N_TIMED = 5
 """How many test images the latency of a method is the median of."""
 
@@ -73,6 +75,8 @@ class Context:
     """Where activations are kept."""
     answer_key: AnswerKey | None = None
     """What each class is answered with, where more is known of it than names and questions tell."""
+    to_time: list[LabelOf] | None = None
+    """Takes what `latency_ms` was given, for whoever times all methods in turns later; without it that is timed at once."""
 
     @cached_property
     def key(self) -> AnswerKey:
@@ -123,8 +127,14 @@ class Context:
         """Return the share of test images whose label is ``predicted`` (int (example,)), with its interval; NaN without any."""
         return accuracy_interval(predicted == self.test.labels, self.test_groups)
 
-    def latency_ms(self, label_of: Callable[[tuple[Picture, str]], object]) -> float:
-        """Return the median milliseconds of ``label_of((picture, question))`` over a few images, of the test where it has any."""
+    def latency_ms(self, label_of: LabelOf) -> float:
+        """Return the median milliseconds of ``label_of((picture, question))`` over a few images, of the test where it has any.
+
+        NaN where it is left to be timed later (``to_time``).
+        """
+        if self.to_time is not None:
+            self.to_time.append(label_of)
+            return float("nan")
         timed = self.test if len(self.test) else self.train
         shown = [picture.decoded() for picture in timed.pictures[:N_TIMED]]
         return median_milliseconds(label_of, list(zip(shown, timed.questions[:N_TIMED], strict=True)))

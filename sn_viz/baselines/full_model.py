@@ -7,13 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sn_viz.activations.legs import each
 from sn_viz.baselines import BASELINES, Context
 from sn_viz.baselines.answers import parse_answer
-from sn_viz.baselines.answers.said import written_answers
-from sn_viz.types import AnswerKey, Baseline, Interval, LabelledImages
+from sn_viz.baselines.answers.said import kept_answers, written_answers
+from sn_viz.types import AnswerKey, Baseline, Interval
 
-BATCH = 8
 SHOWN, SHOWN_CHARACTERS = 5, 60
 """How many texts that named no class a note quotes, and how much of each."""
 
@@ -69,12 +67,9 @@ def unnamed_answers(answers: Sequence[str], predicted: np.ndarray) -> list[tuple
 
 
 def generate_answers(context: Context) -> list[str]:
-    """Return what the model says about every test image."""
-    test: LabelledImages = context.test
-    spans = [slice(start, start + BATCH) for start in range(0, len(test), BATCH)]
-    answers: list[str] = []
-    context.progress(0.0, f"The full model answers: 0 of {len(test)} images")
-    for said in each(context.vlm, written_answers, [(test.pictures[rows], test.questions[rows], context.key) for rows in spans]):
-        answers += said
-        context.progress(len(answers) / len(test), f"The full model answers: {len(answers)} of {len(test)} images")
-    return answers
+    """Return what the model says about every test image; what it said before is read from the cache."""
+
+    def tell(done: int, total: int) -> None:
+        context.progress(done / total, f"The full model answers: {done} of {total} images")
+
+    return kept_answers(context.vlm, context.test, context.key, context.cache, tell)

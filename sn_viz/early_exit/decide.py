@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -226,6 +226,17 @@ def full_answers(vlm: Vlm, pictures: Sequence[Picture], questions: Sequence[str]
     return answers
 
 
+class Latency(NamedTuple):
+    """How long one image takes, milliseconds."""
+
+    named: dict[str, float]
+    """"full_model", "first_token", "early_exit": medians; "early_exit_p95"."""
+    by_layer: np.ndarray
+    """float64 (layer,), medians, in the order of the neurons' layers."""
+    others: np.ndarray
+    """float64 (other,), medians of what else was timed."""
+
+
 def measure_latency(
     config: Config,
     vlm: Vlm,
@@ -235,15 +246,9 @@ def measure_latency(
     exit_layer: int,
     progress: Progress = silent,
     key: AnswerKey | None = None,
-) -> tuple[dict[str, float], np.ndarray]:
-    """Time the full answer, its first token and every exit layer in turns: batch 1, from decoded image to label.
-
-    Returns
-    -------
-    tuple
-        Milliseconds by name ("full_model", "first_token", "early_exit": medians; "early_exit_p95"), and float64 (layer,) medians
-        in the order of the neurons' layers.
-    """
+    others: Sequence[Callable[[tuple[Picture, str]], object]] = (),
+) -> Latency:
+    """Time the full answer, its first token, every exit layer and ``others`` in turns: batch 1, from decoded image to label."""
     shown = [picture.decoded() for picture in test.pictures[:N_TIMED]]
     examples = list(zip(shown, test.questions[:N_TIMED], strict=True))
     exits = [
@@ -258,9 +263,11 @@ def measure_latency(
         return int(vlm.first_token_logits([example[0]], [example[1]])[0].argmax())
 
     progress(0.0, "Timing the full model against every exit")
-    for decide in exits:
+    for decide in reversed(exits):
         decide.warm_up(examples[0])
-    times = milliseconds_in_turns([full_model, first_token, *exits], examples)
+    for method in (full_model, first_token, *others):
+        method(examples[0])
+    times = milliseconds_in_turns([full_model, first_token, *exits, *others], examples, warm_up=False)
     medians, chosen = np.median(times, axis=0), 2 + exit_layer - seen.neurons.layers.start
     named = {
         "full_model": medians[0],
@@ -268,4 +275,5 @@ def measure_latency(
         "early_exit": medians[chosen],
         "early_exit_p95": np.percentile(times[:, chosen], 95),
     }
-    return {name: float(ms) for name, ms in named.items()}, medians[2:]
+    named = {name: float(ms) for name, ms in named.items()}
+    return Latency(named, medians[2 : 2 + len(exits)], medians[2 + len(exits) :])

@@ -255,7 +255,7 @@ def test_the_environment_is_read_when_called(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("row", [np.array([object()]), np.float16(1), np.ones((2, 2), np.float16), np.ones(3)])
 def test_only_rows_of_numbers_are_kept(store, row):
-    with pytest.raises(ValueError, match="float16 or float32"):
+    with pytest.raises(ValueError, match="float16, float32 or uint8"):
         store.put("k", {"a": row})
 
 

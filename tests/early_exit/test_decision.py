@@ -157,7 +157,7 @@ def test_latency_is_measured_on_passes_that_nothing_slows_down(found, vlm, monke
     monkeypatch.setattr("sn_viz.activations.recording.Recorder._record", lambda *_: tries.append(len(timed)))
     timed = []
     turns = __import__("sn_viz.latency", fromlist=["x"]).milliseconds_in_turns
-    monkeypatch.setattr("sn_viz.early_exit.decide.milliseconds_in_turns", lambda *a: timed.append(1) or turns(*a))
+    monkeypatch.setattr("sn_viz.early_exit.decide.milliseconds_in_turns", lambda *a, **k: timed.append(1) or turns(*a, **k))
     reader_of(vlm).replay.prompts.clear()
     measured = Activations(found.test_values, found.neurons, found.test.labels)
     measure_latency(found.config, vlm, found.test, measured, found.voters, 1)
@@ -174,9 +174,9 @@ def test_the_time_of_a_batch_is_shared_by_its_pictures(found, pictures, monkeypa
 @pytest.mark.parametrize("exit_layer", [1, 3])
 def test_latencies_are_medians_told_by_name_and_layer(found, vlm, monkeypatch, exit_layer):
     times = np.array([[90, 50, 1, 2, 3], [100, 60, 10, 20, 30], [500, 70, 100, 200, 300]], float)
-    monkeypatch.setattr(decide, "milliseconds_in_turns", lambda methods, examples: times)
+    monkeypatch.setattr(decide, "milliseconds_in_turns", lambda methods, examples, warm_up: times)
     measured = Activations(found.test_values, found.neurons, found.test.labels)
-    named, by_layer = measure_latency(found.config, vlm, found.test, measured, found.voters, exit_layer)
+    named, by_layer, _ = measure_latency(found.config, vlm, found.test, measured, found.voters, exit_layer)
     assert by_layer.tolist() == [10, 20, 30]
     assert (named["full_model"], named["first_token"], named["early_exit"]) == (100, 60, 10 * exit_layer)
     assert named["early_exit_p95"] == pytest.approx(91 * exit_layer)

@@ -1,20 +1,29 @@
-"""Let a model answer until its answer names a class. Takes a model, pictures and questions; returns texts."""
+"""Let a model answer until its answer names a class, each picture and prompt once.
+
+Takes a model, pictures and questions; returns texts. What was generated is kept in the store of activations, a text as its UTF-8
+bytes under the picture and the question, checked as every row there.
+"""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sn_viz.activations.extract import row_names
 from sn_viz.activations.legs import each
 from sn_viz.baselines.answers.key import OBSERVED, observe
 from sn_viz.types import AnswerKey, LabelledImages, Picture, Progress
 
 if TYPE_CHECKING:
+    from sn_viz.activations.store import Store
     from sn_viz.models import Vlm
 
 BATCH = 8
+VERSION = 1
+"""Of how answers are generated; those that were kept before it grew are generated anew."""
 
 
 def written_answers(
@@ -29,6 +38,51 @@ def written_answers(
     return vlm.generate(pictures, questions, batch_size=batch_size, reading=_reader(key, questions))
 
 
+def kept_answers(
+    vlm: Vlm, images: LabelledImages, key: AnswerKey | None, cache: Store | None, progress: Callable[[int, int], None]
+) -> list[str]:
+    """Return what `written_answers` says about every image, of those that were asked before what was said then.
+
+    Parameters
+    ----------
+    vlm : Vlm
+    images : LabelledImages
+    key : AnswerKey, optional
+        It decides how long an answer becomes, so answers are kept for each key by themselves.
+    cache : Store, optional
+        Where answers are kept.
+    progress : callable
+        Told how many answers there are, and of how many, after each batch; may raise ``Cancelled``.
+
+    Returns
+    -------
+    list of str
+        In the order of the images. Those that are not kept are generated in batches; with an empty cache these are the batches of a
+        run without one.
+    """
+    names, under = row_names(images), "" if cache is None else _answers_key(vlm, key)
+    kept = {} if cache is None else cache.get(under, names)
+    said = {row: kept[name].tobytes().decode() for row, name in enumerate(names) if name in kept}
+    missing = [row for row in range(len(names)) if row not in said]
+    spans = [missing[start : start + BATCH] for start in range(0, len(missing), BATCH)]
+    calls = [([images.pictures[row] for row in rows], [images.questions[row] for row in rows], key) for rows in spans]
+    progress(len(said), len(names))
+    for rows, texts in zip(spans, each(vlm, written_answers, calls), strict=True):
+        said.update(zip(rows, texts, strict=True))
+        if cache is not None:
+            encoded = [np.frombuffer(text.encode(), np.uint8) for text in texts]
+            cache.put(under, dict(zip([names[row] for row in rows], encoded, strict=True)))
+        progress(len(said), len(names))
+    return [said[row] for row in range(len(names))]
+
+
+def _answers_key(vlm: Vlm, key: AnswerKey | None) -> str:
+    """Return the name in the store of a model's answers: the model, and what says when an answer is whole."""
+    known = key is not None and key.known
+    reading = (key.classes, key.words, key.yes, key.no, key.by_question, key.rule) if known else ()  # type: ignore[union-attr]
+    return f"{vlm.key}.answers-{VERSION}.{hashlib.sha256(repr(reading).encode()).hexdigest()[:16]}"
+
+
 def _reader(key: AnswerKey, questions: Sequence[str]) -> Callable[[int, str], int]:
     from sn_viz.baselines.answers import parse_answer
 
@@ -40,7 +94,7 @@ def _reader(key: AnswerKey, questions: Sequence[str]) -> Callable[[int, str], in
     return reading
 
 
-def observed(vlm: Vlm, train: LabelledImages, key: AnswerKey, progress: Progress) -> AnswerKey:
+def observed(vlm: Vlm, train: LabelledImages, key: AnswerKey, progress: Progress, cache: Store | None = None) -> AnswerKey:
     """Return the key after looking at what the model says about probing images, where names and question tell nothing.
 
     Which images: ``OBSERVED`` at most, evenly spread over the split. Their labels are not looked at.
@@ -48,10 +102,8 @@ def observed(vlm: Vlm, train: LabelledImages, key: AnswerKey, progress: Progress
     if key.known:
         return key
     rows = np.unique(np.linspace(0, len(train) - 1, min(OBSERVED, len(train))).astype(int))
-    asked = [train.take(rows[start : start + BATCH]) for start in range(0, len(rows), BATCH)]
-    texts: list[str] = []
-    progress(0.0, "Looking which words the model answers with")
-    for said in each(vlm, written_answers, [(some.pictures, some.questions, None) for some in asked]):
-        texts += said
-        progress(len(texts) / len(rows), "Looking which words the model answers with")
-    return observe(key, texts)
+
+    def tell(done: int, total: int) -> None:
+        progress(done / total, "Looking which words the model answers with")
+
+    return observe(key, kept_answers(vlm, train.take(rows), None, cache, tell))

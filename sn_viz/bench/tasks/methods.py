@@ -76,5 +76,5 @@ def once_a_task(material: Material, shots: int) -> dict[str, Any]:
     n_classes, neurons = len(material.pool.classes), material.seen.neurons
     stumps = find_stumps(material.seen.values[rows], material.pool.labels[rows], classes=n_classes)
     voters = voters_by_layer(stumps, neurons, VOTERS, n_classes)
-    named, layer_ms = measure_latency(Config(), material.vlm, material.test, material.seen, voters, neurons.n_layers)
+    named, layer_ms, _ = measure_latency(Config(), material.vlm, material.test, material.seen, voters, neurons.n_layers)
     return {"full-model": material.result(said.predicted, named["full_model"]), "layer_ms": [float(ms) for ms in layer_ms]}

@@ -1,0 +1,88 @@
+"""What a model wrote about a picture is generated once, and kept apart for other models, questions and readings."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from sn_viz.activations.store import Store
+from sn_viz.baselines.answers import answer_key
+from sn_viz.baselines.answers.said import kept_answers, written_answers
+from sn_viz.types import LabelledImages, Picture
+
+ASKED = "Is there a dog in the picture?"
+
+
+@pytest.fixture
+def images():
+    random = np.random.default_rng(5)
+    pictures = tuple(Picture(random.integers(0, 256, (32, 32, 3)).astype(np.uint8)) for _ in range(11))
+    return LabelledImages(tuple(map(str, range(11))), pictures, np.arange(11) % 2, ("no", "yes"), (ASKED,) * 11)
+
+
+@pytest.fixture
+def asked(llava, monkeypatch):
+    """Which questions were put to the model, one a picture."""
+    heard, generate = [], llava.generate
+
+    def listen(pictures, questions, **more):
+        heard.extend(questions)
+        return generate(pictures, questions, **more)
+
+    monkeypatch.setattr(llava, "generate", listen, raising=False)
+    return heard
+
+
+def answers(llava, images, key, cache, told=lambda done, total: None):
+    return kept_answers(llava, images, key, cache, told)
+
+
+def test_answers_are_generated_once_and_are_those_of_a_run_that_keeps_nothing(llava, images, asked, tmp_path):
+    key = answer_key(images.classes, images.questions)
+    plain = [text for rows in (slice(0, 8), slice(8, 11)) for text in written_answers(
+        llava, images.pictures[rows], images.questions[rows], key
+    )]  # fmt: skip
+    asked.clear()
+    assert answers(llava, images, key, Store(tmp_path)) == plain and len(asked) == 11
+    told = []
+    assert answers(llava, images, key, Store(tmp_path), lambda *done: told.append(done)) == plain
+    assert len(asked) == 11 and told == [(11, 11)]
+    assert answers(llava, images, key, None) == plain and len(asked) == 22
+
+
+def test_only_what_is_new_is_asked(llava, images, asked, tmp_path):
+    key, some = answer_key(images.classes, images.questions), images.take([0, 4, 7])
+    before = answers(llava, some, key, Store(tmp_path))
+    assert [answers(llava, images, key, Store(tmp_path))[row] for row in (0, 4, 7)] == before
+    assert len(asked) == 11
+    answers(llava, images.ask("Is there a car in the picture?"), key, Store(tmp_path))
+    assert len(asked) == 22, "another question"
+    answers(llava, images, answer_key(images.classes, images.questions, {"no": "yes", "yes": "no"}), Store(tmp_path))
+    assert len(asked) == 33, "read in another way, an answer may be longer"
+
+
+def test_another_model_is_asked_itself(llava, images, asked, tmp_path, monkeypatch):
+    key = answer_key(images.classes, images.questions)
+    answers(llava, images, key, Store(tmp_path))
+    monkeypatch.setattr(llava, "key", llava.key + "-other", raising=False)
+    answers(llava, images, key, Store(tmp_path))
+    assert len(asked) == 22
+
+
+def test_a_damaged_answer_is_generated_anew_and_an_empty_or_foreign_one_comes_back(llava, images, monkeypatch, tmp_path):
+    said = iter(["", "さけ ☃", "no", *"abcdefgh", "new"])
+    monkeypatch.setattr(llava, "generate", lambda pictures, questions, **more: [next(said) for _ in pictures], raising=False)
+    first = answers(llava, images, None, Store(tmp_path))
+    assert first[:3] == ["", "さけ ☃", "no"] and answers(llava, images, None, Store(tmp_path)) == first
+    damaged = sorted(tmp_path.glob("*/*.row"))[0]
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    again = answers(llava, images, None, Store(tmp_path))
+    assert sum(one != other for one, other in zip(first, again, strict=True)) == 1 and "new" in again
+
+
+def test_unknown_keys_read_alike(llava, images, asked, tmp_path):
+    unknown = answer_key(("alpha", "beta"), images.questions)
+    assert not unknown.known
+    answers(llava, images, unknown, Store(tmp_path))
+    answers(llava, images, replace(unknown, reason="another"), Store(tmp_path))
+    assert len(asked) == 11
