@@ -17,8 +17,6 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 from jaxtyping import Bool, Int
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from sn_viz.errors import UserError
 from sn_viz.types import LabelledImages
@@ -91,8 +89,13 @@ def group_key(name: str) -> str:
 def linked(links: Iterable[tuple[int, int]], n: int) -> Int[np.ndarray, " example"]:
     """Return for each of ``n`` examples the first example it is linked to, directly or through others, int64 (example,)."""
     pairs = np.array(list(links), np.int64).reshape(-1, 2)
+    if np.array_equal(pairs[:, 0], pairs[:, 1]):
+        return np.arange(n)
+    from scipy.sparse import coo_array  # a fifth of a second that sets in which nothing is shared can do without
+    from scipy.sparse.csgraph import connected_components
+
     graph = coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
-    component = connected_components(graph, directed=False)[1] if n else np.zeros(0, np.int64)
+    component = connected_components(graph, directed=False)[1]
     first = np.unique(component, return_index=True)[1]
     return first[component].astype(np.int64)
 

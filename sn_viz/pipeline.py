@@ -43,7 +43,6 @@ from sn_viz.sources.hub import pinned
 from sn_viz.sources.text import clean_question
 from sn_viz.splits.held_out import align_classes, joined, kept_apart, shared, usable
 from sn_viz.types import Activations, Baseline, Config, LabelledImages, LayerAccuracy, Partial, Progress, Stumps, Votes
-from sn_viz.voting.classifier import select_voters, vote, voters_by_layer, votes_by_layer, winners
 from sn_viz.voting.committees import PLAIN, CrossFit, committee_words, cross_fit, is_fitted, is_plain, weighed
 from sn_viz.voting.partial import SoFar
 from sn_viz.voting.statistics import (
@@ -53,6 +52,8 @@ from sn_viz.voting.statistics import (
     paired_difference,
     selection_stability,
 )
+from sn_viz.voting.voters import select_voters, voters_by_layer
+from sn_viz.voting.votes import vote, votes_by_layer, winners
 
 if TYPE_CHECKING:
     from sn_viz.models import Vlm
@@ -130,7 +131,8 @@ def run(
         if offer is not None:
             by_layer = layer_accuracies(votes, test, correct, untimed)
             known = (config, train, test, seen.neurons, seen.values, unseen.values, stumps, voters, exit_layer, votes, by_layer)
-            offer(Partial(*known, tuple(baselines), null_scores, {}, {}, n_read=len(train), n_pictures=len(train)))
+            far = {"n_read": len(train), "n_pictures": len(train), "is_chosen": True}
+            offer(Partial(*known, tuple(baselines), null_scores, {}, {}, **far))
 
     offered()
     with stage("null", 0.54, "Asking what luck alone would find"):

@@ -423,6 +423,8 @@ class Partial(RunRecord):
     """Probing pictures that ``stumps`` were found on."""
     n_pictures: int = 0
     """Probing pictures of the whole run."""
+    is_chosen: bool = False
+    """Whether voters, exit layer and votes are the run's own: everything was read, and the exit chosen."""
 
     @property
     def said(self) -> str:

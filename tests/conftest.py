@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from jaxtyping import install_import_hook
 
-CHECKED = ["sn_viz.types", "sn_viz.search.stumps", "sn_viz.voting.classifier", "sn_viz.voting.statistics"]
+CHECKED = ["sn_viz.types", "sn_viz.search.stumps", "sn_viz.voting.votes", "sn_viz.voting.statistics"]
 """Modules whose annotated shapes are checked at every call; said before any of them is imported."""
 install_import_hook(CHECKED, "beartype.beartype")
 

@@ -12,8 +12,9 @@ from sn_viz.errors import UserError
 from sn_viz.matrix import Filling, mapped_file, read_columns, read_slab, slabs
 from sn_viz.search.stumps import best_scores_under_null, find_stumps
 from sn_viz.types import Neurons
-from sn_viz.voting.classifier import voters_by_layer, votes_by_layer
 from sn_viz.voting.statistics import cross_validated_layers, selection_stability
+from sn_viz.voting.voters import voters_by_layer
+from sn_viz.voting.votes import votes_by_layer
 
 N, WIDTH = 40, 333
 

@@ -18,7 +18,7 @@ from sn_viz.progress import Stages, part
 from sn_viz.run import Run
 from sn_viz.sources import load_images
 from sn_viz.types import Config
-from sn_viz.voting.classifier import voters_by_layer
+from sn_viz.voting.voters import voters_by_layer
 
 QUESTION = "What colour is it?"
 

@@ -8,8 +8,8 @@ import pytest
 from jaxtyping import TypeCheckError
 
 from sn_viz.types import Activations, Neurons, Stumps
-from sn_viz.voting.classifier import vote
 from sn_viz.voting.statistics import cross_validated_layers
+from sn_viz.voting.votes import vote
 
 
 def neurons(n):

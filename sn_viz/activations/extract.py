@@ -9,24 +9,23 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from sn_viz.activations.legs import each, is_lent
 from sn_viz.activations.reader import reader_of, truncated_forward
 from sn_viz.activations.sites import key_of
+from sn_viz.activations.store import Store, writing_behind
 from sn_viz.errors import UserError
 from sn_viz.matrix import Filling
 from sn_viz.models.vlm import Vlm
 from sn_viz.types import Activations, LabelledImages, Neurons, Picture, Progress
-
-if TYPE_CHECKING:
-    from sn_viz.activations.store import Store
 
 BATCH_ON_CPU, BATCH_ON_GPU = 8, 32
 """Images a batch unless asked otherwise: on two cores larger batches gain nothing; on a GPU they fill it."""
@@ -245,22 +244,27 @@ class Here:
         columns = reading.columns()
         some = [([reading.pictures[row] for row in rows], [reading.questions[row] for row in rows]) for rows in reading.groups]
         calls = [(*one, reading.last, reading.sites, reading.dtype) for one in some]
-        for rows, found in zip(reading.groups, each(reading.vlm, read_pass, calls), strict=True):
-            filling.put(rows, found[:, columns[0]])
-            if cache is not None:
-                keep(cache, reading.parts, columns, [reading.names[row] for row in rows], found)
-            yield rows
+        with nullcontext() if cache is None else writing_behind(cache) as put:
+            for rows, found in zip(reading.groups, each(reading.vlm, read_pass, calls), strict=True):
+                filling.put(rows, found[:, columns[0]])
+                if put is not None:
+                    keep(put, reading.parts, columns, [reading.names[row] for row in rows], found)
+                yield rows
 
 
 HERE = Here()
 
 
 def keep(
-    cache: Store, parts: Sequence[tuple[str, tuple[str, ...]]], columns: Sequence[Any], names: Sequence[str], found: np.ndarray
+    put: Callable[[str, Mapping[str, np.ndarray]], None],
+    parts: Sequence[tuple[str, tuple[str, ...]]],
+    columns: Sequence[Any],
+    names: Sequence[str],
+    found: np.ndarray,
 ) -> None:
-    """Put what a pass read, (row, neuron), into the cache: each part under its key."""
+    """Put what a pass read, (row, neuron), into the cache by its ``Store.put``: each part under its key."""
     for (key, _), where in zip(parts, columns, strict=True):
-        cache.put(key, dict(zip(names, found[:, where], strict=True)))
+        put(key, dict(zip(names, found[:, where], strict=True)))
 
 
 def rows_by_name(names: Sequence[str]) -> dict[str, list[int]]:

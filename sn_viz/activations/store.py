@@ -18,7 +18,10 @@ import os
 import struct
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +40,8 @@ DTYPES = ("float16", "float32", "uint8")
 """Numbers, and texts as their bytes."""
 MAX_BYTES = 20 * 10**9
 """A cache larger than this loses its oldest entries until it is a tenth smaller: 3,000 images of a 7B model fit four times."""
+WAITING = 2
+"""How many batches of rows may wait for the disk."""
 ABANDONED_SECONDS = 3600
 """A temporary file older than this belongs to a process that died."""
 
@@ -243,6 +248,27 @@ class Store:
             left -= _bytes(path)
             path.unlink(missing_ok=True)
         self._estimate = left
+
+
+@contextmanager
+def writing_behind(store: Store) -> Iterator[Callable[[str, Mapping[str, np.ndarray]], None]]:
+    """Give a ``store.put`` that returns at once: rows are written by a thread of its own while the next ones are computed.
+
+    To have every row flushed to disk takes as long as a small model takes to compute it. At most ``WAITING`` calls wait for the
+    disk, the next one waits for them. What a write raises is raised by the call after it, or at the end; when the context ends,
+    however it does, everything that was given is written.
+    """
+    with ThreadPoolExecutor(1, "store") as pool:
+        waiting: deque[Future[None]] = deque()
+
+        def put(key: str, rows: Mapping[str, np.ndarray]) -> None:
+            while len(waiting) >= WAITING:
+                waiting.popleft().result()
+            waiting.append(pool.submit(store.put, key, rows))
+
+        yield put
+        for written in waiting:
+            written.result()
 
 
 def _file_name(name: str) -> str:

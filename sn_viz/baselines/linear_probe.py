@@ -1,16 +1,13 @@
-"""A linear probe: logistic regression on the residual stream of one layer."""
+"""A linear probe: logistic regression on the residual stream of one layer.
+
+scikit-learn is imported when a probe is fitted: half a second, which whoever lists methods, or waits for super neurons, is spared.
+"""
 
 from __future__ import annotations
 
 import warnings
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import balanced_accuracy_score
-from sklearn.model_selection import StratifiedKFold
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from sn_viz.baselines import BASELINES, Context, reads
 from sn_viz.baselines.logit_lens import residual_after
@@ -76,6 +73,8 @@ def fit_probe(values: np.ndarray, labels: np.ndarray, seed: int = 0, groups: np.
         cross-validated: the strongest regularisation is taken and the score is that on the probing examples.
         On ties the stronger regularisation wins.
     """
+    from sklearn.exceptions import ConvergenceWarning
+
     values = np.nan_to_num(values)
     folds = most_folds(labels, groups, MAX_FOLDS)
     with warnings.catch_warnings():
@@ -91,6 +90,8 @@ def fit_probe(values: np.ndarray, labels: np.ndarray, seed: int = 0, groups: np.
 def folds_of(labels: np.ndarray, groups: np.ndarray | None, folds: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return (fitted, held out) of each fold, int64 (row,) each: scikit-learn's, or whole groups where examples share any."""
     if is_single(groups):
+        from sklearn.model_selection import StratifiedKFold
+
         return list(StratifiedKFold(folds, shuffle=True, random_state=seed).split(labels, labels))
     fold = grouped_folds(labels, groups, folds, seed)
     rows = [(np.flatnonzero(fold != number), np.flatnonzero(fold == number)) for number in range(folds)]
@@ -99,6 +100,10 @@ def folds_of(labels: np.ndarray, groups: np.ndarray | None, folds: int, seed: in
 
 def _path_scores(values: np.ndarray, labels: np.ndarray, fitted: np.ndarray, held_out: np.ndarray) -> list[float]:
     """Return the balanced accuracy of every strength in one fold; each fit starts where the stronger held one ended."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import balanced_accuracy_score
+    from sklearn.preprocessing import StandardScaler
+
     scaler = StandardScaler().fit(values[fitted])
     seen, unseen = scaler.transform(values[fitted]), scaler.transform(values[held_out])
     probe, scores = LogisticRegression(max_iter=MAX_STEPS, warm_start=True), []
@@ -109,4 +114,8 @@ def _path_scores(values: np.ndarray, labels: np.ndarray, fitted: np.ndarray, hel
 
 
 def _probe(strength: float):
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     return make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=MAX_STEPS))

@@ -17,7 +17,7 @@ from sn_viz.groups import most_folds
 from sn_viz.matrix import read_columns
 from sn_viz.search import find_stumps
 from sn_viz.types import Baseline
-from sn_viz.voting.classifier import vote, winners
+from sn_viz.voting.votes import vote, winners
 
 N_SCALARS = 64
 

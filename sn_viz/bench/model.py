@@ -22,8 +22,9 @@ from sn_viz.models import Vlm
 from sn_viz.search.stumps import find_stumps
 from sn_viz.sources.pack import load_pack
 from sn_viz.types import Interval, LabelledImages
-from sn_viz.voting.classifier import voters_by_layer, votes_by_layer
 from sn_viz.voting.statistics import wilson
+from sn_viz.voting.voters import voters_by_layer
+from sn_viz.voting.votes import votes_by_layer
 from sn_viz.world.tasks import NEVER_TRAINED, TASKS, draw_task
 
 TARGETS = {

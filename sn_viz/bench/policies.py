@@ -23,7 +23,8 @@ from sn_viz.early_exit.stream import decide_stream
 from sn_viz.early_exit.trial import outcome
 from sn_viz.search.stumps import find_stumps
 from sn_viz.types import LabelledImages, Neurons, Stumps, Votes
-from sn_viz.voting.classifier import voters_by_layer, votes_by_layer
+from sn_viz.voting.voters import voters_by_layer
+from sn_viz.voting.votes import votes_by_layer
 
 KINDS = ("just unsafe", "gradual", "not monotone")
 LEVEL, CONFIDENCE = 0.05, 0.95

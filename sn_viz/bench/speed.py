@@ -33,7 +33,7 @@ from sn_viz.models.vlm import Vlm
 from sn_viz.run import Run
 from sn_viz.sources.ingest import as_picture, picture_from_pixels
 from sn_viz.types import Config, LabelledImages, Picture, Prediction, Stumps, layer_name
-from sn_viz.voting.classifier import vote, votes_by_layer, winners
+from sn_viz.voting.votes import vote, votes_by_layer, winners
 
 BATCHES = (1, 16)
 REST = 0.01

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -42,7 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run() -> None:
     """Hand over to `main`: what the installed command ``sn-viz`` calls."""
-    sys.exit(main())
+    status = main()
+    gc.freeze()  # a process that ends need not look for garbage among all that libraries made: that took a second
+    sys.exit(status)
 
 
 def bare_json(arguments: list[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -13,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 from sn_viz.errors import UserError
 
 if TYPE_CHECKING:
+    import rich.progress
     from rich.console import Console
 
-    from sn_viz.types import Progress
+    from sn_viz.types import RunRecord
 
 
 def new_console(stderr: bool = False) -> Console:
@@ -90,7 +92,18 @@ def quiet(json_file: str | None) -> Iterator[Console]:
 
 
 @contextmanager
-def progress_bar() -> Iterator[Progress]:
+def no_collecting() -> Iterator[None]:
+    """Leave garbage alone while libraries are imported and make what stays: looking through all of it takes a sixth of the time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+@contextmanager
+def progress_bar() -> Iterator[Bar]:
     """Show a progress bar on standard error when someone is looking at it."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
@@ -99,8 +112,71 @@ def progress_bar() -> Iterator[Progress]:
     with Progress(
         TextColumn("{task.description}"), BarColumn(), console=console, transient=True, disable=not console.is_terminal
     ) as bar:
-        task = bar.add_task("Starting", total=1.0)
-        yield lambda fraction, doing: bar.update(task, completed=fraction, description=doing)
+        yield Bar(bar)
+
+
+class Bar:
+    """A progress callable that moves a bar, and takes it away while something is printed."""
+
+    def __init__(self, bar: rich.progress.Progress) -> None:
+        self._bar, self._task = bar, bar.add_task("Starting", total=1.0)
+
+    def __call__(self, fraction: float, doing: str) -> None:
+        self._bar.update(self._task, completed=fraction, description=doing)
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Clear the bar while the context lasts: what is printed meanwhile goes where it is sent, not through the bar's console."""
+        self._bar.stop()
+        try:
+            yield
+        finally:
+            self._bar.start()
+
+
+class AsItComes:
+    """Prints a run as it comes: super neurons as soon as they are chosen, each other method when it has ended, then the rest.
+
+    Parameters
+    ----------
+    console : Console
+    bar : Bar
+        Taken away meanwhile.
+    heading : str
+        Printed before everything else.
+    """
+
+    def __init__(self, console: Console, bar: Bar, heading: str) -> None:
+        self._console, self._bar, self._heading = console, bar, heading
+        self._has_found, self._methods = False, 0
+
+    def offer(self, run: RunRecord) -> None:
+        """Print what is new in a run that has not ended; nothing of one whose exit is not chosen."""
+        from sn_viz.report.tables import method_line
+        from sn_viz.types import Partial
+
+        if isinstance(run, Partial) and not run.is_chosen:
+            return
+        with self._bar.away():
+            self._print_found(run)
+            for method in run.baselines[self._methods :]:
+                self._console.print(method_line(run, method), markup=False, highlight=False)
+        self._methods = len(run.baselines)
+
+    def end(self, run: RunRecord) -> None:
+        """Print what is left of a run that has ended."""
+        from sn_viz.report.tables import print_judged
+
+        self._print_found(run)
+        print_judged(run, self._console)
+
+    def _print_found(self, run: RunRecord) -> None:
+        from sn_viz.report.tables import print_found
+
+        if not self._has_found:
+            self._console.print(self._heading, markup=False, highlight=False)
+            print_found(run, self._console)
+        self._has_found = True
 
 
 def have_model(model: str, fresh: bool = False) -> str:

@@ -12,7 +12,7 @@ import typer
 from sn_viz import config
 from sn_viz.cli.app import app
 from sn_viz.cli.options import DeviceOption, JsonOption, ModelOption, columns_given, option
-from sn_viz.cli.output import check_json_target, have_model, new_console, progress_bar, quiet, write_json
+from sn_viz.cli.output import AsItComes, check_json_target, have_model, new_console, no_collecting, progress_bar, quiet, write_json
 
 
 @app.command()
@@ -69,10 +69,12 @@ def find(
         choice = config.choose_model(model, data)
         have_model(choice.name)  # before torch is imported: a name that is nowhere gets its answer at once
 
-        from sn_viz import pipeline
-        from sn_viz.report.tables import print_run
+        with no_collecting():
+            import sn_viz.models.load  # noqa: F401  (the other half of what takes seconds to import)
+            from sn_viz import pipeline
 
         with progress_bar() as progress:
+            shown = AsItComes(console, progress, f"Model: {choice.name} ({choice.why})")
             found = pipeline.find(
                 data,
                 question,
@@ -91,6 +93,7 @@ def find(
                 columns=columns_given(columns),
                 progress=progress,
                 say=lambda text: new_console(stderr=True).print(text, markup=False, highlight=False),
+                offer=None if json_file == "-" else shown.offer,
                 device=device,
                 dtype=dtype,
                 device_map=device_map,
@@ -103,8 +106,7 @@ def find(
         if out is not None:
             found.save(out)
         if json_file != "-":
-            console.print(f"Model: {found.config.model} ({choice.why})", markup=False, highlight=False)
-            print_run(found, console)
+            shown.end(found)
             if told := found.findings.get("engine"):
                 console.print(told["sentence"], markup=False, highlight=False)
     write_json(json_file, found.to_json())

@@ -26,7 +26,7 @@ from sn_viz.latency import milliseconds_in_turns
 from sn_viz.models.weights import same_weights
 from sn_viz.progress import silent
 from sn_viz.types import AnswerKey, Config, LabelledImages, Neurons, Picture, Prediction, Progress, RunRecord, Stumps
-from sn_viz.voting.classifier import vote, winners
+from sn_viz.voting.votes import vote, winners
 
 if TYPE_CHECKING:
     from sn_viz.models import Vlm

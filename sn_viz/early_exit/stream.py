@@ -68,7 +68,7 @@ def decide_stream(
     question : str
         To tell which class "yes" stands for.
     weighting : str
-        As for `sn_viz.voting.classifier.vote`.
+        As for `sn_viz.voting.votes.vote`.
     dtype : type
         Of the activations that the thresholds were fitted on.
     key : AnswerKey, optional
@@ -82,7 +82,7 @@ def decide_stream(
     """
     from sn_viz.activations.streaming import BlockReading, stream_layers
     from sn_viz.baselines.answers import parse_answer
-    from sn_viz.voting.classifier import votes_by_layer
+    from sn_viz.voting.votes import votes_by_layer
 
     if len(inputs["input_ids"]) != 1:
         raise ValueError(f"decide_stream decides one example at a time; {len(inputs['input_ids'])} were given")

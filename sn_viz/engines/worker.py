@@ -102,7 +102,7 @@ class Pass:
             raise
         self.matrix.write(list(self.rows), found[:, columns[0]])
         if self.store is not None:
-            keep(worker.store(self.store), self.parts, columns, row_names_of(pictures, self.questions), found)
+            keep(worker.store(self.store).put, self.parts, columns, row_names_of(pictures, self.questions), found)
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,20 @@ from rich.table import Column, Table
 from sn_viz.formatting import UNDEFINED, percent, percent_range, ratio, ratio_words
 from sn_viz.plots.reference import shown_name
 from sn_viz.plots.words import depth_words
-from sn_viz.types import Interval, Prediction, RunRecord, layer_name
+from sn_viz.types import Baseline, Interval, Prediction, RunRecord, layer_name
 from sn_viz.voting.committees import counts_words
 from sn_viz.voting.stump_scores import stump_score
 from sn_viz.voting.verdict import verdict
 
 
 def print_run(run: RunRecord, console: Console) -> None:
-    """Print what a run found: methods side by side, every exit layer, the super neurons, warnings."""
+    """Print what a run found: the super neurons, methods side by side, every exit layer, warnings."""
+    print_found(run, console)
+    print_judged(run, console)
+
+
+def print_found(run: RunRecord, console: Console) -> None:
+    """Print what is known once the exit is chosen: the question, the super neurons and their share of test images that is right."""
     question = run.config.question or run.train.question or "(each image has its own question)"
     console.print(f"[bold]{escape(question)}[/]  {escape(' / '.join(run.train.classes))}", highlight=False)
     console.print(
@@ -27,11 +33,18 @@ def print_run(run: RunRecord, console: Console) -> None:
         f"{len(run.train)} images to find neurons, {len(run.test) or 'none'} {'others ' if len(run.test) else ''}to test them.",
         highlight=False,
     )
+    console.print(neurons_table(run))
+    if len(run.test):
+        stop = f"Super neurons, exit at layer {run.neurons.layer_name(run.exit_layer)}"
+        console.print(accuracy_line(stop, run.by_layer[run.exit_index].accuracy), markup=False, highlight=False)
+
+
+def print_judged(run: RunRecord, console: Console) -> None:
+    """Print what a finished run adds to that: the verdict, methods side by side with their times, every exit layer, warnings."""
     console.print(verdict_line(run), highlight=False)
     console.print(methods_table(run))
     console.print(layers_table(run))
     console.print(depth_words(run), markup=False, highlight=False)
-    console.print(neurons_table(run))
     null = [score for score in run.null_scores.tolist() if math.isfinite(score)]
     if null:
         low, high = min(null), max(null)
@@ -39,6 +52,17 @@ def print_run(run: RunRecord, console: Console) -> None:
     console.print("Seconds: " + ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in run.seconds.items()), highlight=False)
     for warning in dict.fromkeys([*verdict(run).reasons, *run.warnings]):
         console.print(f"[yellow]Note:[/] {escape(warning)}", highlight=False)
+
+
+def method_line(run: RunRecord, method: Baseline) -> str:
+    """Return what share of test images another method gets right, in a line."""
+    return accuracy_line(shown_name(run, method.name), method.accuracy)
+
+
+def accuracy_line(name: str, seen: Interval | None) -> str:
+    """Return a name and the share of test images that is right, with its interval."""
+    value, between = _interval(seen)
+    return f"{name}: {value} of {seen.n:,} test images ({between})" if seen is not None and between else f"{name}: {value}"
 
 
 def methods_table(run: RunRecord) -> Table:

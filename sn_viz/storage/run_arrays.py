@@ -20,7 +20,7 @@ from tokenize import TokenError
 import numpy as np
 
 from sn_viz.types import RunRecord, Stumps
-from sn_viz.voting.classifier import winners
+from sn_viz.voting.votes import winners
 
 FLOATS = ("float16", "float32")
 MOST_HEADER = 4096

@@ -126,7 +126,7 @@ def weighed(
     Parameters
     ----------
     by_layer : sequence of Stumps
-        From `sn_viz.voting.classifier.voters_by_layer`.
+        From `sn_viz.voting.voters.voters_by_layer`.
     values, labels
         The examples that chose them.
     n_classes : int

@@ -14,8 +14,9 @@ import numpy as np
 from sn_viz.matrix import mapped_file
 from sn_viz.search.stumps import find_stumps
 from sn_viz.types import Activations, Config, Interval, LabelledImages, LayerAccuracy, Neurons, Partial
-from sn_viz.voting.classifier import voters_by_layer, votes_by_layer
 from sn_viz.voting.committees import weighed
+from sn_viz.voting.voters import voters_by_layer
+from sn_viz.voting.votes import votes_by_layer
 
 FEWEST = 2
 """Pictures of every class that must have been read."""

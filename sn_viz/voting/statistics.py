@@ -16,10 +16,11 @@ from scipy.special import chdtrc, stdtrit
 from sn_viz.groups import grouped_folds, is_single, most_folds, n_groups, rows_of_groups
 from sn_viz.search.stumps import Search, find_stumps
 from sn_viz.types import Interval, Neurons, Progress
-from sn_viz.voting.classifier import select_voters, voters_by_layer, votes_by_layer
 from sn_viz.voting.committees import cross_fit, is_fitted
 from sn_viz.voting.intervals import normal_squared, wilson_of_share
 from sn_viz.voting.intervals import wilson as wilson
+from sn_viz.voting.voters import select_voters, voters_by_layer
+from sn_viz.voting.votes import votes_by_layer
 
 MAX_FOLDS = 5
 MAX_REPEATS = 10

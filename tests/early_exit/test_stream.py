@@ -14,7 +14,8 @@ from sn_viz.early_exit.policies import FixedLayer, MarginPolicy
 from sn_viz.early_exit.risk_control import FullModel, RiskControlled
 from sn_viz.early_exit.stream import decide_stream
 from sn_viz.search.stumps import find_stumps
-from sn_viz.voting.classifier import voters_by_layer, votes_by_layer
+from sn_viz.voting.voters import voters_by_layer
+from sn_viz.voting.votes import votes_by_layer
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ class Group:
 
 
 GROUPS = {
-    "voting": (Group(("voting/classifier.py",), ("tests/voting/test_classifier.py",), "finds_no_fault"),),
+    "voting": (Group(("voting/classifier.py", "voting/votes.py"), ("tests/voting/test_classifier.py",), "finds_no_fault"),),
     "splits": (
         Group(
             ("splits/held_out.py", "splits/split.py", "groups.py", "voting/statistics.py", "voting/intervals.py"),

@@ -8,7 +8,9 @@ from sklearn.utils.estimator_checks import check_estimator
 from sn_viz.errors import UserError
 from sn_viz.search.stumps import find_stumps
 from sn_viz.types import Neurons, Stumps
-from sn_viz.voting.classifier import SuperNeuronClassifier, select_voters, vote, voters_by_layer, votes_by_layer, winners
+from sn_viz.voting.classifier import SuperNeuronClassifier
+from sn_viz.voting.voters import select_voters, voters_by_layer
+from sn_viz.voting.votes import vote, votes_by_layer, winners
 
 
 def stumps_of(rows):

@@ -5,9 +5,11 @@ import pytest
 
 from sn_viz.search.stumps import find_stumps
 from sn_viz.types import Config, Interval, Neurons
-from sn_viz.voting.classifier import SuperNeuronClassifier, says_of, vote, voters_by_layer, votes_by_layer, winners
+from sn_viz.voting.classifier import SuperNeuronClassifier
 from sn_viz.voting.committees import CrossFit, committee_words, cross_fit, gain_of, is_fitted, is_plain, weighed
 from sn_viz.voting.statistics import cross_validated_layers
+from sn_viz.voting.voters import says_of, voters_by_layer
+from sn_viz.voting.votes import vote, votes_by_layer, winners
 from sn_viz.voting.weightings import WEIGHTINGS
 from sn_viz.voting.weightings.logistic import LOGISTIC, STRENGTHS, Strength, softmax
 

@@ -305,7 +305,8 @@ def test_scores_that_differ_by_rounding_count_as_equal():
 
 def test_every_repeat_makes_new_folds_and_its_share_is_counted():
     from sn_viz.groups import grouped_folds
-    from sn_viz.voting.classifier import voters_by_layer, votes_by_layer
+    from sn_viz.voting.voters import voters_by_layer
+    from sn_viz.voting.votes import votes_by_layer
 
     rng, neurons = np.random.default_rng(9), neurons_of(2, 30)
     labels = rng.permutation(np.arange(46) % 3)
@@ -353,7 +354,7 @@ def test_a_share_of_the_samples_chooses_a_neuron_again():
     values = rng.normal(size=(30, 12)).astype(np.float32)
     chosen = np.array([3, 8, 0])
     from sn_viz.groups import rows_of_groups
-    from sn_viz.voting.classifier import select_voters
+    from sn_viz.voting.voters import select_voters
 
     for given in (None, groups):
         again, draws = np.zeros(3), np.random.default_rng(4)

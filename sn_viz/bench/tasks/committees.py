@@ -34,9 +34,10 @@ from sn_viz.groups import most_folds
 from sn_viz.models import Vlm
 from sn_viz.search.stumps import find_stumps
 from sn_viz.types import Activations, Neurons
-from sn_viz.voting.classifier import voters_by_layer, votes_by_layer
 from sn_viz.voting.committees import cross_fit, weighed
 from sn_viz.voting.statistics import choose_exit_layer, cross_validated_layers
+from sn_viz.voting.voters import voters_by_layer
+from sn_viz.voting.votes import votes_by_layer
 
 FORMAT = 1
 """Of the files; rises when a method changes."""

@@ -14,8 +14,9 @@ from sn_viz.early_exit.decide import measure_latency
 from sn_viz.latency import median_milliseconds
 from sn_viz.search.stumps import find_stumps
 from sn_viz.types import Config
-from sn_viz.voting.classifier import voters_by_layer, votes_by_layer
 from sn_viz.voting.statistics import choose_exit_layer, cross_validated_layers
+from sn_viz.voting.voters import voters_by_layer
+from sn_viz.voting.votes import votes_by_layer
 
 VOTERS = 15
 EXITS = (1, 2, 4)

@@ -18,7 +18,7 @@ from sn_viz.baselines.logit_lens import spoken
 from sn_viz.models import Vlm
 from sn_viz.pipeline import predict
 from sn_viz.types import LabelledImages, Picture, Progress, RunRecord, Votes
-from sn_viz.voting.classifier import votes_by_layer
+from sn_viz.voting.votes import votes_by_layer
 
 
 @dataclass(frozen=True, eq=False)
