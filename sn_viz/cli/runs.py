@@ -58,7 +58,9 @@ def find(
     check_json_target(json_file)
     with quiet(json_file) as console:
         from sn_viz.search.stumps import warm_up_beside
+        from sn_viz.sources.pack import begin_pack
 
+        begin_pack(data, seed)
         warm_up_beside(fixed=rule != config.RULE.default)  # on a new machine this compiles while torch is still being imported
         from sn_viz.storage.save import check_folder
 

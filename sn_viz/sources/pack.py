@@ -18,6 +18,7 @@ from sn_viz.sources.gather import Found
 from sn_viz.sources.ingest import picture_from_pixels
 from sn_viz.sources.source import SOURCES
 from sn_viz.types import LabelledImages
+from sn_viz.world.ahead import Wanted, draw_ahead, drawn_ahead
 from sn_viz.world.tasks import TASKS, YES_NO, draw_task
 
 N_TRAIN, N_TEST = 60, 200
@@ -104,7 +105,20 @@ def load_pack(name: str, n_train: int = N_TRAIN, n_test: int = N_TEST, seed: int
     if name not in TASKS:
         there = ", ".join(pack.name for pack in pack_names())
         raise UserError(f"There is no sample pack called {name!r}.", f"There are: {there}.", "Choose one of these.")
-    return draw_task(name, n_train, 2 * seed), draw_task(name, n_test, 2 * seed + 1)
+    wanted = _scenes(name, n_train, n_test, seed)
+    train, test = drawn_ahead(wanted) or [draw_task(*one) for one in wanted]
+    return train, test
+
+
+def begin_pack(data: object, seed: int = 0) -> None:
+    """Let a process of its own draw the scenes of ``pack:NAME``, whose `load_pack` will then take them; other data wait."""
+    name = data.removeprefix("pack:") if isinstance(data, str) and data.startswith("pack:") else ""
+    if name in TASKS:
+        draw_ahead(_scenes(name, N_TRAIN, N_TEST, seed))
+
+
+def _scenes(name: str, n_train: int, n_test: int, seed: int) -> list[Wanted]:
+    return [(name, n_train, 2 * seed), (name, n_test, 2 * seed + 1)]
 
 
 def _digits(n_train: int, n_test: int, seed: int) -> tuple[LabelledImages, LabelledImages]:

@@ -7,7 +7,7 @@ Takes a task's name, a number and a seed; returns ``LabelledImages``. It knows n
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -247,8 +247,14 @@ def draw_task(name: str, n: int, seed: int, *, shifted: bool = False, size: int 
             drawn = task.draw(rng, int(label), size, shifted)
         pictures.append(_picture(drawn[1].image))
         asked.append(drawn[2])
-    names = tuple(f"scene {index + 1:04d}" for index in range(n))
-    return LabelledImages(names, tuple(pictures), labels.astype(np.int64), task.classes, tuple(asked))
+    return labelled(name, pictures, asked)
+
+
+def labelled(name: str, pictures: Sequence[Picture], asked: Sequence[str]) -> LabelledImages:
+    """Return drawn scenes of a task with their names and labels: the classes in turn."""
+    names, classes = tuple(f"scene {index + 1:04d}" for index in range(len(pictures))), TASKS[name].classes
+    labels = np.arange(len(pictures)) % len(classes)
+    return LabelledImages(names, tuple(pictures), labels.astype(np.int64), classes, tuple(asked))
 
 
 def _picture(image: Image.Image) -> Picture:
