@@ -157,13 +157,19 @@ def _plainly(vlm: Vlm, length: int, n_threads: int | None, images: list[Image.Im
 
 
 def public_way(vlm: Vlm) -> dict[str, Callable[[list[Image.Image]], list[Prediction]]]:
-    """Return how a user labels images with a run's super neurons; the run's own are drawn, for they cost the same."""
+    """Return how a user labels images with a run's super neurons."""
+    run = drawn_run(vlm)
+    return {PUBLIC: lambda images: predict(run, images, 1, vlm=vlm, batch_size=len(images))}
+
+
+def drawn_run(vlm: Vlm) -> Run:
+    """Return a run whose super neurons are drawn, for they cost the same, and which stops after block 1."""
     neurons = neurons_of(vlm)
     two = LabelledImages(("a", "b"), tuple(pictures(2, 32)), np.arange(2), CLASSES, (QUESTION,) * 2)
     voters = tuple(_some_voters(neurons.up_to(layer)) for layer in neurons.layers)
     values = np.zeros((2, len(neurons)), np.float16)
     votes = votes_by_layer(values, voters, len(CLASSES))
-    run = Run(
+    return Run(
         config=Config(question=QUESTION, model=vlm.name),
         train=two,
         test=two,
@@ -181,7 +187,6 @@ def public_way(vlm: Vlm) -> dict[str, Callable[[list[Image.Image]], list[Predict
         seconds={},
         versions=model_version(vlm),
     )
-    return {PUBLIC: lambda images: predict(run, images, 1, vlm=vlm, batch_size=len(images))}
 
 
 def exit_ways(vlm: Vlm, layers: Sequence[int] = EXITS) -> dict[str, Callable[[list[Image.Image]], np.ndarray]]:

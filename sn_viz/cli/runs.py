@@ -138,10 +138,12 @@ def predict(
         reopened = Run.load(run)
         model = have_model(resolve_name(model) if model else reopened.config.model)
         layer = config.checked_layer(exit_layer, reopened.neurons.n_layers, reopened.neurons.n_tower)
-        pictures, questions = decide.pictures_and_questions(reopened, images, question)
+        asked = decide.asked_ahead(reopened, images, question)
         vlm = model_of(replace(reopened.config, model=model), device)
-        predictions = decide.predict(reopened, pictures, layer, questions[0], vlm)
-        answers = decide.full_answers(vlm, pictures, questions, reopened.answer_key) if compare else []
+        predictor, predictions, answers = decide.Predictor.of(reopened, layer, question, vlm), [], []
+        for pictures, questions in asked:
+            predictions += predictor.label(pictures, questions)
+            answers += decide.full_answers(vlm, pictures, questions, reopened.answer_key) if compare else []
         names = distinct_names(images)
         if json_file != "-":
             said_in_full = [f"{a.text} ({a.milliseconds:.1f} ms)" for a in answers]

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -31,6 +32,8 @@ from sn_viz.voting.votes import vote, winners
 if TYPE_CHECKING:
     from sn_viz.models import Vlm
 
+AT_ONCE = 64
+"""How many pictures are decoded together."""
 N_TIMED = 8
 """How many test images latency is measured on."""
 
@@ -72,8 +75,9 @@ def predict(
         For a layer that the model lacks, an unreadable image, or a missing question.
     """
     checked_layer(exit_layer, run.neurons.n_layers, run.neurons.n_tower)
-    asked = pictures_and_questions(run, images, question)  # what cannot be read is told before the model loads
-    return Predictor.of(run, exit_layer, question, vlm, batch_size).label(*asked)
+    asked = asked_ahead(run, images, question, batch_size)  # what cannot be read is told before the model loads
+    label = Predictor.of(run, exit_layer, question, vlm, batch_size).label
+    return [said for some in asked for said in label(*some)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +115,8 @@ class Predictor:
     def __call__(self, images: Any) -> Prediction | list[Prediction]:
         """Return the prediction for one picture, or those for a sequence of them in its order."""
         alone = isinstance(images, (str, bytes, os.PathLike, np.ndarray, Picture)) or hasattr(images, "getbands")
-        found = self.label(*pictures_and_questions(self.run, [images] if alone else images, self.question))
+        asked = asked_ahead(self.run, [images] if alone else images, self.question, self.batch_size)
+        found = [said for some in asked for said in self.label(*some)]
         return found[0] if alone else found
 
     def label(self, pictures: Sequence[Picture], questions: Sequence[str]) -> list[Prediction]:
@@ -187,15 +192,40 @@ class Decision:
         warm_up(self.vlm, self.vlm.prepare([example[0]], [example[1]]), self.layer, self.neurons.site_names)
 
 
-def pictures_and_questions(run: RunRecord, images: Any, question: str | None) -> tuple[list[Picture], list[str]]:
-    """Return decoded pictures and what each is asked; see `predict`."""
-    from sn_viz.sources.ingest import as_picture
+Asked = tuple[list[Picture], list[str]]
+"""Decoded pictures and what each is asked."""
+
+
+def pictures_and_questions(run: RunRecord, images: Any, question: str | None) -> Asked:
+    """Return all pictures, decoded, and what each is asked; see `predict`."""
+    parts = list(asked_ahead(run, images, question))
+    return [picture for pictures, _ in parts for picture in pictures], [text for _, questions in parts for text in questions]
+
+
+def asked_ahead(run: RunRecord, images: Any, question: str | None, batch_size: int = 1) -> Iterator[Asked]:
+    """Return decoded pictures and what each is asked, some ``AT_ONCE`` at a time; see `predict`.
+
+    The first are decoded when this is called, the next ones by threads while the last ones are looked at, so that as many pictures
+    are held as two parts have, whatever the number of images.
+    """
+    from sn_viz.sources.ahead import decoded_ahead
+
+    pictures, questions = _each_asked(run, images, question)
+    size = max(AT_ONCE // batch_size, 1) * batch_size
+    parts = decoded_ahead(pictures, size)
+    first = list(islice(parts, 1))
+    starts = range(0, len(pictures), size)
+    return ((some, questions[start : start + size]) for some, start in zip(chain(first, parts), starts, strict=True))
+
+
+def _each_asked(run: RunRecord, images: Any, question: str | None) -> tuple[Sequence[Any], list[str]]:
+    """Return what is to be decoded, and what each is asked."""
     from sn_viz.sources.text import clean_question
 
     question = clean_question(question) if question else None
     if isinstance(images, LabelledImages):
         images = images.ask(question)
-        return list(images.pictures), list(images.questions)
+        return images.pictures, list(images.questions)
     asked_of_all = question or run.config.question or run.train.question
     if not asked_of_all:
         raise UserError(
@@ -203,8 +233,8 @@ def pictures_and_questions(run: RunRecord, images: Any, question: str | None) ->
             "This run asked every image something else.",
             "Give one, for example --question 'Is there a dog?'.",
         )
-    pictures = [as_picture(image) for image in images]
-    return pictures, [asked_of_all] * len(pictures)
+    images = list(images)
+    return images, [asked_of_all] * len(images)
 
 
 @dataclass(frozen=True)
