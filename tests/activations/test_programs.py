@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from sn_viz.activations import recording
 from sn_viz.activations.programs import AFTER, Watch
 from sn_viz.activations.reader import reader_of, truncated_forward, warm_up
 from sn_viz.models import load_model
@@ -50,6 +51,36 @@ def test_a_small_model_is_recorded_and_deeper_exits_share_its_stretches(fresh, n
     assert len(programs_of(fresh, inputs)) == 4, "up to the first block, and three blocks"
     warm_up(fresh, inputs, 2)
     assert len(programs_of(fresh, inputs)) == 5, "the second block as an exit"
+
+
+def test_exits_whose_blocks_are_known_are_recorded_without_whole_passes(fresh, noise_pictures, monkeypatch):
+    inputs, passes = fresh.prepare(noise_pictures(1), [QUESTION]), []
+    run = recording.run_pass
+    monkeypatch.setattr(recording, "run_pass", lambda *a: passes.append(a[2].last) or run(*a))
+    for layer in (3, 2, 1):
+        warm_up(fresh, inputs, layer)
+    assert passes == [3] * 3, "the deepest was compared on three pictures"
+    assert len(programs_of(fresh, inputs)) == 6
+    for seed in range(3):
+        other = fresh.prepare(noise_pictures(1, seed=seed), [QUESTION])
+        for layer in (1, 2, 3):
+            found = truncated_forward(fresh, other, layer, dtype=np.float32)
+            np.testing.assert_array_equal(found.view(np.int32), plainly(fresh, other, layer).view(np.int32))
+
+
+def test_a_last_block_that_its_program_does_not_repeat_ends_recording(fresh, noise_pictures, monkeypatch):
+    inputs = fresh.prepare(noise_pictures(1), [QUESTION])
+    warm_up(fresh, inputs, 3)
+    record = recording.recorded
+
+    def nearly(stretch, example):
+        program = record(stretch, example)
+        return lambda value: tuple(found + 1e-6 for found in program(value))
+
+    monkeypatch.setattr(recording, "recorded", nearly)
+    warm_up(fresh, inputs, 2)
+    assert not reader_of(fresh).recorder.enabled
+    np.testing.assert_array_equal(truncated_forward(fresh, inputs, 2), plainly(fresh, inputs, 2).astype(np.float16))
 
 
 def test_large_models_and_batches_and_exits_in_the_tower_are_not_recorded(fresh, noise_pictures, monkeypatch):
