@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 AT_ONCE = 64
 """How many pictures are decoded together."""
 N_TIMED = 8
-"""How many test images latency is measured on."""
+"""How many test images latency is measured on, at most."""
+TIMING_SECONDS = 5.0
+"""After which no further image is timed."""
 
 
 def predict(
@@ -297,7 +299,7 @@ def measure_latency(
         decide.warm_up(examples[0])
     for method in (full_model, first_token, *others):
         method(examples[0])
-    times = milliseconds_in_turns([full_model, first_token, *exits, *others], examples, warm_up=False)
+    times = milliseconds_in_turns([full_model, first_token, *exits, *others], examples, TIMING_SECONDS, warm_up=False)
     medians, chosen = np.median(times, axis=0), 2 + exit_layer - seen.neurons.layers.start
     named = {
         "full_model": medians[0],
