@@ -24,7 +24,7 @@ from sn_viz.activations.sites import in_tower, site_names
 from sn_viz.activations.store import Store
 from sn_viz.baselines import BASELINES, Context, LabelOf, sites_read_by
 from sn_viz.baselines.answers import answer_key, given_answers
-from sn_viz.baselines.answers.said import observed
+from sn_viz.baselines.answers.said import n_kept, observed
 from sn_viz.config import VOTERS, baseline_names, check_choices, checked_layer, choose_model
 from sn_viz.early_exit.decide import measure_latency, model_version, predict, site_versions
 from sn_viz.early_exit.estimate import Estimate, estimate
@@ -109,8 +109,11 @@ def run(
     assert not shared(train, test), "selection and test examples must differ"
     groups = group_index(train)
     stage, n_classes, cache = Stages(progress), len(train.classes), cache or Store()
+    key = answer_key(train.classes, train.questions, dict(config.answers), train.answer_rule)
     with stage("extract", 0.30, "Reading activations") as report:
-        expected = estimate(vlm, train, test, config.sites or "all", config.compare, cache) if engine is LOCAL else None
+        answered = n_kept(vlm, test, key, cache) if "full-model" in config.compare else 0
+        about = (vlm, train, test, config.sites or "all", config.compare, cache, answered)
+        expected = estimate(*about) if engine is LOCAL else None
         if expected is not None and expected.is_long:
             (say or _unsaid)(expected.sentence)
             stage.progress, report = noted(progress, expected.short), noted(report, expected.short)
@@ -123,7 +126,6 @@ def run(
         voters = weighed(voters, seen.values, train.labels, n_classes, config.weighting, fit)
     with stage("vote", 0.46, "Voting on the test images"):
         votes = votes_by_layer(unseen.values, voters, n_classes, config.weighting, seen.neurons.layers.start)
-    key = answer_key(train.classes, train.questions, dict(config.answers), train.answer_rule)
     untimed = np.full(len(seen.neurons.layers), np.nan)
 
     def offered(baselines: Sequence[Baseline] = (), null_scores: np.ndarray = _NONE) -> None:

@@ -142,12 +142,12 @@ class AsItComes:
     console : Console
     bar : Bar
         Taken away meanwhile.
-    heading : str
-        Printed before everything else.
+    why : str
+        Why it is this model, printed behind its name before everything else.
     """
 
-    def __init__(self, console: Console, bar: Bar, heading: str) -> None:
-        self._console, self._bar, self._heading = console, bar, heading
+    def __init__(self, console: Console, bar: Bar, why: str) -> None:
+        self._console, self._bar, self._why = console, bar, why
         self._has_found, self._methods = False, 0
 
     def offer(self, run: RunRecord) -> None:
@@ -174,7 +174,7 @@ class AsItComes:
         from sn_viz.report.tables import print_found
 
         if not self._has_found:
-            self._console.print(self._heading, markup=False, highlight=False)
+            self._console.print(f"Model: {run.config.model} ({self._why})", markup=False, highlight=False)
             print_found(run, self._console)
         self._has_found = True
 

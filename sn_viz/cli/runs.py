@@ -76,7 +76,7 @@ def find(
             from sn_viz import pipeline
 
         with progress_bar() as progress:
-            shown = AsItComes(console, progress, f"Model: {choice.name} ({choice.why})")
+            shown = AsItComes(console, progress, choice.why)
             found = pipeline.find(
                 data,
                 question,

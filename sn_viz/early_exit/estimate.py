@@ -90,6 +90,7 @@ def estimate(
     sites: str | Sequence[str] = "all",
     compare: Sequence[str] = (),
     cache: Store | None = None,
+    answered: int = 0,
 ) -> Estimate | None:
     """Measure a few pictures of a run, and return what the whole will take.
 
@@ -103,6 +104,8 @@ def estimate(
         Names of baselines.
     cache : Store, optional
         What it holds takes no time.
+    answered : int
+        Of the test pictures, those whose written answer is kept.
 
     Returns
     -------
@@ -112,7 +115,7 @@ def estimate(
     """
     reading = sum(n_unread(vlm, split, sites, cache) for split in (train, test) if len(split))
     often = [ANSWERING.get(name, (0, 0)) for name in compare if len(test)]
-    answering = sum(first * len(train) + second * len(test) for first, second in often)
+    answering = sum(first * len(train) + second * len(test) for first, second in often) - answered
     timing = math.ceil(1.5 * (vlm.n_layers + 1)) + 4  # each exit and the full model: ready, unmeasured, once by the clock at least
     if vlm.n_weights * (reading + answering + timing) < SHORT:
         return None

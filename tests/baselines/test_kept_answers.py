@@ -7,7 +7,7 @@ import pytest
 
 from sn_viz.activations.store import Store
 from sn_viz.baselines.answers import answer_key
-from sn_viz.baselines.answers.said import kept_answers, written_answers
+from sn_viz.baselines.answers.said import kept_answers, n_kept, written_answers
 from sn_viz.types import LabelledImages, Picture
 
 ASKED = "Is there a dog in the picture?"
@@ -44,6 +44,7 @@ def test_answers_are_generated_once_and_are_those_of_a_run_that_keeps_nothing(ll
     )]  # fmt: skip
     asked.clear()
     assert answers(llava, images, key, Store(tmp_path)) == plain and len(asked) == 11
+    assert (n_kept(llava, images, key, Store(tmp_path)), n_kept(llava, images, None, Store(tmp_path))) == (11, 0)
     told = []
     assert answers(llava, images, key, Store(tmp_path), lambda *done: told.append(done)) == plain
     assert len(asked) == 11 and told == [(11, 11)]

@@ -37,7 +37,7 @@ def so_far(run, n_methods, **more):
 @pytest.fixture
 def printed():
     out = io.StringIO()
-    return AsItComes(Console(file=out, width=200), Bar(), "Model: the usual"), lambda: out.getvalue()
+    return AsItComes(Console(file=out, width=200), Bar(), "the usual"), lambda: out.getvalue()
 
 
 def test_nothing_is_printed_before_the_exit_is_chosen(run, printed):
@@ -51,7 +51,11 @@ def test_super_neurons_come_first_and_once_and_each_method_when_it_is_there(run,
     assert len(run.baselines) >= 2
     shown.offer(so_far(run, 0, is_chosen=True))
     first = text()
-    assert first.startswith("Model: the usual\n") and "Super neurons, exit at layer" in first and "held out" in first
+    assert (
+        first.startswith(f"Model: {run.config.model} (the usual)\n")
+        and "Super neurons, exit at layer" in first
+        and "held out" in first
+    )
     assert "%" in first and "On the test images" not in first
     shown.offer(so_far(run, 0, is_chosen=True))
     assert text() == first, "nothing is new"
@@ -61,14 +65,14 @@ def test_super_neurons_come_first_and_once_and_each_method_when_it_is_there(run,
     assert len(lines) == 2 and all(f" of {len(run.test)} test images (" in line for line in lines)
     shown.end(run)
     whole = text()
-    assert whole.count("The super neurons") == 1 and whole.count("Model: the usual") == 1
+    assert whole.count("The super neurons") == 1 and whole.count("(the usual)") == 1
     assert "On the test images" in whole.removeprefix(first)
 
 
 def test_a_run_that_offered_nothing_is_printed_whole(run, printed):
     shown, text = printed
     shown.end(run)
-    assert all(words in text() for words in ("Model: the usual", "The super neurons", "On the test images", "by exit layer"))
+    assert all(words in text() for words in ("(the usual)", "The super neurons", "On the test images", "by exit layer"))
 
 
 def test_a_method_without_an_accuracy_says_so(run, printed):

@@ -53,6 +53,7 @@ def test_what_the_cache_holds_is_not_counted(llava, make_labelled, tmp_path, eve
     train, test, cache = make_labelled([0, 1, 0, 1]), make_labelled([0, 1], first=100), Store(tmp_path)
     fresh = estimate(llava, train, test, compare=("full-model", "sav"), cache=cache)
     assert (fresh.reading, fresh.answering) == (6, 2) and fresh.seconds_each > 0
+    assert estimate(llava, train, test, compare=("full-model",), cache=cache, answered=1).answering == 1, "one answer is kept"
     extract(llava, train, cache=cache)
     assert estimate(llava, train, test, cache=cache).reading == 2
 

@@ -76,6 +76,12 @@ def kept_answers(
     return [said[row] for row in range(len(names))]
 
 
+def n_kept(vlm: Vlm, images: LabelledImages, key: AnswerKey | None, cache: Store) -> int:
+    """Return how many of these images `kept_answers` need not ask about."""
+    under = _answers_key(vlm, key)
+    return sum(cache.has(under, name) for name in row_names(images))
+
+
 def _answers_key(vlm: Vlm, key: AnswerKey | None) -> str:
     """Return the name in the store of a model's answers: the model, and what says when an answer is whole."""
     known = key is not None and key.known
