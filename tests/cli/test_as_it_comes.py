@@ -51,8 +51,7 @@ def test_super_neurons_come_first_and_once_and_each_method_when_it_is_there(run,
     assert len(run.baselines) >= 2
     shown.offer(so_far(run, 0, is_chosen=True))
     first = text()
-    assert first.startswith(f"Model: {run.config.model} (the usual)\n")
-    assert "Super neurons, exit at layer" in first and "held out" in first
+    assert (
         first.startswith(f"Model: {run.config.model} (the usual)\n")
         and "Super neurons, exit at layer" in first
         and "held out" in first
