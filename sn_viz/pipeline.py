@@ -149,7 +149,7 @@ def run(
         names = config.compare if len(test) else ()
         baselines, left_out, to_time = compare(names, context, lambda done: offered(done, null_scores))
     with stage("latency", 1.0, "Timing, one image at a time") as report:
-        shown, others = test if len(test) else train, list(to_time.values())
+        shown, others = test if len(test) else train, tuple(to_time.values())
         exit_ms, layer_ms, other_ms = measure_latency(config, vlm, shown, seen, voters, exit_layer, report, key, others)
     found = Run(
         config=config,

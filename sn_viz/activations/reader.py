@@ -21,6 +21,7 @@ import torch
 from sn_viz.activations.hooks import cut_down, hooks
 from sn_viz.activations.layout import Layout
 from sn_viz.activations.passes import Buffer, Plan, plan_pass, run_pass
+from sn_viz.activations.programs import AFTER
 from sn_viz.activations.recording import Recorder, run_programs
 from sn_viz.activations.replay import Replay
 from sn_viz.activations.sites import transform_of
@@ -176,6 +177,11 @@ def warm_up(vlm: Vlm, inputs: Inputs, exit_layer: int, sites: str | Sequence[str
     reader = reader_of(vlm)
     chosen = reader.layout.available(sites)
     reader.get_recorded(inputs, reader.plan(chosen, exit_layer, reader.cut_of(chosen, exit_layer)))
+
+
+def n_before_recorded(vlm: Vlm, inputs: Inputs) -> int:
+    """Return how many passes over a prompt that is known end with one that is recorded; 0 where none is."""
+    return AFTER if reader_of(vlm).recorder.records(inputs, 1) else 0
 
 
 @contextmanager

@@ -17,7 +17,7 @@ import numpy as np
 
 from sn_viz.activations.extract import batches, neurons_of
 from sn_viz.activations.model_cache import model_of
-from sn_viz.activations.reader import get_ready, truncated_forward, warm_up
+from sn_viz.activations.reader import get_ready, n_before_recorded, truncated_forward, warm_up
 from sn_viz.activations.sites import transform_versions
 from sn_viz.baselines.answers import parse_answer
 from sn_viz.baselines.answers.said import written_answers
@@ -278,7 +278,7 @@ def measure_latency(
     exit_layer: int,
     progress: Progress = silent,
     key: AnswerKey | None = None,
-    others: Sequence[Callable[[tuple[Picture, str]], object]] = (),
+    others: tuple[Callable[[tuple[Picture, str]], object], ...] = (),
 ) -> Latency:
     """Time the full answer, its first token, every exit layer and ``others`` in turns: batch 1, from decoded image to label."""
     shown = [picture.decoded() for picture in test.pictures[:N_TIMED]]
@@ -297,7 +297,8 @@ def measure_latency(
     progress(0.0, "Timing the full model against every exit")
     for decide in reversed(exits):
         decide.warm_up(examples[0])
-    for method in (full_model, first_token, *others):
+    inputs = vlm.prepare([examples[0][0]], [examples[0][1]])
+    for method in (full_model, first_token, *others * max(1, n_before_recorded(vlm, inputs))):
         method(examples[0])
     times = milliseconds_in_turns([full_model, first_token, *exits, *others], examples, TIMING_SECONDS, warm_up=False)
     medians, chosen = np.median(times, axis=0), 2 + exit_layer - seen.neurons.layers.start

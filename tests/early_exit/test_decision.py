@@ -13,7 +13,7 @@ from one_server import SERVER
 from PIL import Image
 
 from sn_viz.activations.model_cache import LARGE, model_named
-from sn_viz.activations.reader import reader_of
+from sn_viz.activations.reader import reader_of, truncated_forward
 from sn_viz.cli import main
 from sn_viz.early_exit import decide
 from sn_viz.early_exit.decide import full_answers, measure_latency, pictures_and_questions, predict
@@ -160,8 +160,12 @@ def test_latency_is_measured_on_passes_that_nothing_slows_down(found, vlm, monke
     monkeypatch.setattr("sn_viz.early_exit.decide.milliseconds_in_turns", lambda *a, **k: timed.append(1) or turns(*a, **k))
     reader_of(vlm).replay.prompts.clear()
     measured = Activations(found.test_values, found.neurons, found.test.labels)
-    measure_latency(found.config, vlm, found.test, measured, found.voters, 1)
-    assert tries[:3] == [0, 0, 0], "each exit is recorded before the clock runs"
+
+    def other(asked):
+        return truncated_forward(vlm, vlm.prepare([asked[0]], [asked[1]]), 2, ("residual",))
+
+    measure_latency(found.config, vlm, found.test, measured, found.voters, 1, others=(other,))
+    assert tries[:4] == [0, 0, 0, 0], "each exit, and what else is timed, is recorded before the clock runs"
 
 
 def test_the_time_of_a_batch_is_shared_by_its_pictures(found, pictures, monkeypatch):
