@@ -202,9 +202,11 @@
     figure.append(image);
     if (value.credit) figure.append(make("figcaption", "sn-credit", value.credit));
     said.append(make("strong", "", value.lead), value.rest);
-    const on = make("a", "sn-story-on", "Look at this number");
-    on.href = value.link;
+    const on = make("a", "sn-story-on", value.on), crops = make("a", "sn-story-on sn-story-crops", value.crops);
+    on.href = value.crops ? "#tab-neurons" : value.link;
+    crops.href = value.link;
     words.append(said, make("p", "sn-note", value.luck), on);
+    if (value.crops) words.append(crops);
     const middle = make("div", "sn-story-race"), strip = make("div", "sn-lanes");
     middle.append(make("h2", "sn-story-question", value.question), strip);
     open.append(figure, middle, words);
@@ -225,9 +227,9 @@
       return now.get("pack") === value.pack && (now.get("model") ?? value.model) === value.model && [null, "0", String(value.neuron)].includes(now.get("neuron")); // 0 while nothing was chosen yet
     };
     open.addEventListener("click", (event) => {
-      if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+      if (event.ctrlKey || event.metaKey || event.shiftKey || crops.contains(event.target)) return;
       event.preventDefault();
-      if (!here()) { location.assign(value.link); return; }
+      if (!value.crops && !here()) { location.assign(value.link); return; } // the photographs of the other are not here to be opened
       fold(true);
       window.snViz.show("neurons");
     });

@@ -100,16 +100,26 @@ def bench_photos(
 
 @bench_app.command("record")
 def bench_record(
-    pack: Annotated[str, typer.Option(help="The sample pack to land on.")] = "presence-dog",
-    model: Annotated[str, typer.Option(help="An embedded model.")] = "tiny-llava",
+    photos: Annotated[
+        Path | None,
+        typer.Option(
+            help="Record the run on photographs: folder with flower, other and sources.txt.", show_default="the drawn pack"
+        ),
+    ] = None,
+    pack: Annotated[str, typer.Option(help="The sample pack for where scikit-learn has no photograph.")] = "presence-dog",
+    model: Annotated[str, typer.Option(help="An embedded model, for the pack.")] = "tiny-llava",
     out: Annotated[Path | None, typer.Option(help="Where to.", show_default="assets/recorded")] = None,
 ) -> None:
-    """Record the run that the page opens with: find, race one test picture, keep the times."""
-    from sn_viz.bench.record import make
+    """Record a run that the page opens with: find, race one picture, keep the times and what makes the rest again."""
+    from sn_viz.bench import record, record_photograph
     from sn_viz.ui.components import recorded, story
 
     with progress_bar() as progress:
-        made = make(pack, have_model(model), progress)
+        if photos is None:
+            made = record.make(pack, have_model(model), progress)
+        else:
+            made, evidence = record_photograph.make(photos, progress)
+            evidence.write(out or recorded.FOLDER)
     recorded.write(made, out or recorded.FOLDER)
     typer.echo(f"{story.sentence(made)} {story.luck(made)}")
 

@@ -5,8 +5,10 @@ Takes a pack's name; returns probing and test images that never overlap. It know
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -79,6 +81,14 @@ PHOTO_CREDIT = (
     "CC BY 2.0."
 )
 """As the text beside them says; of the flower it gives danielbuechele's name and vultilion's address."""
+FLOWER_CREDIT = "Photograph: flower.jpg out of the installed scikit-learn, by vultilion of flickr.com, CC BY 2.0."
+
+
+def flower_photograph() -> Path | None:
+    """Return where the installed scikit-learn keeps its photograph of a flower; None where it has none. Nothing is imported."""
+    found = importlib.util.find_spec("sklearn")
+    places = [Path(folder, "datasets", "images", "flower.jpg") for folder in (found and found.submodule_search_locations) or ()]
+    return next((path for path in places if path.is_file()), None)
 
 
 def load_pack(name: str, n_train: int = N_TRAIN, n_test: int = N_TEST, seed: int = 0) -> tuple[LabelledImages, LabelledImages]:

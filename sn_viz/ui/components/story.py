@@ -18,7 +18,7 @@ from sn_viz.types import Interval, layer_name
 from sn_viz.ui.components import lanes, views
 from sn_viz.ui.components.link import Link, write_link
 from sn_viz.ui.components.plotly_view import when_ready
-from sn_viz.ui.components.recorded import Recorded, read
+from sn_viz.ui.components.recorded import Recorded, landing
 
 PICTURE_PIXELS = 360
 
@@ -37,7 +37,7 @@ def layout() -> gr.HTML:
 @functools.cache
 def value() -> dict[str, Any]:
     """Return the recorded run for the page."""
-    return shown(read())
+    return shown(landing())
 
 
 def shown(recorded: Recorded) -> dict[str, Any]:
@@ -58,14 +58,26 @@ def shown(recorded: Recorded) -> dict[str, Any]:
         full_label=found.full_label,
         recorded=where_and_when(recorded),
     )
-    return {
-        "picture": views.thumbnail(recorded.picture, PICTURE_PIXELS),
+    lead, photographs = lead_of(recorded), found.photographs
+    told = {
         "alt": f"A test picture of the pack “{found.pack}”, labelled “{found.label}”",
         "credit": next((pack.credit for pack in pack_names() if pack.name == found.pack), ""),
+        "on": "Look at this number",
+        "crops": "",
+    }
+    if photographs is not None:
+        told |= {
+            "alt": f"A photograph; the right answer is “{found.label}”",
+            "credit": photographs.credit,
+            "on": "On to the workbench",
+            "crops": "The best of these numbers, on crops of this photograph",
+        }
+    return told | {
+        "picture": views.thumbnail(recorded.picture, PICTURE_PIXELS),
         "question": found.question,
         "race": race,
-        "lead": LEAD,
-        "rest": sentence(recorded).removeprefix(LEAD),
+        "lead": lead,
+        "rest": sentence(recorded).removeprefix(lead),
         "luck": luck(recorded),
         "link": write_link(link),
         "pack": found.pack,
@@ -74,15 +86,28 @@ def shown(recorded: Recorded) -> dict[str, Any]:
     }
 
 
-LEAD = "This one number"
+def lead_of(recorded: Recorded) -> str:
+    """Return how the sentence begins: what it is about."""
+    if recorded.found.photographs is None:
+        return "This one number"
+    n = recorded.found.n_voters
+    return f"{n} single numbers" if n > 1 else "One single number"
 
 
 def sentence(recorded: Recorded) -> str:
     """Return what was measured, in one sentence."""
-    found, times = recorded.found, recorded.times
+    found, times, lead = recorded.found, recorded.times, lead_of(recorded)
+    if found.photographs is not None:
+        many = "answer" if found.n_voters > 1 else "answers"
+        sooner = ratio(times.race_full_ms, times.race_exit_ms)
+        ahead = f"{sooner:.1f} times sooner than" if sooner >= 1.05 else "no sooner than"
+        return (
+            f"{lead} out of {_blocks(recorded)} {many} it: right on {_share(found.vote_right)} of {found.n_test} other photographs "
+            f"({_between(found.vote_right)}), and on this one {ahead} the full model."
+        )
     faster = ratio(times.full_model_ms, times.early_exit_ms)
     return (
-        f"{LEAD} alone is right on {_share(found.neuron_right)} of {found.n_test} new pictures ({_between(found.neuron_right)}); "
+        f"{lead} alone is right on {_share(found.neuron_right)} of {found.n_test} new pictures ({_between(found.neuron_right)}); "
         f"the model could stop after block {_name(recorded)} of {found.n_layers}, {faster:.1f} times as fast."
     )
 
@@ -90,11 +115,19 @@ def sentence(recorded: Recorded) -> str:
 def luck(recorded: Recorded) -> str:
     """Return what luck would reach, and what else was right as often."""
     found = recorded.found
+    full = f"the full model is right on {_share(found.full_right)} ({_between(found.full_right)})."
+    shuffled = (
+        f"Luck: with shuffled answers the best of {found.n_neurons:,} numbers scores {found.luck:.2f} on {found.n_probing} probing"
+    )
+    if found.photographs is not None:
+        n = len(found.photographs.sets)
+        return (
+            f"{shuffled} photographs, the best of these {found.probing_score:.2f}. On the same {found.n_test}, all of public sets "
+            f"({n} of them), {full}"
+        )
     return (
-        f"Luck: with shuffled answers the best of {found.n_neurons:,} numbers scores {found.luck:.2f} on {found.n_probing} probing "
-        f"pictures, this one {found.probing_score:.2f}. At the stop {found.n_voters} numbers vote, right on "
-        f"{_share(found.vote_right)} ({_between(found.vote_right)}); the full model is right on {_share(found.full_right)} "
-        f"({_between(found.full_right)})."
+        f"{shuffled} pictures, this one {found.probing_score:.2f}. At the stop {found.n_voters} numbers vote, right on "
+        f"{_share(found.vote_right)} ({_between(found.vote_right)}); {full}"
     )
 
 
@@ -102,6 +135,16 @@ def where_and_when(recorded: Recorded) -> str:
     """Return the machine and the day, such as "2 processor cores, 26 November 2026"."""
     day = date.fromisoformat(recorded.times.date)
     return f"{recorded.times.machine.split(',')[0]}, {day.day} {day:%B %Y}"
+
+
+def _blocks(recorded: Recorded) -> str:
+    """Return which blocks are run before the stop, such as "the first 3 of 8 blocks"."""
+    found = recorded.found
+    if found.exit_layer >= found.n_layers:
+        return f"all {found.n_layers} blocks"
+    if found.exit_layer < 1:
+        return f"the vision tower, before any of {found.n_layers} blocks"
+    return f"the first {found.exit_layer if found.exit_layer > 1 else ''} of {found.n_layers} blocks".replace("  ", " ")
 
 
 def _name(recorded: Recorded) -> str:
