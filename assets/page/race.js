@@ -195,7 +195,7 @@
   function story(element, props) {
     const box = element.querySelector(".sn-story"), value = props.value;
     if (!value) return;
-    const open = make("div", "sn-story-open"), line = make("button", "sn-story-line"), asked = new URLSearchParams(location.search);
+    const open = make("div", `sn-story-open${value.crops ? " sn-story-photograph" : ""}`), line = make("button", "sn-story-line"), asked = new URLSearchParams(location.search);
     const words = make("div", "sn-story-words"), said = make("p", "sn-story-said"), figure = make("figure", "sn-story-picture");
     const image = make("img");
     image.src = value.picture; image.alt = value.alt;

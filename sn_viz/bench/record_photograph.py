@@ -8,8 +8,10 @@ installed scikit-learn.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float16, Int
@@ -33,7 +35,7 @@ from sn_viz.search.stumps import best_scores_under_null, find_stumps
 from sn_viz.sources.ingest import as_picture
 from sn_viz.sources.pack import FLOWER_CREDIT, flower_photograph
 from sn_viz.splits.held_out import kept_apart
-from sn_viz.types import Config, LabelledImages, Progress, Stumps
+from sn_viz.types import Config, Interval, LabelledImages, Neurons, Picture, Progress, Stumps
 from sn_viz.ui.components.racing import Race, race
 from sn_viz.ui.components.recorded import FOLDER, Found, Photographs, Recorded, file_sha256
 from sn_viz.voting.classifier import votes_by_layer, winners
@@ -217,14 +219,7 @@ def tell(evidence: Evidence, vlm: Vlm, photograph: Path, sets: tuple[str, ...]) 
         raise _stale(f"Today's search chooses other super neurons, and stops after block {exit_layer}.")
     vote_right, neuron_right, full_right = _held_out(evidence, chosen)
     luck = best_scores_under_null(values, labels, choices.metric, choices.rule, seed=SEED, groups=groups)
-    picture = as_picture(photograph)
-    stream = stream_layers(vlm, vlm.prepare([picture], [QUESTION]), neurons.site_names)
-    said = np.concatenate([block.values for block in stream.blocks], axis=1).astype(values.dtype)
-    tally = votes_by_layer(said, voters, n_classes, choices.weighting, neurons.layers.start).tally[0]
-    decide = Decision(vlm, neurons, chosen, exit_layer, n_classes, choices.weighting, values.dtype)
-    key = answer_key(CLASSES, (QUESTION,))
-    answer = written_answers(vlm, [picture], [QUESTION], key)[0]
-    named = parse_answer(answer, CLASSES, QUESTION, key)
+    answers = _answers(vlm, as_picture(photograph), neurons, voters, exit_layer)
     best = int(chosen.neuron[0])
     return Found(
         pack=PACK,
@@ -250,16 +245,31 @@ def tell(evidence: Evidence, vlm: Vlm, photograph: Path, sets: tuple[str, ...]) 
         example=-1,
         label=CLASSES[FOLDERS.index("flower")],
         sha256=file_sha256(photograph),
-        tally=tuple(tuple(float(share) for share in row) for row in tally),
-        exit_answer=CLASSES[int(winners(decide((picture, QUESTION))))],
-        full_answer=answer,
-        full_label=CLASSES[named] if named >= 0 else "",
+        **answers,
         photographs=Photographs(FLOWER_CREDIT, sets, weights_digest(ASSETS / vlm.name)),
     )
 
 
-def _held_out(evidence: Evidence, chosen: Stumps) -> tuple:
-    """Return how often the vote, its best number alone and the full model are right on the test photographs, an Interval each."""
+def _answers(vlm: Vlm, picture: Picture, neurons: Neurons, voters: Sequence[Stumps], exit_layer: int) -> dict[str, Any]:
+    """Return the fields of `Found` that tell what is said about the photograph: the vote after each block, and both answers."""
+    weighting, n_classes, first = Config().weighting, len(CLASSES), neurons.layers.start
+    stream = stream_layers(vlm, vlm.prepare([picture], [QUESTION]), neurons.site_names)
+    values = np.concatenate([block.values for block in stream.blocks], axis=1).astype(np.float16)
+    tally = votes_by_layer(values, voters, n_classes, weighting, first).tally[0]
+    decide = Decision(vlm, neurons, voters[exit_layer - first], exit_layer, n_classes, weighting, values.dtype)
+    key = answer_key(CLASSES, (QUESTION,))
+    answer = written_answers(vlm, [picture], [QUESTION], key)[0]
+    named = parse_answer(answer, CLASSES, QUESTION, key)
+    return {
+        "tally": tuple(tuple(float(share) for share in row) for row in tally),
+        "exit_answer": CLASSES[int(winners(decide.together([picture], [QUESTION]))[0])],
+        "full_answer": answer,
+        "full_label": CLASSES[named] if named >= 0 else "",
+    }
+
+
+def _held_out(evidence: Evidence, chosen: Stumps) -> tuple[Interval, Interval, Interval]:
+    """Return how often the vote, its best number alone and the full model are right on the test photographs."""
     place = {column: at for at, column in enumerate(evidence.test_neurons.tolist())}
     here = replace(chosen, neuron=np.array([place[column] for column in chosen.neuron.tolist()], np.int64))
     labels, groups = evidence.test_labels.astype(np.int64), evidence.test_groups.astype(np.int64)

@@ -13,7 +13,9 @@ def test_the_story_and_the_strip_are_seen_without_scrolling_and_a_click_goes_on(
     page = watched.page
     page.wait_for_function("document.querySelectorAll('#story .sn-lane-done').length === 2")
     told = page.inner_text("#story")
-    assert "replay of a recorded run" in told and "new pictures" in told and "Luck:" in told
+    assert "replay of a recorded run" in told and "other photographs" in told and "Luck:" in told and "CC BY" in told
+    natural = "[...document.querySelectorAll('#story .sn-story-picture img')].map(each => each.naturalWidth)"
+    assert page.evaluate(natural)[0] > 300
     assert page.evaluate(SEEN, "#story") and page.evaluate(SEEN, "#run-facts")
     page.locator("#story .sn-story-said").click()
     page.wait_for_selector("#story .sn-story-line")
@@ -21,6 +23,15 @@ def test_the_story_and_the_strip_are_seen_without_scrolling_and_a_click_goes_on(
     assert "neuron=" in page.url and page.locator("#story .sn-story-open").is_hidden()
     watched.section("Story")
     page.wait_for_selector("#story .sn-story-open")
+    watched.check()
+
+
+def test_the_photographs_crops_open_in_the_workbench(watched):
+    watched.open()
+    watched.page.click("#story .sn-story-crops")
+    watched.page.wait_for_function("location.search.includes('pack=photos')")
+    watched.page.wait_for_function("document.querySelectorAll('#run-facts .sn-fact').length >= 3", timeout=600_000)
+    assert watched.page.locator("#story .sn-story-open").is_hidden() and "tiny-photo" in watched.page.url
     watched.check()
 
 

@@ -115,19 +115,18 @@ def sentence(recorded: Recorded) -> str:
 def luck(recorded: Recorded) -> str:
     """Return what luck would reach, and what else was right as often."""
     found = recorded.found
-    full = f"the full model is right on {_share(found.full_right)} ({_between(found.full_right)})."
-    shuffled = (
-        f"Luck: with shuffled answers the best of {found.n_neurons:,} numbers scores {found.luck:.2f} on {found.n_probing} probing"
+    luck_told = (
+        f"with shuffled answers the best of {found.n_neurons:,} numbers scores {found.luck:.2f} on {found.n_probing} probing"
     )
+    full = f"full model is right on {_share(found.full_right)} ({_between(found.full_right)})"
     if found.photographs is not None:
-        n = len(found.photographs.sets)
         return (
-            f"{shuffled} photographs, the best of these {found.probing_score:.2f}. On the same {found.n_test}, all of public sets "
-            f"({n} of them), {full}"
+            f"Luck: {luck_told} photographs, the best of these {found.probing_score:.2f}. The {full} of the same {found.n_test}. "
+            f"All come from {len(found.photographs.sets)} public sets."
         )
     return (
-        f"{shuffled} pictures, this one {found.probing_score:.2f}. At the stop {found.n_voters} numbers vote, right on "
-        f"{_share(found.vote_right)} ({_between(found.vote_right)}); {full}"
+        f"Luck: {luck_told} pictures, this one {found.probing_score:.2f}. At the stop {found.n_voters} numbers vote, right on "
+        f"{_share(found.vote_right)} ({_between(found.vote_right)}); the {full}."
     )
 
 
