@@ -195,18 +195,16 @@
   function story(element, props) {
     const box = element.querySelector(".sn-story"), value = props.value;
     if (!value) return;
-    const open = make("div", `sn-story-open${value.crops ? " sn-story-photograph" : ""}`), line = make("button", "sn-story-line"), asked = new URLSearchParams(location.search);
+    const open = make("div", `sn-story-open${value.link ? "" : " sn-story-photograph"}`), line = make("button", "sn-story-line"), asked = new URLSearchParams(location.search);
     const words = make("div", "sn-story-words"), said = make("p", "sn-story-said"), figure = make("figure", "sn-story-picture");
     const image = make("img");
     image.src = value.picture; image.alt = value.alt;
     figure.append(image);
     if (value.credit) figure.append(make("figcaption", "sn-credit", value.credit));
     said.append(make("strong", "", value.lead), value.rest);
-    const on = make("a", "sn-story-on", value.on), crops = make("a", "sn-story-on sn-story-crops", value.crops);
-    on.href = value.crops ? "#tab-neurons" : value.link;
-    crops.href = value.link;
+    const on = make("a", "sn-story-on", value.on);
+    on.href = value.link || "#tab-neurons";
     words.append(said, make("p", "sn-note", value.luck), on);
-    if (value.crops) words.append(crops);
     const middle = make("div", "sn-story-race"), strip = make("div", "sn-lanes");
     middle.append(make("h2", "sn-story-question", value.question), strip);
     open.append(figure, middle, words);
@@ -227,9 +225,9 @@
       return now.get("pack") === value.pack && (now.get("model") ?? value.model) === value.model && [null, "0", String(value.neuron)].includes(now.get("neuron")); // 0 while nothing was chosen yet
     };
     open.addEventListener("click", (event) => {
-      if (event.ctrlKey || event.metaKey || event.shiftKey || crops.contains(event.target)) return;
+      if (event.ctrlKey || event.metaKey || event.shiftKey) return;
       event.preventDefault();
-      if (!value.crops && !here()) { location.assign(value.link); return; } // the photographs of the other are not here to be opened
+      if (value.link && !here()) { location.assign(value.link); return; }
       fold(true);
       window.snViz.show("neurons");
     });

@@ -45,8 +45,6 @@ from sn_viz.voting.voters import says_of, voters_by_layer
 
 QUESTION, CLASSES, FOLDERS = "Is this a flower?", ("no", "yes"), ("other", "flower")
 """What is asked, its answers, and the folder of photographs for each."""
-PACK = "photos"
-"""The pack that holds crops of the photograph that races."""
 N_PROBING, N_TEST, SEED = 64, 200, 0
 """Photographs to search and to test on, the classes alike; and of the draw."""
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
@@ -222,7 +220,7 @@ def tell(evidence: Evidence, vlm: Vlm, photograph: Path, sets: tuple[str, ...]) 
     answers = _answers(vlm, as_picture(photograph), neurons, voters, exit_layer)
     best = int(chosen.neuron[0])
     return Found(
-        pack=PACK,
+        pack="",
         model=vlm.name,
         question=QUESTION,
         classes=CLASSES,

@@ -26,14 +26,6 @@ def test_the_story_and_the_strip_are_seen_without_scrolling_and_a_click_goes_on(
     watched.check()
 
 
-def test_the_photographs_crops_open_in_the_workbench(watched):
-    watched.open()
-    watched.open(watched.page.get_attribute("#story .sn-story-crops", "href"))
-    watched.page.wait_for_function("location.search.includes('pack=photos')")
-    assert watched.page.locator("#story .sn-story-open").is_hidden() and "tiny-photo" in watched.page.url
-    watched.check()
-
-
 def test_behind_a_link_it_is_one_line(watched):
     watched.open("?pack=presence-dog")
     assert watched.page.locator("#story .sn-story-open").is_hidden()

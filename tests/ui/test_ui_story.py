@@ -67,12 +67,11 @@ def test_what_it_was_searched_and_tested_on_is_kept_by_name_and_terms(photograph
 
 def test_the_drawn_recording_is_shown_as_it_was(kept):
     told = story.shown(kept)
-    assert told["crops"] == "" and told["on"] == "Look at this number" and told["lead"] == "This one number"
+    assert told["link"] and told["on"] == "Look at this number" and told["lead"] == "This one number"
 
 
-def test_the_photograph_leads_to_its_crops(photograph):
-    asked = parse_qs(story.shown(photograph)["link"].removeprefix("?"))
-    assert asked["pack"] == ["photos"] and asked["model"] == ["tiny-photo"] and asked["exit"] == [str(photograph.found.exit_layer)]
+def test_the_photograph_goes_on_to_the_workbench_as_it_stands(photograph):
+    assert story.shown(photograph)["link"] == "" and story.shown(photograph)["on"] == "On to the workbench"
 
 
 def test_the_sentence_holds_the_measured_figures(kept):

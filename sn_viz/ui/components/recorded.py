@@ -43,6 +43,7 @@ class Found:
     """What the run found; the same on every machine that computes alike."""
 
     pack: str
+    """"" for the photograph, which is of no pack."""
     model: str
     question: str
     classes: tuple[str, ...]

@@ -46,10 +46,10 @@ def shown(recorded: Recorded) -> dict[str, Any]:
     Returns
     -------
     dict
-        The picture, the race for the lanes, sentences, and the link that goes on from here.
+        The picture, the race for the lanes, sentences, and the link that goes on from here; "" where what was searched is
+        not here to be opened, so that people go on to the workbench as it stands.
     """
     found = recorded.found
-    link = Link(found.pack, found.model, neuron=found.neuron, exit=found.exit_layer, tab="neurons")
     race = lanes.shown(
         recorded.race,
         found.classes,
@@ -63,14 +63,14 @@ def shown(recorded: Recorded) -> dict[str, Any]:
         "alt": f"A test picture of the pack “{found.pack}”, labelled “{found.label}”",
         "credit": next((pack.credit for pack in pack_names() if pack.name == found.pack), ""),
         "on": "Look at this number",
-        "crops": "",
+        "link": write_link(Link(found.pack, found.model, neuron=found.neuron, exit=found.exit_layer, tab="neurons")),
     }
     if photographs is not None:
         told |= {
             "alt": f"A photograph; the right answer is “{found.label}”",
             "credit": photographs.credit,
             "on": "On to the workbench",
-            "crops": "The best of these numbers, on crops of this photograph",
+            "link": "",
         }
     return told | {
         "picture": views.thumbnail(recorded.picture, PICTURE_PIXELS),
@@ -79,7 +79,6 @@ def shown(recorded: Recorded) -> dict[str, Any]:
         "lead": lead,
         "rest": sentence(recorded).removeprefix(lead),
         "luck": luck(recorded),
-        "link": write_link(link),
         "pack": found.pack,
         "model": found.model,
         "neuron": found.neuron,
