@@ -38,10 +38,10 @@ from sn_viz.splits.held_out import kept_apart
 from sn_viz.types import Config, Interval, LabelledImages, Neurons, Picture, Progress, Stumps
 from sn_viz.ui.components.racing import Race, race
 from sn_viz.ui.components.recorded import FOLDER, Found, Photographs, Recorded, file_sha256
-from sn_viz.voting.classifier import votes_by_layer, winners
 from sn_viz.voting.statistics import accuracy_interval, choose_exit_layer, cross_validated_layers
 from sn_viz.voting.verdict import verdict
 from sn_viz.voting.voters import says_of, voters_by_layer
+from sn_viz.voting.votes import votes_by_layer, winners
 
 QUESTION, CLASSES, FOLDERS = "Is this a flower?", ("no", "yes"), ("other", "flower")
 """What is asked, its answers, and the folder of photographs for each."""
