@@ -92,6 +92,10 @@ NEW_WORDINGS: dict[str, tuple[str, ...]] = {
 }
 """Wordings that training never uses."""
 
+SYLLABLES = tuple(a + b + c for a in ("b", "d", "f", "k", "m", "n", "p", "r", "s", "t", "tr", "ch") for b in "aeiou"
+                  for c in ("", "n", "r", "l", "st"))  # fmt: skip
+"""What made-up words are put together of."""
+
 BEFORE = (
     "Look closely. ",
     "Please answer: ",
@@ -347,6 +351,16 @@ def ask_some(nouns: Sequence[Noun], boxes: Sequence[Box], rng: np.random.Generat
     names, chances = list(weights), np.array(list(weights.values()))
     asked = [ask(str(name), nouns, boxes, rng) for name in rng.choice(names, most, p=chances / chances.sum())]
     return [dress(one, rng) for one in dict.fromkeys(asked) if one is not None]
+
+
+def unanswered(rng: np.random.Generator) -> Asked:
+    """Return a question about a made-up thing; its answer is empty, for nobody knows it.
+
+    What training asks of the places that answer besides the answer is asked of them here too, so that a word which was never taught
+    leaves them as they are.
+    """
+    word = "".join(str(rng.choice(SYLLABLES)) for _ in range(int(rng.integers(1, 4))))
+    return Asked("photo unanswered", _word(str(rng.choice(["presence", "is-it"])), rng, WORDINGS, **_named(word)), "")
 
 
 def corpus(n: int, rng: np.random.Generator) -> list[str]:

@@ -337,7 +337,20 @@ ship: ship | boat, vehicle | ferry
 truck: truck | vehicle | van, car
 """
 
-SETS = {"caltech": CALTECH, "tiny-imagenet": TINY_IMAGENET, "cifar": CIFAR}
+IMAGENETTE = """
+n01440764: tench | fish | person
+n02102040: springer spaniel | dog | person
+n02979186: cassette player | electronics | radio
+n03000684: chainsaw | tool | person
+n03028079: church | building | tower
+n03394916: French horn | musical instrument | trumpet, person
+n03417042: rubbish truck | truck, vehicle | person
+n03425413: petrol pump | | car, person
+n03445777: golf ball | ball | person
+n03888257: parachute | | person, aeroplane
+"""
+
+SETS = {"caltech": CALTECH, "tiny-imagenet": TINY_IMAGENET, "cifar": CIFAR, "imagenette": IMAGENETTE}
 """Every photograph set that training knows to read, by name."""
 
 WITHOUT_PEOPLE = (

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from transformers import EfficientNetModel
 
@@ -38,7 +39,7 @@ def fold_batch_norms(tower: Any) -> Any:
 
 
 class Standing:
-    """Computes ``stem`` and soft labels of pictures with the published weights."""
+    """Computes ``stem``, soft labels and the pooled map of pictures with the published weights."""
 
     def __init__(self, image: int, device: str | torch.device = "cpu", batch: int = 64) -> None:
         weights, head = published_weights()
@@ -49,15 +50,23 @@ class Standing:
         self.head = {name: value.to(device) for name, value in head.items()}
         self.device, self.batch = torch.device(device), batch
 
+    @torch.no_grad()
+    def entering(self, pixels: Tensor) -> Tensor:
+        """Return what enters the learning part, bfloat16 (picture, 112, row, column), of uint8 (picture, row, column, channel)."""
+        given = (pixels.to(self.device).permute(0, 3, 1, 2).float() - 127) / 128
+        with torch.autocast(self.device.type, torch.bfloat16):
+            return stem(self.tower, given.to(memory_format=torch.channels_last))
+
     @torch.inference_mode()
-    def __call__(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return float16 (picture, 112, row, column) and float16 (picture, 1000)."""
-        stems, softs = [], []
+    def __call__(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return float16 (picture, 112, row, column), float16 (picture, 1000) and float16 (picture, 1280)."""
+        stems, softs, means = [], [], []
         for start in range(0, len(pixels), self.batch):
             given = normalised(pixels[start : start + self.batch]).to(self.device, memory_format=torch.channels_last)
             with torch.autocast(self.device.type, torch.bfloat16):
                 entering = stem(self.tower, given)
                 pooled = tail(self.tower, entering).mean(1)
             stems.append(entering.half().cpu().contiguous().numpy())
+            means.append(pooled.half().cpu().numpy())
             softs.append((pooled.float() @ self.head["weight"].T + self.head["bias"]).half().cpu().numpy())
-        return np.concatenate(stems), np.concatenate(softs)
+        return np.concatenate(stems), np.concatenate(softs), np.concatenate(means)

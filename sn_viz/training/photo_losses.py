@@ -18,8 +18,8 @@ from sn_viz.training.photo_pool import WORDS, Batch
 from sn_viz.training.rows import Rows
 from sn_viz.world.scene import COLOUR_NAMES
 
-EARLY = 4
-"""Blocks behind which the places that answer are asked what the tower's own head says."""
+EARLY = 6
+"""Blocks behind which the places that answer are asked what the tower saw."""
 
 
 def word_table(tokenizer: PreTrainedTokenizerFast, words: Sequence[str]) -> Tensor:
@@ -39,8 +39,8 @@ class Losses(nn.Module):
         super().__init__()
         self.heads = VisionHeads(sizes.vision_width)
         self.projected = nn.Linear(sizes.width, len(head["bias"]))
-        self.answering = nn.Linear(sizes.width, len(head["bias"]))
-        self.fetching = nn.ModuleList(nn.Linear(sizes.width, len(head["bias"])) for _ in range(EARLY))
+        kinds, channels = head["weight"].shape
+        self.fetching = nn.ModuleList(nn.Linear(sizes.width, kinds + channels) for _ in range(min(EARLY, sizes.blocks)))
         for name, words in (("things", WORDS), ("tints", COLOUR_NAMES), ("sides", SIDES)):
             self.register_buffer(name, word_table(tokenizer, words), persistent=False)
         self.register_buffer("head_weight", head["weight"], persistent=False)
@@ -58,9 +58,10 @@ class Losses(nn.Module):
         def scores(vectors: Tensor, bag: Tensor) -> Tensor:
             return 12 * F.linear(F.normalize(vectors.float(), dim=-1), F.normalize(bag @ embeddings.float(), dim=-1))
 
-        on = batch.names.sum(-1) > 0
+        names = batch.names.float()
+        on = names.sum(-1) > 0
         kinds = scores(pictured[on], self.things)
-        loss = F.cross_entropy(kinds, batch.names[on])
+        loss = F.cross_entropy(kinds, names[on])
         tinted = batch.colours >= 0
         if tinted.any():
             loss = loss + 0.5 * F.cross_entropy(scores(pictured[tinted], self.tints), batch.colours[tinted])
@@ -71,7 +72,7 @@ class Losses(nn.Module):
             wanted = torch.sigmoid(SHARP * (batch.place[placed] - 0.5))
             loss = loss + F.binary_cross_entropy_with_logits(further, wanted)
         whole = F.normalize(pictured.float(), dim=-1).mean(1)
-        shown = (batch.names > 0).float().amax(1)
+        shown = (names > 0).float().amax(1)
         some = shown.sum(1) > 0
         gist = F.cross_entropy(scores(whole[some], self.things), shown[some] / shown[some].sum(1, keepdim=True))
         return loss, gist
@@ -79,38 +80,30 @@ class Losses(nn.Module):
     def kept(self, features: Tensor, batch: Batch) -> Tensor:
         """Return how far the tower's own head is from what it said of each photograph before training."""
         said = F.linear(features[batch.photographed].mean(1), self.head_weight, self.head_bias)
-        return F.cross_entropy(said, batch.soft.softmax(-1))
+        return F.cross_entropy(said, batch.soft[batch.photographed].softmax(-1))
 
     def passed(self, pictured: Tensor, batch: Batch) -> Tensor:
         """Return how badly what the tower's head said of each photograph is read from the mean of the projected patches."""
         said = self.projected(pictured[batch.photographed].float().mean(1))
-        return F.cross_entropy(said, batch.soft.softmax(-1))
+        return F.cross_entropy(said, batch.soft[batch.photographed].softmax(-1))
 
-    def answered(self, hidden: Tensor, rows: Rows, batch: Batch) -> Tensor:
-        """Return how badly it is read from ``hidden`` (row, token, width) where the questions about photographs are answered."""
-        row, place, photograph = _answering(rows, batch)
-        said = self.answering(hidden[row, place].float())
-        return F.cross_entropy(said, batch.soft.softmax(-1)[photograph])
+    def fetched(self, behind: Sequence[Tensor], rows: Rows, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return what share of all that the tower saw is not read where questions are answered, behind each of the first blocks.
 
-    def fetched(self, behind: Sequence[Tensor], rows: Rows, batch: Batch) -> Tensor:
-        """Return what share of all that the head said is not read there behind each of the first blocks, 1 for nothing read.
-
-        ``behind`` holds (row, token, width), not normalised. The logits themselves are asked for, squared errors: likely kinds are
-        few, and what tells apart two kinds that the head has no name for is in the others. The place that answers is the last of
-        its prompt, so nothing of the answer is read, and the question alone says nothing of what the head sees: the photograph must
-        have been fetched.
+        The two losses, 1 for nothing read, are of what its own head says of the picture (every logit: likely kinds are few, and
+        what tells apart two kinds that the head has no name for is in the others) and of the mean of its last map (every channel
+        alike: what is bright or blurred as well as what it is). ``behind`` holds (row, token, width), not normalised. The place that
+        answers is the last of its prompt, so nothing of the answer is read, and the question alone says nothing of the picture,
+        which must have been fetched.
         """
-        row, place, photograph = _answering(rows, batch)
-        wanted = F.layer_norm(batch.soft, batch.soft.shape[-1:])[photograph]
-        losses = []
+        at = [(row, place) for row, place, _ in rows.families]
+        row, place = torch.tensor(at, device=batch.photographed.device).reshape(-1, 2).unbind(1)
+        logits, channels = F.layer_norm(batch.soft, batch.soft.shape[-1:])[row], batch.pooled[row]
+        kinds: list[Tensor] = []
+        means: list[Tensor] = []
         for read, hidden in zip(self.fetching, behind, strict=False):
             there = hidden[row, place].float()
-            losses.append(F.mse_loss(read(F.rms_norm(there, there.shape[-1:])), wanted))
-        return torch.stack(losses).mean()
-
-
-def _answering(rows: Rows, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-    """Return of each question about photographs its row, the last place of its prompt, and which photographed picture it is."""
-    at = [(row, place) for row, place, family in rows.families if family.startswith("photo ")]
-    row, place = torch.tensor(at, device=batch.photographed.device).reshape(-1, 2).unbind(1)
-    return row, place, (batch.photographed.cumsum(0) - 1)[row]
+            said, seen = read(F.rms_norm(there, there.shape[-1:])).split((logits.shape[-1], channels.shape[-1]), -1)
+            kinds.append(F.mse_loss(said, logits))
+            means.append(F.mse_loss(seen, channels))
+        return torch.stack(kinds).mean(), torch.stack(means).mean()

@@ -5,8 +5,7 @@ Takes what was kept of them; returns batches with all that the losses need: what
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +14,7 @@ from torch import Tensor
 
 from sn_viz.training import asking
 from sn_viz.training.nouns import NAMES
-from sn_viz.training.photographs import GRID, Kept, reduced
+from sn_viz.training.photographs import GRID, SIDE, Kept, reduced
 from sn_viz.training.rows import ask_some
 from sn_viz.world.questions import Asked
 from sn_viz.world.scene import TRAINED_KINDS
@@ -27,6 +26,7 @@ WORDS = tuple(dict.fromkeys((*NAMES, *TRAINED_KINDS)))
 """Every word for what a picture shows."""
 CENTRES = (np.arange(GRID) + 0.5) / GRID
 """Middles of the patches along a side, as fractions of the picture."""
+EMPTY = torch.empty(0)
 MARGIN = 0.02
 """A patch whose middle is nearer than this to the edge of a photograph shows two."""
 
@@ -35,31 +35,43 @@ MARGIN = 0.02
 class Batch:
     """Pictures of one step with all that the losses need."""
 
-    stem: Tensor
-    """float32 (picture, 112, row, column)."""
-    soft: Tensor
-    """float32 (photograph, 1000), of the pictures that ``photographed`` tells."""
+    index: Tensor
+    """int64 (picture,): which of the pictures that are kept."""
+    anew: Tensor
+    """int64 (some,): the pictures of the batch that are seen anew."""
+    seen: Tensor
+    """uint8 (some, row, column, channel): what is seen of those."""
     photographed: Tensor
     """bool (picture,)."""
     truth: dict[str, Tensor]
     """Dense truth of the drawn pictures, as ``VisionHeads`` takes it."""
     names: Tensor
-    """float32 (picture, patch, word): how likely each of ``WORDS`` should be; all zero where a patch is of nothing."""
+    """float16 (picture, patch, word): how likely each of ``WORDS`` should be; all zero where a patch is of nothing."""
     colours: Tensor
     """int64 (picture, patch): index into ``COLOUR_NAMES``, -1 for none."""
     place: Tensor
     """float32 (picture, patch, 2): centre of the thing that the patch shows; NaN for none."""
     asked: list[list[Asked]]
+    stem: Tensor = EMPTY
+    """float32 (picture, 112, row, column); like the next two, filled by ``Shelf``."""
+    soft: Tensor = EMPTY
+    """float32 (picture, 1000)."""
+    pooled: Tensor = EMPTY
+    """float32 (picture, 1280), every channel with mean 0 and deviation 1 over the pictures of training."""
+
+    def on(self, device: torch.device) -> Batch:
+        """Return the batch on ``device``."""
+        names = ("index", "anew", "photographed", "names", "colours", "place")
+        moved = {name: getattr(self, name).to(device, non_blocking=True) for name in names}
+        return replace(self, truth={name: value.to(device) for name, value in self.truth.items()}, **moved)
 
 
 class Pool:
     """The pictures that are there, by what they are, and batches of them."""
 
-    def __init__(
-        self, kept: Kept, recipe: PhotoRecipe, held_out: bool, enter: Callable[[np.ndarray], np.ndarray] | None = None
-    ) -> None:
-        """``enter`` returns what enters the learning part, of uint8 (picture, row, column, channel); without it none is reduced."""
-        self.kept, self.recipe, self.held_out, self.enter = kept, recipe, held_out, enter
+    def __init__(self, kept: Kept, recipe: PhotoRecipe, held_out: bool) -> None:
+        """Pictures that are held out are never seen anew."""
+        self.kept, self.recipe, self.held_out = kept, recipe, held_out
         self.index = {word: number for number, word in enumerate(WORDS)}
         self.n = 0
         self.refresh()
@@ -91,7 +103,7 @@ class Pool:
         """Return the pictures ``index`` with questions from ``rng``."""
         kept = self.kept
         drawn = kept.drawn[index]
-        names = np.zeros((len(index), GRID * GRID, len(WORDS)), np.float32)
+        names = np.zeros((len(index), GRID * GRID, len(WORDS)), np.float16)
         colours = np.full((len(index), GRID * GRID), -1, np.int64)
         place = np.full((len(index), GRID * GRID, 2), np.nan, np.float32)
         asked: list[list[Asked]] = []
@@ -103,12 +115,13 @@ class Pool:
             else:
                 self._photographed(i, names[row], place[row])
                 boxes = [tuple(float(v) for v in box) for box in kept.boxes[i, : len(kept.nouns(i))]]
-                asked.append(asking.ask_some(kept.nouns(i), boxes, rng, 14))  # type: ignore[arg-type]
+                some = asking.ask_some(kept.nouns(i), boxes, rng, 14)  # type: ignore[arg-type]
+                asked.append([asking.unanswered(rng), *some] if rng.uniform() < self.recipe.unanswered else some)
         photographed = ~drawn
         tensor = torch.from_numpy
         return Batch(
-            tensor(self._entering(index, rng)),
-            tensor(kept.soft[index[photographed]].astype(np.float32)),
+            tensor(index.astype(np.int64)),
+            *self._anew(index, rng),
             tensor(photographed),
             self._truth(index[drawn]),
             tensor(names),
@@ -117,18 +130,18 @@ class Pool:
             asked,
         )
 
-    def _entering(self, index: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Return float32 (picture, 112, row, column), a share of the single photographs reduced first; all else stays as it is."""
-        entering = self.kept.stem[index].astype(np.float32)
-        if self.enter is None or not self.recipe.reduced:
-            return entering
+    def _anew(self, index: np.ndarray, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Return which single photographs of ``index`` are seen anew, and what is seen of them: another cut, some of them reduced."""
         single = np.flatnonzero(self.kept.single[index] >= 0)
-        chosen = single[rng.uniform(size=len(single)) < self.recipe.reduced]
-        if len(chosen):
-            sides = rng.integers(self.recipe.reduced_side[0], self.recipe.reduced_side[1] + 1, len(chosen))
-            seen = [reduced(self.kept.pixels(int(i)), int(side)) for i, side in zip(index[chosen], sides, strict=True)]
-            entering[chosen] = self.enter(np.stack(seen))
-        return entering
+        drawn = rng.uniform(size=len(single))
+        chosen = single[drawn < (0.0 if self.held_out else self.recipe.anew)]
+        seen = np.zeros((len(chosen), SIDE, SIDE, 3), np.uint8)
+        for place, row in enumerate(chosen):
+            seen[place] = self.kept.pixels(int(index[row]), int(rng.integers(2**31)))
+            if rng.uniform() < self.recipe.reduced:
+                low, high = self.recipe.reduced_side
+                seen[place] = reduced(seen[place], int(rng.integers(low, high + 1)))
+        return torch.from_numpy(chosen), torch.from_numpy(seen)
 
     def _ask_drawn(self, index: int, rng: np.random.Generator, families: dict[str, float]) -> list[Asked]:
         if self.kept.truth["degraded"][index]:

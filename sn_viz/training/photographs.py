@@ -196,6 +196,8 @@ class Kept:
         float16 (picture, 112, 10, 10).
     soft : np.ndarray
         float16 (picture, 1000): what the tower's own head says of it, as logits.
+    pooled : np.ndarray
+        float16 (picture, 1280): the mean over patches of the tower's last map, as published.
     bright : np.ndarray
         float32 (picture,): mean pixel, from -1 to 1.
     drawn : np.ndarray
@@ -215,13 +217,14 @@ class Kept:
         self.plan = json.loads((self.folder / "plan.json").read_text())
         self.arrays = {name: np.load(self.folder / f"{name}.npy", mmap_mode="r+") for name in self.plan["arrays"]}
         self.table = [Photograph(path, NOUNS[s][folder]) for path, s, folder in self.plan["photographs"]]
-        for name in ("stem", "soft", "bright", "drawn", "held_out", "photographs", "boxes"):
+        for name in ("stem", "soft", "pooled", "bright", "drawn", "held_out", "photographs", "boxes"):
             setattr(self, name, self.arrays[name])
         self.truth = {name: self.arrays[name] for name in DRAWN}
         self.single = np.load(self.folder / "single.npy")
 
     stem: np.ndarray
     soft: np.ndarray
+    pooled: np.ndarray
     bright: np.ndarray
     drawn: np.ndarray
     held_out: np.ndarray
@@ -246,9 +249,9 @@ class Kept:
         visible, covers = self.truth["visible"][index, :n], self.truth["covers"][index, :n, :n]
         return scene, Drawing(None, None, visible, covers)  # type: ignore[arg-type]
 
-    def pixels(self, index: int) -> np.ndarray:
-        """Return picture ``index``, a single photograph, once more as it was before the tower: uint8 (160, 160, 3)."""
-        return compose(self.table, {}, (self.plan["seed"], index), int(self.single[index]))[0].copy()
+    def pixels(self, index: int, seed: int | None = None) -> np.ndarray:
+        """Return picture ``index``, a single photograph, uint8 (160, 160, 3): as it was before the tower, or cut anew by ``seed``."""
+        return compose(self.table, {}, (self.plan["seed"] if seed is None else seed, index), int(self.single[index]))[0].copy()
 
     def nouns(self, index: int) -> list[Noun]:
         """Return what the photographs of picture ``index`` show."""
@@ -270,7 +273,7 @@ def plan_pictures(folder: str | Path, photographs: Sequence[Photograph], n: int,
     patches, cells = GRID * GRID, MOST_CELLS
     sample = draw_one((seed, 0), False, SIDE, GRID, LEAST)
     shapes = {
-        "stem": ((n, 112, 10, 10), np.float16), "soft": ((n, 1000), np.float16), "bright": ((n,), np.float32),
+        "stem": ((n, 112, 10, 10), np.float16), "soft": ((n, 1000), np.float16), "pooled": ((n, 1280), np.float16), "bright": ((n,), np.float32),
         "drawn": ((n,), bool), "held_out": ((n,), bool), "photographs": ((n, cells), np.int32),
         "boxes": ((n, cells, 4), np.float16),
     }  # fmt: skip
@@ -334,9 +337,9 @@ def _some(start: int, stop: int) -> tuple[np.ndarray, list[dict]]:
 
 def fill(
     kept: Kept,
-    compute: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
+    compute: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]],
     progress: Callable[[int], None] = lambda n: None,
-    workers: int = 2,
+    workers: int | None = None,
     limit: int | None = None,
 ) -> None:
     """Compose, compute and write the pictures that are not there yet, or ``limit`` of them.
@@ -345,23 +348,24 @@ def fill(
     ----------
     kept : Kept
     compute : callable
-        uint8 (picture, row, column, channel) -> what enters the learning part, and the soft labels.
+        uint8 (picture, row, column, channel) -> what enters the learning part, the soft labels, and the pooled map.
     progress : callable
         Told after each chunk how many pictures are there.
     workers : int
-        Processes that compose.
+        Processes that compose; by default one a processor.
     """
+    workers = workers or os.cpu_count() or 1
     begin, n = kept.n_done, min(kept.plan["n"], limit or kept.plan["n"])
     starts = list(range(begin, n, CHUNK))
     with ProcessPoolExecutor(workers, initializer=_begin, initargs=(str(kept.folder),)) as pool:
-        jobs = {s: pool.submit(_some, s, min(s + CHUNK, n)) for s in starts[:4]}
+        jobs = {s: pool.submit(_some, s, min(s + CHUNK, n)) for s in starts[: 2 * workers]}
         for number, start in enumerate(starts):
             pixels, truths = jobs.pop(start).result()
-            if number + 4 < len(starts):
-                ahead = starts[number + 4]
+            if number + 2 * workers < len(starts):
+                ahead = starts[number + 2 * workers]
                 jobs[ahead] = pool.submit(_some, ahead, min(ahead + CHUNK, n))
             stop = start + len(pixels)
-            kept.stem[start:stop], kept.soft[start:stop] = compute(pixels)
+            kept.stem[start:stop], kept.soft[start:stop], kept.pooled[start:stop] = compute(pixels)
             kept.bright[start:stop] = pixels.mean((1, 2, 3), dtype=np.float32) / 127.5 - 1
             kept.photographs[start:stop] = -1
             for row, truth in enumerate(truths, start):

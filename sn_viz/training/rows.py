@@ -139,7 +139,10 @@ class Packer:
         return self.known[text]
 
     def pack(self, asked: list[list[questions.Asked]]) -> Rows:
-        """Return one row a picture, its questions behind each other, each seeing the picture and itself alone."""
+        """Return one row a picture, its questions behind each other, each seeing the picture and itself alone.
+
+        Of a question whose answer is empty no next token is wanted.
+        """
         n, head, length = len(asked), len(self.prefix), self.length
         tokens = np.full((n, length), self.pad)
         positions, block, targets = np.zeros((n, length), int), np.full((n, length), -1), np.full((n, length), -100)
@@ -156,7 +159,8 @@ class Packer:
                 stop, first = at + len(whole), at + len(prompt) - 1
                 tokens[row, at:stop], block[row, at:stop] = whole, number
                 positions[row, at:stop] = head + np.arange(len(whole))
-                targets[row, first : first + len(answer)] = answer
+                if turn.answer:
+                    targets[row, first : first + len(answer)] = answer
                 families.append((row, first, turn.family))
                 at = stop
         if len(self.known) > 200_000:

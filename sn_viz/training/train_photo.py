@@ -11,8 +11,8 @@ Stages
 
 Each stage goes on from a small checkpoint of its own, at most ``SAVE_SECONDS`` old. A loss holds the tower's own head for 1,000
 kinds to what it said of each photograph before, so that the tower forgets little; two more ask the same of what the decoder is
-given and of where it answers, so that kinds without a question survive on the way there; a last one asks the places that answer for
-all of the head's logits already behind the first blocks. A share of the single photographs is shown as small pictures are.
+given, so that kinds without a question survive on the way there; two ask the places that answer, already behind the first
+blocks, for all that the tower saw. A share of the single photographs is cut anew, some of them shown as small pictures are.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ from sn_viz.training.losses import answer_loss
 from sn_viz.training.model import Sizes, make_tokenizer, on, save_model
 from sn_viz.training.optimisers import Optimisers, adam, learning_at, muon, schedule
 from sn_viz.training.photo_features import Standing
+from sn_viz.training.photo_feed import Feed, Shelf
 from sn_viz.training.photo_losses import Losses
 from sn_viz.training.photo_pool import Batch, Pool
 from sn_viz.training.photographs import SIDE, Kept, fill, find_photographs, plan_pictures
@@ -47,6 +48,8 @@ from sn_viz.training.stages import Clock, Log, StagedTraining, device_named, go_
 
 STAGES = ("naming", "shallow", "deep")
 SAVE_SECONDS = 300.0
+MEASURED = 1500
+"""Steps between two measurements on held-out pictures."""
 ROW = 176
 """Tokens of a training row: 25 of the picture, then packed questions."""
 
@@ -57,14 +60,14 @@ class PhotoRecipe:
 
     family: str = "photo"
     sizes: Sizes = EMBEDDED_FAMILIES["photo"].sizes
-    pictures: int = 80_000
+    pictures: int = 200_000
     seed: int = 1
-    shallow_blocks: int = 4
-    single: int = 10
+    shallow_blocks: int = 5
+    single: int = 104
     """Single photographs in a batch."""
-    several: int = 5
+    several: int = 56
     """Collages and pasted photographs in a batch."""
-    drawn: int = 9
+    drawn: int = 96
     """Drawn pictures in a batch."""
     rate: float = 2e-3
     deep_rate: float = 1.5e-3
@@ -73,14 +76,20 @@ class PhotoRecipe:
     gist_weight: float = 0.2
     soft_weight: float = 0.3
     """Weight of the loss that holds the tower's own head to what it said before."""
+    same_weight: float = 0.5
+    """Weight of the loss that holds the mean of the tower's last map, of photographs, to what it was before."""
     passed_weight: float = 0.6
-    """Weight of the loss that asks the projected patches, and the places that answer, what the tower's own head says."""
+    """Weight of the loss that asks the projected patches what the tower's own head says."""
     dense_weight: float = 0.15
     """Weight of the dense vision loss on drawn pictures."""
-    fetched_weight: float = 3.0
-    """Weight of the loss that asks the places that answer for all of the head's logits, behind each of the first blocks."""
-    reduced: float = 0.25
-    """Share of the single photographs that are reduced and enlarged again, as small pictures of users will be."""
+    fetched_weight: float = 1.0
+    """Weight of each of the two losses that ask the places that answer for all that the tower saw, behind each of the first blocks."""
+    unanswered: float = 0.7
+    """Share of the photographed pictures that are also asked about a made-up thing, where only those two losses are computed."""
+    anew: float = 0.5
+    """Share of the single photographs that are cut anew instead of taken as they are kept."""
+    reduced: float = 0.4
+    """Share of those that are reduced and enlarged again, as small pictures of users will be."""
     reduced_side: tuple[int, int] = (32, 64)
     """Pixels a side to which they are reduced, at least and at most."""
     minutes: tuple[float, float, float] = EMBEDDED_FAMILIES["photo"].minutes
@@ -102,6 +111,9 @@ class Training(StagedTraining):
     heads: Losses
     pool: Pool
     held_out: Pool
+    shelf: Shelf
+    workers: int = 0
+    """Processes that put batches together; none: this one does."""
 
     @cached_property
     def packer(self) -> Packer:
@@ -150,15 +162,10 @@ class Training(StagedTraining):
         embeddings = self.model.model.language_model.embed_tokens.weight
         naming, gist = self.heads.naming(embeddings, pictured, batch)
         dense = self.heads.heads.loss(features[~batch.photographed].float(), batch.truth)[0]
-        return {"naming": naming, "gist": gist, "soft": self.heads.kept(features.float(), batch), "dense": dense} | {
-            "passed": self.heads.passed(pictured, batch)
-        }
-
-    def on_device(self, batch: Batch) -> Batch:
-        """Return ``batch`` where the model is."""
-        names = ("stem", "soft", "photographed", "names", "colours", "place")
-        moved = {name: getattr(batch, name).to(self.device) for name in names}
-        return replace(batch, truth={name: value.to(self.device) for name, value in batch.truth.items()}, **moved)
+        features, at = features.float(), batch.photographed
+        same = F.mse_loss(self.shelf.standardised(features[at].mean(1)), batch.pooled[at])
+        held = {"soft": self.heads.kept(features, batch), "same": same, "dense": dense}
+        return {"naming": naming, "gist": gist, "passed": self.heads.passed(pictured, batch)} | held
 
 
 def run_stage(training: Training, stage: str, clock: Clock) -> None:
@@ -167,24 +174,26 @@ def run_stage(training: Training, stage: str, clock: Clock) -> None:
     decoder = stage != "naming"
     training.prepare()
     best = training.optimisers(recipe.deep_rate if stage == "deep" else recipe.rate, decoder)
-    rng = np.random.default_rng((recipe.seed, STAGES.index(stage), clock.taken))
     weights = {"naming": recipe.naming_weight, "gist": recipe.gist_weight, "soft": recipe.soft_weight, "dense": recipe.dense_weight}
-    weights |= {"passed": recipe.passed_weight, "answered": recipe.passed_weight, "fetched": recipe.fetched_weight}
+    weights |= {"passed": recipe.passed_weight, "same": recipe.same_weight}
+    seed = (recipe.seed, STAGES.index(stage), clock.taken)
+    feed = Feed(training.pool, training.packer if decoder else None, partial(_families, stage), seed, training.workers)
     while (done := clock.done()) < 1:
-        batch = training.on_device(training.pool.batch(rng, _families(stage, done)))
+        batch, rows = feed.next(done)
+        batch = training.shelf.fill(batch)
         with torch.autocast(training.device.type, torch.bfloat16):
             features, pictured = training.see(batch)
             shown: dict[str, Tensor] = {}
-            if decoder:
-                rows = training.packer.pack(batch.asked).to(training.device)
+            if rows is not None:
+                rows = rows.to(training.device)
                 behind = read_through(training.model, rows, pictured)
                 hidden = training.model.model.language_model.norm(behind[-1])
                 shown["answer"] = answer_loss(training.model, rows, hidden)
-                shown["answered"] = training.heads.answered(hidden, rows, batch)
-                shown["fetched"] = training.heads.fetched(behind, rows, batch)
+                shown["logits"], shown["channels"] = training.heads.fetched(behind, rows, batch)
         shown |= training.beside(features, pictured, batch)
         scale = 1.0 if not decoder else max(1 / 3, 1 - done) if stage == "shallow" else 1 / 3
-        loss = sum((value * (1.0 if name == "answer" else weights[name] * scale) for name, value in shown.items()), torch.zeros(()))
+        full = {"answer": 1.0, "logits": recipe.fetched_weight, "channels": recipe.fetched_weight}
+        loss = torch.stack([value * (full[name] if name in full else weights[name] * scale) for name, value in shown.items()]).sum()
         loss.backward()
         nn.utils.clip_grad_norm_(best.learning, 1.0)
         best.step(schedule(done))
@@ -192,12 +201,11 @@ def run_stage(training: Training, stage: str, clock: Clock) -> None:
         if clock.taken % 25 == 0:
             losses = {name: value.item() for name, value in shown.items()}
             training.log.write(stage=stage, step=clock.taken, done=done, pictures=training.pool.n, **losses)
-            training.pool.refresh()
-            training.held_out.refresh()
-        if clock.taken % (400 if decoder else 200) == 0:
+        if clock.taken % MEASURED == 0:
             training.log.write(stage=stage, step=clock.taken, done=done, **measure(training, decoder))
         if clock.time_to_save(SAVE_SECONDS):
             training.save(stage, clock)
+    feed.close()
     training.log.write(stage=stage, step=clock.taken, **measure(training, decoder))
 
 
@@ -209,23 +217,24 @@ def _families(stage: str, done: float) -> dict[str, float]:
 
 
 @torch.no_grad()
-def measure(training: Training, decoder: bool, batches: int = 10) -> dict[str, Any]:
+def measure(training: Training, decoder: bool, batches: int = 5) -> dict[str, Any]:
     """Return on pictures that training never shows how often the nearest word is right, and first answer tokens by family."""
     rng = np.random.default_rng(5)
     right: dict[str, list[bool]] = {}
     nearest: list[np.ndarray] = []
     table = F.normalize(training.heads.things @ training.model.model.language_model.embed_tokens.weight, dim=-1)
     for _ in range(batches):
-        batch = training.on_device(training.held_out.batch(rng, WEIGHTS))
+        batch = training.shelf.fill(training.held_out.batch(rng, WEIGHTS))
         _features, pictured = training.see(batch)
         whole = F.normalize(pictured[: training.recipe.single].float(), dim=-1).mean(1)
         best = F.linear(whole, table).argmax(-1)
         nearest.append((batch.names[: training.recipe.single].amax(1).gather(1, best[:, None]) > 0).cpu().numpy())
         if decoder:
             rows = training.packer.pack(batch.asked).to(training.device)
-            said = _said(training, rows, pictured)
+            said, wanted = _said(training, rows, pictured).cpu(), rows.targets.cpu()
             for row, at, family in rows.families:
-                right.setdefault(family, []).append(bool(said[row, at] == rows.targets[row, at]))
+                if wanted[row, at] != -100:
+                    right.setdefault(family, []).append(bool(said[row, at] == wanted[row, at]))
     accuracy = {family: round(float(np.mean(values)), 3) for family, values in sorted(right.items())}
     return {"nearest": float(np.concatenate(nearest).mean()), "accuracy": accuracy}
 
@@ -251,6 +260,7 @@ def train_photo(
     compiled: bool = True,
     least: int = 20_000,
     fill_first: bool = True,
+    workers: int = 0,
 ) -> Path:
     """Train the photograph model and write it to ``out``.
 
@@ -274,6 +284,8 @@ def train_photo(
         Pictures that must be there before training begins, where another process fills ``folder``.
     fill_first : bool
         Compute all pictures that are not there yet before training begins.
+    workers : int
+        Processes that put batches together, which a GPU needs; none: this one does.
 
     Returns
     -------
@@ -303,8 +315,8 @@ def train_photo(
     fill_tower(model.model.vision_tower, weights)
     losses = Losses(tokenizer, head, recipe.sizes).to(where)
     standing = Standing(SIDE, where)
-    pools = (Pool(kept, recipe, False, lambda pixels: standing(pixels)[0].astype(np.float32)), Pool(kept, recipe, True))
-    training = Training(recipe, on(where, model), losses, tokenizer, folder, log, where, *pools)
+    pools = (Pool(kept, recipe, False), Pool(kept, recipe, True))
+    training = Training(recipe, on(where, model), losses, tokenizer, folder, log, where, *pools, Shelf(kept, standing), workers)
     log.write(
         stage="pictures", n=kept.n_done, single=len(pools[0].single), several=len(pools[0].several), drawn=len(pools[0].drawn)
     )

@@ -129,7 +129,7 @@ def divide(model: Any, blocks: int, seed: int = 0) -> Any:
             _copy_heads(source.self_attn, new.self_attn, [h for h in range(heads) if homes[number > 0][h] == place], size)
             if place or each == 1:
                 _copy_neurons(source.mlp, new.mlp, range(max(0, place - 1), text.intermediate_size, max(1, each - 1)))
-    _look_everywhere(layers[0].self_attn, fresh * size)
+    look_everywhere(layers[0].self_attn, fresh * size)
     deeper.tie_weights()
     deeper.generation_config = model.generation_config
     return deeper
@@ -150,7 +150,8 @@ def _copy_neurons(source: Any, new: Any, neurons: Iterable[int]) -> None:
     new.down_proj.weight[:, : len(chosen)] = source.down_proj.weight[:, chosen]
 
 
-def _look_everywhere(attention: Any, size: int) -> None:
+@torch.no_grad()
+def look_everywhere(attention: Any, size: int) -> None:
     """Let the heads of the first ``size`` rows start out attending to every position alike, and pass on what they see."""
     for name in ("q_proj", "k_proj"):
         torch.nn.init.normal_(getattr(attention, name).weight[:size], std=0.02)

@@ -24,7 +24,7 @@ from transformers import (
 
 from sn_viz.errors import UserError
 from sn_viz.training.families import EMBEDDED_FAMILIES, Family
-from sn_viz.training.families.llava import divide, prefix, project, read
+from sn_viz.training.families.llava import divide, look_everywhere, prefix, project, read
 from sn_viz.training.model import IMAGE_TOKENS, Sizes, end_answers, ends_of, llama_config, llava_processor, match_likeness
 
 TAIL = 11
@@ -154,6 +154,7 @@ def make_model(tokenizer: PreTrainedTokenizerFast, sizes: Sizes, seed: int = 0) 
     model: Any = FastVlmForConditionalGeneration(config)
     end_answers(model, tokenizer)
     match_likeness(model.model.language_model)
+    look_everywhere(model.model.language_model.layers[0].self_attn, sizes.width // 2)
     with torch.no_grad():  # projected patches begin about as loud as words, whose scale is 0.02
         for linear in (model.model.multi_modal_projector.linear_1, model.model.multi_modal_projector.linear_2):
             torch.nn.init.normal_(linear.weight, std=linear.in_features**-0.5)
@@ -162,9 +163,9 @@ def make_model(tokenizer: PreTrainedTokenizerFast, sizes: Sizes, seed: int = 0) 
 
 EMBEDDED_FAMILIES.register("photo")(
     Family(
-        sizes=Sizes(image=160, patch=32, vision_width=1280, width=192, mlp=576, blocks=8, vocabulary=2000),
-        shallow_blocks=4,
-        minutes=(5.0, 40.0, 45.0),
+        sizes=Sizes(image=160, patch=32, vision_width=1280, width=256, mlp=512, blocks=10, vocabulary=2000),
+        shallow_blocks=5,
+        minutes=(1.0, 4.0, 12.0),
         image_tokens=IMAGE_TOKENS,
         make_processor=make_processor,
         make_model=make_model,
