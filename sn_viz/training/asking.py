@@ -70,6 +70,16 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "Does the picture show {aa} or {ab}?",
         "What is this, {aa} or {ab}?",
     ),
+    "any-of": (
+        "Is there {aa} or {ab}?",
+        "Is there {aa} or {ab} in the picture?",
+        "Is there any {a} or {b}?",
+        "Do you see {aa} or {ab}?",
+        "Do you see any {a} or {b} here?",
+        "Are there {as} or {bs}?",
+        "Are there any {as} or {bs} in the picture?",
+        "Is {aa} or {ab} to be seen?",
+    ),
     "choice-kind": questions.WORDINGS["choice-kind"] + ("Which one is it? {o}", "Choose what is shown. {o}"),
     "count": questions.WORDINGS["count"],
     "how-many": questions.WORDINGS["how-many"],
@@ -123,11 +133,13 @@ CELLS: dict[str, Callable[[float, float], bool]] = {
 }
 """Where the middle of a photograph must be to be called so."""
 
-SINGLE = {"presence": 3.5, "is-it": 3.0, "what": 1.5, "group": 0.6, "either": 1.6, "choice-kind": 1.0}
+SINGLE = {
+    "presence": 3.5, "is-it": 3.0, "what": 1.5, "group": 0.6, "either": 1.6, "any-of": 0.8, "choice-kind": 1.0,
+}  # fmt: skip
 """How often each family is asked of one photograph."""
 SEVERAL = {
-    "presence": 5.0, "choice-kind": 0.8, "count": 1.5, "how-many": 0.8, "place": 2.0, "where": 1.5, "relation": 2.0, "further": 0.7,
-    "cell": 1.5,
+    "presence": 5.0, "any-of": 1.2, "choice-kind": 0.8, "count": 1.5, "how-many": 0.8, "place": 2.0, "where": 1.5, "relation": 2.0,
+    "further": 0.7, "cell": 1.5,
 }  # fmt: skip
 """How often each family is asked of several photographs in one picture, or of one that fills a part of it."""
 
@@ -209,6 +221,17 @@ def _either(nouns, boxes, rng, wordings) -> Asked | None:
     a, b = (right, wrong) if rng.uniform() < 0.5 else (wrong, right)
     asked = _word("either", rng, wordings, a=a, b=b, aa=with_article(a), ab=with_article(b))
     return Asked("either", asked, right)
+
+
+def _any_of(nouns, boxes, rng, wordings) -> Asked | None:
+    """Ask whether there is one thing or another: yes where one of them is there."""
+    truth = rng.uniform() < 0.5
+    words = [_some_word(nouns[int(rng.integers(len(nouns)))], rng) if truth else _not_there(nouns, rng), _not_there(nouns, rng)]
+    if None in words or words[0] == words[1]:
+        return None
+    a, b = (str(word) for word in (words if rng.uniform() < 0.5 else reversed(words)))
+    slots = {"a": a, "b": b, "aa": with_article(a), "ab": with_article(b), "as": plural(a), "bs": plural(b)}
+    return Asked("any-of", _word("any-of", rng, wordings, **slots), _yes(truth))
 
 
 def _choice(nouns, boxes, rng, wordings) -> Asked | None:
@@ -324,8 +347,8 @@ def _cell(nouns, boxes, rng, wordings) -> Asked | None:
 
 QUESTION_FAMILIES: dict[str, Callable] = {
     "presence": _presence("presence"), "is-it": _presence("is-it"), "what": _what, "group": _group, "either": _either,
-    "choice-kind": _choice, "count": _count, "how-many": _how_many, "place": _place, "where": _where, "relation": _relation,
-    "further": _further, "cell": _cell,
+    "any-of": _any_of, "choice-kind": _choice, "count": _count, "how-many": _how_many, "place": _place, "where": _where,
+    "relation": _relation, "further": _further, "cell": _cell,
 }  # fmt: skip
 
 

@@ -18,6 +18,8 @@ from sn_viz.training.photo_pool import Batch, Pool
 from sn_viz.training.photographs import Kept
 from sn_viz.training.rows import Packer, Rows
 
+Families = Callable[[float], dict[str, float]]
+"""How often each family is asked of drawn pictures, by the fraction of the stage that is over."""
 AHEAD = 4
 """Batches that each process has ready."""
 
@@ -55,9 +57,7 @@ class Shelf:
 class _Stream(IterableDataset):
     """An endless stream of batches and their packed rows, another in each process."""
 
-    def __init__(
-        self, pool: Pool, packer: Packer | None, families: Callable[[float], dict[str, float]], seed: tuple[int, ...]
-    ) -> None:
+    def __init__(self, pool: Pool, packer: Packer | None, families: Families, seed: tuple[int, ...]) -> None:
         self.pool, self.packer, self.families, self.seed = pool, packer, families, seed
         self.done = multiprocessing.get_context("fork").Value("d", 0.0)
 
@@ -79,7 +79,7 @@ class Feed:
         self,
         pool: Pool,
         packer: Packer | None,
-        families: Callable[[float], dict[str, float]],
+        families: Families,
         seed: tuple[int, ...],
         workers: int,
     ) -> None:

@@ -131,7 +131,7 @@ class Pool:
         )
 
     def _anew(self, index: np.ndarray, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Return which single photographs of ``index`` are seen anew, and what is seen of them: another cut, some of them reduced."""
+        """Return which single photographs of ``index`` are seen anew, and what is seen: another cut, some of them reduced."""
         single = np.flatnonzero(self.kept.single[index] >= 0)
         drawn = rng.uniform(size=len(single))
         chosen = single[drawn < (0.0 if self.held_out else self.recipe.anew)]

@@ -250,7 +250,7 @@ class Kept:
         return scene, Drawing(None, None, visible, covers)  # type: ignore[arg-type]
 
     def pixels(self, index: int, seed: int | None = None) -> np.ndarray:
-        """Return picture ``index``, a single photograph, uint8 (160, 160, 3): as it was before the tower, or cut anew by ``seed``."""
+        """Return the single photograph ``index``, uint8 (160, 160, 3): as the tower was shown it, or cut anew by ``seed``."""
         return compose(self.table, {}, (self.plan["seed"] if seed is None else seed, index), int(self.single[index]))[0].copy()
 
     def nouns(self, index: int) -> list[Noun]:
@@ -273,7 +273,8 @@ def plan_pictures(folder: str | Path, photographs: Sequence[Photograph], n: int,
     patches, cells = GRID * GRID, MOST_CELLS
     sample = draw_one((seed, 0), False, SIDE, GRID, LEAST)
     shapes = {
-        "stem": ((n, 112, 10, 10), np.float16), "soft": ((n, 1000), np.float16), "pooled": ((n, 1280), np.float16), "bright": ((n,), np.float32),
+        "stem": ((n, 112, 10, 10), np.float16), "soft": ((n, 1000), np.float16), "pooled": ((n, 1280), np.float16),
+        "bright": ((n,), np.float32),
         "drawn": ((n,), bool), "held_out": ((n,), bool), "photographs": ((n, cells), np.int32),
         "boxes": ((n, cells, 4), np.float16),
     }  # fmt: skip

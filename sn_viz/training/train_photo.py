@@ -8,6 +8,7 @@ Stages
   naming    projector, word embeddings and, slowly, the learning part of the tower: patches are drawn to the words for them
   shallow   four decoder blocks too, on about a dozen packed questions a picture, photographed and drawn
   deep      all blocks, dealt out of the trained ones
+  answers   the later blocks alone, slowly, on the answers: what the first ones fetch stays as it is
 
 Each stage goes on from a small checkpoint of its own, at most ``SAVE_SECONDS`` old. A loss holds the tower's own head for 1,000
 kinds to what it said of each photograph before, so that the tower forgets little; two more ask the same of what the decoder is
@@ -46,7 +47,7 @@ from sn_viz.training.photographs import SIDE, Kept, fill, find_photographs, plan
 from sn_viz.training.rows import EASY, OPEN, STEPS, WEIGHTS, Packer, Rows, corpus
 from sn_viz.training.stages import Clock, Log, StagedTraining, device_named, go_through
 
-STAGES = ("naming", "shallow", "deep")
+STAGES = ("naming", "shallow", "deep", "answers")
 SAVE_SECONDS = 300.0
 MEASURED = 1500
 """Steps between two measurements on held-out pictures."""
@@ -71,6 +72,9 @@ class PhotoRecipe:
     """Drawn pictures in a batch."""
     rate: float = 2e-3
     deep_rate: float = 1.5e-3
+    answers_rate: float = 5e-4
+    fixed: int = 4
+    """Blocks that the last stage leaves as they are."""
     tower_rate: float = 1.5e-4
     naming_weight: float = 0.3
     gist_weight: float = 0.2
@@ -83,7 +87,7 @@ class PhotoRecipe:
     dense_weight: float = 0.15
     """Weight of the dense vision loss on drawn pictures."""
     fetched_weight: float = 1.0
-    """Weight of each of the two losses that ask the places that answer for all that the tower saw, behind each of the first blocks."""
+    """Weight of each of the two losses that ask the places that answer for all that the tower saw."""
     unanswered: float = 0.7
     """Share of the photographed pictures that are also asked about a made-up thing, where only those two losses are computed."""
     anew: float = 0.5
@@ -92,9 +96,9 @@ class PhotoRecipe:
     """Share of those that are reduced and enlarged again, as small pictures of users will be."""
     reduced_side: tuple[int, int] = (32, 64)
     """Pixels a side to which they are reduced, at least and at most."""
-    minutes: tuple[float, float, float] = EMBEDDED_FAMILIES["photo"].minutes
-    """Wall-clock limits of the three stages."""
-    steps: tuple[int | None, int | None, int | None] = (None, None, None)
+    minutes: tuple[float, ...] = EMBEDDED_FAMILIES["photo"].minutes
+    """Wall-clock limits of the stages."""
+    steps: tuple[int | None, ...] = (None, None, None, None)
     """Exact numbers of steps instead of minutes, where given: repeats a logged training."""
 
     @property
@@ -129,9 +133,13 @@ class Training(StagedTraining):
         for layer in self.model.model.language_model.layers if stage != "naming" else ():
             layer.compile()
 
-    def prepare(self) -> None:
+    def prepare(self, stage: str) -> None:
         """Let only what learns have gradients, and let batch norms keep their statistics."""
         self.model.eval()
+        if stage == "answers":
+            self.model.requires_grad_(False)
+            self.model.model.language_model.layers[self.recipe.fixed :].requires_grad_(True)
+            return
         tower = self.model.model.vision_tower
         tower.requires_grad_(False)
         for weight in tail_parameters(tower):
@@ -172,8 +180,9 @@ def run_stage(training: Training, stage: str, clock: Clock) -> None:
     """Train one stage until ``clock`` says that it is over."""
     recipe = training.recipe
     decoder = stage != "naming"
-    training.prepare()
-    best = training.optimisers(recipe.deep_rate if stage == "deep" else recipe.rate, decoder)
+    training.prepare(stage)
+    rates = {"deep": recipe.deep_rate, "answers": recipe.answers_rate}
+    best = training.optimisers(rates.get(stage, recipe.rate), decoder)
     weights = {"naming": recipe.naming_weight, "gist": recipe.gist_weight, "soft": recipe.soft_weight, "dense": recipe.dense_weight}
     weights |= {"passed": recipe.passed_weight, "same": recipe.same_weight}
     seed = (recipe.seed, STAGES.index(stage), clock.taken)
@@ -189,8 +198,10 @@ def run_stage(training: Training, stage: str, clock: Clock) -> None:
                 behind = read_through(training.model, rows, pictured)
                 hidden = training.model.model.language_model.norm(behind[-1])
                 shown["answer"] = answer_loss(training.model, rows, hidden)
-                shown["logits"], shown["channels"] = training.heads.fetched(behind, rows, batch)
-        shown |= training.beside(features, pictured, batch)
+                if stage != "answers":
+                    shown["logits"], shown["channels"] = training.heads.fetched(behind, rows, batch)
+        if stage != "answers":
+            shown |= training.beside(features, pictured, batch)
         scale = 1.0 if not decoder else max(1 / 3, 1 - done) if stage == "shallow" else 1 / 3
         full = {"answer": 1.0, "logits": recipe.fetched_weight, "channels": recipe.fetched_weight}
         loss = torch.stack([value * (full[name] if name in full else weights[name] * scale) for name, value in shown.items()]).sum()
@@ -211,7 +222,7 @@ def run_stage(training: Training, stage: str, clock: Clock) -> None:
 
 def _families(stage: str, done: float) -> dict[str, float]:
     """Return what is asked of drawn pictures, as in the training of the drawn world's own models."""
-    if stage != "deep":
+    if stage not in ("deep", "answers"):
         return {name: w for name, w in (WEIGHTS | STEPS).items() if done >= 0.25 or name in EASY}
     return WEIGHTS | OPEN | (STEPS if done < 2 / 3 else {})
 

