@@ -32,7 +32,10 @@ TARGETS = {
     "choice-kind": 0.85, "choice-sense": 0.85, "choice-subject": 0.85,
 }  # fmt: skip
 """Held-out accuracy that the full model was meant to reach."""
-SKIP_TASKS = ("presence-any", "attribute-any", "count-any", "relation-any", "choice-kind")
+SKIP_TASKS = (
+    "presence-any", "attribute-any", "count-any", "relation-any", "depth-any", "occlusion-any", "choice-kind", "choice-sense",
+    "choice-subject",
+)  # fmt: skip
 SHOTS, SHOT_TESTS = 100, 500
 SHOT_TASKS = ("presence-dog", *NEVER_TRAINED, "digits-three")
 VOTERS = 15
@@ -72,6 +75,10 @@ class Skipped:
     """Mean of minus the log probability of the right answer's first token, in nats."""
     more: Interval
     """Nats added, paired, with its 95 % interval (normal)."""
+    task: str = ""
+    """Of ``SKIP_TASKS`` the one that loses most accuracy."""
+    most: Interval | None = None
+    """What that one loses; the largest of several, so its interval is too narrow."""
 
 
 def answered(vlm: Vlm, task: str, n: int, shifted: bool = False) -> Answered:
@@ -123,12 +130,20 @@ def skip_table(vlm: Vlm, n: int) -> list[Skipped]:
         error = 1.96 * float(change.std() / np.sqrt(len(change)))
         return Interval(float(change.mean()), float(change.mean()) - error, float(change.mean()) + error, len(change))
 
+    def on_tasks(change: np.ndarray) -> tuple[str, Interval]:
+        parts = dict(zip(SKIP_TASKS, map(paired, np.split(change, len(SKIP_TASKS))), strict=True))
+        return max(parts.items(), key=lambda part: part[1].value)
+
     right, nats = read()
     rows = [Skipped(0, float(right.mean()), paired(right - right), float(nats.mean()), paired(nats - nats))]
     for layer, block in enumerate(vlm.blocks, 1):
         with without(block):
             cut, worse = read()
-        rows.append(Skipped(layer, float(cut.mean()), paired(right - cut), float(worse.mean()), paired(worse - nats)))
+        rows.append(
+            Skipped(
+                layer, float(cut.mean()), paired(right - cut), float(worse.mean()), paired(worse - nats), *on_tasks(right - cut)
+            )
+        )
     return rows
 
 
@@ -209,8 +224,13 @@ def lines(result: dict) -> list[str]:
     out.append("|---|---|" + "---|" * len(layers))
     for shot in result["shots"]:
         out.append(f"| {shot.task} | {show(shot.full_model)} | " + " | ".join(show(shot.by_layer[l - 1]) for l in layers) + " |")
-    out += ["", "| skipped block | first token right | lost (95 %) | nats | more (95 %) |", "|---|---|---|---|---|"]
+    out += [
+        "",
+        "| skipped block | first token right | lost (95 %) | nats | more (95 %) | most lost on | there |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for row in result["skipped"]:
         lost, more = (show(i) if row.layer else "" for i in (row.lost, row.more))
-        out.append(f"| {row.layer or 'none'} | {row.accuracy:.3f} | {lost} | {row.surprise:.3f} | {more} |")
+        most = show(row.most) if row.most else ""
+        out.append(f"| {row.layer or 'none'} | {row.accuracy:.3f} | {lost} | {row.surprise:.3f} | {more} | {row.task} | {most} |")
     return out
