@@ -26,10 +26,14 @@ def train(
     ] = "llava",
     more: Annotated[list[Path] | None, typer.Argument(help="More folders, after --photos.", metavar="[FOLDER]...")] = None,
     photos: Annotated[
-        list[Path] | None, typer.Option(help="Folders of photographs (Caltech-101, Tiny-ImageNet, CIFAR-10), for --family photo.")
+        list[Path] | None,
+        typer.Option(help="Folders of photographs (Caltech-101, Tiny-ImageNet, CIFAR-10, Imagenette), for --family photo."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on after the last finished stage.")] = False,
     device: DeviceOption = None,
+    workers: Annotated[
+        int, typer.Option(min=0, help="Processes that put batches of photographs together, which a GPU needs; 0: this one does.")
+    ] = 0,
 ) -> None:
     """Train an embedded model from scratch."""
     from dataclasses import replace
@@ -50,7 +54,7 @@ def train(
         recipe = replace(recipe, minutes=tuple(minutes * share / sum(recipe.minutes) for share in recipe.minutes))
     target = out or Path(f"tiny-{family}")
     if isinstance(recipe, PhotoRecipe):
-        done = train_photo(target, folders, recipe, folder=work, device=device, resume=resume)
+        done = train_photo(target, folders, recipe, folder=work, device=device, resume=resume, workers=workers)
     else:
         done = train_model(target, recipe, folder=work, device=device, resume=resume)
     new_console().print(f"The model is in {done}", markup=False, highlight=False)
