@@ -33,7 +33,7 @@ class KnownModel:
 CATALOG: tuple[KnownModel, ...] = (
     KnownModel("tiny-llava", None, 25_000_000, "Embedded: nothing to download.", ASSETS / "tiny-llava"),
     KnownModel("tiny-gemma3", None, 6_000_000, "Embedded too: another family, four blocks.", ASSETS / "tiny-gemma3"),
-    KnownModel("tiny-photo", None, 17_000_000, "Embedded: its tower has seen photographs.", ASSETS / "tiny-photo"),
+    KnownModel("tiny-photo", None, 23_000_000, "Embedded: its tower has seen photographs.", ASSETS / "tiny-photo"),
     KnownModel("llava-1.5-7b", "llava-hf/llava-1.5-7b-hf", 14_100_000_000, "LLaVA 1.5; bfloat16 on a GPU of 16 GB or more."),
     KnownModel("llava-onevision-0.5b", "llava-hf/llava-onevision-qwen2-0.5b-ov-hf", 1_800_000_000, "LLaVA-OneVision."),
     KnownModel("qwen3-vl-2b", "Qwen/Qwen3-VL-2B-Instruct", 4_300_000_000, "Qwen3-VL."),
