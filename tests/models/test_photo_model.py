@@ -28,12 +28,12 @@ def test_it_answers_about_two_photographs(photo_model, question, temple, flower)
 
 
 def test_its_tower_can_be_left_block_by_block(photo_model):
-    assert photo_model.n_layers == 8 and len(photo_model.tower_blocks) == 17
+    assert photo_model.n_layers == 10 and len(photo_model.tower_blocks) == 17
 
 
 def test_licence_and_card_lie_beside_the_weights():
     (row,) = (row for row in CATALOG if row.name == "tiny-photo")
     licence, card = ((row.folder / name).read_text(encoding="utf-8") for name in ("LICENSE", "README.md"))
     assert "Apache License" in licence and "ML Illustrated" in licence
-    assert all(named in card for named in ("Caltech-101", "Tiny-ImageNet", "CIFAR-10", "ImageNet photographs prove nothing"))
+    assert all(named in card for named in ("Caltech-101", "Tiny-ImageNet", "Imagenette", "CIFAR-10", "ImageNet photographs prove nothing"))
     assert all(path.stat().st_size < 10_000_000 for path in row.folder.iterdir())
