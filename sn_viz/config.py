@@ -134,7 +134,7 @@ VOTERS = Choice(
     "How many super neurons vote.",
     low=1,
     visitors=(1, 101),
-    step=2,
+    step=1,
     refused="{value} voters cannot decide.",
     because="At least one super neuron must vote.",
 )

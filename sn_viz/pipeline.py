@@ -45,13 +45,7 @@ from sn_viz.splits.held_out import align_classes, joined, kept_apart, shared, us
 from sn_viz.types import Activations, Baseline, Config, LabelledImages, LayerAccuracy, Partial, Progress, Stumps, Votes
 from sn_viz.voting.committees import PLAIN, CrossFit, committee_words, cross_fit, is_fitted, is_plain, weighed
 from sn_viz.voting.partial import SoFar
-from sn_viz.voting.statistics import (
-    accuracy_interval,
-    choose_exit_layer,
-    cross_validated_layers,
-    paired_difference,
-    selection_stability,
-)
+from sn_viz.voting.statistics import LeftOut, accuracy_interval, left_out_layers, paired_difference, selection_stability
 from sn_viz.voting.voters import select_voters, voters_by_layer
 from sn_viz.voting.votes import vote, votes_by_layer, winners
 
@@ -233,10 +227,10 @@ def _exit_chosen(
     options["search"] = engine.search_for_voters(seen.neurons, config.voters)
     if is_fitted(config.weighting):
         fit = cross_fit(*read, **options)
-    correct = cross_validated_layers(*read, config.weighting, **options) if fit is None else fit.right
+    judged = left_out_layers(*read, config.weighting, **options) if fit is None else LeftOut(fit.right, fit.pooled)
     if config.exit_layer is not None:
-        return correct, config.exit_layer, fit
-    return correct, seen.neurons.layers[choose_exit_layer(correct, groups=groups if len(correct) else None) - 1], fit
+        return judged.right, config.exit_layer, fit
+    return judged.right, seen.neurons.layers[judged.exit_layer(groups) - 1], fit
 
 
 def _best_by_luck(config: Config, seen: Activations, train: LabelledImages, groups: np.ndarray, engine: Engine) -> np.ndarray:

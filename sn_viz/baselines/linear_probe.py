@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import RLock
+from typing import Any
 
 import numpy as np
 
@@ -81,18 +82,45 @@ def fit_probe(values: np.ndarray, labels: np.ndarray, seed: int = 0, groups: np.
         cross-validated: the strongest regularisation is taken and the score is that on the probing examples.
         On ties the stronger regularisation wins.
     """
+    folds = most_folds(labels, groups, MAX_FOLDS)
+    if folds < 2:
+        probe = fit_strength(values, labels, STRENGTHS[0])
+        return probe, probe.score(np.nan_to_num(values), labels)
+    scores = np.mean([path_scores(values, labels, *rows) for rows in folds_of(labels, groups, folds, seed)], axis=0)
+    best = int(np.argmax(scores))
+    return fit_strength(values, labels, STRENGTHS[best]), float(scores[best])
+
+
+def fit_strength(values: np.ndarray, labels: np.ndarray, strength: float) -> Any:
+    """Return a standardised logistic regression (scikit-learn's pipeline) fitted with one inverse regularisation strength.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        float32 (example, unit); non-finite entries count as 0.
+    labels : numpy.ndarray
+        int64 (example,), at least two classes.
+    strength : float
+        scikit-learn's C.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    with _lenient(values.size):
+        probe = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=MAX_STEPS))
+        return probe.fit(np.nan_to_num(values), labels)
+
+
+@contextmanager
+def _lenient(n_values: int) -> Iterator[None]:
+    """Let fits end early without a warning, and check no input twice: it is finite, and checks take longer than small fits."""
+    from sklearn import config_context
     from sklearn.exceptions import ConvergenceWarning
 
-    values = np.nan_to_num(values)
-    folds = most_folds(labels, groups, MAX_FOLDS)
-    with _one_thread(values.size), warnings.catch_warnings():
+    with _one_thread(n_values), warnings.catch_warnings(), config_context(assume_finite=True, skip_parameter_validation=True):
         warnings.simplefilter("ignore", ConvergenceWarning)
-        if folds < 2:
-            probe = _probe(STRENGTHS[0]).fit(values, labels)
-            return probe, probe.score(values, labels)
-        scores = np.mean([_path_scores(values, labels, *rows) for rows in folds_of(labels, groups, folds, seed)], axis=0)
-        best = int(np.argmax(scores))
-        return _probe(STRENGTHS[best]).fit(values, labels), float(scores[best])
+        yield
 
 
 @contextmanager
@@ -118,24 +146,32 @@ def folds_of(labels: np.ndarray, groups: np.ndarray | None, folds: int, seed: in
     return [(fitted, held_out) for fitted, held_out in rows if len(held_out) and len(np.unique(labels[fitted])) > 1]
 
 
-def _path_scores(values: np.ndarray, labels: np.ndarray, fitted: np.ndarray, held_out: np.ndarray) -> list[float]:
-    """Return the balanced accuracy of every strength in one fold; each fit starts where the stronger held one ended."""
+def path_scores(values: np.ndarray, labels: np.ndarray, fitted: np.ndarray, held_out: np.ndarray) -> list[float]:
+    """Return the balanced accuracy of every strength in one fold; each fit starts where the stronger held one ended.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        float32 (example, unit); non-finite entries count as 0.
+    labels : numpy.ndarray
+        int64 (example,).
+    fitted, held_out : numpy.ndarray
+        int64 (row,) each: examples to fit on, and to judge on.
+    """
     from sklearn.linear_model import LogisticRegression
-    from sklearn.metrics import balanced_accuracy_score
     from sklearn.preprocessing import StandardScaler
 
-    scaler = StandardScaler().fit(values[fitted])
-    seen, unseen = scaler.transform(values[fitted]), scaler.transform(values[held_out])
-    probe, scores = LogisticRegression(max_iter=MAX_STEPS, warm_start=True), []
-    for strength in STRENGTHS:
-        probe.set_params(C=strength).fit(seen, labels[fitted])
-        scores.append(balanced_accuracy_score(labels[held_out], probe.predict(unseen)))
-    return scores
+    with _lenient(values.size):
+        values = np.nan_to_num(values)
+        scaler = StandardScaler().fit(values[fitted])
+        seen, unseen = scaler.transform(values[fitted]), scaler.transform(values[held_out])
+        probe, scores = LogisticRegression(max_iter=MAX_STEPS, warm_start=True), []
+        for strength in STRENGTHS:
+            probe.set_params(C=strength).fit(seen, labels[fitted])
+            scores.append(balanced_accuracy(probe.predict(unseen), labels[held_out]))
+        return scores
 
 
-def _probe(strength: float):
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    return make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=MAX_STEPS))
+def balanced_accuracy(said: np.ndarray, truth: np.ndarray) -> float:
+    """Return the mean over the classes that occur in ``truth`` of the share named right; both int (example,)."""
+    return float(np.mean([np.mean(said[truth == c] == c) for c in np.unique(truth)]))

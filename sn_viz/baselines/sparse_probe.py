@@ -7,19 +7,24 @@ scalars cut at their thresholds stand beside it in its note.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from sn_viz.activations.reader import truncated_forward
 from sn_viz.baselines import BASELINES, Context
-from sn_viz.baselines.linear_probe import MAX_FOLDS, fit_probe, folds_of
+from sn_viz.baselines.linear_probe import MAX_FOLDS, STRENGTHS, fit_strength, folds_of, path_scores
 from sn_viz.formatting import percent
-from sn_viz.groups import most_folds
+from sn_viz.groups import most_folds, n_groups
 from sn_viz.matrix import read_columns
 from sn_viz.search import find_stumps
 from sn_viz.types import Baseline
 from sn_viz.voting.votes import vote, winners
 
 N_SCALARS = 64
+ENOUGH_JUDGED = 100
+MAX_REPEATS = 5
+"""Cross-validation is repeated, with new folds, until about so many left-out examples were judged."""
 
 
 @BASELINES.register("sparse-probe", costly=True)
@@ -29,17 +34,16 @@ def run(context: Context) -> Baseline:
     labels, neurons, n_classes = context.train.labels, context.neurons, context.n_classes
     layers = neurons.layers
     ends = [neurons.up_to(layer) for layer in layers]
-    within = _scores_within(context, ends)
+    scores = left_out_scores(context.train_values, labels, ends, n_classes, context.seed, context.groups)
     effect = effect_sizes(context.train_values, labels, n_classes)
-    on_test, fitted, scores = [], [], []
-    for layer, end, score in zip(layers, ends, within, strict=True):
+    on_test, fitted = [], []
+    for layer, end, score in zip(layers, ends, scores, strict=True):
         context.progress((layer - layers.start + 1) / (len(layers) + 1), f"Sparse probe: layer {layer} of {neurons.n_layers}")
         columns = furthest_apart(effect[:end])
-        probe, inside = fit_probe(_read(context.train_values, columns), labels, context.seed, context.groups)
+        probe = fit_strength(_read(context.train_values, columns), labels, STRENGTHS[int(np.argmax(score))])
         fitted.append((columns, probe))
-        scores.append(inside if score is None else score)
         on_test.append(probe.predict(_read(context.test_values, columns)).astype(np.int64))
-    at = int(np.argmax(scores))
+    at = int(np.argmax(scores.max(axis=1)))
     columns, probe = fitted[at]
     cut = context.accuracy(_thresholded(context, columns))
 
@@ -91,22 +95,49 @@ def _read(values: np.ndarray, columns: np.ndarray, rows: np.ndarray | None = Non
     return read_columns(values, columns, rows).astype(np.float32)
 
 
-def _scores_within(context: Context, ends: list[int]) -> list[float | None]:
-    """Return the cross-validated balanced accuracy of every layer, with the ranking made anew in each fold; None without folds."""
-    labels, groups = context.train.labels, context.groups
+def left_out_scores(
+    values: np.ndarray, labels: np.ndarray, ends: Sequence[int], n_classes: int, seed: int = 0, groups: np.ndarray | None = None
+) -> np.ndarray:
+    """Return how well sparse probes name left-out examples, for every layer and strength of the penalty.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        float16 or float32 (example, neuron), the probing images.
+    labels : numpy.ndarray
+        int64 (example,).
+    ends : sequence of int (layer,)
+        How many of the first columns lie up to each layer.
+    n_classes, seed : int
+    groups : numpy.ndarray, optional
+        int64 (example,), from `sn_viz.groups.group_index`.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64 (layer, strength): balanced accuracy, mean over folds, which are made anew until about ``ENOUGH_JUDGED`` left-out
+        examples are named. The ranking is made anew in every fold, and the strength is judged together with it: among scalars that
+        were ranked on the left-out examples too, too weak a penalty would look best. All 0 where nothing can be left out, so that
+        the first layer and the strongest penalty come first.
+    """
     folds = most_folds(labels, groups, MAX_FOLDS)
     if folds < 2:
-        return [None] * len(ends)
+        return np.zeros((len(ends), len(STRENGTHS)))
+    independent = len(labels) if groups is None else n_groups(groups)
+    repeats = int(np.clip(np.ceil(ENOUGH_JUDGED / independent), 1, MAX_REPEATS))
     scores = []
-    for fitted, held_out in folds_of(labels, groups, folds, context.seed):
-        effect = effect_sizes(context.train_values, labels, context.n_classes, fitted)
-        scores.append([])
-        for end in ends:
+    for rows, held_out in (pair for r in range(repeats) for pair in folds_of(labels, groups, folds, seed + r)):
+        effect, found = effect_sizes(values, labels, n_classes, rows), np.zeros((len(ends), len(STRENGTHS)))
+        before: np.ndarray | None = None
+        for at, end in enumerate(ends):
             columns = furthest_apart(effect[:end])
-            probe, _ = fit_probe(_read(context.train_values, columns, fitted), labels[fitted], context.seed, groups[fitted])
-            said = probe.predict(_read(context.train_values, columns, held_out))
-            scores[-1].append(np.mean([np.mean(said[labels[held_out] == c] == c) for c in np.unique(labels[held_out])]))
-    return list(np.mean(scores, axis=0))
+            if before is not None and np.array_equal(before, columns):  # deeper layers add none
+                found[at] = found[at - 1]
+                continue
+            found[at] = path_scores(_read(values, columns), labels, rows, held_out)
+            before = columns
+        scores.append(found)
+    return np.mean(scores, axis=0)
 
 
 def _thresholded(context: Context, columns: np.ndarray) -> np.ndarray:

@@ -45,6 +45,8 @@ def print_judged(run: RunRecord, console: Console) -> None:
     console.print(methods_table(run))
     console.print(layers_table(run))
     console.print(depth_words(run), markup=False, highlight=False)
+    if told := run.findings.get("committee", {}).get("sentence"):
+        console.print(str(told), markup=False, highlight=False)
     null = [score for score in run.null_scores.tolist() if math.isfinite(score)]
     if null:
         low, high = min(null), max(null)

@@ -530,7 +530,7 @@ def _who_votes(run: RunRecord) -> str:
     """Return how many neurons vote and how."""
     voters = len(run.voters[run.exit_index])
     how = (
-        "the plain vote"
+        "the paper's plain vote"
         if is_plain(run.config)
         else f"{run.config.weighting.replace('-', ' ')} by {metric_name(run.config.metric)}"
     )

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from sn_viz.errors import UserError
 from sn_viz.matrix import read_columns
@@ -142,3 +142,40 @@ def says_of(
     """
     columns = np.asarray(read_columns(values, voters.neuron, rows), dtype=np.float32)
     return np.where(voters.sign > 0, columns > voters.threshold, columns < voters.threshold)
+
+
+def right_by_layer(
+    values: Float[np.ndarray, "example neuron"],
+    labels: Int[np.ndarray, " row"],
+    stumps: Stumps,
+    neurons: Neurons,
+    n_classes: int,
+    rows: np.ndarray,
+) -> Float[np.ndarray, "row layer"]:
+    """Return which share of a layer's own neurons, good and bad, is right about each example.
+
+    Parameters
+    ----------
+    values : float16 or float32 (example, neuron)
+    labels : int (row,)
+        Of the examples at ``rows``.
+    stumps : Stumps
+        The best of every neuron (of every neuron and class), in the order of the neurons, as `find_stumps` returns them.
+    neurons : Neurons
+    n_classes : int
+    rows : int (row,)
+
+    Returns
+    -------
+    float64 (row, layer)
+        0.5 is what neurons that know nothing come to: with more than two classes, half for the stumps of the example's own class
+        that say so, and half for those of other classes that do not. 0 where a layer has no stump with a score.
+    """
+    own = labels[:, None] == stumps.class_index
+    right = says_of(values, stumps, rows) == own
+    weight = np.isfinite(stumps.score) * (np.ones(own.shape) if n_classes == 2 else np.where(own, 0.5, 0.5 / (n_classes - 1)))
+    layer = np.repeat(neurons.layer, 1 if n_classes == 2 else n_classes)
+    parts = [(weight[:, of], right[:, of]) for of in (layer == at for at in neurons.layers)]
+    total = [one.sum(axis=1) for one, _ in parts]
+    hits = [(one * two).sum(axis=1) for one, two in parts]
+    return np.stack([np.divide(hit, n, out=np.zeros(len(rows)), where=n > 0) for hit, n in zip(hits, total, strict=True)], axis=1)

@@ -6,10 +6,8 @@ import numpy as np
 import pytest
 
 from sn_viz.bench.tasks import committees
-from sn_viz.bench.tasks.committees import Split, exit_by_strength, lines, markdown, plan_of
+from sn_viz.bench.tasks.committees import Split, lines, markdown, plan_of
 from sn_viz.errors import UserError
-from sn_viz.search.stumps import find_stumps
-from sn_viz.types import Neurons
 
 
 def test_our_split_names_the_choosing_tasks_and_no_task_twice():
@@ -43,17 +41,20 @@ def test_the_table_pairs_tasks_and_compares_each_method_at_its_own_exit(tmp_path
     np.testing.assert_allclose(one.by_exit, [0.5, 0.85])
     np.testing.assert_allclose(one.minus_plain, [0.2, 0.2, 0.2], atol=1e-9)
     assert (one.better_than_full, one.worse_than_full) == (2, 0)
-    assert "| +20.0 (+20.0 to +20.0) |" in markdown(list(found.values()))
+    np.testing.assert_allclose(one.minus_linear_there, [0.2, 0.2, 0.2], atol=1e-9)
+    assert "| +20.0 (+20.0 to +20.0) |" in markdown(list(found.values())) and "| 2 / 0 |" in markdown(list(found.values()))
 
 
-def test_with_few_examples_the_exit_is_where_whole_layers_know_and_no_deeper():
-    rng = np.random.default_rng(4)
-    labels, layer = np.array([0, 1, 0, 1, 1]), np.repeat(np.arange(1, 7), 400).astype(np.int16)
-    neurons = Neurons(np.zeros(2400, np.int8), layer, np.arange(2400, dtype=np.int32), ("residual",))
-    values = rng.normal(size=(5, 2400)).astype(np.float32)
-    values[:, 1200:] += 1.5 * labels[:, None]  # from the fourth layer on every neuron knows a little
-    assert exit_by_strength(find_stumps(values, labels).score, neurons) == 4
-    assert exit_by_strength(find_stumps(values[:, ::-1], labels).score, neurons) == 1, "deeper layers add nothing"
-    three = np.array([0, 1, 2, 1, 0])
-    assert exit_by_strength(find_stumps(values, three, classes=3).score, neurons, 3) in range(1, 7)
-    assert exit_by_strength(np.full(2400, np.nan), neurons) == 1
+def test_a_method_is_also_compared_with_the_linear_probe_at_its_own_exit_and_its_shares_with_its_hits(tmp_path):
+    names = [name for name in committees.TITLES if name != "full-model"]
+    written(tmp_path, "left-of", 5, 0, dict.fromkeys(names, (0.5, 0.6)), 1)
+    path = tmp_path / "left-of.5.0.json"
+    cell = json.loads(path.read_text())
+    cell["linear-probe"]["chosen"] = 2
+    cell["logistic-64"] |= {"sure": [0.7, 0.9], "error": [0.25, 0.3]}
+    path.write_text(json.dumps(cell))
+    split = Split(("left-of",), ())
+    found = {line.method: line for line in lines(tmp_path, plan_of(split, 20, 10, 1), split)}
+    assert found["plain"].minus_linear[0] == pytest.approx(-0.1) and found["plain"].minus_linear_there[0] == pytest.approx(0)
+    assert (found["logistic-64"].too_sure, found["logistic-64"].error) == (pytest.approx(0.2), 0.25)
+    assert np.isnan(found["plain"].error) and "+20.0 points surer than right" in markdown(list(found.values()))

@@ -5,10 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from planted_votes import votes_of
+from scipy.stats import binomtest
 
-from sn_viz.early_exit.policies import FixedLayer, MarginPolicy
+from sn_viz.early_exit.policies import FixedLayer, MarginPolicy, rows_of
 from sn_viz.early_exit.risk_control import RiskControlled
 from sn_viz.early_exit.trial import outcome
+from sn_viz.search.stumps import find_stumps
+from sn_viz.types import Neurons
+from sn_viz.voting.committees import cross_fit, weighed
+from sn_viz.voting.voters import voters_by_layer
+from sn_viz.voting.votes import votes_by_layer
 
 
 def test_layers_of_the_vision_tower_count_below_one():
@@ -74,3 +80,46 @@ def test_calibration_stops_as_soon_as_accuracy_allows():
     assert policy.exit_layers(seen).tolist() == [1, 2, 1, 2]
     generous = MarginPolicy.calibrated(seen, np.ones(4, dtype=np.int64), loss=0.5)
     assert generous.exit_layers(seen).tolist() == [1, 1, 1, 1]
+
+
+DEPTH, EACH = 4, 300
+
+
+def weighed_votes(n_probing, seed, n=400):
+    """Votes by logistic shares at four layers, each with clearer neurons than the one before, of calibration and test images."""
+    rng = np.random.default_rng(seed)
+    layer = np.repeat(np.arange(1, DEPTH + 1), EACH).astype(np.int16)
+    neurons = Neurons(np.zeros(len(layer), np.int8), layer, np.tile(np.arange(EACH, dtype=np.int32), DEPTH), ("residual",))
+    strength = np.where(np.tile(np.arange(EACH) < 12, DEPTH), 0.6 * layer, 0)
+    labels = [np.arange(size) % 2 for size in (n_probing, n, n)]
+    values = [(rng.normal(size=(len(y), len(layer))) + strength * y[:, None]).astype(np.float16) for y in labels]
+    judged = cross_fit(values[0], labels[0], neurons, metric="effect-size", voters=20, seed=seed)
+    by_layer = voters_by_layer(find_stumps(values[0], labels[0], metric="effect-size"), neurons, 20, 2)
+    by_layer = weighed(by_layer, values[0], labels[0], 2, "logistic", judged)
+    return [(votes_by_layer(one, by_layer, 2, "logistic"), y) for one, y in zip(values[1:], labels[1:], strict=True)]
+
+
+@pytest.mark.parametrize("n_probing", [9, 40])
+def test_a_margin_of_logistic_shares_stops_clear_pictures_early_and_gives_up_no_more_than_was_said(n_probing):
+    (votes, labels), (unseen, truth) = weighed_votes(n_probing, seed=2)
+    policy = MarginPolicy.calibrated(votes, labels, loss=0.02)
+    layers = policy.exit_layers(unseen)
+    right = unseen.predicted[np.arange(len(truth)), layers - 1] == truth
+    assert len(np.unique(layers)) > 1, "shares differ between pictures, so that some stop before others"
+    assert right.mean() > (unseen.predicted[:, -1] == truth).mean() - 0.05
+    early = unseen.margin[:, 0] >= np.median(unseen.margin[:, 0])
+    first = unseen.predicted[:, 0] == truth
+    assert first[early].mean() > first[~early].mean(), "where a layer is surer it is more often right"
+
+
+def test_what_is_certified_of_logistic_shares_is_broken_as_seldom_as_promised():
+    (votes, labels), (many, truth) = weighed_votes(9, seed=0, n=4000)
+    random, broken, stopped, draws, level = np.random.default_rng(1), 0, [], 300, 0.1
+    for _ in range(draws):
+        rows = random.permutation(4000)[:150]
+        policy = RiskControlled.calibrated(rows_of(votes, rows), labels[rows], level, labels[rows])  # the full model is never wrong
+        told = outcome(policy, many, truth, truth)
+        broken += told.risk.value > level
+        stopped.append(told.stopped.mean())
+    assert binomtest(broken, draws, 0.05, alternative="greater").pvalue > 0.001
+    assert np.mean(stopped) > 0.2, "and it is no empty promise"

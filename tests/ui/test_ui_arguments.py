@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gradio as gr
 import pytest
 
 from sn_viz.activations.sites import SITES
@@ -9,8 +10,10 @@ from sn_viz.baselines import BASELINES
 from sn_viz.config import LOADING
 from sn_viz.errors import UserError
 from sn_viz.models.options import LoadOptions
+from sn_viz.ui.components import committee_choice
 from sn_viz.ui.server.arguments import checked
 from sn_viz.ui.server.offered import models_here
+from sn_viz.voting.committees import COMMITTEES, named_committee
 
 GOOD = {
     "models": {"tiny-llava": "/some/folder/tiny-llava"},
@@ -106,3 +109,12 @@ def test_visitors_of_a_server_for_others_have_the_model_as_its_operator_loads_it
         checked(*good, "bfloat16", *USUAL_LOADING[1:])
     offered.any_name = True
     assert checked(*good, "bfloat16", *USUAL_LOADING[1:]).dtype == "bfloat16"
+
+
+@pytest.mark.parametrize("name", list(COMMITTEES))
+def test_a_committee_with_a_name_fills_in_choices_that_are_accepted_and_named_so_again(name):
+    rule, metric, voters, weighting = filled = committee_choice.chosen(name)
+    arguments = checked(**GOOD | {"rule": rule, "metric": metric, "voters": voters, "weighting": weighting})
+    assert (arguments.rule, arguments.metric, arguments.voters, arguments.weighting) == filled
+    assert named_committee(*filled) == name
+    assert all(one == gr.skip() for one in committee_choice.chosen(None)), "what has no name changes nothing"

@@ -38,6 +38,19 @@ def test_every_element_of_the_contract_is_there(built):
     assert set(IDS) <= ids
 
 
+def test_one_click_fills_in_a_committee_and_choices_by_hand_are_named(built):
+    ids = {block.elem_id: key for key, block in built.blocks.items() if getattr(block, "elem_id", None)}
+    chosen = [ids[name] for name in ("rule", "metric", "voters", "weighting")]
+    wired = [
+        (target, event, [block._id for block in fn.inputs], [block._id for block in fn.outputs])
+        for fn in built.fns.values()
+        for target, event in fn.targets
+    ]
+    assert (ids["committee"], "input", [ids["committee"]], chosen) in wired
+    assert all((one, "change", chosen, [ids["committee"]]) in wired for one in chosen)
+    assert built.blocks[ids["committee"]].value == "the paper's plain committee"
+
+
 def test_the_page_explains_its_words(built):
     shown = [part["props"] for part in built.config["components"] if part["props"].get("elem_classes") == ["sn-words"]]
     assert len(shown) == 1

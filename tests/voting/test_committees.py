@@ -6,7 +6,19 @@ import pytest
 from sn_viz.search.stumps import find_stumps
 from sn_viz.types import Config, Interval, Neurons
 from sn_viz.voting.classifier import SuperNeuronClassifier
-from sn_viz.voting.committees import CrossFit, committee_words, cross_fit, gain_of, is_fitted, is_plain, weighed
+from sn_viz.voting.committees import (
+    COMMITTEES,
+    CrossFit,
+    calibration_error,
+    committee_words,
+    cross_fit,
+    gain_of,
+    is_fitted,
+    is_plain,
+    named_committee,
+    smoothed_targets,
+    weighed,
+)
 from sn_viz.voting.statistics import cross_validated_layers
 from sn_viz.voting.voters import says_of, voters_by_layer
 from sn_viz.voting.votes import vote, votes_by_layer, winners
@@ -131,12 +143,24 @@ def test_the_temperature_only_tempers():
 
 
 def test_the_committee_is_named():
-    assert is_plain(Config()) and committee_words(Config()).endswith("(the plain method)")
+    assert is_plain(Config()) and committee_words(Config()).endswith("(the paper's plain committee)")
+    assert committee_words(Config(voters=31)).endswith("(the paper's plain method)"), "however many vote"
     other = Config(metric="effect-size", weighting="logistic")
     assert not is_plain(other)
     assert committee_words(other) == (
         "the best neurons by effect size (Cohen's d), their yes and no weighed by a logistic regression"
     )
+    assert committee_words(Config(metric="effect-size", weighting="logistic", voters=64)).endswith("(best scalars)")
+
+
+def test_every_committee_with_a_name_is_what_that_name_stands_for_and_one_of_them_is_the_default():
+    for name, chosen in COMMITTEES.items():
+        config = Config(**chosen)
+        assert named_committee(config.rule, config.metric, config.voters, config.weighting) == name
+        assert chosen["voters"] <= 64
+    usual = Config()
+    assert named_committee(usual.rule, usual.metric, usual.voters, usual.weighting) == next(iter(COMMITTEES))
+    assert named_committee("midpoint", "f1", 15, "majority") is None
 
 
 def test_what_a_vote_gained_is_read_from_the_run_and_damaged_findings_say_nothing():
@@ -145,3 +169,73 @@ def test_what_a_vote_gained_is_read_from_the_run_and_damaged_findings_say_nothin
     for damaged in ({}, {"committee": {}}, {"committee": {"gain": "much"}}, {"committee": {"gain": {"value": 1}}}):
         run.findings = damaged
         assert gain_of(run) is None
+
+
+def shares_by_layer(values, labels, unseen, neurons, voters=64, metric="effect-size", seed=0):
+    judged = cross_fit(values, labels, neurons, metric=metric, voters=voters, seed=seed)
+    by_layer = voters_by_layer(find_stumps(values, labels, metric=metric), neurons, voters, 2)
+    return votes_by_layer(unseen, weighed(by_layer, values, labels, 2, "logistic", judged), 2, "logistic").tally, by_layer
+
+
+def test_nine_pictures_that_are_told_apart_without_a_mistake_leave_room_for_one():
+    rng = np.random.default_rng(1)
+    labels = np.arange(9) % 2
+    values = (rng.normal(size=(9, 200)) + 20 * labels[:, None]).astype(np.float32)
+    shares, by_layer = shares_by_layer(values, labels, values, neurons_of(1, 200), 20)
+    assert 0.65 < shares.max() < 0.9, "as if six of seven were right (Platt)"
+    assert (shares[:, 0].argmax(axis=1) == labels).all()
+    free = weighed(by_layer, values, labels, 2, "logistic", CrossFit(np.zeros((0, 1)), Strength("l2", 1.0), np.ones(1)))
+    assert vote(values, free[0], 2, "logistic").max() > 0.97
+
+
+def test_targets_know_how_many_groups_there_are():
+    labels, groups = np.array([0, 0, 0, 0, 1, 2]), np.array([0, 0, 0, 3, 4, 5])
+    target = smoothed_targets(labels, 3, groups)
+    np.testing.assert_allclose(target[:5, 0], [3 / 5] * 4 + [1 / 4])
+    np.testing.assert_allclose(target.sum(axis=1), 1)
+    np.testing.assert_allclose(smoothed_targets(labels, 3)[0], [5 / 7, 1 / 7, 1 / 7])
+
+
+def test_the_calibration_error_is_the_mean_distance_of_shares_from_hits():
+    rng = np.random.default_rng(2)
+    sure, n = np.repeat([0.55, 0.75, 0.95], 20000), 60000
+    right = rng.random(n) < sure
+    shares = np.stack([sure, 1 - sure], axis=1)
+    assert calibration_error(shares, 1 - right.astype(int)) < 0.01
+    assert calibration_error(shares, np.zeros(n, int)) == pytest.approx(0.25)
+    assert np.isnan(calibration_error(shares[:0], np.zeros(0, int)))
+
+
+@pytest.mark.parametrize("n", [9, 20, 60])
+def test_shares_of_new_examples_are_calibrated_with_few_and_with_many_pictures(n):
+    """Planted neurons of all strengths among noise; the mean over draws, as nine pictures may mislead anyone."""
+    errors, too_sure, neurons = [], [], neurons_of(1, 2000)
+    strengths = np.concatenate([np.linspace(0, 2, 40), np.zeros(1960)])
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        labels, truth = np.arange(n) % 2, np.arange(1000) % 2
+        values, unseen = (rng.normal(size=(len(y), 2000)) + strengths * y[:, None] for y in (labels, truth))
+        shares, _ = shares_by_layer(values.astype(np.float16), labels, unseen.astype(np.float16), neurons, 32, seed=seed)
+        errors.append(calibration_error(shares[:, 0], truth))
+        too_sure.append(shares[:, 0].max(axis=1).mean() - np.mean(shares[:, 0].argmax(axis=1) == truth))
+    assert np.mean(errors) < 0.13 and np.mean(too_sure) < 0.02
+
+
+def test_shares_are_calibrated_on_a_models_own_activations(tiny_llava):
+    from sn_viz.activations.extract import extract
+    from sn_viz.sources.pack import load_pack
+
+    pool, test = load_pack("three-or-more", 60, 100, seed=5)
+    seen, unseen = extract(tiny_llava, pool, sites="residual"), extract(tiny_llava, test, sites="residual")
+    some = np.flatnonzero(np.isin(seen.neurons.layer, (3, 8)))
+    neurons = Neurons(*(getattr(seen.neurons, name)[some] for name in ("site", "layer", "unit")), seen.neurons.site_names)
+    for n in (9, 20):
+        errors, too_sure = [], []
+        for seed in range(10):
+            rows = np.random.default_rng(seed).permutation(60)[:n]
+            shares, _ = shares_by_layer(seen.values[rows][:, some], pool.labels[rows], unseen.values[:, some], neurons, seed=seed)
+            shares = shares[:, [2, 7]]
+            right = shares.argmax(axis=2) == test.labels[:, None]
+            errors.append(np.mean([calibration_error(shares[:, at], test.labels) for at in range(shares.shape[1])]))
+            too_sure.append(shares.max(axis=2).mean() - right.mean())
+        assert np.mean(errors) < 0.18 and np.mean(too_sure) < 0.03

@@ -12,11 +12,13 @@ from sn_viz.voting.statistics import (
     accuracy_interval,
     choose_exit_layer,
     cross_validated_layers,
+    left_out_layers,
     paired_difference,
     permutation_p_value,
     selection_stability,
     wilson,
 )
+from sn_viz.voting.voters import right_by_layer
 
 pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
 
@@ -346,6 +348,50 @@ def test_the_earliest_layer_within_so_many_standard_errors_is_chosen():
     assert [choose_exit_layer(right, se) for se in (0.0, 0.9, 1.0, 2.0, 2.1, 3.2)] == [4, 4, 3, 3, 2, 1]
     assert choose_exit_layer(np.array([[0.0, 1, 1], [1, 0, 1], [1, 1, 1]]), se=0.0) == 3
     assert choose_exit_layer(np.array([[1.0, 1.0]])) == 1 and choose_exit_layer(np.array([[0.0, 1.0]])) == 2
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_a_layer_is_as_right_as_its_neurons_are_on_average(n_classes):
+    rng = np.random.default_rng(11)
+    labels, neurons = np.arange(12) % n_classes, neurons_of(3, 5)
+    values = rng.normal(size=(12, 15)).astype(np.float32)
+    values[:, 5] = 1  # constant: it has no score and says nothing
+    rows = np.array([2, 7, 9])
+    stumps = find_stumps(values, labels, classes=n_classes)
+    found = right_by_layer(values, labels[rows], stumps, neurons, n_classes, rows)
+    expected = np.zeros((3, 3))
+    for i, row in enumerate(rows):
+        for layer in (1, 2, 3):
+            shares = []
+            for at in np.flatnonzero(np.isfinite(stumps.score) & (neurons.layer[stumps.neuron] == layer)):
+                says = stumps.sign[at] * (values[row, stumps.neuron[at]] - stumps.threshold[at]) > 0
+                own = stumps.class_index[at] == labels[row]
+                shares.append((says == own, 1.0 if n_classes == 2 else 0.5 if own else 0.25))
+            expected[i, layer - 1] = np.average([one for one, _ in shares], weights=[weight for _, weight in shares])
+    np.testing.assert_allclose(found, expected)
+
+
+def test_few_images_choose_the_exit_where_whole_layers_know_and_many_by_their_votes():
+    hits, by_votes, neurons = [], [], neurons_of(5, 400)
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        labels = np.array([0, 1, 0, 1, 1])
+        values = rng.normal(size=(5, 2000)).astype(np.float32)
+        values[:, 800:] += 0.9 * labels[:, None]  # from the third layer on every neuron knows a little
+        judged = left_out_layers(values, labels, neurons, seed=seed)
+        assert judged.pooled.shape == judged.right.shape == (5, 5)
+        hits.append(judged.exit_layer())
+        by_votes.append(choose_exit_layer(judged.right))
+    assert np.mean(np.array(hits) >= 3) > 0.9 and np.mean(hits) < 4
+    assert np.mean(np.array(hits) == 3) > np.mean(np.array(by_votes) == 3)
+    many = left_out_layers(rng.normal(size=(20, 2000)).astype(np.float32), np.arange(20) % 2, neurons)
+    assert len(many.pooled) == 0 and many.exit_layer() == choose_exit_layer(many.right)
+    grouped = left_out_layers(
+        rng.normal(size=(30, 2000)).astype(np.float32), np.arange(30) // 2 % 2, neurons, groups=np.arange(30) // 2
+    )
+    assert grouped.pooled.shape == (30, 5), "fifteen groups are few"
+    alone = left_out_layers(values, np.array([0, 0, 0, 0, 1]), neurons)
+    assert alone.right.shape == alone.pooled.shape == (0, 5) and alone.exit_layer(np.arange(5)) == 5
 
 
 def test_a_share_of_the_samples_chooses_a_neuron_again():

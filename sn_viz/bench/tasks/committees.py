@@ -18,35 +18,32 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 from scipy.stats import t as student
+from threadpoolctl import threadpool_limits
 
 from sn_viz.activations.extract import extract
 from sn_viz.activations.store import Store
 from sn_viz.baselines import BASELINES
-from sn_viz.baselines.linear_probe import MAX_FOLDS, fit_probe, folds_of
-from sn_viz.baselines.sparse_probe import N_SCALARS, effect_sizes, furthest_apart
+from sn_viz.baselines.linear_probe import STRENGTHS, fit_probe, fit_strength
+from sn_viz.baselines.sparse_probe import N_SCALARS, effect_sizes, furthest_apart, left_out_scores
 from sn_viz.bench.tasks.jobs import write
 from sn_viz.bench.tasks.material import Material
-from sn_viz.bench.tasks.plan import Plan
+from sn_viz.bench.tasks.plan import DIGITS, MOST_TESTED_DIGITS, N_DIGITS, Plan
 from sn_viz.errors import UserError
-from sn_viz.groups import most_folds
 from sn_viz.models import Vlm
 from sn_viz.search.stumps import find_stumps
-from sn_viz.types import Activations, Neurons
-from sn_viz.voting.committees import cross_fit, weighed
-from sn_viz.voting.statistics import choose_exit_layer, cross_validated_layers
+from sn_viz.types import Activations
+from sn_viz.voting.committees import calibration_error, cross_fit, weighed
+from sn_viz.voting.statistics import LeftOut, choose_exit_layer, left_out_layers
 from sn_viz.voting.voters import voters_by_layer
 from sn_viz.voting.votes import votes_by_layer
 
-FORMAT = 1
+FORMAT = 3
 """Of the files; rises when a method changes."""
-STRONG_ENOUGH = 0.96
-"""Chosen on nine tasks with 5 images, so that exits there were no deeper than cross-validation's."""
 PLAIN = "majority of 15 by accuracy of their cuts (plain)"
 TITLES = {
     "plain": PLAIN,
-    "plain-strength": "plain, exit by the strength of layers",
+    "plain-votes": "plain, exit by its votes alone",
     "effect-15": "majority of 15 by effect size",
     "effect-64": "majority of 64 by effect size",
     "logistic-64": "logistic on the cuts of 64 by effect size",
@@ -93,7 +90,8 @@ class Read(Material):
     @cached_property
     def read(self) -> tuple[Activations, Activations]:
         """All usual sites, of pool and test images."""
-        return extract(self.vlm, self.pool, sites="all"), extract(self.vlm, self.test, sites="all")
+        pool, test = (extract(self.vlm, images, sites="all", cache=Store()) for images in (self.pool, self.test))
+        return pool, test
 
 
 def cell(material: Material, shots: int, draw: int) -> dict[str, Any]:
@@ -102,33 +100,33 @@ def cell(material: Material, shots: int, draw: int) -> dict[str, Any]:
     Returns
     -------
     dict
-        By method: "right", a string of 0 and 1 per exit, and "chosen", from 1. Everything is chosen on the probing images.
+        By method: "right", a string of 0 and 1 per exit, and "chosen", from 1. Everything is chosen on the probing images. The
+        logistic vote also has "sure", the mean share of the class it names at every exit, and "error", the expected calibration
+        error there.
     """
     rows = material.rows(shots, draw)
     values, labels, neurons = material.seen.values[rows], material.pool.labels[rows], material.seen.neurons
-    unseen, n_classes = material.unseen.values, len(material.pool.classes)
+    unseen, truth, n_classes = material.unseen.values, material.test.labels, len(material.pool.classes)
     stumps = {name: find_stumps(values, labels, metric=name, classes=n_classes) for name in ("balanced-accuracy", "effect-size")}
-
-    def cross_validated(metric: str, voters: int) -> int:
-        return choose_exit_layer(
-            cross_validated_layers(values, labels, neurons, metric=metric, voters=voters, n_classes=n_classes, seed=draw)
-        )
-
+    most = N_SCALARS if n_classes == 2 else N_SCALARS // n_classes
     found = {}
     for name, metric, voters in (
         ("plain", "balanced-accuracy", 15),
         ("effect-15", "effect-size", 15),
-        ("effect-64", "effect-size", N_SCALARS),
+        ("effect-64", "effect-size", most),
     ):
         by_layer = voters_by_layer(stumps[metric], neurons, voters, n_classes)
-        chosen = cross_validated(metric, voters) if name != "effect-64" else found["effect-15"]["chosen"]
-        found[name] = _kept(votes_by_layer(unseen, by_layer, n_classes).predicted, material.test.labels, chosen)
-    found["plain-strength"] = found["plain"] | {"chosen": exit_by_strength(stumps["balanced-accuracy"].score, neurons, n_classes)}
-    judged = cross_fit(values, labels, neurons, metric="effect-size", voters=N_SCALARS, n_classes=n_classes, seed=draw)
-    by_layer = voters_by_layer(stumps["effect-size"], neurons, N_SCALARS, n_classes)
-    by_layer = weighed(by_layer, values, labels, n_classes, "logistic", judged)
-    said = votes_by_layer(unseen, by_layer, n_classes, "logistic").predicted
-    found["logistic-64"] = _kept(said, material.test.labels, choose_exit_layer(judged.right))
+        out = left_out_layers(values, labels, neurons, metric=metric, voters=voters, n_classes=n_classes, seed=draw)
+        found[name] = _kept(votes_by_layer(unseen, by_layer, n_classes).predicted, truth, out.exit_layer())
+        if name == "plain":
+            found["plain-votes"] = found["plain"] | {"chosen": choose_exit_layer(out.right)}
+    judged = cross_fit(values, labels, neurons, metric="effect-size", voters=most, n_classes=n_classes, seed=draw)
+    by_layer = voters_by_layer(stumps["effect-size"], neurons, most, n_classes)
+    votes = votes_by_layer(unseen, weighed(by_layer, values, labels, n_classes, "logistic", judged), n_classes, "logistic")
+    found["logistic-64"] = _kept(votes.predicted, truth, LeftOut(judged.right, judged.pooled).exit_layer()) | {
+        "sure": votes.tally.max(axis=2).mean(axis=0).round(4).tolist(),
+        "error": [round(calibration_error(votes.tally[:, at], truth), 4) for at in range(len(by_layer))],
+    }
     return found | _probes(material, rows, draw)
 
 
@@ -138,74 +136,25 @@ def _kept(predicted: np.ndarray, truth: np.ndarray, chosen: int) -> dict[str, An
 
 
 def _probes(material: Material, rows: np.ndarray, draw: int) -> dict[str, Any]:
-    """Return the sparse probe and the linear probe; the sparse one's ranking is made anew in every fold that chooses its exit."""
+    """Return the sparse probe and the linear probe, with the exit of the best left-out score."""
     values, labels, neurons = material.seen.values[rows], material.pool.labels[rows], material.seen.neurons
     unseen, truth, n_classes = material.unseen.values, material.test.labels, len(material.pool.classes)
     ends = [neurons.up_to(layer) for layer in neurons.layers]
+    effect, scores = effect_sizes(values, labels, n_classes), left_out_scores(values, labels, ends, n_classes, draw)
+    sparse, linear, linear_scores = [], [], []
     residual = neurons.site == neurons.site_names.index("residual")
-    found = {}
-    for name in ("sparse-probe", "linear-probe"):
-
-        def columns_of(layer: int, end: int, of: np.ndarray, sparse: bool = name == "sparse-probe") -> np.ndarray:
-            return furthest_apart(of[:end]) if sparse else np.flatnonzero(residual & (neurons.layer == layer))
-
-        effect = effect_sizes(values, labels, n_classes) if name == "sparse-probe" else np.empty(0)
-        said, scores = [], []
-        for layer, end in zip(neurons.layers, ends, strict=True):
-            columns = columns_of(layer, end, effect)
-            probe, score = fit_probe(values[:, columns].astype(np.float32), labels, draw)
-            said.append(probe.predict(np.nan_to_num(unseen[:, columns].astype(np.float32))))
-            scores.append(score)
-        folds = most_folds(labels, None, MAX_FOLDS)
-        if name == "sparse-probe" and folds > 1:
-            held_out = np.zeros((0, len(ends)))
-            for fitted, out in folds_of(labels, None, folds, draw):
-                effect = effect_sizes(values[fitted], labels[fitted], n_classes)
-                right = np.zeros((1, len(ends)))
-                for at, end in enumerate(ends):
-                    columns = furthest_apart(effect[:end])
-                    probe, _ = fit_probe(values[fitted][:, columns].astype(np.float32), labels[fitted], draw)
-                    right[0, at] = np.mean(probe.predict(values[out][:, columns].astype(np.float32)) == labels[out])
-                held_out = np.concatenate([held_out, right])
-            scores = list(held_out.mean(axis=0))
-        found[name] = _kept(np.stack(said, axis=1), truth, int(np.argmax(scores)) + 1)
-    return found
-
-
-def exit_by_strength(score: Float[np.ndarray, " stump"], neurons: Neurons, n_classes: int = 2) -> int:
-    """Return the earliest exit whose strongest layer so far is nearly as strong as the strongest of all.
-
-    Parameters
-    ----------
-    score : float (stump,)
-        Of every neuron's best stump (of every neuron and class), as `sn_viz.search.stumps.find_stumps` returns them.
-    neurons : Neurons
-    n_classes : int
-
-    Returns
-    -------
-    int
-        Counted from 1, the first layer; 1 where no neuron has a score.
-
-    Notes
-    -----
-    Measured here only: `find` chooses its exit by cross-validation, since on the judging tasks this was deeper (`EXPERIMENTS.md`).
-    A layer is as strong as its neurons' scores are high on average. One neuron's score on five images is mostly luck, but the mean
-    over a thousand neurons is not: over nine tasks with 5 images it told how accurate an exit would be with a correlation of 0.84
-    within a task, where cross-validated accuracy had 0.54 (`EXPERIMENTS.md`).
-
-    Examples
-    --------
-    >>> neurons = Neurons(np.zeros(4, np.int8), np.array([1, 1, 2, 2], np.int16), np.array([0, 1, 0, 1], np.int32), ("residual",))
-    >>> exit_by_strength(np.array([0.7, 0.8, 0.9, 1.0]), neurons)
-    2
-    """
-    layer = np.repeat(neurons.layer, 1 if n_classes == 2 else n_classes)
-    known = np.isfinite(score)
-    sums = np.array([score[known & (layer == at)].sum(dtype=np.float64) for at in neurons.layers])
-    counts = np.array([np.count_nonzero(known & (layer == at)) for at in neurons.layers])
-    strength = np.maximum.accumulate(np.divide(sums, counts, out=np.zeros(len(sums)), where=counts > 0))
-    return int(np.argmax(strength >= STRONG_ENOUGH * strength[-1] - 1e-12)) + 1 if len(strength) else 1
+    for layer, end, score in zip(neurons.layers, ends, scores, strict=True):
+        columns = furthest_apart(effect[:end])
+        probe = fit_strength(values[:, columns].astype(np.float32), labels, STRENGTHS[int(np.argmax(score))])
+        sparse.append(probe.predict(np.nan_to_num(unseen[:, columns].astype(np.float32))))
+        columns = np.flatnonzero(residual & (neurons.layer == layer))
+        probe, inside = fit_probe(values[:, columns].astype(np.float32), labels, draw)
+        linear.append(probe.predict(np.nan_to_num(unseen[:, columns].astype(np.float32))))
+        linear_scores.append(inside)
+    return {
+        "sparse-probe": _kept(np.stack(sparse, axis=1), truth, int(np.argmax(scores.max(axis=1))) + 1),
+        "linear-probe": _kept(np.stack(linear, axis=1), truth, int(np.argmax(linear_scores)) + 1),
+    }
 
 
 def full(material: Material, shots: int, draw: int) -> dict[str, Any]:
@@ -221,25 +170,26 @@ def folder_of(vlm: Vlm, plan: Plan) -> Path:
 
 
 def jobs_of(plan: Plan) -> Iterator[tuple[str, str, int, int, Callable[..., dict[str, Any]]]]:
-    """Yield (task, file, shots, draw, what to do): draw after draw, within it task after task, the full model last."""
+    """Yield (task, file, shots, draw, what to do): draw after draw, within it task after task, the full model in the first."""
     for draw in range(plan.n_draws):
         for task in plan.tasks:
-            for shots in (n for n in plan.shots if n <= plan.n_pool):
+            n_pool = min(plan.n_pool, N_DIGITS - min(plan.n_test, MOST_TESTED_DIGITS)) if task == DIGITS else plan.n_pool
+            for shots in (n for n in plan.shots if n <= n_pool):
                 yield task, f"{task}.{shots}.{draw}.json", shots, draw, cell
-    for task in plan.tasks:
-        yield task, f"{task}.full.json", min(plan.shots), 0, full
+            if draw == 0:
+                yield task, f"{task}.full.json", min(plan.shots), 0, full
 
 
 def work(vlm: Vlm, plan: Plan, tell: Callable[[str], None] = lambda line: print(line, file=sys.stderr)) -> Path:
     """Do every job that has no file yet and return the folder; it may be stopped at any time."""
-    folder, material = folder_of(vlm, plan), None
+    folder, read = folder_of(vlm, plan), dict[str, Material]()
     folder.mkdir(parents=True, exist_ok=True)
     missing = [job for job in jobs_of(plan) if not (folder / job[1]).exists()]
     for number, (task, name, shots, draw, do) in enumerate(missing, 1):
         start = time.perf_counter()
-        if material is None or material.task != task:
-            material = Read.of(vlm, task, plan)
-        write(folder / name, do(material, shots, draw))
+        material = read[task] = read.get(task) or Read.of(vlm, task, plan)
+        with threadpool_limits(1, "blas"):  # fits this small spend more on handing work between threads than on the work
+            write(folder / name, do(material, shots, draw))
         tell(f"{number} of {len(missing)}: {name.removesuffix('.json')}, {time.perf_counter() - start:.0f} s")
     return folder
 
@@ -263,10 +213,16 @@ class Line:
     """Difference to the plain method, each at its own exit: mean over tasks, and 95 % by Student over tasks."""
     minus_linear: tuple[float, float, float]
     """The same to the linear probe."""
+    minus_linear_there: tuple[float, float, float]
+    """The same to the linear probe at the exit that the method chose."""
     minus_full: tuple[float, float, float]
     better_than_full: int
     """Tasks on which the mean over draws is above the full model's."""
     worse_than_full: int
+    too_sure: float = np.nan
+    """Mean share of the class that the logistic vote names, minus its accuracy, at its own exit."""
+    error: float = np.nan
+    """Its expected calibration error there."""
 
 
 def lines(folder: Path, plan: Plan, split: Split) -> list[Line]:
@@ -304,15 +260,45 @@ def _lines(part: str, shots: int, seen: Mapping[str, list[dict[str, Any]]], full
         if method != "full-model"
     }
     whole = np.array([full[task] for task in seen])
+    linear = {
+        method: np.array(
+            [np.mean([_share(one["linear-probe"]["right"])[one[method]["chosen"] - 1] for one in cells]) for cells in seen.values()]
+        )
+        for method in chosen
+    }
     for method, accuracy in chosen.items():
         by_exit = np.mean([np.mean([_share(one[method]["right"]) for one in cells], axis=0) for cells in seen.values()], axis=0)
         depth = np.mean([np.mean([one[method]["chosen"] for one in cells]) for cells in seen.values()])
         known = np.isfinite(whole)
+        over = (accuracy - whole)[known]
+        too_sure, error = _calibration([one[method] for cells in seen.values() for one in cells])
         yield Line(
-            part, shots, method, len(seen), draws, tuple(by_exit.tolist()), float(accuracy.mean()), float(depth),
-            _interval(accuracy - chosen["plain"]), _interval(accuracy - chosen["linear-probe"]),
-            _interval((accuracy - whole)[known]), int((accuracy > whole)[known].sum()), int((accuracy < whole)[known].sum()),
-        )  # fmt: skip
+            part,
+            shots,
+            method,
+            len(seen),
+            draws,
+            tuple(by_exit.tolist()),
+            float(accuracy.mean()),
+            float(depth),
+            _interval(accuracy - chosen["plain"]),
+            _interval(accuracy - chosen["linear-probe"]),
+            _interval(accuracy - linear[method]),
+            _interval(over),
+            int((over > 0).sum()),
+            int((over < 0).sum()),
+            too_sure,
+            error,
+        )
+
+
+def _calibration(results: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
+    """Return by how much shares are too high, and the calibration error, at the exits chosen; NaN where none were kept."""
+    if not all("sure" in one for one in results):
+        return np.nan, np.nan
+    at = [one["chosen"] - 1 for one in results]
+    sure = [one["sure"][i] - _share(one["right"])[i] for one, i in zip(results, at, strict=True)]
+    return float(np.mean(sure)), float(np.mean([one["error"][i] for one, i in zip(results, at, strict=True)]))
 
 
 def _interval(gaps: np.ndarray) -> tuple[float, float, float]:
@@ -336,15 +322,24 @@ def markdown(table: Sequence[Line], exits: Sequence[int] = (1, 2, 4, 6, 8, 12)) 
             "at",
             "minus plain",
             "minus linear probe",
+            "minus linear probe at that exit",
             "minus full model",
+            "better / worse than it",
         ]
         shown = [f"**{part} tasks, {shots} probing images** ({rows[0].n_tasks} tasks, {rows[0].n_draws} draws or more)", ""]
         shown += ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
         for line in rows:
             by = [f"{100 * line.by_exit[n - 1]:.1f}" if n <= len(line.by_exit) else "" for n in exits]
-            gaps = [_gap(one) for one in (line.minus_plain, line.minus_linear, line.minus_full)]
+            gaps = [_gap(one) for one in (line.minus_plain, line.minus_linear, line.minus_linear_there, line.minus_full)]
+            gaps.append(f"{line.better_than_full} / {line.worse_than_full}")
             own = [f"{100 * max(line.by_exit):.1f}", f"{100 * line.chosen:.1f}", f"{line.mean_exit:.1f}"]
             shown.append("| " + " | ".join([TITLES[line.method], *by, *own, *gaps]) + " |")
+        shown += [
+            f"\nShares of the {TITLES[line.method]}: {100 * line.too_sure:+.1f} points surer than right, calibration error "
+            f"{100 * line.error:.1f}."
+            for line in rows
+            if np.isfinite(line.error)
+        ]
         parts.append("\n".join(shown))
     return "\n\n".join(parts)
 

@@ -18,10 +18,10 @@ from sn_viz.activations.store import Store
 from sn_viz.baselines.sav import N_HEADS
 from sn_viz.bench.tasks.material import Material
 from sn_viz.bench.tasks.methods import VOTERS, frozen_methods, lora_method, once_a_task
-from sn_viz.bench.tasks.plan import DIGITS, Plan
+from sn_viz.bench.tasks.plan import DIGITS, MOST_TESTED_DIGITS, N_DIGITS, Plan
 from sn_viz.models import Vlm
 
-FORMAT = 2
+FORMAT = 3
 """Of the files; rises when a method changes, so that old files are not read."""
 
 
@@ -43,7 +43,7 @@ class Job:
 
 def jobs_of(plan: Plan, task: str) -> Iterator[Job]:
     """Yield what there is to do for a task; more probing images than its pool holds are left out."""
-    n_pool = min(plan.n_pool, 166) if task == DIGITS else plan.n_pool
+    n_pool = min(plan.n_pool, N_DIGITS - min(plan.n_test, MOST_TESTED_DIGITS)) if task == DIGITS else plan.n_pool
     shots = [n for n in plan.shots if n <= n_pool]
     yield Job(task, f"{task}.json", max(shots), 0, lambda material, n, _: once_a_task(material, n))
     for n in shots:

@@ -14,7 +14,7 @@ from sn_viz.activations.extract import extract
 from sn_viz.activations.sites import site_names
 from sn_viz.baselines import Context
 from sn_viz.baselines.sav import SITE, heads_of
-from sn_viz.bench.tasks.plan import DIGITS, N_DIGITS, Plan
+from sn_viz.bench.tasks.plan import DIGITS, MOST_TESTED_DIGITS, N_DIGITS, Plan
 from sn_viz.models import Vlm
 from sn_viz.sources.pack import load_pack
 from sn_viz.splits.held_out import without_seen
@@ -37,7 +37,7 @@ class Material:
     @classmethod
     def of(cls, vlm: Vlm, task: str, plan: Plan) -> Material:
         """Draw pool and test images; a test image that is in the pool too, with the same question, is left out."""
-        n_test = min(plan.n_test, N_DIGITS - 166) if task == DIGITS else plan.n_test
+        n_test = min(plan.n_test, MOST_TESTED_DIGITS) if task == DIGITS else plan.n_test
         n_pool = min(plan.n_pool, N_DIGITS - n_test) if task == DIGITS else plan.n_pool
         pool, test = load_pack(task, n_pool, n_test, plan.seed)
         return cls(vlm, task, pool, without_seen(test, pool), plan.seed)

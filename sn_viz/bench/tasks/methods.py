@@ -14,7 +14,7 @@ from sn_viz.early_exit.decide import measure_latency
 from sn_viz.latency import median_milliseconds
 from sn_viz.search.stumps import find_stumps
 from sn_viz.types import Config
-from sn_viz.voting.statistics import choose_exit_layer, cross_validated_layers
+from sn_viz.voting.statistics import left_out_layers
 from sn_viz.voting.voters import voters_by_layer
 from sn_viz.voting.votes import votes_by_layer
 
@@ -49,8 +49,8 @@ def _super_neurons(material: Material, rows: np.ndarray, draw: int) -> dict[str,
     n_classes, start = len(material.pool.classes), time.perf_counter()
     voters = voters_by_layer(find_stumps(values, labels, classes=n_classes), neurons, VOTERS, n_classes)
     searched = time.perf_counter() - start
-    correct = cross_validated_layers(values, labels, neurons, voters=VOTERS, n_classes=n_classes, seed=draw)
-    chosen, seconds = choose_exit_layer(correct), time.perf_counter() - start
+    judged = left_out_layers(values, labels, neurons, voters=VOTERS, n_classes=n_classes, seed=draw)
+    chosen, seconds = judged.exit_layer(), time.perf_counter() - start
     votes = votes_by_layer(material.unseen.values, voters, n_classes)
     exits = {f"exit-{layer}": layer for layer in EXITS if layer <= neurons.n_layers}
     found = {}

@@ -10,6 +10,7 @@ from sn_viz.world.tasks import TASKS
 DIGITS = "digits-three"
 N_DIGITS = 366
 """As many digits as can be drawn half and half."""
+MOST_TESTED_DIGITS = 200
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from sn_viz.pipeline import find
 from sn_viz.plots.reference import method_name
 from sn_viz.search import METRIC_WORDS
 from sn_viz.types import LabelledImages, Partial, Progress, RunRecord
-from sn_viz.ui.components import answer_row, edits, stale, views
+from sn_viz.ui.components import answer_row, committee_choice, edits, stale, views
 from sn_viz.ui.components.answer_row import Guess
 from sn_viz.ui.components.cards import MAX_CLASSES
 from sn_viz.ui.components.edits import Edits
@@ -120,6 +120,7 @@ def layout(bar: Bar, any_name: bool = False) -> Panel:
             gr.Dropdown(_offered(choice), value=choice.default, label=choice.label, info=choice.help, elem_id=f"load-{choice.name}")
             for choice in config.LOADING
         ]
+    committee = committee_choice.layout()
     with gr.Accordion("Advanced", open=False, elem_id="advanced"):
         sites = gr.CheckboxGroup(
             [*_described(SITES), *_described(TOWER_SITES)],
@@ -151,6 +152,7 @@ def layout(bar: Bar, any_name: bool = False) -> Panel:
             label=config.COMPARE.label,
             elem_id="compare-with",
         )
+    committee_choice.connect(committee, [rule, metric, voters, weighting])
     choices = [bar.model, sites, rule, metric, voters, weighting, exit_layer, test_size, seed, compare, *loading]
     return Panel(bar.question, choices, bar.find, bar.cancel, bar.status)
 
