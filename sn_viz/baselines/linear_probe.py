@@ -168,7 +168,7 @@ def path_scores(values: np.ndarray, labels: np.ndarray, fitted: np.ndarray, held
         probe, scores = LogisticRegression(max_iter=MAX_STEPS, warm_start=True), []
         for strength in STRENGTHS:
             probe.set_params(C=strength).fit(seen, labels[fitted])
-            scores.append(balanced_accuracy(probe.predict(unseen), labels[held_out]))
+            scores.append(balanced_accuracy(np.asarray(probe.predict(unseen)), labels[held_out]))
         return scores
 
 

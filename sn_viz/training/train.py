@@ -61,7 +61,7 @@ class Recipe:
     """Weight of the naming loss at first; it falls to a sixth in the shallow stage and stays there."""
     gist_weight: float = 0.5
     """Weight of the loss for whole pictures in the deep stage."""
-    minutes: tuple[float, float, float] = (18.0, 38.0, 52.0)
+    minutes: tuple[float, ...] = (18.0, 38.0, 52.0)
     """Wall-clock limits of the three stages."""
     steps: tuple[int, int, int] | None = None
     """Exact numbers of steps instead of minutes: repeats a logged training."""
