@@ -43,7 +43,7 @@ from sn_viz.voting.verdict import verdict
 from sn_viz.voting.voters import says_of, voters_by_layer
 from sn_viz.voting.votes import votes_by_layer, winners
 
-QUESTION, CLASSES, FOLDERS = "Is this a flower?", ("no", "yes"), ("other", "flower")
+QUESTION, CLASSES, FOLDERS = "Is this a photograph of a flower?", ("no", "yes"), ("other", "flower")
 """What is asked, its answers, and the folder of photographs for each."""
 N_PROBING, N_TEST, SEED = 64, 200, 0
 """Photographs to search and to test on, the classes alike; and of the draw."""
