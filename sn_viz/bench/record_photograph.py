@@ -76,13 +76,25 @@ class Evidence:
     def write(self, folder: Path = FOLDER) -> None:
         """Write it into ``folder``, compressed; the same arrays give the same bytes."""
         folder.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(folder / EVIDENCE, **{field.name: getattr(self, field.name) for field in fields(self)})
+        arrays: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        np.savez_compressed(folder / EVIDENCE, **arrays | {"probing": _as_bytes(self.probing)})
 
     @classmethod
     def read(cls, folder: Path = FOLDER) -> Evidence:
         """Return what `write` wrote into ``folder``."""
         with np.load(folder / EVIDENCE, allow_pickle=False) as arrays:
-            return cls(**{field.name: arrays[field.name] for field in fields(cls)})
+            kept = {field.name: arrays[field.name] for field in fields(cls)}
+            return cls(**kept | {"probing": _from_bytes(kept["probing"])})
+
+
+def _as_bytes(values: np.ndarray) -> np.ndarray:
+    """Return float16 (example, neuron) as uint8 (byte, neuron, example): signs and exponents beside each other compress."""
+    return np.ascontiguousarray(values.view(np.uint8).reshape(*values.shape, 2).transpose(2, 1, 0))
+
+
+def _from_bytes(split: np.ndarray) -> np.ndarray:
+    """Return what `_as_bytes` was given."""
+    return np.ascontiguousarray(split.transpose(2, 1, 0)).view(np.float16)[..., 0]
 
 
 def make(photographs: str | Path, progress: Progress = silent) -> tuple[Recorded, Evidence]:
