@@ -77,7 +77,8 @@ class Evidence:
         """Write it into ``folder``, compressed; the same arrays give the same bytes."""
         folder.mkdir(parents=True, exist_ok=True)
         arrays: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
-        np.savez_compressed(folder / EVIDENCE, **arrays | {"probing": _as_bytes(self.probing)})
+        arrays["probing"] = _as_bytes(self.probing)
+        np.savez_compressed(folder / EVIDENCE, **arrays)
 
     @classmethod
     def read(cls, folder: Path = FOLDER) -> Evidence:

@@ -90,11 +90,11 @@ class Losses(nn.Module):
     def fetched(self, behind: Sequence[Tensor], rows: Rows, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return how badly all that the tower saw is read where questions are answered, behind each of the first blocks.
 
-        The two losses, squared errors per unit of variance (of the logits within a picture, of a channel over pictures), are of what
-        its own head says of the picture (every logit: likely kinds are few, and what tells apart two kinds that the head has no name
-        for is in the others) and of the mean of its last map (every channel alike: what is bright or blurred as well as what it is).
-        ``behind`` holds (row, token, width), not normalised. The place that answers is the last of its prompt, so nothing of the
-        answer is read, and the question alone says nothing of the picture, which must have been fetched.
+        The two losses, squared errors per unit of variance (of the logits within a picture, of a channel over pictures), are of
+        what its own head says of the picture (every logit: likely kinds are few, and what tells apart two kinds that the head has
+        no name for is in the others) and of the mean of its last map (every channel alike: what is bright or blurred as well as
+        what it is). ``behind`` holds (row, token, width), not normalised. The place that answers is the last of its prompt, so
+        nothing of the answer is read, and the question alone says nothing of the picture, which must have been fetched.
         """
         at = [(row, place) for row, place, _ in rows.families]
         row, place = torch.tensor(at, device=batch.photographed.device).reshape(-1, 2).unbind(1)
