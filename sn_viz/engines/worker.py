@@ -324,7 +324,7 @@ def edges(n_neurons: int, n_blocks: int, width: int) -> Sequence[tuple[int, int]
     Examples
     --------
     >>> edges(10, 2, 4)
-    [(0, 4), (4, 10)]
+    [(0, 8), (8, 10)]
     """
     pieces = -(-n_neurons // width)
     n_blocks = max(1, min(n_blocks, pieces))
