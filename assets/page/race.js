@@ -10,6 +10,7 @@
   const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
   const ms = (value) => `${value.toFixed(value < 100 ? 1 : 0)} ms`;
   const percent = (share) => `${Math.round(100 * share)} %`;
+  const LONGEST_STEP_MS = 60; // while the browser is busy the replay waits, rather than leaping
   const at = (node, from, to) => { node.style.setProperty("--from", from); node.style.setProperty("--to", to); return node; };
 
   // Ticks of the axis of time: whole steps of 1, 2 or 5, at most six of them.
@@ -158,11 +159,12 @@
       cancelAnimationFrame(frame);
       if (calm()) { end(); return; }
       box.classList.add("sn-playing");
-      let start = 0;
+      let last = 0, spent = 0;
       const step = (time) => {
         if (!box.isConnected) return;
-        start = start || time;
-        const now = value.total * (time - start) / (1000 * value.seconds);
+        spent += last ? Math.min(time - last, LONGEST_STEP_MS) : 0;
+        last = time;
+        const now = value.total * spent / (1000 * value.seconds);
         if (now >= value.total) { end(); return; }
         show(now);
         frame = requestAnimationFrame(step);
@@ -192,9 +194,7 @@
   }
 
   // What people land on: value is what sn_viz.ui.components.story.shown returns. A click goes on to the workbench; then it is one line.
-  function story(element, props) {
-    const box = element.querySelector(".sn-story"), value = props.value;
-    if (!value) return;
+  function tell(box, value) {
     const open = make("div", `sn-story-open${value.link ? "" : " sn-story-photograph"}`), line = make("button", "sn-story-line"), asked = new URLSearchParams(location.search);
     const words = make("div", "sn-story-words"), said = make("p", "sn-story-said"), figure = make("figure", "sn-story-picture");
     const image = make("img");
@@ -234,8 +234,32 @@
     line.addEventListener("click", () => fold(false));
     document.addEventListener("click", (event) => { if (event.target.closest?.("a[data-section=story]")) fold(false); });
     box.append(line, open);
-    fold((asked.has("pack") || asked.has("tab")) && asked.get("tab") !== "story");
+    fold(elsewhere(asked));
+  }
+
+  // Whether the address asks for another part of the page.
+  const elsewhere = (asked) => (asked.has("pack") || asked.has("tab")) && asked.get("tab") !== "story";
+
+  // Gradio takes seconds to build the page. What people land on comes with the document itself, in the configuration, and is drawn at once.
+  function first() {
+    const place = document.getElementById("sn-first"), asked = new URLSearchParams(location.search), theme = asked.get("__theme");
+    const sent = (id) => window.gradio_config?.components?.find((each) => each.props?.elem_id === id)?.props.value, value = sent("story");
+    if (!place || !value || elsewhere(asked)) return;
+    if (theme === "dark" || (theme !== "light" && matchMedia("(prefers-color-scheme: dark)").matches)) document.body.classList.add("dark");
+    place.hidden = false;
+    place.querySelector(".sn-top").innerHTML = sent("ways") ?? "";
+    tell(place.querySelector(".sn-story"), value);
+  }
+
+  // Its own place is there: it moves in as it stands, its race running on.
+  function story(element, props) {
+    const box = element.querySelector(".sn-story"), place = document.getElementById("sn-first"), early = place?.querySelector(".sn-story");
+    place?.remove();
+    if (!early?.childElementCount) { if (props.value) tell(box, props.value); return; }
+    box.replaceWith(early);
+    if (early.classList.contains("sn-story-folded")) setTimeout(() => window.snViz.show("neurons"), 60);
   }
 
   Object.assign(window.snViz, { lanes, buildLanes: build, story });
+  first();
 })();

@@ -12,13 +12,14 @@ import uvicorn.config
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse
+from starlette.responses import HTMLResponse, PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from sn_viz.errors import UserError
 from sn_viz.search import stumps as search
 from sn_viz.ui.server import launch as serving
+from sn_viz.ui.server.first_sight import PLACE, FirstSight, head
 from sn_viz.ui.server.launch import launch_flags, routes
 from sn_viz.ui.server.requests import API, HEADERS, MAX_BODY_BYTES, OnlyChecked, SafeRequests
 
@@ -133,13 +134,41 @@ def test_scripts_and_style_come_from_here_and_name_no_path_of_the_machine(client
     for name, kind in (("plotly.js", "javascript"), ("page.js", "javascript"), ("style.css", "css")):
         answer = client.get(f"/sn-viz/{name}")
         assert answer.status_code == 200 and kind in answer.headers["content-type"] and len(answer.content) > 1000
-    assert "file=" not in serving.head() and "://" not in serving.head() and 'src="sn-viz/' in serving.head()
+    assert "file=" not in head() and "://" not in head() and 'src="sn-viz/' in head()
+
+
+DOCUMENT = (
+    '<html><head><script>config = "</head></gradio-app>"</script></head><body><gradio-app></gradio-app><p>end</p></body></html>'
+)
+
+
+@pytest.mark.parametrize(("path", "prefix"), [("/", ""), ("/proxy/", "/proxy")])
+def test_our_lines_come_with_the_document_itself_where_it_ends_and_not_inside_its_configuration(path, prefix):
+    async def document(request: Request) -> HTMLResponse:
+        return HTMLResponse(DOCUMENT + " " * 1000)
+
+    client = TestClient(FirstSight(Starlette(routes=[Route("/", document)]), "/proxy"), root_path=prefix)
+    answer = client.get(path)
+    assert answer.headers["content-encoding"] == "gzip" and answer.headers["content-type"].startswith("text/html")
+    assert answer.text.strip() == DOCUMENT.replace("</head><body>", head("/proxy") + "</head><body>").replace(
+        "</gradio-app><p>", f"</gradio-app>{PLACE}<p>"
+    )
+
+
+def test_other_answers_pass_as_they_are():
+    async def plain(request: Request) -> PlainTextResponse:
+        return PlainTextResponse("</head></gradio-app>")
+
+    client = TestClient(FirstSight(Starlette(routes=[Route("/", plain), Route("/config", plain)])))
+    for path in ("/", "/config"):
+        answer = client.get(path)
+        assert answer.text == "</head></gradio-app>" and answer.headers["content-length"] == "20"
 
 
 def test_behind_a_proxy_the_page_asks_for_its_scripts_under_the_root_path(monkeypatch):
     monkeypatch.setenv("GRADIO_ROOT_PATH", "/class/room-1/")
     flags = launch_flags()
-    assert flags["root_path"] == "/class/room-1" and 'src="/class/room-1/sn-viz/page.js"' in flags["head"]
+    assert flags["root_path"] == "/class/room-1" and 'src="/class/room-1/sn-viz/page.js"' in head(flags["root_path"])
     assert launch_flags(root_path="https://example.org/sn")["root_path"] == "https://example.org/sn"
     assert launch_flags(root_path="/")["root_path"] == "" and launch_flags(root_path="")["root_path"] == ""
 

@@ -35,7 +35,7 @@ def layout(sections: Mapping[str, str]) -> Header:
     """Place the widgets; ``sections`` are what the ways are called, by the names that a link gives them."""
     with gr.Row(elem_classes="sn-top sn-tight", equal_height=True, elem_id="top"):
         with gr.Column(scale=6, min_width=240):
-            gr.HTML(_ways(sections))
+            gr.HTML(_ways(sections), elem_id="ways")
         with gr.Column(scale=4, min_width=280), gr.Row(elem_classes="sn-tight sn-top-buttons"):
             copy = gr.Button("Copy link", size="sm", elem_id="btn-copy-link", min_width=80)
             export = gr.Button("Save", size="sm", elem_id="btn-export", min_width=60)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import gzip
-import html
 import importlib.util
 import os
 import re
@@ -29,6 +28,7 @@ from sn_viz.errors import UserError
 from sn_viz.paths import ASSETS
 from sn_viz.search.stumps import warm_up_beside
 from sn_viz.ui.components.theme import theme
+from sn_viz.ui.server.first_sight import FirstSight, page_files
 from sn_viz.ui.server.gradio_state import LightSessions
 from sn_viz.ui.server.hosts import OwnHosts, Served, board_address, served
 from sn_viz.ui.server.offered import Offered
@@ -41,26 +41,6 @@ QUEUE_SIZE = 400
 """Events of the page that may wait in Gradio's own queue; the queue for the model is much shorter: ``quotas.Turns``."""
 TEMPORARY_FILES_SECONDS = 3600
 """Uploads that Gradio keeps on disk are deleted when this old."""
-
-
-def head(root: str = "") -> str:
-    """Return what stands in the page's head; ``root`` is the path under which a proxy serves the app, "" for none.
-
-    Without a root the addresses are relative, so that proxies that nobody told us about work too.
-    """
-    base = f"{html.escape(root, quote=True)}/" if root else ""
-    return (
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<script defer src="{base}sn-viz/plotly.js?v={plotly.__version__}"></script>'
-        + "".join(f'<script defer src="{base}sn-viz/{path.name}"></script>' for path in page_files(".js"))
-        + "".join(f'<link rel="stylesheet" href="{base}sn-viz/{path.name}">' for path in page_files(".css"))
-    )
-
-
-def page_files(suffix: str) -> list[Path]:
-    """Return our own scripts or style sheets of the page, those that the others build on first."""
-    first = ("page.js", "style.css")
-    return sorted((ASSETS / "page").glob(f"*{suffix}"), key=lambda path: (path.name not in first, path.name))
 
 
 def checked_root(root_path: str | None) -> str:
@@ -102,12 +82,14 @@ def routes() -> list[Route]:
     plotly_js = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
     return [
         Route("/sn-viz/plotly.js", _file(plotly_js, "text/javascript", 30 * 86400)),
-        *(Route(f"/sn-viz/{path.name}", _file(path, "text/javascript", 300)) for path in page_files(".js")),
-        *(Route(f"/sn-viz/{path.name}", _file(path, "text/css", 300)) for path in page_files(".css")),
+        *(Route(f"/sn-viz/{name}", _file(ASSETS / "page" / name, "text/javascript", 300)) for name in page_files(".js")),
+        *(Route(f"/sn-viz/{name}", _file(ASSETS / "page" / name, "text/css", 300)) for name in page_files(".css")),
     ]
 
 
-def guards(page: gr.Blocks | None, own: Served, mcp: bool = False) -> Callable[[Any], AbstractAsyncContextManager[None]]:
+def guards(
+    page: gr.Blocks | None, own: Served, mcp: bool = False, root: str = ""
+) -> Callable[[Any], AbstractAsyncContextManager[None]]:
     """Return the lifespan of the app that puts hosts and requests under guard, outside Gradio's own middleware too.
 
     Middleware given to Gradio stands inside the one it adds itself, which answers some requests alone. It also lets Gradio remember
@@ -118,7 +100,9 @@ def guards(page: gr.Blocks | None, own: Served, mcp: bool = False) -> Callable[[
 
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:
-        app.middleware_stack = OwnHosts(SafeRequests(app.middleware_stack, page, mcp=mcp, **_counted_by(kept)), own)
+        app.middleware_stack = OwnHosts(
+            SafeRequests(FirstSight(app.middleware_stack, root), page, mcp=mcp, **_counted_by(kept)), own
+        )
         app.state_holder = LightSessions(app.get_blocks())
         yield
 
@@ -172,10 +156,9 @@ def launch_flags(
         "mcp_server": mcp,
         "theme": theme(),
         "root_path": root,
-        "head": head(root),
         "app_kwargs": {
             "middleware": [Middleware(OnlyChecked)],
-            "lifespan": guards(page, own, mcp),
+            "lifespan": guards(page, own, mcp, root),
             "routes": routes(),
             "docs_url": None,
             "redoc_url": None,
