@@ -16,10 +16,11 @@ from typing import Any
 from sn_viz.errors import UserError
 from sn_viz.models.options import ATTENTIONS, DETAILS, DEVICE_MAPS, DTYPES, QUANTIZATIONS
 
-DEFAULT_MODEL = "tiny-llava"
-"""Answers about the sample packs where nobody names a model: it has seen drawings only."""
-PHOTO_MODEL = "tiny-photo"
-"""Answers about people's own images where nobody names a model: its tower has seen photographs."""
+DEFAULT_MODEL = "tiny-photo"
+"""Answers where nobody names a model and the sample pack brings none: its tower has seen photographs, and it knows the
+drawn world too."""
+DRAWN_MODEL = "tiny-llava"
+"""Has seen drawings only: what the benches of the drawn world measure unless told otherwise."""
 
 
 @dataclass(frozen=True)
@@ -240,10 +241,8 @@ class ModelChoice:
     """A few words for people."""
 
 
-def choose_model(asked: str | os.PathLike[str] | None = None, data: Any = None) -> ModelChoice:
-    """Return which model answers: the one asked for, else SN_VIZ_MODEL, else the pack's own, else a default.
-
-    Sample packs are drawn, and the default for them has seen drawings; for everything else it has seen photographs.
+def choose_model(asked: str | os.PathLike[str] | None = None, data: Any = None, default: str = DEFAULT_MODEL) -> ModelChoice:
+    """Return which model answers: the one asked for, else SN_VIZ_MODEL, else the pack's own, else the default.
 
     Parameters
     ----------
@@ -251,6 +250,8 @@ def choose_model(asked: str | os.PathLike[str] | None = None, data: Any = None) 
         What the person named.
     data : optional
         What the images are read from; ``pack:NAME`` may have a model of its own. None: nothing is known of them.
+    default : str
+        Name of the model where nothing else says one.
 
     Examples
     --------
@@ -262,9 +263,8 @@ def choose_model(asked: str | os.PathLike[str] | None = None, data: Any = None) 
 
     pack = isinstance(data, str) and data.startswith("pack:")
     own = model_of_pack(str(data).removeprefix("pack:")) if pack else None
-    usual = (DEFAULT_MODEL, "the default") if pack or data is None else (PHOTO_MODEL, "it has seen photographs")
     named = ((asked, "asked for"), (os.environ.get("SN_VIZ_MODEL"), "named by SN_VIZ_MODEL"), (own, "the pack's own"))
-    name, why = next(((name, why) for name, why in named if name), usual)
+    name, why = next(((name, why) for name, why in named if name), (default, "the default"))
     return ModelChoice(resolve_name(name), why)
 
 

@@ -50,7 +50,7 @@ class Config:
 
     question: str | None = None
     """Asked of every image; None keeps the questions that came with the data."""
-    model: str = "tiny-llava"
+    model: str = "tiny-photo"
     sites: tuple[str, ...] = ()
     """Names of sites; empty means all."""
     rule: str = "best-split"

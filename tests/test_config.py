@@ -9,9 +9,10 @@ import typer
 
 from sn_viz import config
 from sn_viz.cli import app
-from sn_viz.config import CHOICES, DEFAULT_MODEL, PHOTO_MODEL, choose_model
+from sn_viz.config import CHOICES, DEFAULT_MODEL, choose_model
 from sn_viz.errors import UserError
 from sn_viz.pipeline import find
+from sn_viz.sources.pack import pack_names
 from sn_viz.types import Config
 from sn_viz.ui.components import run_panel
 from sn_viz.ui.server.arguments import Arguments
@@ -41,8 +42,14 @@ def test_a_pack_answers_with_its_own_model(own):
 
 @pytest.mark.parametrize("data", ["pack:night", "pack:no such", "photos/", None, 3])
 def test_else_the_default_answers(own, data):
-    drawn = data is None or str(data).startswith("pack:")
-    assert choose_model(None, data).name == (DEFAULT_MODEL if drawn else PHOTO_MODEL)
+    choice = choose_model(None, data)
+    assert (choice.name, choice.why) == (DEFAULT_MODEL, "the default")
+
+
+def test_at_most_three_packs_bring_a_model_and_the_default_knows_photographs(monkeypatch):
+    monkeypatch.delenv("SN_VIZ_MODEL", raising=False)
+    own = {pack.name: choose_model(None, f"pack:{pack.name}").name for pack in pack_names() if pack.model}
+    assert DEFAULT_MODEL == "tiny-photo" and len(own) <= 3 and set(own.values()) == {"tiny-llava"}
 
 
 def test_a_folder_is_found_again_from_anywhere(own, tmp_path, monkeypatch):

@@ -22,7 +22,7 @@ from sn_viz.activations.streaming import stream_layers
 from sn_viz.baselines.answers import answer_key, parse_answer
 from sn_viz.baselines.answers.said import written_answers
 from sn_viz.bench.record import COMMAND, times_of
-from sn_viz.config import PHOTO_MODEL
+from sn_viz.config import DEFAULT_MODEL
 from sn_viz.early_exit.decide import Decision
 from sn_viz.errors import UserError
 from sn_viz.groups import group_index
@@ -121,7 +121,7 @@ def make(photographs: str | Path, progress: Progress = silent) -> tuple[Recorded
         )
     sets = sources_in(Path(photographs))
     probing, test = split(Path(photographs))
-    vlm = model_named(PHOTO_MODEL, "cpu")
+    vlm = model_named(DEFAULT_MODEL, "cpu")
     run = find(probing, model=vlm, test=test, compare="full-model", seed=SEED, progress=progress)
     if not verdict(run).holds:
         raise UserError("These photographs are nothing to land on.", verdict(run).sentence, "Record others.")

@@ -28,10 +28,10 @@ def bench_model(
     check_json_target(json_file)
     with quiet(json_file):
         from sn_viz.bench.model import as_json, lines, measure
-        from sn_viz.config import choose_model
+        from sn_viz.config import DRAWN_MODEL, choose_model
         from sn_viz.models import load_model
 
-        result = measure(load_model(have_model(choose_model(model).name), device), n, quick)
+        result = measure(load_model(have_model(choose_model(model, default=DRAWN_MODEL).name), device), n, quick)
     write_json(json_file, as_json(result))
     if json_file != "-":
         typer.echo("\n".join(lines(result)))
@@ -294,9 +294,9 @@ def _bench(
 
 def _bench_options(model: str | None, device: str | None, quick: bool, engine: str = "local") -> Any:
     from sn_viz.bench import Options
-    from sn_viz.config import choose_model
+    from sn_viz.config import DRAWN_MODEL, choose_model
 
-    return Options(have_model(choose_model(model).name), device, quick, engine)
+    return Options(have_model(choose_model(model, default=DRAWN_MODEL).name), device, quick, engine)
 
 
 _add_benches()

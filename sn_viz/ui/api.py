@@ -35,7 +35,7 @@ from sn_viz.ui.server import packs
 from sn_viz.ui.server.arguments import Arguments, checked
 from sn_viz.ui.server.guard import guarded
 from sn_viz.ui.server.jobs import run_job
-from sn_viz.ui.server.offered import Offered
+from sn_viz.ui.server.offered import Offered, Usual
 from sn_viz.ui.server.quotas import visitor
 from sn_viz.ui.server.results import FindResult, NeuronResult, PackFacts, PredictResult, RaceResult, Result
 from sn_viz.ui.server.state import Server
@@ -52,7 +52,7 @@ RESULTS: dict[str, Any] = {
 """What each endpoint returns, by its name."""
 
 
-def publish(server: Server, models: Mapping[str, str], usual: tuple[str, str]) -> None:
+def publish(server: Server, models: Mapping[str, str], usual: Usual) -> None:
     """Add the endpoints to the page being built; their widgets are never shown."""
     with gr.Row(visible=False):
         pack, data = (
@@ -91,8 +91,8 @@ def list_packs() -> list[PackFacts]:
     return [{"name": pack.name, "question": packs.question_of(pack)} for pack in packs.packs().values()]
 
 
-def _find(server: Server, models: Mapping[str, str], usual: tuple[str, str]) -> Callable[..., dict[str, Any]]:
-    """``usual``: the model for packs, and for one's own images, where none is named."""
+def _find(server: Server, models: Mapping[str, str], usual: Usual) -> Callable[..., dict[str, Any]]:
+    """``usual``: the model for a pack, and for one's own images (None), where none is named."""
 
     @partial(guarded, answers=True)
     def find(
@@ -111,7 +111,7 @@ def _find(server: Server, models: Mapping[str, str], usual: tuple[str, str]) -> 
         the other endpoints ask for. `answers` says what the model says for each class, such as "dog=yes,cat=no"; by default names
         and question tell.
         """
-        model = model or usual[bool(data)]
+        model = model or usual(None if data else pack)
         blank = Arguments(model)
         arguments = checked(
             models,

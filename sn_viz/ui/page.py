@@ -5,7 +5,6 @@ Takes the name of the default model; returns a Gradio page. It knows no figure a
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -13,7 +12,7 @@ import gradio as gr
 import numpy as np
 
 from sn_viz.activations.legs import lent
-from sn_viz.config import PHOTO_MODEL, VOTERS, choose_model
+from sn_viz.config import VOTERS, choose_model
 from sn_viz.formatting import metric_name, percent, percent_range, points, short_model
 from sn_viz.glossary import as_html
 from sn_viz.plots import reference
@@ -47,7 +46,7 @@ from sn_viz.ui.server.forget import forget_idle_for_ever
 from sn_viz.ui.server.guard import guarded
 from sn_viz.ui.server.hosts import served
 from sn_viz.ui.server.launch import TEMPORARY_FILES_SECONDS
-from sn_viz.ui.server.offered import Offered, chosen, models_here
+from sn_viz.ui.server.offered import Offered, Usual, chosen, models_here, usual_model
 from sn_viz.ui.server.paths import own_upload_folder
 from sn_viz.ui.server.quotas import visitor
 from sn_viz.ui.server.session import finished
@@ -119,8 +118,8 @@ def build(model: str | None = None, public: bool | None = None) -> Page:
     default = choose_model(model).name
     public = served().is_public if public is None else public
     models = models_here(default)
-    first_model = next(iter(models))
-    first = Arguments(models[first_model])
+    usual = usual_model(models, model)
+    first = Arguments(models[usual(packs.FIRST_PACK)])
     with Page(title=TITLE, analytics_enabled=False, delete_cache=(600, TEMPORARY_FILES_SECONDS), fill_width=True) as page:
         page.offered = models
         states = _states()
@@ -157,7 +156,7 @@ def build(model: str | None = None, public: bool | None = None) -> Page:
             states.touched,
             panel.question,
             panel.choices[0],
-            usual_models(models, model),
+            usual,
             public,
         )
         examples_section.connect_cards(server, examples, cards, states.edits, states.touched)
@@ -183,7 +182,7 @@ def build(model: str | None = None, public: bool | None = None) -> Page:
             api_visibility="private",
             show_progress="hidden",
         )
-        opened, from_lesson = _connect_opening(server, page, states, top.go, examples, panel, models, learn)
+        opened, from_lesson = _connect_opening(server, page, states, top.go, examples, panel, models, usual, learn)
 
         def set_up(event: Any) -> None:
             """Once the event is over, take what the widgets say for what the shown run was made with."""
@@ -200,7 +199,7 @@ def build(model: str | None = None, public: bool | None = None) -> Page:
         take_panel.connect(
             server, take, states.run, [states.run, states.shown_pack, states.shown_model, panel.question], states.job, set_up
         )
-        api.publish(server, models, usual_models(models, model))
+        api.publish(server, models, usual)
     _without_trackers(page)
     page.kept, page.on_launch = server, lambda: _begin(server, page, first)
     return page
@@ -221,13 +220,6 @@ def _begin(server: Server, page: Page, first: Arguments) -> None:
     forget_idle_for_ever(server)
     if not page.first_run:
         server.prefetch.want(packs.FIRST_PACK, first)
-
-
-def usual_models(models: Mapping[str, str], asked: str | None) -> tuple[str, str]:
-    """Return what answers where nobody chose: about packs, and about people's own images; the operator's word goes for both."""
-    first = next(iter(models))
-    named = asked is not None or bool(os.environ.get("SN_VIZ_MODEL"))
-    return first, first if named or PHOTO_MODEL not in models else PHOTO_MODEL
 
 
 def _states() -> States:
@@ -278,6 +270,7 @@ def _connect_opening(
     examples: examples_section.Examples,
     panel: run_panel.Panel,
     models: Offered,
+    usual: Usual,
     learn: learn_section.Learn,
 ) -> tuple[Any, Any]:
     """Wire what happens when the page opens, and when a step of the lesson opens its place; returns both events."""
@@ -305,7 +298,7 @@ def _connect_opening(
         if link.edited:
             gr.Warning(EDITED_LINK.format(link.edited), duration=None)
         name = link.pack or packs.FIRST_PACK
-        model = link.model or next(iter(models))
+        model = link.model or usual(name)
         first = None if link.pack else server.runs.find(page.first_run)
         key = server.prefetch.want(name, Arguments(chosen(models, model))) if first is None else page.first_run
         question = packs.question_of(packs.packs()[name])

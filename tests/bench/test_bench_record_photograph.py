@@ -12,7 +12,7 @@ from PIL import Image
 from sn_viz.activations.model_cache import model_named
 from sn_viz.bench import record_photograph
 from sn_viz.bench.record_photograph import RECORD, Evidence, middle, sources_in, split, tell, weights_digest
-from sn_viz.config import PHOTO_MODEL
+from sn_viz.config import DEFAULT_MODEL
 from sn_viz.errors import UserError
 from sn_viz.paths import ASSETS
 from sn_viz.sources.pack import flower_photograph
@@ -35,7 +35,7 @@ def evidence():
 
 @pytest.fixture(scope="module")
 def vlm():
-    return model_named(PHOTO_MODEL, "cpu")
+    return model_named(DEFAULT_MODEL, "cpu")
 
 
 def told(vlm, of=None):
@@ -43,7 +43,7 @@ def told(vlm, of=None):
 
 
 def test_it_was_recorded_with_the_model_that_is_shipped():
-    assert weights_digest(ASSETS / PHOTO_MODEL) == kept().found.photographs.weights, f"the model is another one: {AGAIN}"
+    assert weights_digest(ASSETS / DEFAULT_MODEL) == kept().found.photographs.weights, f"the model is another one: {AGAIN}"
 
 
 def test_the_recorded_run_is_what_the_evidence_tells_today(vlm):

@@ -51,7 +51,7 @@ def test_it_moves_nowhere_when_the_page_is_built(watched, scheme):
     page.emulate_media(color_scheme=scheme)
     page.route("**/assets/Blocks-*.js", lambda request: held.append(request))
     page.goto(watched.address)
-    box = "where => { const b = document.querySelector(`${where} .sn-story-open`).getBoundingClientRect(); return [b.x, b.y, b.width]; }"
+    box = "where => (({ x, y, width }) => [x, y, width])(document.querySelector(`${where} .sn-story-open`).getBoundingClientRect())"
     page.wait_for_selector("#sn-first .sn-story-open")
     before, dark = page.evaluate(box, "#sn-first"), page.evaluate("document.body.classList.contains('dark')")
     for request in held:

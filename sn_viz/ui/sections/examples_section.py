@@ -33,6 +33,7 @@ from sn_viz.ui.components.edits import Edits
 from sn_viz.ui.server import datasets, packs
 from sn_viz.ui.server.guard import guarded
 from sn_viz.ui.server.jobs import run_job
+from sn_viz.ui.server.offered import Usual
 from sn_viz.ui.server.state import Server
 from sn_viz.ui.server.uploads import UploadedFile
 
@@ -207,18 +208,18 @@ def connect(
     touched: gr.State,
     question: gr.Textbox,
     model: gr.Dropdown,
-    usual: tuple[str, str],
+    usual: Usual,
     public: bool = False,
 ) -> list[Any]:
     """Wire the tab and return the events after which the set is another, for ``gr.on``.
 
-    ``source`` is the chosen way in, ``pack`` the chosen pack, ``model`` the chosen one, which follows the source while it is one
-    of ``usual``: for packs, for people's own images. ``touched`` is new whenever one of the first two, or a class card, was set.
+    ``source`` is the chosen way in, ``pack`` the chosen pack, ``model`` the chosen one, which follows source and pack
+    while it is the ``usual`` one. ``touched`` is new whenever one of the first two, or a class card, was set.
     """
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     for sub_tab, name in ((tab.pack_tab, "pack"), (tab.own_tab, "own"), (tab.file_tab, "file")):
-        sub_tab.select(_switch(name, usual), [pack, model], [touched, source, question, model], **private)
-    tab.cards.pick(_picker(usual), model, [touched, pack, source, question, model], **private)
+        sub_tab.select(_switch(name, usual), [source, pack, model], [touched, source, question, model], **private)
+    tab.cards.pick(_picker(usual), [source, pack, model], [touched, pack, source, question, model], **private)
     tab.hub_read.click(_hub_chooser(public), tab.hub_name, [touched, tab.hub], **private)
     tab.file.change(_file_instead, None, [touched, tab.hub], **private)
     return [touched.change]
@@ -256,12 +257,12 @@ def touch() -> str:
     return secrets.token_hex(8)
 
 
-def _switch(name: str, usual: tuple[str, str]) -> Any:
+def _switch(name: str, usual: Usual) -> Any:
     @guarded
-    def switch(pack: str, model: str) -> tuple:
+    def switch(source: str, pack: str, model: str) -> tuple:
         """Choose a source; a question typed for another source goes, a pack brings its own."""
         question = packs.question_of(packs.packs()[pack]) if name == "pack" else ""
-        return touch(), name, question, suiting(model, name, usual)
+        return touch(), name, question, suiting(model, usual, (source, pack), (name, pack))
 
     return switch
 
@@ -280,19 +281,21 @@ def _file_instead() -> tuple[str, str]:
     return touch(), ""
 
 
-def _picker(usual: tuple[str, str]) -> Any:
+def _picker(usual: Usual) -> Any:
     @guarded
-    def pick_pack(event: gr.EventData, model: str) -> tuple:
+    def pick_pack(event: gr.EventData, source: str, pack: str, model: str) -> tuple:
         """Choose the clicked pack, and its question."""
         name = views.card_of(event, list(packs.packs()))
-        return touch(), name, "pack", packs.question_of(packs.packs()[name]), suiting(model, "pack", usual)
+        now = suiting(model, usual, (source, pack), ("pack", name))
+        return touch(), name, "pack", packs.question_of(packs.packs()[name]), now
 
     return pick_pack
 
 
-def suiting(model: str, source: str, usual: tuple[str, str]) -> str:
-    """Return the model for a source: what was chosen by hand, else the usual one for packs or for people's own images."""
-    return usual[source != "pack"] if model in usual else model
+def suiting(model: str, usual: Usual, was: tuple[str, str], now: tuple[str, str]) -> str:
+    """Return the model for another (source, pack): what was chosen by hand, else the usual one there."""
+    before, after = (usual(pack if source == "pack" else None) for source, pack in (was, now))
+    return after if model == before else model
 
 
 def from_galleries(

@@ -1,8 +1,8 @@
 """What a browser gets before Gradio has built the page: our scripts and style sheets, and the place where the landing is drawn.
 
-Takes ASGI requests for the page; puts our lines into the document that Gradio answers with, and packs it. Gradio would fetch them only
-once its own scripts run, and building the page takes it seconds. It knows nothing about what is on the page: ``assets/page/race.js``
-draws the landing from the configuration that is in the same document.
+Takes ASGI requests for the page; puts our lines into the document that Gradio answers with, and packs it. Gradio would fetch them
+only once its own scripts run, and building the page takes it seconds. It knows nothing about what is on the page:
+``assets/page/race.js`` draws the landing from the configuration that is in the same document.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class FirstSight:
         await self.app(scope, receive, gather)
 
     def _with_lines(self, document: str) -> str:
-        """Return Gradio's document with our lines, each at the last place of its kind: the configuration may hold such words too."""
+        """Return Gradio's document with our lines, each at the last place of its kind: the configuration may hold such words."""
         for where, lines in self._lines.items():
             before, found, after = document.rpartition(where)
             document = before + lines + after if found else document

@@ -7,7 +7,7 @@ the operator's default, and what SN_VIZ_MODELS names, up to SN_VIZ_MODEL_MAX_GB;
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from sn_viz.errors import UserError
@@ -15,11 +15,14 @@ from sn_viz.models.catalog import CATALOG, model_names, resolve_name
 from sn_viz.models.hub.fetch import size
 from sn_viz.models.hub.name import read_name
 from sn_viz.models.hub.obtain import is_here
+from sn_viz.sources.pack import model_of_pack
 
 MODELS = "SN_VIZ_MODELS"
 MAX_GB = "SN_VIZ_MODEL_MAX_GB"
 USUAL_MAX_GB = 20.0
 MOST_LETTERS = 300
+Usual = Callable[[str | None], str]
+"""Tells which model answers where nobody chose: about a pack by its name, and about people's own images (None)."""
 
 
 class Offered(Mapping[str, str]):
@@ -109,6 +112,19 @@ def models_here(default: str) -> Offered:
     for source in sources:
         named.setdefault(Path(source).name if Path(source).is_absolute() else source, source)
     return Offered(named, most_bytes())
+
+
+def usual_model(models: Mapping[str, str], asked: str | None) -> Usual:
+    """Return what tells which model answers where nobody chose: a pack's own, else the default; the operator's word goes first."""
+    first = next(iter(models))
+    named = asked is not None or bool(os.environ.get("SN_VIZ_MODEL"))
+
+    def usual(pack: str | None) -> str:
+        """Return the model for a pack, or for people's own images (None)."""
+        own = None if named or pack is None else model_of_pack(pack)
+        return own if own in models else first
+
+    return usual
 
 
 def labels(models: Mapping[str, str], any_name: bool) -> list[tuple[str, str]]:
