@@ -97,7 +97,7 @@ def step_told(number: int, step: Step) -> dict[str, Any]:
 def _look(step: Step, look: Look, named: Mapping[str, str], numbers: Mapping[str, Any]) -> dict[str, str]:
     chosen = {name: _plain(numbers.get(value, value)) for name, value in look.select}
     own = look.tab == "examples"  # the drawer of people's own pictures: no pack is opened for it
-    query = {"tab": look.tab} if own else {"pack": step.pack, **chosen, "tab": look.tab}
+    query = {"tab": look.tab} if own else {"pack": step.pack, "model": recorded()["recorded"]["model"], **chosen, "tab": look.tab}
     return {
         "text": look.text.format_map(named),
         "query": "?" + urlencode(query),
