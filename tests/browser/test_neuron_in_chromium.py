@@ -146,7 +146,7 @@ def test_one_selection_is_shown_by_every_view_whichever_changes_it(watched):
     page = opened(watched)
     page.focus("#fig-heatmap .sn-plot")
     before = page.inner_text("#neuron-facts .sn-facts-title")
-    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowLeft")
     page.wait_for_function("t => document.querySelector('#neuron-facts .sn-facts-title').innerText !== t", arg=before)
     shown = page.inner_text("#neuron-facts .sn-facts-title")
     place = shown.rsplit(" · ", 1)[0]
