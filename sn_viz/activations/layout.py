@@ -127,6 +127,10 @@ class Layout:
             widths[start : start + len(blocks), column] = blocks
         return widths
 
+    def take_widths(self, other: Layout) -> None:
+        """Take the widths that were seen in a model with the same weights."""
+        self._widths |= other._widths
+
     def _tried(self, name: str, places: Sequence[Place]) -> np.ndarray:
         """Return how wide a site was that may not be there, int64 (block,). Raises UserError where it was not."""
         if in_tower(name):

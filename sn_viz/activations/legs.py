@@ -1,4 +1,4 @@
-"""Many calls on one model, one after the other: here, or in legs on a GPU that is lent for seconds at a time.
+"""Many calls on one model: here, those of a small one side by side, or in legs on a GPU that is lent for seconds at a time.
 
 Takes a model, a function and the arguments of each call; yields each result as soon as it is there. It knows nothing about what the
 function does.
@@ -18,6 +18,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sn_viz.activations.model_cache import LARGE, model_named
+from sn_viz.activations.side_by_side import has_one_thread, side_by_side
 from sn_viz.errors import UserError
 from sn_viz.models import zero_gpu
 from sn_viz.models.options import LoadOptions, dtype_name
@@ -40,7 +41,7 @@ def each(vlm: Vlm, task: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -
     Parameters
     ----------
     vlm : Vlm
-        Without hooks and with the weights it was loaded with: a lent GPU has the model as it was loaded.
+        Without hooks, not locked, and with the weights it was loaded with: a lent GPU has the model as it was loaded.
     task : callable
         A function of a module; it, its arguments and what it returns may go to another process.
     calls : sequence of tuple
@@ -52,7 +53,7 @@ def each(vlm: Vlm, task: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -
         As ``task`` does, and when no GPU is to be had.
     """
     if not is_lent(vlm):
-        yield from (task(vlm, *call) for call in calls)
+        yield from side_by_side(vlm, task, calls) if has_one_thread(vlm) else (task(vlm, *call) for call in calls)
         return
     options, done = replace(vlm.options, dtype=dtype_name(vlm.dtype)), 0
     while done < len(calls):

@@ -129,6 +129,13 @@ def reader_of(vlm: Vlm) -> Reader:
     return reader
 
 
+def share_what_is_known(vlm: Vlm, twin: Vlm) -> None:
+    """Spare a model with the same weights what was tried out on the other: widths of sites, cuts, replayed passes."""
+    known, new = reader_of(vlm), reader_of(twin)
+    new.layout.take_widths(known.layout)
+    new.replay.works, new._tail_cut = known.replay.works, known._tail_cut
+
+
 def truncated_forward(
     vlm: Vlm, inputs: Inputs, exit_layer: int, sites: str | Sequence[str] = "all", dtype: type[np.floating] = np.float16
 ) -> np.ndarray:

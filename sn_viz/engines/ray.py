@@ -173,6 +173,7 @@ class RayEngine:
             When it cannot be loaded again elsewhere, or no worker can be had.
         """
         import sn_viz
+        from sn_viz.activations.side_by_side import has_one_thread
 
         if not vlm.source:
             raise UserError(
@@ -183,7 +184,9 @@ class RayEngine:
         self._connect()
         on_gpu = self.device != "cpu" and self._total("GPU") > 0
         options = replace(vlm.options, dtype=dtype_name(vlm.dtype), device_map="none")
-        setup = Setup(vlm.source, options, "cuda" if on_gpu else "cpu", vlm.key, self._n_threads(), sn_viz.__version__)
+
+        threads = 1 if has_one_thread(vlm) else self._n_threads()  # as in a process alone, for the last bits
+        setup = Setup(vlm.source, options, "cuda" if on_gpu else "cpu", vlm.key, threads, sn_viz.__version__)
         if self._pool is None or self._pool.setup != setup:
             self._new_pool(setup, sum(one.nbytes for one in vlm.module.parameters()))
         return _Carrier(self, on_gpu)

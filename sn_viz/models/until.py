@@ -21,7 +21,8 @@ class Until(StoppingCriteria):
 
     Parameters
     ----------
-    tokenizer : PreTrainedTokenizer
+    texts : callable
+        Takes tokens (row, token); returns what they say, without control tokens.
     start : int
         Tokens of the prompt.
     least : int
@@ -30,15 +31,16 @@ class Until(StoppingCriteria):
         Takes the row of the batch and the text so far; returns what it names, or -1.
     """
 
-    def __init__(self, tokenizer: Any, start: int, least: int, reading: Callable[[int, str], int]) -> None:
-        self.tokenizer, self.start, self.least, self.reading = tokenizer, start, least, reading
+    def __init__(
+        self, texts: Callable[[torch.Tensor], list[str]], start: int, least: int, reading: Callable[[int, str], int]
+    ) -> None:
+        self.texts, self.start, self.least, self.reading = texts, start, least, reading
         self.before: dict[int, int] = {}
 
     def __call__(self, input_ids: torch.LongTensor, scores: Any, **more: Any) -> torch.BoolTensor:
         done = torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
         if input_ids.shape[1] - self.start >= self.least - 1:
-            texts = self.tokenizer.batch_decode(input_ids[:, self.start :], skip_special_tokens=True)
-            for row, text in enumerate(texts):
+            for row, text in enumerate(self.texts(input_ids[:, self.start :])):
                 now = self.reading(row, text.strip())
                 done[row] = input_ids.shape[1] - self.start >= self.least and now >= 0 and now == self.before.get(row, -1)
                 self.before[row] = now

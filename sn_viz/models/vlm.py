@@ -8,7 +8,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from copy import copy, deepcopy
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -320,16 +322,30 @@ class Vlm:
             }
             if reading is not None:
                 length = inputs["input_ids"].shape[1]
-                until = Until(self.tokenizer, length, max_new_tokens, lambda row, text, rows=rows: reading(rows[row], text))
+                until = Until(self._texts, length, max_new_tokens, lambda row, text, rows=rows: reading(rows[row], text))
                 options |= {"max_new_tokens": max(longest, max_new_tokens), "stopping_criteria": stopped_by(until)}
             with self.lock, self.threads(len(inputs["input_ids"])):
                 tokens = self.module.generate(**inputs, **options)
-            new = tokens[:, inputs["input_ids"].shape[1] :]
-            with self._text_lock:
-                said = self.tokenizer.batch_decode(new, skip_special_tokens=True)
+            said = self._texts(tokens[:, inputs["input_ids"].shape[1] :])
             for row, text in zip(rows, said, strict=True):
                 answers[row] = text.strip()
         return answers
+
+    def twin(self) -> Vlm:
+        """Return a model that shares this one's weights, processor and prompts, with modules, hooks and a lock of its own."""
+        prompts = self._fast_inputs  # made before it is copied, so that it is one
+        weights = {id(each): each for each in chain(self.module.parameters(), self.module.buffers())}
+        twin = copy(self)
+        with self.lock:
+            twin.module = deepcopy(self.module, weights)
+        twin.lock, twin._fast_inputs = threading.RLock(), prompts
+        twin.blocks, twin.tower_blocks = decoder_blocks(twin.module), tower_blocks(twin.module)
+        twin.norm, twin.lm_head = final_norm(twin.module, twin.blocks), _lm_head(twin.module)
+        return twin
+
+    def _texts(self, tokens: Any) -> list[str]:
+        with self._text_lock:
+            return self.tokenizer.batch_decode(tokens, skip_special_tokens=True)
 
     def _turns(self, pictures: Sequence[Picture], questions: Sequence[str], batch_size: int) -> Iterator[list[int]]:
         """Yield the rows of each batch: in order, or by length where padding is not neutral or sizes do not mix."""

@@ -1,0 +1,74 @@
+"""Many calls on one small model on a processor, several at a time: each in a thread of its own, which computes with one.
+
+Takes a model, a function and the arguments of each call; yields the results in order. A small pass shared out over threads loses a
+third of its time to waiting for them inside every layer (EXPERIMENTS.md). A pass of a small model always has one thread here, so that
+the last bits of what is read do not depend on the number of cores. It knows nothing about what the function does.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from sn_viz.activations.reader import share_what_is_known
+from sn_viz.models.threads import n_threads, use_threads
+
+if TYPE_CHECKING:
+    from sn_viz.models.vlm import Vlm
+
+MOST_WEIGHTS = 5e7
+"""A larger model keeps several threads busy within one pass."""
+MOST = 4
+"""Passes at a time: what Python itself does between them runs one after the other."""
+
+
+def has_one_thread(vlm: Vlm) -> bool:
+    """Return whether every pass of many has one thread: those of small models on a processor."""
+    return vlm.device.type == "cpu" and not vlm.shared_out and not vlm.quantised and vlm.n_weights <= MOST_WEIGHTS
+
+
+def side_by_side(vlm: Vlm, task: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
+    """Yield ``task(vlm, *call)`` for each of ``calls``, in order; each call has one thread.
+
+    Parameters
+    ----------
+    vlm : Vlm
+        `has_one_thread`, without hooks, not locked by the caller. Calls are shared out over it and copies with its weights.
+    task : callable
+    calls : sequence of tuple
+        The arguments after the model.
+    """
+    before = n_threads()
+    n = min(before, MOST, len(calls))
+    free: SimpleQueue[Vlm] = SimpleQueue()
+    for one in (vlm, *(_twin(vlm) for _ in range(n - 1))):
+        free.put(one)
+
+    def carry_out(call: tuple[Any, ...]) -> Any:
+        model = free.get()
+        try:
+            return task(model, *call)
+        finally:
+            free.put(model)
+
+    pool = ThreadPoolExecutor(max(n, 1), initializer=use_threads, initargs=(1,))
+    waiting: deque[Future[Any]] = deque()
+    try:
+        for call in calls:
+            waiting.append(pool.submit(carry_out, call))
+            if len(waiting) > n:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+        use_threads(before)  # part of it is the process's, not the thread's
+
+
+def _twin(vlm: Vlm) -> Vlm:
+    twin = vlm.twin()
+    share_what_is_known(vlm, twin)
+    return twin
