@@ -1,7 +1,7 @@
 """Many calls on one small model on a processor, several at a time: each in a thread of its own, which computes with one.
 
 Takes a model, a function and the arguments of each call; yields the results in order. A small pass shared out over threads loses a
-third of its time to waiting for them inside every layer (EXPERIMENTS.md). A pass of a small model always has one thread here, so that
+third of its time to waiting for them inside every layer (EXPERIMENTS.md). A pass of a small model always has one thread here, so
 the last bits of what is read do not depend on the number of cores. It knows nothing about what the function does.
 """
 
