@@ -38,4 +38,4 @@ def test_the_cells_of_the_notebook_run_in_order(tmp_path):
     settings = os.environ | {"PYTHONPATH": str(EXAMPLES.parent), "SN_VIZ_CACHE": str(tmp_path / "cache")}
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=settings, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]
-    assert "stop after  12" in done.stdout and "Prediction(label=" in done.stdout
+    assert "stop after  10" in done.stdout and "Prediction(label=" in done.stdout
