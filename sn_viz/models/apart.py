@@ -40,6 +40,8 @@ class Apart:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._process: subprocess.Popen[str] | None = None
+        self._owner = 0
+        """Who started it."""
         self._answers: queue.Queue[str | None] = queue.Queue()
         weakref.finalize(self, _end, self.__dict__)
 
@@ -50,7 +52,7 @@ class Apart:
                 return
             paths = [str(Path(__file__).resolve().parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
             quiet = {"PYTHONPATH": os.pathsep.join(paths), "TOKENIZERS_PARALLELISM": "false", "TRANSFORMERS_VERBOSITY": "error"}
-            self._answers = queue.Queue()
+            self._answers, self._owner = queue.Queue(), os.getpid()
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "sn_viz.models.apart_worker"],
                 stdin=subprocess.PIPE,
@@ -122,8 +124,9 @@ def _listen(lines: Any, answers: queue.Queue[str | None]) -> None:
 
 
 def _end(parts: dict[str, Any]) -> None:
+    """End the process, unless this is a fork of the one that started it: its pipes may be locked for ever there."""
     process = parts.get("_process")
-    if process is not None:
+    if process is not None and os.getpid() == parts.get("_owner"):
         process.kill()
         process.wait()
         for pipe in (process.stdin, process.stdout):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
+import signal
 import struct
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -258,3 +261,23 @@ def test_a_process_that_was_ended_is_started_again():
     apart.stop()
     assert apart.ask("It", task="render", template="x", turns=[[{"role": "user", "content": []}]], tokens={}) == ["x"]
     apart.stop()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing is forked here")
+def test_a_fork_that_drops_what_it_inherited_neither_hangs_nor_ends_the_process():
+    apart = Apart()
+    apart.start()
+    assert apart._process is not None
+    child = os.fork()
+    if child == 0:
+        del apart  # its listener, which holds the lock of a pipe, is not here
+        gc.collect()
+        os._exit(7)
+    until = time.monotonic() + 20
+    while (ended := os.waitpid(child, os.WNOHANG))[0] == 0 and time.monotonic() < until:
+        time.sleep(0.02)
+    if ended[0] == 0:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    assert ended[0] == child and os.waitstatus_to_exitcode(ended[1]) == 7
+    assert apart._process.poll() is None
