@@ -7,6 +7,7 @@ the last bits of what is read do not depend on the number of cores. It knows not
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,6 +20,7 @@ from sn_viz.models.threads import n_threads, use_threads
 if TYPE_CHECKING:
     from sn_viz.models.vlm import Vlm
 
+log = logging.getLogger(__name__)
 MOST_WEIGHTS = 5e7
 """A larger model keeps several threads busy within one pass."""
 MOST = 4
@@ -42,9 +44,10 @@ def side_by_side(vlm: Vlm, task: Callable[..., Any], calls: Sequence[tuple[Any, 
         The arguments after the model.
     """
     before = n_threads()
-    n = min(before, MOST, len(calls))
     free: SimpleQueue[Vlm] = SimpleQueue()
-    for one in (vlm, *(_twin(vlm) for _ in range(n - 1))):
+    models = [vlm, *_twins(vlm, min(before, MOST, len(calls)) - 1)]
+    n = len(models)
+    for one in models:
         free.put(one)
 
     def carry_out(call: tuple[Any, ...]) -> Any:
@@ -54,7 +57,7 @@ def side_by_side(vlm: Vlm, task: Callable[..., Any], calls: Sequence[tuple[Any, 
         finally:
             free.put(model)
 
-    pool = ThreadPoolExecutor(max(n, 1), initializer=use_threads, initargs=(1,))
+    pool = ThreadPoolExecutor(n, initializer=use_threads, initargs=(1,))
     waiting: deque[Future[Any]] = deque()
     try:
         for call in calls:
@@ -68,7 +71,13 @@ def side_by_side(vlm: Vlm, task: Callable[..., Any], calls: Sequence[tuple[Any, 
         use_threads(before)  # part of it is the process's, not the thread's
 
 
-def _twin(vlm: Vlm) -> Vlm:
-    twin = vlm.twin()
-    share_what_is_known(vlm, twin)
-    return twin
+def _twins(vlm: Vlm, n: int) -> list[Vlm]:
+    """Return ``n`` copies that share the weights; none where the modules cannot be copied: then calls run one after the other."""
+    try:
+        twins = [vlm.twin() for _ in range(n)]
+    except (TypeError, ValueError, AttributeError, RuntimeError, NotImplementedError) as error:
+        log.info("%s is not copied, so its passes run one after the other: %r", vlm.name, error)
+        return []
+    for twin in twins:
+        share_what_is_known(vlm, twin)
+    return twins

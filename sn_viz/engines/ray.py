@@ -184,7 +184,6 @@ class RayEngine:
         self._connect()
         on_gpu = self.device != "cpu" and self._total("GPU") > 0
         options = replace(vlm.options, dtype=dtype_name(vlm.dtype), device_map="none")
-
         threads = 1 if has_one_thread(vlm) else self._n_threads()  # as in a process alone, for the last bits
         setup = Setup(vlm.source, options, "cuda" if on_gpu else "cpu", vlm.key, threads, sn_viz.__version__)
         if self._pool is None or self._pool.setup != setup:

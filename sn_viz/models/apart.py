@@ -41,7 +41,7 @@ class Apart:
         self._lock = threading.RLock()
         self._process: subprocess.Popen[str] | None = None
         self._owner = 0
-        """Who started it."""
+        """Number of the process that started it; a fork of that one has this object too."""
         self._answers: queue.Queue[str | None] = queue.Queue()
         weakref.finalize(self, _end, self.__dict__)
 

@@ -81,6 +81,17 @@ def test_whoever_stops_waits_for_no_further_call_and_an_error_arrives(tiny_llava
     assert len(begun) <= 12 and torch.get_num_threads() == 2
 
 
+def test_a_model_that_cannot_be_copied_answers_one_call_after_the_other(tiny_llava, threads, monkeypatch):
+    threads(2)
+
+    def refuse(self):
+        raise TypeError("cannot pickle '_thread.lock' object")
+
+    monkeypatch.setattr(type(tiny_llava), "twin", refuse)
+    found = list(side_by_side(tiny_llava, lambda vlm, number: (number, vlm is tiny_llava), [(number,) for number in range(5)]))
+    assert found == [(number, True) for number in range(5)] and list(side_by_side(tiny_llava, abs, [])) == []
+
+
 def test_large_models_keep_their_threads(tiny_llava, monkeypatch):
     assert has_one_thread(tiny_llava)
     monkeypatch.setattr(tiny_llava, "n_weights", int(MOST_WEIGHTS) + 1)
