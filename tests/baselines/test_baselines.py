@@ -77,6 +77,12 @@ class Mute:
     def __init__(self, vlm):
         self.vlm = vlm
 
+    def __getattr__(self, name):
+        return getattr(self.vlm, name)
+
+    def twin(self):
+        return Mute(self.vlm.twin())
+
     def generate(self, pictures, questions, **more):
         return ["hm"] * len(pictures)
 
