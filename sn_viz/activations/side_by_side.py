@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -32,7 +32,9 @@ def has_one_thread(vlm: Vlm) -> bool:
     return vlm.device.type == "cpu" and not vlm.shared_out and not vlm.quantised and vlm.n_weights <= MOST_WEIGHTS
 
 
-def side_by_side(vlm: Vlm, task: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
+def side_by_side(
+    vlm: Vlm, task: Callable[..., Any], calls: Iterable[tuple[Any, ...]], beside: Sequence[Vlm] | None = None
+) -> Iterator[Any]:
     """Yield ``task(vlm, *call)`` for each of ``calls``, in order; each call has one thread.
 
     Parameters
@@ -40,12 +42,16 @@ def side_by_side(vlm: Vlm, task: Callable[..., Any], calls: Sequence[tuple[Any, 
     vlm : Vlm
         `has_one_thread`, without hooks, not locked by the caller. Calls are shared out over it and copies with its weights.
     task : callable
-    calls : sequence of tuple
-        The arguments after the model.
+    calls : iterable of tuple
+        The arguments after the model; taken as they are needed.
+    beside : sequence of Vlm, optional
+        Its `twins`, where whoever calls keeps them.
     """
     before = n_threads()
     free: SimpleQueue[Vlm] = SimpleQueue()
-    models = [vlm, *_twins(vlm, min(before, MOST, len(calls)) - 1)]
+    if beside is None:
+        beside = twins(vlm, len(calls) if isinstance(calls, Sized) else MOST)
+    models = [vlm, *beside]
     n = len(models)
     for one in models:
         free.put(one)
@@ -71,13 +77,16 @@ def side_by_side(vlm: Vlm, task: Callable[..., Any], calls: Sequence[tuple[Any, 
         use_threads(before)  # part of it is the process's, not the thread's
 
 
-def _twins(vlm: Vlm, n: int) -> list[Vlm]:
-    """Return ``n`` copies that share the weights; none where the modules cannot be copied: then calls run one after the other."""
+def twins(vlm: Vlm, n_calls: int = MOST) -> list[Vlm]:
+    """Return copies that share the weights, as many as ``n_calls`` have threads for beside ``vlm``.
+
+    None where the modules cannot be copied: then calls run one after the other.
+    """
     try:
-        twins = [vlm.twin() for _ in range(n)]
+        copies = [vlm.twin() for _ in range(min(n_threads(), MOST, n_calls) - 1)]
     except (TypeError, ValueError, AttributeError, RuntimeError, NotImplementedError) as error:
         log.info("%s is not copied, so its passes run one after the other: %r", vlm.name, error)
         return []
-    for twin in twins:
+    for twin in copies:
         share_what_is_known(vlm, twin)
-    return twins
+    return copies

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,6 +19,7 @@ import numpy as np
 from sn_viz.activations.extract import batches, neurons_of
 from sn_viz.activations.model_cache import model_of
 from sn_viz.activations.reader import get_ready, n_before_recorded, truncated_forward, warm_up
+from sn_viz.activations.side_by_side import has_one_thread, side_by_side, twins
 from sn_viz.activations.sites import transform_versions
 from sn_viz.baselines.answers import parse_answer
 from sn_viz.baselines.answers.said import written_answers
@@ -78,8 +80,7 @@ def predict(
     """
     checked_layer(exit_layer, run.neurons.n_layers, run.neurons.n_tower)
     asked = asked_ahead(run, images, question, batch_size)  # what cannot be read is told before the model loads
-    label = Predictor.of(run, exit_layer, question, vlm, batch_size).label
-    return [said for some in asked for said in label(*some)]
+    return list(Predictor.of(run, exit_layer, question, vlm, batch_size).each(asked))
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,21 +119,54 @@ class Predictor:
         """Return the prediction for one picture, or those for a sequence of them in its order."""
         alone = isinstance(images, (str, bytes, os.PathLike, np.ndarray, Picture)) or hasattr(images, "getbands")
         asked = asked_ahead(self.run, [images] if alone else images, self.question, self.batch_size)
-        found = [said for some in asked for said in self.label(*some)]
+        found = list(self.each(asked))
         return found[0] if alone else found
 
     def label(self, pictures: Sequence[Picture], questions: Sequence[str]) -> list[Prediction]:
         """Return the predictions for decoded pictures, each asked its question."""
-        decide, predictions = self.decide, {}
-        for rows in batches(decide.vlm, pictures, questions, range(len(pictures)), self.batch_size):
-            start = time.perf_counter()
-            tallies = decide.together([pictures[row] for row in rows], [questions[row] for row in rows])
-            milliseconds = 1000 * (time.perf_counter() - start) / len(rows)
+        return list(self.each([(list(pictures), list(questions))]))
+
+    def each(self, asked: Iterable[Asked]) -> Iterator[Prediction]:
+        """Yield the predictions for parts of decoded pictures, in order; the next part is asked for while the last is looked at.
+
+        Batches of a small model on a processor run side by side. Single pictures run one after the other: a picture's milliseconds
+        are then its own.
+        """
+        vlm, n_asked = self.decide.vlm, []
+
+        def calls() -> Iterator[tuple[Decision, int, list[int], list[Picture], list[str]]]:
+            for part, (pictures, questions) in enumerate(asked):
+                n_asked.append(len(pictures))
+                for rows in batches(vlm, pictures, questions, range(len(pictures)), self.batch_size):
+                    yield self.decide, part, rows, [pictures[row] for row in rows], [questions[row] for row in rows]
+
+        if self.batch_size > 1 and has_one_thread(vlm):
+            done = side_by_side(vlm, _decided, calls(), self._twins)
+        else:
+            done = (_decided(vlm, *call) for call in calls())
+        labelled: dict[int, Prediction] = {}
+        for part, rows, tallies, milliseconds in done:
             for row, tally, winner in zip(rows, tallies, winners(tallies).tolist(), strict=True):
                 first, second = np.sort(tally)[::-1][:2]
-                shares, margin = tuple(map(float, tally)), float(first - second)
-                predictions[row] = Prediction(self.run.train.classes[winner], winner, decide.layer, milliseconds, shares, margin)
-        return [predictions[row] for row in range(len(pictures))]
+                shares, margin, each = tuple(map(float, tally)), float(first - second), milliseconds / len(rows)
+                labelled[row] = Prediction(self.run.train.classes[winner], winner, self.decide.layer, each, shares, margin)
+            if len(labelled) == n_asked[part]:
+                yield from (labelled[row] for row in range(len(labelled)))
+                labelled.clear()
+
+    @cached_property
+    def _twins(self) -> list[Vlm]:
+        """Models that share the weights, for batches beside each other; kept, as is what is recorded of them."""
+        return twins(self.decide.vlm)
+
+
+def _decided(
+    vlm: Vlm, decide: Decision, part: int, rows: list[int], pictures: list[Picture], questions: list[str]
+) -> tuple[int, list[int], np.ndarray, float]:
+    """Return what tells a batch, its tallies, and the milliseconds that it took."""
+    start = time.perf_counter()
+    tallies = replace(decide, vlm=vlm).together(pictures, questions)
+    return part, rows, tallies, 1000 * (time.perf_counter() - start)
 
 
 def model_version(vlm: Vlm) -> dict[str, str]:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from math import prod
 from pathlib import Path
 from threading import RLock, Thread, local
@@ -27,8 +28,8 @@ from sn_viz.matrix import slabs
 from sn_viz.search.rules import RULES, Rule
 from sn_viz.types import Stumps
 
-_warming = RLock()
-"""Held while kernels are compiled or loaded."""
+_LOADING = {kind: RLock() for kind in ("search", "null", "fixed")}
+"""Each is held while kernels of that kind are compiled or loaded."""
 
 METRICS = ("balanced-accuracy", "accuracy", "roc-auc", "f1", "effect-size")
 """What a stump can be scored by, on one class against the rest."""
@@ -211,18 +212,41 @@ def best_scores_under_null(
 def warm_up(dtypes: Sequence[type[np.floating]] = (np.float16, np.float32), fixed: bool = True, apart: bool = False) -> None:
     """Load the compiled kernels for values of these types, and the fixed rules', compiling what this machine has not yet.
 
-    With ``apart`` a process of its own compiles: the compiler would hold this one's interpreter lock for ten seconds. A search
-    that begins meanwhile waits for it.
+    With ``apart`` a process of its own compiles: the compiler would hold this one's interpreter lock for ten seconds. Whoever needs
+    a kernel meanwhile waits for it, not for the others.
     """
-    with _warming:
-        if apart and sys.executable and not _kernels().kept():
-            names = [np.dtype(dtype).name for dtype in dtypes]
-            code = f"import numpy; from sn_viz.search.stumps import warm_up; warm_up([getattr(numpy, n) for n in {names}], {fixed})"
-            where = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
-            subprocess.run(
-                [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": where}, stdin=subprocess.DEVNULL, check=False
-            )
-        _load_kernels(dtypes, fixed)
+    kinds = list(_LOADING)[: None if fixed else 2]
+    with ExitStack() as beside:
+        held = {kind: beside.enter_context(ExitStack()) for kind in kinds}
+        for kind in reversed(kinds):  # who waits here for one that warms up already has none of those that are done
+            held[kind].enter_context(_LOADING[kind])
+        if apart and sys.executable and not _kernels("search").kept():
+            said = beside.enter_context(_compiler([np.dtype(dtype).name for dtype in dtypes], kinds))
+        else:
+            said = iter(())
+        for kind in kinds:
+            next(said, None)  # or it has ended, and what is missing is compiled here
+            _load(kind, dtypes)
+            held[kind].close()
+
+
+@contextmanager
+def _compiler(dtypes: Sequence[str], kinds: Sequence[str]) -> Iterator[Iterator[str]]:
+    """Start a process that compiles kernels; it says a line after each kind."""
+    code = (
+        "import numpy; from sn_viz.search.stumps import _load\n"
+        f"for kind in {list(kinds)}: print(_load(kind, [getattr(numpy, name) for name in {list(dtypes)}]), flush=True)"
+    )
+    where = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": where},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        yield process.stdout
 
 
 def warm_up_beside(fixed: bool = True) -> None:
@@ -230,13 +254,15 @@ def warm_up_beside(fixed: bool = True) -> None:
     Thread(target=warm_up, args=((np.float16,), fixed, True), name="warm-up", daemon=True).start()
 
 
-def _load_kernels(dtypes: Sequence[type[np.floating]], fixed: bool) -> None:
-    for dtype in dtypes:
-        _kernels().search(np.dtype(dtype).itemsize)
-        _kernels().null(np.dtype(dtype).itemsize)
-    if fixed:
-        for kernel in (_fixed_kernels().halves, _fixed_kernels().sums, _fixed_kernels().cuts):
+def _load(kind: str, dtypes: Sequence[type[np.floating]]) -> None:
+    """Load kernels of one kind for values of these types, compiling what this machine has not yet."""
+    kernels = _kernels(kind)
+    if kind == "fixed":
+        for kernel in (kernels.halves, kernels.sums, kernels.cuts):
             kernel()
+        return
+    for dtype in dtypes:
+        getattr(kernels, kind)(np.dtype(dtype).itemsize)
 
 
 def _checked(
@@ -284,20 +310,12 @@ def _metric_code(metric: str) -> int:
     return METRICS.index(metric)
 
 
-def _kernels() -> ModuleType:
-    """Import the module of the compiled kernels, once those who warm up are done."""
-    with _warming:
-        from sn_viz.search.kernels import best_split
+def _kernels(kind: str) -> ModuleType:
+    """Import the module of the compiled kernels of a kind, once those who warm up are done with it."""
+    with _LOADING[kind]:
+        from sn_viz.search.kernels import best_split, fixed
 
-    return best_split
-
-
-def _fixed_kernels() -> ModuleType:
-    """Import the compiled kernels of the fixed rules, likewise."""
-    with _warming:
-        from sn_viz.search.kernels import fixed
-
-    return fixed
+    return fixed if kind == "fixed" else best_split
 
 
 def _in_strips(
@@ -307,7 +325,7 @@ def _in_strips(
     threads: int | None = None,
 ) -> None:
     """Call ``work(slab, start, stop, first column of the slab)`` on every strip of neurons of these rows, on all cores."""
-    _kernels()
+    _kernels("search")
     with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
         for slab, offset in slabs(values, rows):
             columns = slab.shape[1]
@@ -410,7 +428,7 @@ def _strip_searcher(labels: np.ndarray, n_classes: int, target_classes: np.ndarr
 
     def every_cut(slab: np.ndarray, start: int, stop: int, *found: np.ndarray) -> None:
         columns = _bits(slab, start, stop)
-        _kernels().search(slab.itemsize)(*columns, *plan, counts, target_classes, code, *spaces.get(slab.itemsize), *found)
+        _kernels("search").search(slab.itemsize)(*columns, *plan, counts, target_classes, code, *spaces.get(slab.itemsize), *found)
 
     def fixed_cut(slab: np.ndarray, start: int, stop: int, *found: np.ndarray) -> None:
         width = _neurons_of(WORK_BYTES // 4, len(slab))
@@ -425,7 +443,7 @@ def _strip_searcher(labels: np.ndarray, n_classes: int, target_classes: np.ndarr
         else:
             sign[:], score[:] = 1, np.nan
         threshold[:], margin[:] = 0, 0
-        kernels = _fixed_kernels()
+        kernels = _kernels("fixed")
         block = kernels.as_float32(*_bits(slab, start, stop))
         for output, c in enumerate(target_classes):
             if 0 < counts[c] < len(labels):
@@ -467,13 +485,13 @@ def _null_of_class(values: np.ndarray, is_class: np.ndarray, code: int, threads:
     def work(slab: np.ndarray, start: int, stop: int, offset: int) -> None:
         best = np.full(n_labellings, -np.inf)
         columns = _bits(slab, start, stop)
-        _kernels().null(slab.itemsize)(*columns, *plan, weights, *offsets, code, *spaces.get(slab.itemsize)[:2], best)
+        _kernels("null").null(slab.itemsize)(*columns, *plan, weights, *offsets, code, *spaces.get(slab.itemsize)[:2], best)
         found.append(best)
 
     _in_strips(values, work, threads=threads)
     best = np.max(found, axis=0) if found else np.full(n_labellings, -np.inf)
     if name == "effect-size":
-        return np.where(best >= 0, _kernels().effect_size(np.maximum(best, 0), n_inside, n_outside), np.nan)
+        return np.where(best >= 0, _kernels("null").effect_size(np.maximum(best, 0), n_inside, n_outside), np.nan)
     if name == "accuracy":
         best /= n_examples
     elif name != "f1":

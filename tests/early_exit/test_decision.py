@@ -16,7 +16,7 @@ from sn_viz.activations.model_cache import LARGE, model_named
 from sn_viz.activations.reader import reader_of, truncated_forward
 from sn_viz.cli import main
 from sn_viz.early_exit import decide
-from sn_viz.early_exit.decide import full_answers, measure_latency, pictures_and_questions, predict
+from sn_viz.early_exit.decide import Predictor, full_answers, measure_latency, pictures_and_questions, predict
 from sn_viz.errors import UserError
 from sn_viz.pipeline import find
 from sn_viz.sources import load_images
@@ -103,6 +103,23 @@ def test_questions_of_different_lengths_are_answered_in_order(found, pictures, v
     images = load_images_with_questions(found, pictures)
     alone = predict(found, images, 2, vlm=vlm)
     assert [one.tally for one in predict(found, images, 2, vlm=vlm, batch_size=4)] == [one.tally for one in alone]
+
+
+def test_parts_come_back_in_order_and_the_next_is_asked_for_while_the_last_is_looked_at(found, pictures, vlm):
+    images = load_images_with_questions(found, pictures)
+    examples = list(zip(images.pictures, images.questions, strict=True))
+    label = Predictor.of(found, 2, vlm=vlm, batch_size=2)
+    parts = [([picture.decoded() for picture, _ in examples[i : i + 5]], [text for _, text in examples[i : i + 5]]) for i in (0, 5)]
+    alone = [label.label([picture.decoded()], [text])[0].tally for picture, text in examples]
+    assert [one.tally for one in label.each(iter(parts))] == alone[:10]
+
+    def refused():
+        yield parts[0]
+        raise UserError("The second part cannot be read.", "A test says so.", "Nothing mends it.")
+
+    said = label.each(refused())
+    with pytest.raises(UserError, match="second part"):
+        list(said)
 
 
 def load_images_with_questions(found, pictures):

@@ -312,7 +312,7 @@ def _sorted_lanes(strip, group, half, source, tags, ends, keys):
         merge_runs(keys, ends.copy())
     else:
         keys[n:] = np.iinfo(keys.dtype).max
-        sort_rows(keys, 0, len(keys))
+        sort_rows(keys, np.int64(0), len(keys))
 
 
 @njit(nogil=True, error_model="numpy")

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic as numba_intrinsic
@@ -217,7 +218,7 @@ def merge_runs(keys, ends):
     for _ in HALVES:
         if runs < 2:
             return
-        low, merged, left = 0, 0, runs - runs // 2
+        low, merged, left = np.int64(0), 0, runs - runs // 2  # with a literal 0 what is called would be compiled once more
         for second in range(1, runs, 2):
             high = ends[second]
             merge_valley(keys, low, high)
