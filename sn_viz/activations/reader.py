@@ -188,7 +188,7 @@ def warm_up(vlm: Vlm, inputs: Inputs, exit_layer: int, sites: str | Sequence[str
 
 def n_before_recorded(vlm: Vlm, inputs: Inputs) -> int:
     """Return how many passes over a prompt that is known end with one that is recorded; 0 where none is."""
-    return AFTER if reader_of(vlm).recorder.records(inputs, 1) else 0
+    return AFTER if reader_of(vlm).recorder.records(inputs) else 0
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from sn_viz.activations.hooks import Stop, cut_down, hooks, read_spots
 from sn_viz.activations.passes import Buffer, Plan, run_pass
 from sn_viz.activations.programs import AFTER, FAULTS, Stretch, Watch, recorded, run_in_order
 from sn_viz.activations.replay import Prompt, Replay
+from sn_viz.errors import UserError
 from sn_viz.models.threads import SMALL
 from sn_viz.models.vlm import Inputs, Vlm
 
@@ -35,21 +36,22 @@ class Recorder:
         self.enabled = True
         """Whether passes are recorded; False once a program computed anything else than the model."""
 
-    def records(self, inputs: Inputs, layer: int) -> bool:
-        """Return whether passes like this one, once repeated, are worth recording: behind the tower, small, on a processor."""
+    def records(self, inputs: Inputs) -> bool:
+        """Return whether passes like this one, once repeated, are worth recording: small, on a processor."""
         small = self.vlm.device.type == "cpu" and not self.vlm.shared_out and self.vlm.n_weights * len(inputs["input_ids"]) <= SMALL
-        return self.enabled and small and layer >= 1 and len(_pixels(inputs)) == 1
+        return self.enabled and small and len(_pixels(inputs)) == 1
 
     def programs(self, inputs: Inputs, plan: Plan, after: int = AFTER) -> list[Stretch] | None:
         """Return a pass as programs, recorded when it has run ``after`` times before; None where it must run as it is."""
-        if plan.transforms or not self.records(inputs, plan.last):  # a transform may go by the values
+        if plan.transforms or not self.records(inputs):  # a transform may go by the values
             return None
         if self.watch is not None and not self.watch.unchanged():
             return None
-        prompt = self.replay.known(inputs, plan.last)
+        prompt = self.replay.known(inputs, max(plan.last, 0))
         if prompt is None:
             return None
-        keys = [(plan.sites, layer, layer == plan.last and plan.cut) for layer in range(plan.last + 1)]
+        layers = range(min(plan.last, 0), plan.last + 1)  # those of the tower run as one stretch
+        keys = [(plan.sites, layer, layer == plan.last and plan.cut) for layer in layers]
         prompt.passes[keys[-1]] += 1
         if all(key in prompt.programs for key in keys):
             return [prompt.programs[key] for key in keys]
@@ -67,7 +69,7 @@ class Recorder:
             return
         try:
             programs = self._compared_programs(inputs, plan, prompt, keys)
-        except FAULTS:
+        except (*FAULTS, UserError):  # a blank picture may leave a tower without anything to read
             programs = None
         if programs is None:
             self.enabled = False
@@ -107,14 +109,16 @@ class Recorder:
     def _stretches(self, inputs: Inputs, plan: Plan, prompt: Prompt) -> Iterator[Stretch]:
         """Yield a pass as functions of one tensor, each returns the next one's argument and what was read on the way.
 
-        The first goes from pixels to what the first block is given, then comes a block each; the last returns what was read alone.
+        The first goes from pixels to what the first block is given, or to an exit in the tower; then comes a block each. The last
+        returns what was read alone.
         """
         replay, (name, _) = self.replay, _pixels(inputs)[0]
 
         def begin(pixels: torch.Tensor) -> torch.Tensor:
-            return replay.begin({**inputs, name: pixels}, prompt)
+            given = {**inputs, name: pixels}
+            return replay.begin(given, prompt) if plan.last > 0 else replay.features(given)
 
-        yield self._stretch(inputs, plan, range(plan.layers.start, 1), begin)
+        yield self._stretch(inputs, plan, range(plan.layers.start, min(plan.last, 0) + 1), begin)
         for number in range(plan.last):
             layers = range(number + 1, number + 2)
             yield self._stretch(inputs, plan, layers, lambda hidden, number=number: replay.block(hidden, prompt, number))

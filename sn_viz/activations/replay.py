@@ -80,7 +80,8 @@ class Replay:
             self.module(**inputs, **self.options)
             return
         if depth < 1:
-            self._features(inputs)
+            self.prompts.setdefault(_prompt_key(inputs), self._prompt(inputs))
+            self.features(inputs)
             return
         known = self.known(inputs, depth)
         if known is None:
@@ -98,7 +99,7 @@ class Replay:
     def begin(self, inputs: Inputs, prompt: Prompt) -> torch.Tensor:
         """Return what the first block is given: the prompt's embeddings with the picture's features in their places."""
         hidden = self.module.get_input_embeddings()(inputs["input_ids"])
-        features = self._features(inputs).to(hidden.device, hidden.dtype)
+        features = self.features(inputs).to(hidden.device, hidden.dtype)
         assert len(features) == prompt.n_features, f"{len(features)} features for {prompt.n_features} places"
         return hidden.masked_scatter(prompt.is_picture.to(hidden.device), features)
 
@@ -113,7 +114,7 @@ class Replay:
         for number in range(depth):
             hidden = self.block(hidden, prompt, number)
 
-    def _features(self, inputs: Inputs) -> torch.Tensor:
+    def features(self, inputs: Inputs) -> torch.Tensor:
         """Return the picture's features as the decoder gets them, (position, width)."""
         wanted = {name: value for name, value in inputs.items() if name in self._feature_arguments}
         features = self.module.get_image_features(**wanted, return_dict=True).pooler_output
@@ -149,9 +150,12 @@ class Replay:
             for hook in hooks:
                 hook.remove()
             if len(calls) == depth:
-                where = (inputs["input_ids"] == self.image_token).unsqueeze(-1)
-                found, before = Prompt(where, int(where.sum()), tuple(calls)), self.prompts.get(key)
-                self.prompts[key] = replace(before, calls=found.calls) if before else found
+                before = self.prompts.get(key) or self._prompt(inputs)
+                self.prompts[key] = replace(before, calls=tuple(calls))
+
+    def _prompt(self, inputs: Inputs) -> Prompt:
+        where = (inputs["input_ids"] == self.image_token).unsqueeze(-1)
+        return Prompt(where, int(where.sum()), ())
 
     def equals_the_model(self, one: Inputs, other: Inputs) -> bool:
         """Return whether a pass recorded with ``one`` and replayed with ``other`` gives every block's output bit for bit.

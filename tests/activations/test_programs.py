@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pytest
 import torch
 
 from sn_viz.activations import recording
 from sn_viz.activations.programs import AFTER, Watch
-from sn_viz.activations.reader import reader_of, truncated_forward, warm_up
+from sn_viz.activations.reader import get_ready, reader_of, truncated_forward, warm_up
 from sn_viz.models import load_model
 
 QUESTION = "Is it a recorded dog?"
@@ -34,8 +36,7 @@ def fresh(checkpoint):
     return load_model(checkpoint("llava"), device="cpu")
 
 
-@pytest.mark.parametrize("sites", ["all", ("all", "tower")])
-@pytest.mark.parametrize("layer", [1, 2, 3])
+@pytest.mark.parametrize(("layer", "sites"), [*product((1, 2, 3), ("all", ("all", "tower"))), (0, "tower"), (-1, "tower")])
 def test_a_recorded_exit_reads_what_the_pass_reads(any_vlm, noise_pictures, layer, sites):
     for n in (1, 2):
         inputs = [any_vlm.prepare(noise_pictures(n, seed=seed), [QUESTION, "no?"][:n]) for seed in range(AFTER + 3)]
@@ -51,6 +52,24 @@ def test_a_small_model_is_recorded_and_deeper_exits_share_its_stretches(fresh, n
     assert len(programs_of(fresh, inputs)) == 4, "up to the first block, and three blocks"
     warm_up(fresh, inputs, 2)
     assert len(programs_of(fresh, inputs)) == 5, "the second block as an exit"
+
+
+def test_exits_in_the_tower_are_recorded_without_a_pass_through_the_decoder(fresh, noise_pictures):
+    inputs, reached = fresh.prepare(noise_pictures(1), [QUESTION]), []
+    get_ready(fresh, ("tower",))
+    hook = fresh.blocks[0].register_forward_hook(lambda *_: reached.append(1))
+    for layer in (-1, 0):
+        warm_up(fresh, inputs, layer, "tower")
+    hook.remove()
+    assert not reached
+    for layer in (0, -1):
+        for _ in range(AFTER + 2):
+            truncated_forward(fresh, inputs, layer, "tower")
+    prompt = reader_of(fresh).replay.known(inputs, 0)
+    assert prompt is not None
+    assert len(prompt.programs) == 2 and not prompt.calls
+    truncated_forward(fresh, inputs, 2)
+    assert len(programs_of(fresh, inputs)) == 2, "they stay when the decoder is met"
 
 
 def test_exits_whose_blocks_are_known_are_recorded_without_whole_passes(fresh, noise_pictures, monkeypatch):
@@ -83,14 +102,15 @@ def test_a_last_block_that_its_program_does_not_repeat_ends_recording(fresh, noi
     np.testing.assert_array_equal(truncated_forward(fresh, inputs, 2), plainly(fresh, inputs, 2).astype(np.float16))
 
 
-def test_large_models_and_batches_and_exits_in_the_tower_are_not_recorded(fresh, noise_pictures, monkeypatch):
+def test_large_models_and_batches_are_not_recorded(fresh, noise_pictures, monkeypatch):
     reader = reader_of(fresh)
     one, two = fresh.prepare(noise_pictures(1), [QUESTION]), fresh.prepare(noise_pictures(2), [QUESTION, "no?"])
     monkeypatch.setattr("sn_viz.activations.recording.SMALL", fresh.n_weights)
-    for inputs, layer, sites in ((one, 0, "tower"), (two, 1, "all")):
+    for layer, sites in ((0, "tower"), (1, "all")):
         for _ in range(AFTER + 2):
-            truncated_forward(fresh, inputs, layer, sites)
-        assert reader.replay.known(inputs, layer) is None or not reader.replay.known(inputs, layer).programs
+            truncated_forward(fresh, two, layer, sites)
+        prompt = reader.replay.known(two, layer)
+        assert prompt is None or not prompt.programs
     reader.recorder.enabled = False
     for _ in range(AFTER + 2):
         truncated_forward(fresh, one, 1)

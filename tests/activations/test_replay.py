@@ -100,4 +100,4 @@ def test_the_sizes_of_pictures_reach_a_tower_that_packs_its_patches():
     replay = Replay(module, list(module.model.language_model.layers), {"use_cache": False, "logits_to_keep": 1})
     with torch.inference_mode():
         assert replay.equals_the_model(one, other)
-        assert len(replay._features(one)) == 18
+        assert len(replay.features(one)) == 18

@@ -14,7 +14,7 @@ from test_pipeline import draw
 
 from sn_viz.activations.extract import extract, neurons_of
 from sn_viz.activations.layout import Layout
-from sn_viz.activations.reader import truncated_forward
+from sn_viz.activations.reader import get_ready, truncated_forward
 from sn_viz.activations.sites import TOWER_SITES, site_names
 from sn_viz.activations.streaming import stream_layers
 from sn_viz.activations.tower import picture_means
@@ -79,7 +79,7 @@ def test_the_tower_holds_what_a_whole_pass_pooled_by_hand_holds(any_vlm, noise_p
 @pytest.mark.parametrize("layer", [-1, 0])
 def test_behind_an_exit_in_the_tower_nothing_runs(any_vlm, noise_pictures, calls, layer):
     inputs = any_vlm.prepare(noise_pictures(2), ["yes?"] * 2)
-    neurons_of(any_vlm, "tower")
+    get_ready(any_vlm, "tower")
     ran = calls(any_vlm)
     truncated_forward(any_vlm, inputs, layer, "tower")
     assert ran == {("tower", v): 1 for v in range(1, layer + 3)}
