@@ -134,21 +134,24 @@ class Predictor:
         """
         vlm, n_asked = self.decide.vlm, []
 
-        def calls() -> Iterator[tuple[Decision, int, list[int], list[Picture], list[str]]]:
+        def grouped() -> Iterator[list[tuple[Decision, int, list[int], list[Picture], list[str]]]]:
             for part, (pictures, questions) in enumerate(asked):
                 n_asked.append(len(pictures))
-                for rows in batches(vlm, pictures, questions, range(len(pictures)), self.batch_size):
-                    yield self.decide, part, rows, [pictures[row] for row in rows], [questions[row] for row in rows]
+                groups = batches(vlm, pictures, questions, range(len(pictures)), self.batch_size)
+                yield [(self.decide, part, rows, [pictures[i] for i in rows], [questions[i] for i in rows]) for rows in groups]
 
-        if self.batch_size > 1 and has_one_thread(vlm):
-            done = side_by_side(vlm, _decided, calls(), self._twins)
+        parts = grouped()
+        first = next(parts, [])
+        calls = chain(first, chain.from_iterable(parts))
+        if self.batch_size > 1 and len(first) > 1 and has_one_thread(vlm):
+            done = side_by_side(vlm, _decided, calls, self._twins)
         else:
-            done = (_decided(vlm, *call) for call in calls())
+            done = (_decided(vlm, *call) for call in calls)
         labelled: dict[int, Prediction] = {}
         for part, rows, tallies, milliseconds in done:
             for row, tally, winner in zip(rows, tallies, winners(tallies).tolist(), strict=True):
-                first, second = np.sort(tally)[::-1][:2]
-                shares, margin, each = tuple(map(float, tally)), float(first - second), milliseconds / len(rows)
+                first_share, second_share = np.sort(tally)[::-1][:2]
+                shares, margin, each = tuple(map(float, tally)), float(first_share - second_share), milliseconds / len(rows)
                 labelled[row] = Prediction(self.run.train.classes[winner], winner, self.decide.layer, each, shares, margin)
             if len(labelled) == n_asked[part]:
                 yield from (labelled[row] for row in range(len(labelled)))
