@@ -12,6 +12,7 @@ from sn_viz.matrix import mapped_file
 from sn_viz.run import Run
 from sn_viz.sources import load_images, save_folders
 
+pytestmark = pytest.mark.long
 COMPARED = "logit-lens,linear-probe,sparse-probe"
 
 

@@ -95,6 +95,7 @@ def test_memory_is_measured_in_a_process_of_its_own(monkeypatch, tmp_path):
     assert found.seconds > 0 and 0.02 < found.idle <= found.own <= found.peak < 1.5
 
 
+@pytest.mark.long
 def test_find_itself_is_measured_on_photographs_whose_activations_are_stored(tmp_path):
     table = prepared.photographs(tmp_path / "photographs", 12, (64, 48))
     prepared.fill(tmp_path / "cache", "tiny-llava", table, skip=2)

@@ -32,6 +32,7 @@ def test_without_a_target_it_says_what_there_is(saved, capsys):
     assert "--shortcut DIR, --script FILE or --notebook FILE" in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_a_script_a_notebook_and_a_shortcut_at_once(saved, tmp_path, capsys):
     names = {"--script": "again.py", "--notebook": "again.ipynb", "--shortcut": "short"}
     assert main(["export", str(saved), *(part for name, file in names.items() for part in (name, str(tmp_path / file)))]) == 0

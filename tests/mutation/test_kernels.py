@@ -103,6 +103,7 @@ def test_the_null_sees_a_neuron_wherever_it_stands(dtype):
         assert np.flatnonzero(~np.isnan(found.score)).tolist() == [place]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("metric", METRICS)
 def test_forty_thousand_examples_with_ties(metric):
     """Labels and places of examples take all sixteen bits of a tag; counts of pairs take all 31 bits of theirs."""

@@ -221,6 +221,7 @@ def test_shares_of_new_examples_are_calibrated_with_few_and_with_many_pictures(n
     assert np.mean(errors) < 0.13 and np.mean(too_sure) < 0.02
 
 
+@pytest.mark.long
 def test_shares_are_calibrated_on_a_models_own_activations(tiny_llava):
     from sn_viz.activations.extract import extract
     from sn_viz.sources.pack import load_pack
