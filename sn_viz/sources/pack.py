@@ -9,9 +9,11 @@ import importlib.util
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Condition
 from typing import Any
 
 import numpy as np
+from cachetools import LRUCache, cached
 from PIL import Image
 
 from sn_viz.errors import UserError
@@ -25,6 +27,8 @@ from sn_viz.world.tasks import TASKS, YES_NO, draw_task
 
 N_TRAIN, N_TEST = 60, 200
 """How many probing and test images a pack has unless asked otherwise."""
+KEPT = 2
+"""Packs of usual size that stay at hand: one takes some 40 MB, shared with the runs on it, and two thirds of a second to draw."""
 SIDE = 224
 """Pixels a side of digits and crops."""
 
@@ -113,6 +117,10 @@ def load_pack(name: str, n_train: int = N_TRAIN, n_test: int = N_TEST, seed: int
     UserError
         For an unknown name, or for more images than there are.
     """
+    return (_kept if n_train + n_test <= N_TRAIN + N_TEST else _made)(name, n_train, n_test, seed)
+
+
+def _made(name: str, n_train: int, n_test: int, seed: int) -> tuple[LabelledImages, LabelledImages]:
     if name == "digits-three":
         return _digits(n_train, n_test, seed)
     if name == "photos":
@@ -123,6 +131,10 @@ def load_pack(name: str, n_train: int = N_TRAIN, n_test: int = N_TEST, seed: int
     wanted = _scenes(name, n_train, n_test, seed)
     train, test = drawn_ahead(wanted) or [draw_task(*one) for one in wanted]
     return train, test
+
+
+_kept = cached(LRUCache(KEPT), condition=Condition())(_made)
+"""Whoever asks for the same at once waits for the first: the page's set, its answers and a run all look at one pack."""
 
 
 def begin_pack(data: object, seed: int = 0) -> None:

@@ -99,6 +99,8 @@ class States(NamedTuple):
     """Key of the file whose questions were taken."""
     setup: gr.State
     """Of the run that is shown: while the widgets say something else, it is marked as old."""
+    later: gr.State
+    """Key of the run, once its heatmap and a neuron of it are shown: what stands further down follows that."""
 
 
 def build(model: str | None = None, public: bool | None = None) -> Page:
@@ -163,10 +165,11 @@ def build(model: str | None = None, public: bool | None = None) -> Page:
         run_panel.connect(server, panel, examples, states, cards, models, answers.boxes)
         run_panel.connect_marks(panel, examples, states, cards, mark, changed, answers.boxes)
         moves = neurons_section.connect(server, neurons, states.run, states.neuron, states.cut, states.link)
+        moves[0].then(_same, states.run, states.later, api_visibility="private", show_progress="hidden")
         set_up = examples_section.inputs(examples, states.source, states.pack, cards)
-        map_panel.connect(server, neurons.map, states, set_up, leave.race)
-        ready = exit_section.connect(server, leave, states.run, states.link)
-        compare_section.connect(server, methods, states.run)
+        map_panel.connect(server, neurons.map, states._replace(run=states.later), set_up, leave.race)
+        ready = exit_section.connect(server, leave, states.later, states.link)
+        compare_section.connect(server, methods, states.later)
         learn_section.connect(server, learn, states.run, states.shown_pack, ready)
         states.run.change(
             server.bind(show_strip),
@@ -238,7 +241,12 @@ def _states() -> States:
         gr.State(Guess()),
         gr.State(""),
         gr.State(None),
+        gr.State(""),
     )
+
+
+def _same(key: str) -> str:
+    return key
 
 
 def _connect_questions(server: Server, read: Any, states: States, examples: Any, panel: run_panel.Panel, cards: gr.State) -> None:
