@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
@@ -283,13 +284,35 @@ def _bench(
         from sn_viz.bench import BENCHES, as_json, machine, table
 
         where, tables = machine(), {}
-        for each in BENCHES.names() if name is None else [name]:
-            print(f"bench {each} ...", file=sys.stderr)
+        asked = [_Asked(name, name, model, engine)] if name else _every(BENCHES.names(), model)
+        for title, each, of, on in asked:
+            print(f"bench {title} ...", file=sys.stderr)
             hours = name is None and each not in BENCHES.usual()
-            tables[each] = BENCHES[each](_bench_options(model, device, quick or hours, engine))
+            tables[title] = BENCHES[each](_bench_options(of, device, quick or hours, on))
     if json_file != "-":
         console.print(table(tables, where))
     write_json(json_file, json.dumps(as_json(tables, where), indent=2, ensure_ascii=False))
+
+
+class _Asked(NamedTuple):
+    """One benchmark among those that are run."""
+
+    title: str
+    name: str
+    model: str | None
+    engine: str
+
+
+def _every(names: Sequence[str], model: str | None) -> Iterator[_Asked]:
+    """Yield every benchmark: the speed of both default models unless one is named, and what a second worker is worth where Ray is."""
+    from sn_viz.config import DEFAULT_MODEL
+
+    for name in names:
+        yield _Asked(name, name, model, "local")
+        if name == "speed" and model is None:
+            yield _Asked(f"speed, {DEFAULT_MODEL}", name, DEFAULT_MODEL, "local")
+        if name == "scale" and find_spec("ray") is not None:
+            yield _Asked("scale, on Ray", name, model, "ray")
 
 
 def _bench_options(model: str | None, device: str | None, quick: bool, engine: str = "local") -> Any:

@@ -4,6 +4,7 @@ import json
 import math
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -144,7 +145,8 @@ def test_all_benchmarks_share_one_table_and_each_has_a_command(monkeypatch, caps
     monkeypatch.setattr(BENCHES, "_entries", {name: lambda _: [row("done", 1.0, "s", at_most=2)] for name in BENCHES.names()})
     assert main(["bench", "all", "--quick", "--json", "-"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert {"search", "scale", "extract", "app"} <= {each["bench"] for each in found["rows"]}
+    assert {"search", "scale", "extract", "app", "speed", "speed, tiny-photo"} <= {each["bench"] for each in found["rows"]}
+    assert ("scale, on Ray" in {each["bench"] for each in found["rows"]}) == (find_spec("ray") is not None)
     assert main(["bench", "scale"]) == 0
     assert "done" in capsys.readouterr().out
 
