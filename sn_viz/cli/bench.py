@@ -304,7 +304,7 @@ class _Asked(NamedTuple):
 
 
 def _every(names: Sequence[str], model: str | None) -> Iterator[_Asked]:
-    """Yield every benchmark: the speed of both default models unless one is named, and what a second worker is worth where Ray is."""
+    """Yield every benchmark: the speed of both default models unless one is named, and what a second worker gains where Ray is."""
     from sn_viz.config import DEFAULT_MODEL
 
     for name in names:
