@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 AT_ONCE = 64
 """How many pictures are decoded together."""
-N_TIMED = 8
+N_TIMED = 6
 """How many test images latency is measured on, at most."""
 TIMING_SECONDS = 5.0
 """After which no further image is timed."""
