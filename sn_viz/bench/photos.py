@@ -170,6 +170,19 @@ def tower_answers(vlm: Vlm, train: LabelledImages, test: LabelledImages) -> tupl
     return probe(first, train.labels, second), np.asarray(units.predict(second), np.int64)
 
 
+def chosen_of(folder: str | Path, only: Sequence[str] = (), probing: int | None = None) -> list[PhotoQuestion]:
+    """Return the questions in ``folder``, or those called ``only``; see `questions_in`."""
+    asked = questions_in(folder, probing)
+    unknown = set(only) - {question.id for question in asked}
+    if unknown:
+        raise UserError(
+            f"There is no question called {min(unknown)!r} here.",
+            f"There are: {', '.join(question.id for question in asked)}.",
+            "Choose among these.",
+        )
+    return [question for question in asked if not only or question.id in only]
+
+
 def measure(
     vlm: Vlm,
     folder: str | Path,
@@ -179,19 +192,10 @@ def measure(
     progress: Callable[[str], None] = lambda name: None,
 ) -> list[Answers]:
     """Return every method on every question in ``folder``, or on those called ``only``."""
-    asked = questions_in(folder, probing)
-    unknown = set(only) - {question.id for question in asked}
-    if unknown:
-        raise UserError(
-            f"There is no question called {min(unknown)!r} here.",
-            f"There are: {', '.join(question.id for question in asked)}.",
-            "Choose among these.",
-        )
     answers = []
-    for question in asked:
-        if not only or question.id in only:
-            progress(question.id)
-            answers.append(ask(vlm, question, folder, seed))
+    for question in chosen_of(folder, only, probing):
+        progress(question.id)
+        answers.append(ask(vlm, question, folder, seed))
     return answers
 
 

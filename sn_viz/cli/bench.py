@@ -81,22 +81,51 @@ def bench_photos(
     only: Annotated[str, typer.Option(help="Questions with commas between.", show_default="all")] = "",
     probing: Annotated[int | None, typer.Option(min=4, help="Probing photographs of a question.", show_default="64")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the folds.")] = 0,
+    committees: Annotated[
+        bool, typer.Option("--committees", help="Compare which neurons vote and how: 5, 20 and 64 photographs, every exit.")
+    ] = False,
+    draws: Annotated[int, typer.Option(min=1, help="With --committees: draws of the probing photographs.")] = 5,
     device: DeviceOption = None,
     json_file: JsonOption = None,
 ) -> None:
     """Ask every method about photographs: the fixed questions, and any folder of class folders."""
     check_json_target(json_file)
+    if committees:
+        _photo_committees(folder, model, device, (only, probing, draws), json_file)
+        return
     with quiet(json_file):
         from sn_viz.bench.photos import as_json, lines, measure
         from sn_viz.config import choose_model
         from sn_viz.models import load_model
 
         vlm = load_model(have_model(choose_model(model).name), device)
-        names = [name.strip() for name in only.split(",") if name.strip()]
-        answers = measure(vlm, folder, names, probing, seed, lambda name: print(f"{name} ...", file=sys.stderr))
+        answers = measure(vlm, folder, _names(only), probing, seed, lambda name: print(f"{name} ...", file=sys.stderr))
     write_json(json_file, as_json(answers))
     if json_file != "-":
         typer.echo("\n".join(lines(answers)))
+
+
+def _photo_committees(
+    folder: Path, model: str | None, device: str | None, what: tuple[str, int | None, int], json_file: str | None
+) -> None:
+    only, probing, draws = what
+    with quiet(json_file):
+        from dataclasses import asdict
+
+        from sn_viz.bench.photo_committees import measure
+        from sn_viz.bench.tasks.committees import markdown
+        from sn_viz.config import choose_model
+        from sn_viz.models import load_model
+
+        vlm = load_model(have_model(choose_model(model).name), device)
+        table = measure(vlm, folder, _names(only), probing, draws, lambda line: print(line, file=sys.stderr))
+    write_json(json_file, json.dumps([asdict(line) for line in table], indent=1))
+    if json_file != "-":
+        typer.echo(markdown(table))
+
+
+def _names(only: str) -> list[str]:
+    return [name.strip() for name in only.split(",") if name.strip()]
 
 
 @bench_app.command("record")

@@ -7,7 +7,9 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from sn_viz.bench import photo_committees
 from sn_viz.bench.photos import class_folder, lines, measure, probe, questions_in, thumbnail
+from sn_viz.bench.tasks.committees import markdown
 from sn_viz.cli import app
 from sn_viz.errors import UserError
 
@@ -61,6 +63,21 @@ def test_every_method_and_reference_stands_with_its_interval(folder, tiny_llava)
     assert answers.against_tower is not None and -1 <= answers.against_tower.low <= answers.against_tower.high <= 1
     head, _, row = lines([answers])
     assert head.count("|") == row.count("|") and "shades" in row
+
+
+def test_committees_are_compared_on_each_question_up_to_all_its_photographs(folder, llava, tmp_path, monkeypatch):
+    monkeypatch.setenv("SN_VIZ_CACHE", str(tmp_path))
+    done = []
+    table = photo_committees.measure(llava, folder, probing=20, draws=2, tell=done.append)
+    assert len(done) == 4, "two draws of five, one of all twenty, and the full model"
+    assert {(line.part, line.shots, line.n_tasks, line.n_draws) for line in table} == {("judging", 5, 1, 2), ("judging", 20, 1, 1)}
+    plain = next(line for line in table if (line.shots, line.method) == (20, "plain"))
+    assert len(plain.by_exit) == 3 and max(plain.by_exit) > 0.9, "shades are told apart"
+    again: list[str] = []
+    once_more = photo_committees.measure(llava, folder, probing=20, draws=2, tell=again.append)
+    assert markdown(once_more) == markdown(table) and not again, "nothing is measured twice"
+    with pytest.raises(UserError, match="cat-or-dog"):
+        photo_committees.measure(llava, folder, only=["cat-or-dog"])
 
 
 def test_an_unknown_question_is_refused_with_those_there_are(folder, tiny_llava):

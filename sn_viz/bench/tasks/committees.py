@@ -174,20 +174,30 @@ def jobs_of(plan: Plan) -> Iterator[tuple[str, str, int, int, Callable[..., dict
     for draw in range(plan.n_draws):
         for task in plan.tasks:
             n_pool = min(plan.n_pool, N_DIGITS - min(plan.n_test, MOST_TESTED_DIGITS)) if task == DIGITS else plan.n_pool
-            for shots in (n for n in plan.shots if n <= n_pool):
+            for shots in (n for n in plan.shots if n <= n_pool and (n < n_pool or draw == 0)):  # all there are is one draw
                 yield task, f"{task}.{shots}.{draw}.json", shots, draw, cell
             if draw == 0:
                 yield task, f"{task}.full.json", min(plan.shots), 0, full
 
 
-def work(vlm: Vlm, plan: Plan, tell: Callable[[str], None] = lambda line: print(line, file=sys.stderr)) -> Path:
-    """Do every job that has no file yet and return the folder; it may be stopped at any time."""
-    folder, read = folder_of(vlm, plan), dict[str, Material]()
+def work(
+    vlm: Vlm,
+    plan: Plan,
+    tell: Callable[[str], None] = lambda line: print(line, file=sys.stderr),
+    material_of: Callable[[str], Material] | None = None,
+    folder: Path | None = None,
+) -> Path:
+    """Do every job that has no file yet and return the folder; it may be stopped at any time.
+
+    ``material_of`` gives a task's images where they are not drawn, and ``folder`` is then where results of these are kept.
+    """
+    folder, read = folder or folder_of(vlm, plan), dict[str, Material]()
+    material_of = material_of or (lambda task: Read.of(vlm, task, plan))
     folder.mkdir(parents=True, exist_ok=True)
     missing = [job for job in jobs_of(plan) if not (folder / job[1]).exists()]
     for number, (task, name, shots, draw, do) in enumerate(missing, 1):
         start = time.perf_counter()
-        material = read[task] = read.get(task) or Read.of(vlm, task, plan)
+        material = read[task] = read.get(task) or material_of(task)
         with threadpool_limits(1, "blas"):  # fits this small spend more on handing work between threads than on the work
             write(folder / name, do(material, shots, draw))
         tell(f"{number} of {len(missing)}: {name.removesuffix('.json')}, {time.perf_counter() - start:.0f} s")
