@@ -276,10 +276,28 @@
     views.add(draw);
   }
 
-  // The slider moves the line at once, and Reset brings it back, before the server has answered.
+  // The slider moves the line at once, and Reset brings it back, before the server has answered. While its thumb is held Gradio hears
+  // nothing of it, as of the line: one answer on release instead of one for every step, which would hold up the next ones.
+  const follow = (value) => { if (now.drag && now.live !== null && Number.isFinite(value)) { now.live = value; tell(); } };
+  let thumb = null;
+  window.addEventListener("pointerdown", (event) => { thumb = event.target.matches?.("#threshold input[type=range]") ? { node: event.target, moved: false } : null; }, true);
+  window.addEventListener("input", (event) => {
+    if (!thumb || event.target !== thumb.node || !now.drag) return;
+    event.stopImmediatePropagation();
+    thumb.moved = now.held = true;
+    const number = document.querySelector("#threshold input[type=number]");
+    if (number) number.value = thumb.node.value;
+    follow(Number(thumb.node.value));
+  }, true);
+  for (const end of ["pointerup", "pointercancel"]) window.addEventListener(end, () => {
+    const { node, moved } = thumb || {};
+    thumb = null;
+    if (!moved) return;
+    now.held = false;
+    node.dispatchEvent(new Event("input", { bubbles: true }));
+  }, true);
   document.addEventListener("input", (event) => {
-    const value = event.target.closest?.("#threshold") ? Number(event.target.value) : NaN;
-    if (now.drag && now.live !== null && Number.isFinite(value) && event.target.value !== "") { now.live = value; tell(); }
+    if (event.target.closest?.("#threshold") && event.target.value !== "") follow(Number(event.target.value));
   });
   document.addEventListener("click", (event) => {
     if (event.target.closest?.("#btn-threshold-reset") && now.drag && now.live !== null) { await_(null); now.held = false; now.live = now.drag.threshold; tell(); }

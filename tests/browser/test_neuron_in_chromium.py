@@ -105,6 +105,29 @@ def test_the_slider_moves_the_line_too(watched):
     watched.check()
 
 
+def test_the_sliders_thumb_is_dragged_without_a_request_and_brings_the_held_out_figure_on_release(watched):
+    page = opened(watched)
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url) if request.method == "POST" else None)
+    slider = page.locator("#threshold input[type=range]")
+    slider.scroll_into_view_if_needed()
+    box = slider.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    seen = []
+    for step in range(1, 12):
+        page.mouse.move(x + 6 * step, y)
+        seen.append((valued(page), tuple(counted(page)), float(page.input_value("#threshold input[type=number]"))))
+    assert len({value for value, *_ in seen}) > 8 and len({counts for _, counts, _ in seen}) > 2
+    assert all(sum(counts) == 60 and number == pytest.approx(value, rel=1e-3) for value, counts, number in seen)
+    assert requests == []
+    page.mouse.up()
+    page.wait_for_function(f"{SHOWN}.includes('cut chosen by hand')")
+    assert len(requests) >= 1 and counted(page) == list(seen[-1][1]) and valued(page) == pytest.approx(seen[-1][0], rel=1e-3)
+    watched.check()
+
+
 @pytest.mark.parametrize("watched", [(390, 844)], indirect=True)
 def test_a_finger_drags_the_cut(watched):
     page = opened(watched)
