@@ -251,7 +251,11 @@ PLAIN = {"rule": "best-split", "metric": "balanced-accuracy", "weighting": "majo
 """The paper's method: the neurons with the most accurate cuts, one vote each."""
 BEST = {"rule": "best-split", "metric": "effect-size", "weighting": "logistic"}
 """What came out best of the votes that read no more than 64 scalars (`EXPERIMENTS.md`)."""
-COMMITTEES = {"the paper's plain committee": {**PLAIN, "voters": 15}, "best scalars": {**BEST, "voters": 64}}
+COMMITTEES = {
+    "the paper's plain committee": {**PLAIN, "voters": 15},
+    "64 by effect size": {**PLAIN, "metric": "effect-size", "voters": 64},
+    "best scalars": {**BEST, "voters": 64},
+}
 """Committees with a name: keywords of `Config` each."""
 
 

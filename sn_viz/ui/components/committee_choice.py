@@ -1,4 +1,4 @@
-"""One click for a committee with a name: the paper's plain one, or the best scalars.
+"""One click for a committee with a name: the paper's plain one, and those that were more often right.
 
 Takes a name; fills in rule, score, number of voters and vote, and is named by them where they are chosen by hand. It knows nothing
 of runs.
@@ -14,8 +14,9 @@ import gradio as gr
 from sn_viz.voting.committees import COMMITTEES, named_committee
 
 HINT = (
-    "Plain: the 15 neurons with the most accurate cuts, one vote each, as in the paper. Best scalars: the 64 whose class means lie "
-    "furthest apart, their yes and no weighed by a logistic regression; the result says what that gains over the plain vote."
+    "Plain: the 15 neurons with the most accurate cuts, one vote each, as in the paper. 64 by effect size: those whose class means lie "
+    "furthest apart, one vote each; right on 2 to 3 of 100 photographs more than the plain ones, and about as often on drawn scenes. "
+    "Best scalars: the same 64, their yes and no weighed by a logistic regression. The result says what that gains over the plain vote."
 )
 
 
