@@ -14,9 +14,10 @@ import gradio as gr
 from sn_viz.voting.committees import COMMITTEES, named_committee
 
 HINT = (
-    "Plain: the 15 neurons with the most accurate cuts, one vote each, as in the paper. 64 by effect size: those whose class means lie "
-    "furthest apart, one vote each; right on 2 to 3 of 100 photographs more than the plain ones, and as often or a little less on drawn scenes. "
-    "Best scalars: the same 64, their yes and no weighed by a logistic regression. The result says what that gains over the plain vote."
+    "Plain: the 15 neurons with the most accurate cuts, one vote each, as in the paper. 64 by effect size: those whose class "
+    "means lie furthest apart, one vote each; right on 2 to 3 of 100 photographs more than the plain ones, and as often or a "
+    "little less on drawn scenes. Best scalars: the same 64, their yes and no weighed by a logistic regression. The result says "
+    "what that gains over the plain vote."
 )
 
 
