@@ -92,7 +92,7 @@ def connect(server: Server, tab: RacePanel, run_key: gr.State, layer: gr.Slider)
     """
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     ready = run_key.change(server.bind(show), [run_key], [tab.images, *opened(tab)], **private)
-    tab.images.pick(server.bind(pick_image), [run_key], opened(tab), **private)
+    tab.images.pick(server.bind(pick_image), [run_key], opened(tab), queue=False, **private)  # a late answer would clear a race
     tab.upload.change(
         server.bind(show_upload),
         [run_key, tab.example, tab.upload],
