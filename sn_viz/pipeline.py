@@ -43,7 +43,8 @@ from sn_viz.sources.hub import pinned
 from sn_viz.sources.text import clean_question
 from sn_viz.splits.held_out import align_classes, joined, kept_apart, shared, usable
 from sn_viz.types import Activations, Baseline, Config, LabelledImages, LayerAccuracy, Partial, Progress, Stumps, Votes
-from sn_viz.voting.committees import PLAIN, CrossFit, committee_words, cross_fit, is_fitted, is_plain, weighed
+from sn_viz.voting.committees import CrossFit, cross_fit, is_fitted, weighed
+from sn_viz.voting.named import PLAIN, committee_words, is_plain
 from sn_viz.voting.partial import SoFar
 from sn_viz.voting.statistics import LeftOut, accuracy_interval, left_out_layers, paired_difference, selection_stability
 from sn_viz.voting.voters import select_voters, voters_by_layer

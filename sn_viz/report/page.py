@@ -27,7 +27,7 @@ from sn_viz.plots.words import depth_words
 from sn_viz.report.templating import CLIPPED, fill, outside, part
 from sn_viz.report.thumbnails import data_url
 from sn_viz.types import Config, LabelledImages, RunRecord
-from sn_viz.voting.committees import counts_words
+from sn_viz.voting.named import counts_words
 from sn_viz.voting.stump_scores import stump_score
 from sn_viz.voting.verdict import verdict
 

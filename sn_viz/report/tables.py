@@ -13,7 +13,7 @@ from sn_viz.formatting import UNDEFINED, percent, percent_range, ratio, ratio_wo
 from sn_viz.plots.reference import shown_name
 from sn_viz.plots.words import depth_words
 from sn_viz.types import Baseline, Interval, Prediction, RunRecord, layer_name
-from sn_viz.voting.committees import counts_words
+from sn_viz.voting.named import counts_words
 from sn_viz.voting.stump_scores import stump_score
 from sn_viz.voting.verdict import verdict
 

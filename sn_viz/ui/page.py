@@ -53,7 +53,7 @@ from sn_viz.ui.server.session import finished
 from sn_viz.ui.server.state import Server, new_server
 from sn_viz.ui.server.uploads import Page
 from sn_viz.ui.server.visits import browser_of
-from sn_viz.voting.committees import gain_of, is_plain
+from sn_viz.voting.named import gain_of, is_plain
 from sn_viz.voting.verdict import verdict
 
 TITLE = "Super neurons"

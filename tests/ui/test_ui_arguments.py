@@ -13,7 +13,7 @@ from sn_viz.models.options import LoadOptions
 from sn_viz.ui.components import committee_choice
 from sn_viz.ui.server.arguments import checked
 from sn_viz.ui.server.offered import models_here
-from sn_viz.voting.committees import COMMITTEES, named_committee
+from sn_viz.voting.named import COMMITTEES, named_committee
 
 GOOD = {
     "models": {"tiny-llava": "/some/folder/tiny-llava"},

@@ -6,19 +6,8 @@ import pytest
 from sn_viz.search.stumps import find_stumps
 from sn_viz.types import Config, Interval, Neurons
 from sn_viz.voting.classifier import SuperNeuronClassifier
-from sn_viz.voting.committees import (
-    COMMITTEES,
-    CrossFit,
-    calibration_error,
-    committee_words,
-    cross_fit,
-    gain_of,
-    is_fitted,
-    is_plain,
-    named_committee,
-    smoothed_targets,
-    weighed,
-)
+from sn_viz.voting.committees import CrossFit, calibration_error, cross_fit, is_fitted, smoothed_targets, weighed
+from sn_viz.voting.named import COMMITTEES, committee_words, gain_of, is_plain, named_committee
 from sn_viz.voting.statistics import cross_validated_layers
 from sn_viz.voting.voters import says_of, voters_by_layer
 from sn_viz.voting.votes import vote, votes_by_layer, winners

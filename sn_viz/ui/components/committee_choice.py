@@ -11,7 +11,7 @@ from typing import Any
 
 import gradio as gr
 
-from sn_viz.voting.committees import COMMITTEES, named_committee
+from sn_viz.voting.named import COMMITTEES, named_committee
 
 HINT = (
     "Plain: the 15 neurons with the most accurate cuts, one vote each, as in the paper. 64 by effect size: those whose class "

@@ -17,7 +17,7 @@ from sn_viz.plots.words import neuron_words
 from sn_viz.search.alike import most_alike
 from sn_viz.types import Interval, LabelledImages, Partial, RunRecord
 from sn_viz.ui.components import views
-from sn_viz.voting.committees import counts_words
+from sn_viz.voting.named import counts_words
 from sn_viz.voting.stump_scores import StumpScore, says_class, stump_score
 
 TABLE_ROWS = 100
