@@ -106,6 +106,12 @@ def _weightings() -> Sequence[str]:
     return WEIGHTINGS.names()
 
 
+def _committees() -> list[str]:
+    from sn_viz.voting.named import AUTO, COMMITTEES
+
+    return [AUTO, *COMMITTEES]
+
+
 def _engines() -> list[str]:
     from sn_viz.engines import ENGINES
 
@@ -123,6 +129,13 @@ SITES = Choice(
     "all",
     "Sites: which activations are searched",
     "all (the language model's), tower (the vision tower's), or names; commas between.",
+)
+COMMITTEE = Choice(
+    "committee",
+    "auto",
+    "Who votes",
+    "auto (chosen on the probing images), plain (the paper's), 64-by-accuracy, 64-by-effect-size, best-scalars.",
+    names=_committees,
 )
 RULE = Choice(
     "rule", "best-split", "Threshold rule", "Threshold rule; an unknown name lists them.", names=_rules, kind="threshold rule"
@@ -228,7 +241,9 @@ ENGINE = Choice(
 """Where a run is carried out, which is no part of what it finds."""
 LOADING = (DTYPE, DEVICE_MAP, QUANTIZE, ATTN, DETAIL)
 """How the model is loaded."""
-CHOICES = (SITES, RULE, METRIC, VOTERS, WEIGHTING, EXIT_LAYER, TEST_SIZE, SEED, COMPARE, ANSWERS, *LOADING)
+PARTS = (RULE, METRIC, VOTERS, WEIGHTING)
+"""Of a committee. Their defaults are the plain one's; where none of them is named, the committee has its own."""
+CHOICES = (SITES, COMMITTEE, RULE, METRIC, VOTERS, WEIGHTING, EXIT_LAYER, TEST_SIZE, SEED, COMPARE, ANSWERS, *LOADING)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from sn_viz.activations.store import Store
 from sn_viz.baselines import BASELINES, Context, LabelOf, sites_read_by
 from sn_viz.baselines.answers import answer_key, given_answers
 from sn_viz.baselines.answers.said import n_kept, observed
-from sn_viz.config import VOTERS, baseline_names, check_choices, checked_layer, choose_model
+from sn_viz.config import COMMITTEE, baseline_names, check_choices, checked_layer, choose_model
 from sn_viz.early_exit.decide import measure_latency, model_version, predict, site_versions
 from sn_viz.early_exit.estimate import Estimate, estimate
 from sn_viz.engines import ENGINES, Engine
@@ -43,8 +43,9 @@ from sn_viz.sources.hub import pinned
 from sn_viz.sources.text import clean_question
 from sn_viz.splits.held_out import align_classes, joined, kept_apart, shared, usable
 from sn_viz.types import Activations, Baseline, Config, LabelledImages, LayerAccuracy, Partial, Progress, Stumps, Votes
+from sn_viz.voting.choosing import CANDIDATES, EXPECTED, MOST_VOTERS, ChosenCommittee, choice_told, choose_committee
 from sn_viz.voting.committees import CrossFit, cross_fit, is_fitted, weighed
-from sn_viz.voting.named import PLAIN, committee_words, is_plain
+from sn_viz.voting.named import AUTO, PLAIN, committee_asked, committee_words, is_plain
 from sn_viz.voting.partial import SoFar
 from sn_viz.voting.statistics import LeftOut, accuracy_interval, left_out_layers, paired_difference, selection_stability
 from sn_viz.voting.voters import select_voters, voters_by_layer
@@ -113,11 +114,12 @@ def run(
             (say or _unsaid)(expected.sentence)
             stage.progress, report = noted(progress, expected.short), noted(report, expected.short)
         seen, unseen = _activations(config, vlm, train, test, cache, report, offer, engine)
-    with stage("search", 0.35, "Looking for super neurons"):
+    with stage("choose", 0.40, "Choosing who votes and the exit layer on the probing images") as report:
+        config, choice = _committee_chosen(config, seen, train, groups, report, engine)
+        correct, exit_layer, fit = _exit_chosen(config, seen, train, groups, report, engine, choice)
+    with stage("search", 0.45, "Looking for super neurons"):
         stumps = engine.find_stumps(seen.values, train.labels, config.rule, config.metric, n_classes)
         voters = voters_by_layer(stumps, seen.neurons, config.voters, n_classes)
-    with stage("choose", 0.45, "Choosing the exit layer on the probing images") as report:
-        correct, exit_layer, fit = _exit_chosen(config, seen, train, groups, report, engine)
         voters = weighed(voters, seen.values, train.labels, n_classes, config.weighting, fit)
     with stage("vote", 0.46, "Voting on the test images"):
         votes = votes_by_layer(unseen.values, voters, n_classes, config.weighting, seen.neurons.layers.start)
@@ -166,7 +168,7 @@ def run(
         answer_key=key,
         findings={
             "stability": stability,
-            "committee": committee_of(config, seen, unseen, train, test, votes, exit_layer, fit, engine),
+            "committee": committee_of(config, seen, unseen, train, test, votes, exit_layer, fit, engine, choice),
             **_found_beside(vlm, train, test, expected),
             **({"engine": told} if (told := engine.told()) else {}),
         },
@@ -209,20 +211,43 @@ def _activations(
     sites = config.sites or "all"
     read = partial(extract, vlm, sites=sites, cache=cache, also=sites_read_by(config.compare), carrier=engine.carrier(vlm))
     share = len(train) / (len(train) + len(test))
-    so_far = None if offer is None else SoFar(offer, config, train, neurons_of(vlm, sites))
+    as_yet = replace(config, **EXPECTED._asdict()) if config.committee == AUTO else config
+    so_far = None if offer is None else SoFar(offer, as_yet, train, neurons_of(vlm, sites))
     seen = read(train, progress=part(report, 0, share), arrived=None if so_far is None else so_far.arrived)
     if so_far is not None and len(test) and n_unread(vlm, test, sites, cache):
         so_far.offer(seen)
     return seen, read(test, progress=part(report, share, 1)) if len(test) else seen.take([])
 
 
-def _exit_chosen(
+def _committee_chosen(
     config: Config, seen: Activations, train: LabelledImages, groups: np.ndarray, report: Progress, engine: Engine
+) -> tuple[Config, ChosenCommittee | None]:
+    """Return the choices with the committee that votes, and how it was chosen; None where it was asked for."""
+    if config.committee != AUTO:
+        return config, None
+    search = engine.search_for_voters(seen.neurons, MOST_VOTERS)
+    exit_at = None if config.exit_layer is None else config.exit_layer - seen.neurons.layers.start + 1
+    how = len(train.classes), config.seed, report, groups, search, exit_at
+    choice = choose_committee(seen.values, train.labels, seen.neurons, *how)
+    return replace(config, **choice.committee._asdict()), choice
+
+
+def _exit_chosen(
+    config: Config,
+    seen: Activations,
+    train: LabelledImages,
+    groups: np.ndarray,
+    report: Progress,
+    engine: Engine,
+    choice: ChosenCommittee | None,
 ) -> tuple[np.ndarray, int, CrossFit | None]:
     """Return what every layer is right about by cross-validation, share (example, layer), the exit (chosen by it, or given), fit.
 
-    The last is how votes are weighed, where the weighting is fitted.
+    The last is how votes are weighed, where the weighting is fitted. Where the committee was chosen, all this is known already.
     """
+    if choice is not None:
+        exit_at = choice.exits[CANDIDATES.index(choice.name)]
+        return choice.left_out.right, seen.neurons.layers[exit_at - 1], None
     read, fit = (seen.values, train.labels, seen.neurons, config.rule, config.metric, config.voters), None
     options: dict[str, Any] = {"n_classes": len(train.classes), "seed": config.seed, "progress": report, "groups": groups}
     options["search"] = engine.search_for_voters(seen.neurons, config.voters)
@@ -281,30 +306,34 @@ def committee_of(
     exit_layer: int,
     fit: CrossFit | None,
     engine: Engine = LOCAL,
+    choice: ChosenCommittee | None = None,
 ) -> dict[str, Any]:
     """Return which committee votes and, where it is not the plain one, what it gains over that at the same exit, on test images."""
     told: dict[str, Any] = {"words": committee_words(config), "plain": is_plain(config)}
     told["sentence"] = f"Who votes: {told['words']}."
+    if choice is not None:
+        told["choice"] = choice_told(choice, seen.neurons.layers.start)
+        told["sentence"] += f" {told['choice']['why']}"
     if fit is not None:
         at = exit_layer - seen.neurons.layers.start
         told["penalty"], told["temperature"] = fit.strength.words, float(fit.temperature[at])
     if is_plain(config) or not len(test):
         return told
     reach, n_classes = seen.neurons.up_to(exit_layer), len(train.classes)
-    search = engine.search_for_voters(seen.neurons, VOTERS.default)
-    stumps = search(seen.values[:, :reach], train.labels, PLAIN["rule"], PLAIN["metric"], n_classes)
+    search = engine.search_for_voters(seen.neurons, PLAIN.voters)
+    stumps = search(seen.values[:, :reach], train.labels, PLAIN.rule, PLAIN.metric, n_classes)
     if np.isnan(stumps.score).all():
         return told
-    voters = select_voters(stumps, VOTERS.default, n_classes)
-    plain = winners(vote(unseen.values, voters, n_classes, PLAIN["weighting"])) == test.labels
+    voters = select_voters(stumps, PLAIN.voters, n_classes)
+    plain = winners(vote(unseen.values, voters, n_classes, PLAIN.weighting)) == test.labels
     own = votes.predicted[:, exit_layer - seen.neurons.layers.start] == test.labels
     gain = paired_difference(own, plain, groups=group_index(test), seed=config.seed)
     measured = f"{points(gain.value)} points ({points(gain.low)} to {points(gain.high)}, {gain.n:,} test images)"
     return told | {
-        "sentence": f"{told['sentence']} Against the plain method's {VOTERS.default} at the same exit: {measured}.",
-        "plain_voters": VOTERS.default,
+        "sentence": f"{told['sentence']} Against the plain method's {PLAIN.voters} at the same exit: {measured}.",
+        "plain_voters": PLAIN.voters,
         "plain_accuracy": float(plain.mean()),
-        "gain": {"value": gain.value, "low": gain.low, "high": gain.high, "n": gain.n},
+        "gain": {"value": gain.value, "low": gain.low, "high": gain.high, "p_value": gain.p_value, "n": gain.n},
     }
 
 
@@ -322,10 +351,11 @@ def find(
     test: Any = None,
     test_size: float = 0.5,
     sites: str | Sequence[str] = "all",
-    rule: str = "best-split",
-    metric: str = "balanced-accuracy",
-    voters: int = 15,
-    weighting: str = "majority",
+    committee: str = "auto",
+    rule: str | None = None,
+    metric: str | None = None,
+    voters: int | None = None,
+    weighting: str | None = None,
     exit_layer: int | str | None = "auto",
     seed: int = 0,
     answers: Mapping[str, str] | str | None = None,
@@ -362,11 +392,15 @@ def find(
         Fraction of ``data`` kept for testing.
     sites : "all" or names
         Which tensors are read: "all" those of the language model, "tower" those of the vision tower, "all,tower" both.
-    rule, metric : str
+    committee : str
+        Which super neurons vote, and how: "plain" (the paper's: the 15 with the most accurate cuts), "64-by-accuracy",
+        "64-by-effect-size", "best-scalars" (these with logistic weights), or "auto", whichever of the first three is right about
+        most left-out probing images. The four below take the place of a part of it; with "auto" the rest is then plain.
+    rule, metric : str, optional
         Threshold rule and score of the search; "effect-size" ranks neurons by the distance of their class means.
-    voters : int
+    voters : int, optional
         How many super neurons vote, for each class when there are more than two.
-    weighting : str
+    weighting : str, optional
         "majority"; "log-odds"; or "logistic", weights on the yes and no of up to ``voters`` super neurons.
     exit_layer : "auto", int or str
         From 1, or "V4" for the fourth block of the vision tower; "auto" chooses it on the probing split.
@@ -420,13 +454,15 @@ def find(
     names = baseline_names(compare)
     asked_sites = tuple(map(str.strip, sites.split(","))) if isinstance(sites, str) else tuple(sites)
     site_names(asked_sites)  # a name that is none is told before the model loads
-    check_choices(rule, metric, voters, weighting, test_size, seed)
+    COMMITTEE.check(committee)
+    who = committee_asked(committee, rule=rule, metric=metric, voters=voters, weighting=weighting)
+    check_choices(who["rule"], who["metric"], who["voters"], who["weighting"], test_size, seed)
     options = LoadOptions(dtype_name(dtype), device_map_name(device_map), quantize, attn, detail)
     question = None if question is None else clean_question(question)
     if model is None or isinstance(model, str | os.PathLike):
         model = choose_model(model, data).name
     by = ENGINES[engine](ray_address, device) if isinstance(engine, str) else engine
-    warm_up_beside(fixed=rule != "best-split")  # compiles on a new machine, while the model loads
+    warm_up_beside(fixed=who["rule"] != PLAIN.rule)  # compiles on a new machine, while the model loads
     with stage("load", 0.10, "Loading images and model") as report:
         train, held_out = load_splits(data, question, test, test_size, seed, columns)
         given = given_answers(answers)
@@ -439,10 +475,7 @@ def find(
         question=question,
         model=model if isinstance(model, str) else vlm.name,
         sites=chosen_sites,
-        rule=rule,
-        metric=metric,
-        voters=voters,
-        weighting=weighting,
+        **who,
         exit_layer=_checked_exit(exit_layer, vlm, chosen_sites),
         test_size=test_size,
         seed=seed,

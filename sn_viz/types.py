@@ -68,6 +68,8 @@ class Config:
     """(class, its answer) as the user gave them; empty leaves it to the names and the question, see ``AnswerKey``."""
     loading: tuple[tuple[str, str], ...] = ()
     """(option, value) of how the model was loaded, where that was not the usual way; see `sn_viz.models.options.LoadOptions`."""
+    committee: str = ""
+    """"auto" where rule, metric, voters and weighting are, or were, chosen on the probing images (`sn_viz.voting.choosing`)."""
 
     @property
     def model_name(self) -> str:
@@ -76,7 +78,7 @@ class Config:
 
     def key(self) -> str:
         """Return a stable hexadecimal digest of every field; one that is as it was before there was a choice changes nothing."""
-        told = {name: value for name, value in asdict(self).items() if name != "loading" or value}
+        told = {name: value for name, value in asdict(self).items() if name not in ("loading", "committee") or value}
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -80,7 +80,7 @@ def until_search(vlm: Vlm, images: LabelledImages, store: Store) -> float:
     seen: list[float] = []
 
     def stop_at_search(fraction: float, doing: str) -> None:
-        if "super neurons" in doing:
+        if "who votes" in doing:
             seen.append(time.perf_counter() - start)
             raise Cancelled
 

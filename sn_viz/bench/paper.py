@@ -222,7 +222,9 @@ def _carried_out(job: Job, vlm: Vlm, settings: Settings, progress: Progress) -> 
         train, test = load_benchmark(job.reference, settings.n_train, settings.n_test, settings.seed)
     except UserError as error:
         return replace(job, missing=str(error))
-    run = find(train, model=vlm, test=test, compare=settings.compare or "none", seed=settings.seed, progress=progress)
+    run = find(
+        train, model=vlm, test=test, compare=settings.compare or "none", committee="plain", seed=settings.seed, progress=progress
+    )
     result = {
         "format": FORMAT,
         "benchmark": job.name,

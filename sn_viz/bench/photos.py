@@ -25,8 +25,10 @@ from sn_viz.bench.photo_questions import PhotoQuestion, photo_questions
 from sn_viz.errors import UserError
 from sn_viz.models import Vlm
 from sn_viz.pipeline import find
+from sn_viz.run import Run
 from sn_viz.types import Interval, LabelledImages, layer_name
 from sn_viz.voting.classifier import SuperNeuronClassifier
+from sn_viz.voting.named import COMMITTEE_WORDS, Committee, named_committee
 from sn_viz.voting.statistics import Difference, paired_difference, wilson
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
@@ -56,6 +58,10 @@ class Answers:
     against_tower: Difference | None
     """Super neurons at the chosen exit minus the probe on the pooled tower, on the same photographs."""
     against_thumbnail: Difference
+    committee: str
+    """Which committee voted; "" where it has no name."""
+    against_plain: Difference | None
+    """The same minus the paper's plain committee at the same exit; None where that one voted."""
 
 
 def questions_in(folder: str | Path, probing: int | None = None) -> list[PhotoQuestion]:
@@ -120,10 +126,10 @@ def _fewer(question: PhotoQuestion, probing: int | None) -> PhotoQuestion:
     return PhotoQuestion(**{**asdict(question), "probing": kept, "test": question.test, "classes": question.classes})
 
 
-def ask(vlm: Vlm, question: PhotoQuestion, folder: str | Path, seed: int = 0) -> Answers:
-    """Return every method on one question."""
+def ask(vlm: Vlm, question: PhotoQuestion, folder: str | Path, seed: int = 0, committee: str = "auto") -> Answers:
+    """Return every method on one question; ``committee`` as for `sn_viz.find`."""
     probing, test = question.load(folder)
-    run = find(probing, model=vlm, test=test, compare=COMPARED, seed=seed)
+    run = find(probing, model=vlm, test=test, compare=COMPARED, committee=committee, seed=seed)
     labels = run.test.labels
 
     def share(predicted: np.ndarray) -> Interval:
@@ -146,7 +152,13 @@ def ask(vlm: Vlm, question: PhotoQuestion, folder: str | Path, seed: int = 0) ->
     return Answers(
         question.id, question.about, len(run.train), len(run.test), layer_name(run.exit_layer, run.neurons.n_tower), accuracy,
         parsed, against, paired_difference(chosen == labels, by_thumbnail == labels),
+        named_committee(*Committee.of(run.config)) or "", _against_plain(run),
     )  # fmt: skip
+
+
+def _against_plain(run: Run) -> Difference | None:
+    gain = run.findings["committee"].get("gain")
+    return None if gain is None else Difference(gain["value"], gain["low"], gain["high"], gain["p_value"], gain["n"])
 
 
 def thumbnail(pixels: np.ndarray) -> np.ndarray:
@@ -190,12 +202,13 @@ def measure(
     probing: int | None = None,
     seed: int = 0,
     progress: Callable[[str], None] = lambda name: None,
+    committee: str = "auto",
 ) -> list[Answers]:
     """Return every method on every question in ``folder``, or on those called ``only``."""
     answers = []
     for question in chosen_of(folder, only, probing):
         progress(question.id)
-        answers.append(ask(vlm, question, folder, seed))
+        answers.append(ask(vlm, question, folder, seed, committee))
     return answers
 
 
@@ -204,6 +217,7 @@ def as_json(answers: Sequence[Answers]) -> str:
     return json.dumps([asdict(one) for one in answers], indent=1)
 
 
+SAME = Difference(0.0, 0.0, 0.0, 1.0, 0)
 METHODS = (
     "full-model", "full-model-calibrated", "super neurons", "exit 1", "all blocks", "sav", "logit-lens", "linear-probe",
     "thumbnail", "pooled tower, probe", "pooled tower, super neurons",
@@ -212,15 +226,36 @@ METHODS = (
 
 def lines(answers: Sequence[Answers]) -> list[str]:
     """Return the answers as a Markdown table, the means beneath."""
-    out = ["| question (probing, test) | " + " | ".join(METHODS) + " | exit | parse |", "|---|" + "---|" * (len(METHODS) + 2)]
+    out = [
+        "| question (probing, test) | " + " | ".join(METHODS) + " | exit | parse | who votes |",
+        "|---|" + "---|" * (len(METHODS) + 3),
+    ]
     for one in answers:
         cells = [_show(one.accuracy.get(method)) for method in METHODS]
         head = f"{one.question} ({one.n_probing}, {one.n_test})"
-        out.append(f"| {head} | " + " | ".join(cells) + f" | {one.exit_layer} | {one.parsed:.2f} |")
+        out.append(
+            f"| {head} | "
+            + " | ".join(cells)
+            + f" | {one.exit_layer} | {one.parsed:.2f} | {COMMITTEE_WORDS.get(one.committee, '')} |"
+        )
     if len(answers) > 1:
         means = [[one.accuracy[method].value for one in answers if method in one.accuracy] for method in METHODS]
-        out.append("| mean | " + " | ".join(f"{np.mean(all_of):.3f}" if all_of else "" for all_of in means) + " |  |  |")
+        out.append("| mean | " + " | ".join(f"{np.mean(all_of):.3f}" if all_of else "" for all_of in means) + " |  |  |  |")
+        out.append("")
+        against = {
+            "the probe on the pooled tower": [one.against_tower for one in answers if one.against_tower is not None],
+            "a probe on a thumbnail of 4 x 4 pixels": [one.against_thumbnail for one in answers],
+            "the paper's plain committee at the same exit": [one.against_plain or SAME for one in answers],
+        }
+        out += [f"Super neurons minus {what}: {_mean_of(pairs)}, in points." for what, pairs in against.items() if pairs]
     return out
+
+
+def _mean_of(known: Sequence[Difference]) -> str:
+    """Return the mean of paired differences, with what test photographs drawn anew from the same questions would make of it."""
+    mean = 100 * np.mean([one.value for one in known])
+    half = 100 * np.sqrt(np.sum([((one.high - one.low) / 2) ** 2 for one in known])) / len(known)
+    return f"{mean:+.1f} ({mean - half:+.1f} to {mean + half:+.1f}; 95 %)"
 
 
 def _show(interval: Interval | None) -> str:

@@ -38,7 +38,7 @@ def make(pack: str = PACK, model: str = MODEL, progress: Progress = silent) -> R
     UserError
         When what was found could be luck: then there is nothing to land on.
     """
-    run = find(f"pack:{pack}", model=model, compare="full-model", progress=progress)
+    run = find(f"pack:{pack}", model=model, compare="full-model", committee="plain", progress=progress)
     if not verdict(run).holds:
         raise UserError(f"The pack {pack!r} is nothing to land on.", verdict(run).sentence, "Record another pack or model.")
     column = best_up_to_exit(run)

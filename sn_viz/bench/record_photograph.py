@@ -122,7 +122,7 @@ def make(photographs: str | Path, progress: Progress = silent) -> tuple[Recorded
     sets = sources_in(Path(photographs))
     probing, test = split(Path(photographs))
     vlm = model_named(DEFAULT_MODEL, "cpu")
-    run = find(probing, model=vlm, test=test, compare="full-model", seed=SEED, progress=progress)
+    run = find(probing, model=vlm, test=test, compare="full-model", committee="plain", seed=SEED, progress=progress)
     if not verdict(run).holds:
         raise UserError("These photographs are nothing to land on.", verdict(run).sentence, "Record others.")
     picture, evidence = as_picture(flower), evidence_of(run)

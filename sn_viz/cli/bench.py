@@ -11,8 +11,9 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
+from sn_viz import config
 from sn_viz.cli.app import bench_app
-from sn_viz.cli.options import DeviceOption, JsonOption, ModelOption, QuickOption
+from sn_viz.cli.options import DeviceOption, JsonOption, ModelOption, QuickOption, option
 from sn_viz.cli.output import check_json_target, have_model, progress_bar, quiet, write_json
 from sn_viz.errors import UserError
 
@@ -81,6 +82,7 @@ def bench_photos(
     only: Annotated[str, typer.Option(help="Questions with commas between.", show_default="all")] = "",
     probing: Annotated[int | None, typer.Option(min=4, help="Probing photographs of a question.", show_default="64")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the folds.")] = 0,
+    committee: Annotated[str, option(config.COMMITTEE)] = config.COMMITTEE.default,
     committees: Annotated[
         bool, typer.Option("--committees", help="Compare which neurons vote and how: 5, 20 and 64 photographs, every exit.")
     ] = False,
@@ -99,7 +101,8 @@ def bench_photos(
         from sn_viz.models import load_model
 
         vlm = load_model(have_model(choose_model(model).name), device)
-        answers = measure(vlm, folder, _names(only), probing, seed, lambda name: print(f"{name} ...", file=sys.stderr))
+        tell = lambda name: print(f"{name} ...", file=sys.stderr)  # noqa: E731
+        answers = measure(vlm, folder, _names(only), probing, seed, tell, committee)
     write_json(json_file, as_json(answers))
     if json_file != "-":
         typer.echo("\n".join(lines(answers)))

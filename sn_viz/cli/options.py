@@ -18,9 +18,12 @@ QuickOption = Annotated[bool, typer.Option("--quick", help="Small sizes, few rep
 DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda, ...", show_default="the fastest there is")]
 
 
-def option(choice: Choice) -> Any:
-    """Return the option of a choice: its help; the bounds are checked where a run begins, for all ways in alike."""
-    return typer.Option(help=choice.help)
+def option(choice: Choice, default: str | bool = True) -> Any:
+    """Return the option of a choice: its help; the bounds are checked where a run begins, for all ways in alike.
+
+    ``default`` is said in place of the value that stands for it.
+    """
+    return typer.Option(help=choice.help, show_default=default)
 
 
 def columns_given(texts: list[str] | None) -> dict[str, str] | None:

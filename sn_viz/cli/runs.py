@@ -26,10 +26,11 @@ def find(
     question: Annotated[str | None, typer.Option(help="Asked of every image.", show_default="what comes with the data")] = None,
     model: ModelOption = None,
     sites: Annotated[str, option(config.SITES)] = config.SITES.default,
-    rule: Annotated[str, option(config.RULE)] = config.RULE.default,
-    metric: Annotated[str, option(config.METRIC)] = config.METRIC.default,
-    voters: Annotated[int, option(config.VOTERS)] = config.VOTERS.default,
-    weighting: Annotated[str, option(config.WEIGHTING)] = config.WEIGHTING.default,
+    committee: Annotated[str, option(config.COMMITTEE)] = config.COMMITTEE.default,
+    rule: Annotated[str | None, option(config.RULE, "the committee's")] = None,
+    metric: Annotated[str | None, option(config.METRIC, "the committee's")] = None,
+    voters: Annotated[int | None, option(config.VOTERS, "the committee's")] = None,
+    weighting: Annotated[str | None, option(config.WEIGHTING, "the committee's")] = None,
     exit_layer: Annotated[str, option(config.EXIT_LAYER)] = config.EXIT_LAYER.default,
     test: Annotated[str | None, typer.Option(help="Separate test images, in any form that DATA may have.")] = None,
     test_size: Annotated[float, option(config.TEST_SIZE)] = config.TEST_SIZE.default,
@@ -61,7 +62,9 @@ def find(
         from sn_viz.sources.pack import begin_pack
 
         begin_pack(data, seed)
-        warm_up_beside(fixed=rule != config.RULE.default)  # on a new machine this compiles while torch is still being imported
+        warm_up_beside(
+            fixed=rule not in (None, config.RULE.default)
+        )  # on a new machine this compiles while torch is still being imported
         from sn_viz.storage.save import check_folder
 
         if out is not None:
@@ -85,6 +88,7 @@ def find(
                 test=test,
                 test_size=test_size,
                 sites=sites,
+                committee=committee,
                 rule=rule,
                 metric=metric,
                 voters=voters,

@@ -44,7 +44,9 @@ class Runs:
     def pack(self, name: str) -> Run:
         """Return the run of a sample pack, beside the full model."""
         if name not in self._made:
-            self._made[name] = find(f"pack:{name}", model=MODEL, compare=("full-model",), progress=self._progress)
+            self._made[name] = find(
+                f"pack:{name}", model=MODEL, compare=("full-model",), committee="plain", progress=self._progress
+            )
         return self._made[name]
 
     def with_causes(self, name: str) -> Run:
@@ -59,7 +61,7 @@ class Runs:
         if "habit" not in self._made:
             test = together(habit.scenes(N_TEST, SEED + 1, True), habit.scenes(N_TEST, SEED + 2, False))
             train = habit.scenes(N_HABIT, SEED, True)
-            self._made["habit"] = find(train, test=test, model=MODEL, compare="none", progress=self._progress)
+            self._made["habit"] = find(train, test=test, model=MODEL, compare="none", committee="plain", progress=self._progress)
         return self._made["habit"]
 
 

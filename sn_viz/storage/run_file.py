@@ -100,6 +100,7 @@ RANGES: dict[type, dict[str, Any]] = {
         "test_size": Annotated[float, Ge(0), Le(1)],
         "seed": Annotated[int, Ge(0), Le(2**32 - 1)],
         "compare": tuple[Name, ...],
+        "committee": Literal["", "auto"],
         "loading": Annotated[tuple[tuple[Name, Annotated[str, Len(1, 100_000)]], ...], Len(0, 20)],
     },
     LabelledImages: {"pictures": tuple[Sha256, ...], "classes": Annotated[tuple[str, ...], MinLen(1)]},
@@ -114,7 +115,7 @@ RANGES: dict[type, dict[str, Any]] = {
     },
 }
 """What a field may be where its annotation alone says too little. A field that is not here may be whatever it is annotated as."""
-LEFT_OUT: dict[type, tuple[str, ...]] = {Config: ("loading",), RunRecord: ("edited_after_looking",)}
+LEFT_OUT: dict[type, tuple[str, ...]] = {Config: ("loading", "committee"), RunRecord: ("edited_after_looking",)}
 """Fields that are not written while they say nothing, so that a run is saved as it was before there were any."""
 READ_APART = {RunRecord: {"findings", "config", "train", "test", "neurons", "stumps", "voters", "votes", "by_layer", "baselines"}}
 """Fields that hold dataclasses, which have a schema of their own, or arrays."""

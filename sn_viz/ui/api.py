@@ -17,7 +17,7 @@ import numpy as np
 
 from sn_viz.activations.model_cache import model_of
 from sn_viz.baselines.answers import given_answers
-from sn_viz.config import SEED, VOTERS
+from sn_viz.config import SEED
 from sn_viz.errors import UserError
 from sn_viz.models.hub.obtain import is_here, obtain
 from sn_viz.pipeline import find as find_neurons
@@ -40,6 +40,7 @@ from sn_viz.ui.server.quotas import visitor
 from sn_viz.ui.server.results import FindResult, NeuronResult, PackFacts, PredictResult, RaceResult, Result
 from sn_viz.ui.server.state import Server
 from sn_viz.ui.server.uploads import UploadedFile, UploadedImage
+from sn_viz.voting.named import AUTO
 
 RESULTS: dict[str, Any] = {
     "packs": list[PackFacts],
@@ -60,7 +61,7 @@ def publish(server: Server, models: Mapping[str, str], usual: Usual) -> None:
             UploadedFile(label="data", file_types=[".zip", *TAR_ENDS, ".parquet"]),
         )
         question, model = gr.Textbox("", label="question"), gr.Textbox("", label="model")
-        voters, seed = (gr.Number(choice.default, precision=0, label=choice.name) for choice in (VOTERS, SEED))
+        voters, seed = (gr.Number(default, precision=0, label=name) for name, default in (("voters", None), ("seed", SEED.default)))
         run, image, layer = (
             gr.Textbox(label="run"),
             UploadedImage(type="filepath", image_mode=None, label="image"),
@@ -101,14 +102,15 @@ def _find(server: Server, models: Mapping[str, str], usual: Usual) -> Callable[.
         data: str | None = None,
         question: str = "",
         model: str = "",
-        voters: float = VOTERS.default,
+        voters: float | None = None,
         seed: float = SEED.default,
         answers: str = "",
     ) -> dict[str, Any]:
         """Find super neurons in a sample pack, or in a zip with one folder of images per class.
 
         Give `pack` (a name from /packs) or `data` (a zip). Returns the figures of the run, and `run`: the key that
-        the other endpoints ask for. `answers` says what the model says for each class, such as "dog=yes,cat=no"; by default names
+        the other endpoints ask for. `voters` is how many of the paper's plain committee vote; left out, the committee is chosen on
+        the probing images. `answers` says what the model says for each class, such as "dog=yes,cat=no"; by default names
         and question tell.
         """
         model = model or usual(None if data else pack)
@@ -120,12 +122,13 @@ def _find(server: Server, models: Mapping[str, str], usual: Usual) -> Callable[.
             [],
             blank.rule,
             blank.metric,
-            voters,
+            blank.voters if voters is None else voters,
             blank.weighting,
             0,
             blank.test_size,
             seed,
             ["all"],
+            AUTO if voters is None else None,
         )
         arguments = Arguments(**{**asdict(arguments), "compare": ("all",), "answers": tuple(given_answers(answers).items())})
         owner = visitor(request)

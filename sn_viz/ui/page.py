@@ -12,7 +12,7 @@ import gradio as gr
 import numpy as np
 
 from sn_viz.activations.legs import lent
-from sn_viz.config import VOTERS, choose_model
+from sn_viz.config import choose_model
 from sn_viz.formatting import metric_name, percent, percent_range, points, short_model
 from sn_viz.glossary import as_html
 from sn_viz.plots import reference
@@ -53,7 +53,7 @@ from sn_viz.ui.server.session import finished
 from sn_viz.ui.server.state import Server, new_server
 from sn_viz.ui.server.uploads import Page
 from sn_viz.ui.server.visits import browser_of
-from sn_viz.voting.named import gain_of, is_plain
+from sn_viz.voting.named import AUTO, PLAIN, gain_of, is_plain
 from sn_viz.voting.verdict import verdict
 
 TITLE = "Super neurons"
@@ -522,7 +522,7 @@ def strip_facts(run: RunRecord) -> list[dict]:
         facts.append({**fact, "label": fact["label"].split()[0]})
     facts.append(views.fact("searched", f"{len(run.neurons):,}", f"neurons; {_who_votes(run)}"))
     if (gain := gain_of(run)) is not None:
-        note = f"{points(gain.low)} to {points(gain.high)}, {VOTERS.default} plain votes at this exit{mark}"
+        note = f"{points(gain.low)} to {points(gain.high)}, {PLAIN.voters} plain votes at this exit{mark}"
         facts.append(views.fact("gains by its vote", f"{points(gain.value)} points", note))
     return facts
 
@@ -535,7 +535,7 @@ def _who_votes(run: RunRecord) -> str:
         if is_plain(run.config)
         else f"{run.config.weighting.replace('-', ' ')} by {metric_name(run.config.metric)}"
     )
-    return f"{voters} vote, {how}"
+    return f"{voters} vote, {how}" + (", chosen on your pictures" if run.config.committee == AUTO else "")
 
 
 def _full_model_fact(run: RunRecord) -> dict:

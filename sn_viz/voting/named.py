@@ -5,35 +5,82 @@ Takes a run's choices or its findings; returns names and words. It knows nothing
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 from sn_viz.types import Config, Interval, RunRecord, Stumps
 
-PLAIN = {"rule": "best-split", "metric": "balanced-accuracy", "weighting": "majority"}
+AUTO = "auto"
+"""The committee that did best on left-out probing pictures votes, see `sn_viz.voting.choosing`."""
+
+
+class Committee(NamedTuple):
+    """Which neurons vote and how: keywords of `sn_viz.types.Config`."""
+
+    rule: str
+    metric: str
+    voters: int
+    weighting: str
+
+    @classmethod
+    def of(cls, config: Config) -> Committee:
+        """Return the committee of a run."""
+        return cls(config.rule, config.metric, config.voters, config.weighting)
+
+
+PLAIN = Committee("best-split", "balanced-accuracy", 15, "majority")
 """The paper's method: the neurons with the most accurate cuts, one vote each."""
-BEST = {"rule": "best-split", "metric": "effect-size", "weighting": "logistic"}
-"""What came out best of the votes that read no more than 64 scalars (`EXPERIMENTS.md`)."""
 COMMITTEES = {
-    "the paper's plain committee": {**PLAIN, "voters": 15},
-    "64 by effect size": {**PLAIN, "metric": "effect-size", "voters": 64},
-    "best scalars": {**BEST, "voters": 64},
+    "plain": PLAIN,
+    "64-by-accuracy": PLAIN._replace(voters=64),
+    "64-by-effect-size": PLAIN._replace(metric="effect-size", voters=64),
+    "best-scalars": PLAIN._replace(metric="effect-size", voters=64, weighting="logistic"),
 }
-"""Committees with a name: keywords of `Config` each."""
+"""Committees with a name; the last came out best of the votes that read no more than 64 scalars (`EXPERIMENTS.md`)."""
+COMMITTEE_WORDS = {
+    AUTO: "chosen on your pictures",
+    "plain": "the paper's plain committee",
+    "64-by-accuracy": "64 by accuracy",
+    "64-by-effect-size": "64 by effect size",
+    "best-scalars": "best scalars",
+}
+"""What each is called, for people."""
 
 
-def named_committee(rule: str, metric: str, voters: float, weighting: str) -> str | None:
-    """Return the name of a committee out of ``COMMITTEES``; None where it has none.
+def committee_asked(name: str, **parts: str | int | None) -> dict[str, Any]:
+    """Return what of `sn_viz.types.Config` says who votes, from a committee's name and what was asked for beside it.
+
+    Parameters
+    ----------
+    name : str
+        "auto" or one of ``COMMITTEES``.
+    **parts
+        rule, metric, voters, weighting; None where nothing was asked. Whatever was asked for stands, and "auto" is then the plain
+        committee with these parts.
+
+    Examples
+    --------
+    >>> committee_asked("auto", voters=31, metric=None)
+    {'rule': 'best-split', 'metric': 'balanced-accuracy', 'voters': 31, 'weighting': 'majority', 'committee': ''}
+    """
+    asked = {part: value for part, value in parts.items() if value is not None}
+    base = COMMITTEES.get(name, PLAIN)._asdict()
+    return {**base, **asked, "committee": AUTO if name == AUTO and not asked else ""}
+
+
+def named_committee(*parts: Any) -> str | None:
+    """Return the name of the committee out of ``COMMITTEES`` with this rule, metric, number of voters and weighting, or None.
 
     Examples
     --------
     >>> named_committee("best-split", "balanced-accuracy", 15, "majority")
-    "the paper's plain committee"
+    'plain'
     """
-    asked = {"rule": rule, "metric": metric, "voters": voters, "weighting": weighting}
-    return next((name for name, chosen in COMMITTEES.items() if chosen == asked), None)
+    return next((name for name, committee in COMMITTEES.items() if committee == parts), None)
 
 
 def is_plain(config: Config) -> bool:
     """Return whether a run's committee is the plain one of the paper, however many neurons vote."""
-    return all(getattr(config, name) == value for name, value in PLAIN.items())
+    return Committee.of(config)._replace(voters=PLAIN.voters) == PLAIN
 
 
 def committee_words(config: Config) -> str:
@@ -51,9 +98,10 @@ def committee_words(config: Config) -> str:
         "log-odds": "each counting by the odds that it is right",
         "logistic": "their yes and no weighed by a logistic regression",
     }.get(config.weighting, f"weighed by {config.weighting}")
-    name = named_committee(config.rule, config.metric, config.voters, config.weighting)
-    name = f" ({name})" if name else " (the paper's plain method)" if is_plain(config) else ""
-    return f"the best neurons by {metric_name(config.metric)}, {count}{name}"
+    known = named_committee(*Committee.of(config))
+    name = f" ({COMMITTEE_WORDS[known]})" if known else " (the paper's plain method)" if is_plain(config) else ""
+    chosen = ", chosen on the probing images" if config.committee == AUTO else ""
+    return f"the best neurons by {metric_name(config.metric)}, {count}{name}{chosen}"
 
 
 def counts_words(voters: Stumps, at: int) -> str:

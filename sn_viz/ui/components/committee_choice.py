@@ -11,25 +11,31 @@ from typing import Any
 
 import gradio as gr
 
-from sn_viz.voting.named import COMMITTEES, named_committee
+from sn_viz.config import COMMITTEE
+from sn_viz.voting.named import COMMITTEE_WORDS, COMMITTEES, named_committee
 
 HINT = (
-    "Plain: the 15 neurons with the most accurate cuts, one vote each, as in the paper. 64 by effect size: those whose class "
-    "means lie furthest apart, one vote each; right on 2 to 3 of 100 photographs more than the plain ones, and as often or a "
-    "little less on drawn scenes. Best scalars: the same 64, their yes and no weighed by a logistic regression. The result says "
-    "what that gains over the plain vote."
+    "Chosen on your pictures: of three committees the one that was right about most probing pictures while they were left out; "
+    "test pictures have no say. Plain: the 15 neurons with the most accurate cuts, one vote each, as in the paper. 64 by accuracy: "
+    "more of the same. 64 by effect size: those whose class means lie furthest apart. Best scalars: these, weighed by a logistic "
+    "regression. The result says who voted, and what that gains over the plain vote."
 )
 
 
 def layout() -> gr.Radio:
     """Place the committees that have a name."""
     return gr.Radio(
-        [(name[0].upper() + name[1:], name) for name in COMMITTEES],
-        value=next(iter(COMMITTEES)),
-        label="Who votes",
+        [(_label(name), name) for name in COMMITTEE.names()],
+        value=COMMITTEE.default,
+        label=COMMITTEE.label,
         info=HINT,
         elem_id="committee",
     )
+
+
+def _label(name: str) -> str:
+    words = COMMITTEE_WORDS[name]
+    return words[0].upper() + words[1:]
 
 
 def connect(committee: gr.Radio, widgets: Sequence[Any]) -> None:
@@ -42,5 +48,4 @@ def connect(committee: gr.Radio, widgets: Sequence[Any]) -> None:
 
 def chosen(name: str | None) -> tuple[Any, ...]:
     """Return rule, score, number of voters and vote of a committee with this name; nothing is changed for any other."""
-    found = COMMITTEES.get(name or "")
-    return tuple(found[part] for part in ("rule", "metric", "voters", "weighting")) if found else (gr.skip(),) * 4
+    return tuple(COMMITTEES[name]) if name in COMMITTEES else (gr.skip(),) * 4

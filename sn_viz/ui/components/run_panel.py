@@ -39,7 +39,7 @@ from sn_viz.ui.server.quotas import visitor
 from sn_viz.ui.server.session import FILLS, Shelf
 from sn_viz.ui.server.state import Server
 
-N_CHOICES = 10 + len(config.LOADING)
+N_CHOICES = 11 + len(config.LOADING)
 """Widgets of ``Panel.choices``."""
 TOWER_HINT = "Tower sites lie in the vision tower, before the language model: fastest, but they never know the question."
 IDLE = views.status("Choose examples, ask, and find.", tone="idle")
@@ -153,7 +153,7 @@ def layout(bar: Bar, any_name: bool = False) -> Panel:
             elem_id="compare-with",
         )
     committee_choice.connect(committee, [rule, metric, voters, weighting])
-    choices = [bar.model, sites, rule, metric, voters, weighting, exit_layer, test_size, seed, compare, *loading]
+    choices = [bar.model, sites, rule, metric, voters, weighting, exit_layer, test_size, seed, compare, committee, *loading]
     return Panel(bar.question, choices, bar.find, bar.cancel, bar.status)
 
 

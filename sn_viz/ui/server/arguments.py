@@ -14,6 +14,7 @@ from sn_viz.activations.sites import SITES, site_names
 from sn_viz.baselines import BASELINES
 from sn_viz.config import (
     ATTN,
+    COMMITTEE,
     DETAIL,
     DEVICE_MAP,
     DTYPE,
@@ -30,6 +31,7 @@ from sn_viz.config import (
 from sn_viz.errors import UserError
 from sn_viz.models.options import LoadOptions
 from sn_viz.ui.server.offered import Offered, chosen
+from sn_viz.voting.named import AUTO, Committee
 
 MAX_QUESTION = 300
 
@@ -59,6 +61,8 @@ class Arguments:
     quantize: str = QUANTIZE.default
     attn: str = ATTN.default
     detail: str = DETAIL.default
+    committee: str = COMMITTEE.default
+    """"auto"; else rule, metric, voters and weighting say who votes."""
 
     @property
     def loading(self) -> LoadOptions:
@@ -66,9 +70,9 @@ class Arguments:
         return LoadOptions(self.dtype, self.device_map, self.quantize, self.attn, self.detail)
 
     def __repr__(self) -> str:
-        """Return the choices as text; how the model is loaded only where that is not the usual way, so that keys of runs stay."""
+        """Return the choices as text, as before there was a choice where it says nothing new, so that keys of runs stay."""
         told = {one.name: getattr(self, one.name) for one in fields(self)}
-        usual = {choice.name: choice.default for choice in LOADING}
+        usual = {choice.name: choice.default for choice in LOADING} | {"committee": ""}
         shown = (f"{name}={value!r}" for name, value in told.items() if name not in usual or value != usual[name])
         return f"{type(self).__name__}({', '.join(shown)})"
 
@@ -76,7 +80,10 @@ class Arguments:
         """Return the keywords of ``pipeline.find``."""
         compare = "all" if self.compare == ("all",) else list(self.compare)
         chosen = {"sites": list(self.sites) or "all", "compare": compare, "exit_layer": self.exit_layer or "auto"}
-        return {**asdict(self), **chosen, "answers": dict(self.answers)}
+        asked = {**asdict(self), **chosen, "answers": dict(self.answers)}
+        if self.committee == AUTO:
+            return {name: value for name, value in asked.items() if name not in Committee._fields}
+        return asked | {"committee": COMMITTEE.default}
 
 
 def checked(
@@ -92,11 +99,13 @@ def checked(
     test_size: float,
     seed: float,
     compare: list[str],
+    committee: str | None = None,
     *loading: str,
 ) -> Arguments:
     """Return checked arguments; ``models`` maps what people choose to the name or folder of each model.
 
-    ``loading`` are the values of ``config.LOADING`` in order, none for the usual ones.
+    ``committee`` is None where its parts have no name together. ``loading`` are the values of ``config.LOADING`` in order, none for
+    the usual ones.
 
     Raises
     ------
@@ -117,6 +126,8 @@ def checked(
             BASELINES[str(name)]
     for choice, name in ((RULE, rule), (METRIC, metric), (WEIGHTING, weighting)):
         choice.check(name)
+    if committee is not None:
+        COMMITTEE.check(committee)
     return Arguments(
         model=source,
         question=question or None,
@@ -131,6 +142,7 @@ def checked(
         compare=("all",)
         if set(compare) == set(BASELINES.usual())
         else tuple(name for name in BASELINES.names() if name in compare),
+        committee=AUTO if committee == AUTO else "",
         **_loading(models, loading),
     )
 
