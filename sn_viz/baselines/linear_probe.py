@@ -107,13 +107,13 @@ def fit_strength(values: np.ndarray, labels: np.ndarray, strength: float) -> Any
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    with _lenient(values.size):
+    with lenient(values.size):
         probe = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=MAX_STEPS))
         return probe.fit(np.nan_to_num(values), labels)
 
 
 @contextmanager
-def _lenient(n_values: int) -> Iterator[None]:
+def lenient(n_values: int) -> Iterator[None]:
     """Let fits end early without a warning, and check no input twice: it is finite, and checks take longer than small fits."""
     from sklearn import config_context
     from sklearn.exceptions import ConvergenceWarning
@@ -161,7 +161,7 @@ def path_scores(values: np.ndarray, labels: np.ndarray, fitted: np.ndarray, held
     from sklearn.linear_model import LogisticRegression
     from sklearn.preprocessing import StandardScaler
 
-    with _lenient(values.size):
+    with lenient(values.size):
         values = np.nan_to_num(values)
         scaler = StandardScaler().fit(values[fitted])
         seen, unseen = scaler.transform(values[fitted]), scaler.transform(values[held_out])

@@ -1,8 +1,10 @@
-"""A sparse probe: logistic regression on the few scalars whose class means lie furthest apart, up to one layer.
+"""A sparse probe: logistic regression on the few scalars that tell the classes apart together, up to one layer.
 
-Ranks every scalar that the run reads, at every site, by effect size and weighs the first 64, as in sparse probing (Gurnee et al.
-2023, arXiv 2305.01610). It weighs raw values, so that it is no vote of super neurons, which only compare with a threshold; the same
-scalars cut at their thresholds stand beside it in its note.
+Ranks every scalar that the run reads, at every site, by effect size, in turn for each class, and of the first 256 keeps the 64 that
+a logistic regression gives the most weight, halving them and fitting anew: the adaptive thresholding of sparse probing (Gurnee et
+al. 2023, arXiv 2305.01610), which is recursive feature elimination (Guyon et al. 2002, "Gene selection for cancer classification
+using support vector machines"). It weighs raw values, so that it is no vote of super neurons, which only compare with a threshold;
+the same scalars cut at their thresholds stand beside it in its note.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import numpy as np
 
 from sn_viz.activations.reader import truncated_forward
 from sn_viz.baselines import BASELINES, Context
-from sn_viz.baselines.linear_probe import MAX_FOLDS, STRENGTHS, fit_strength, folds_of, path_scores
+from sn_viz.baselines.linear_probe import MAX_FOLDS, MAX_STEPS, STRENGTHS, fit_strength, folds_of, lenient, path_scores
 from sn_viz.formatting import percent
 from sn_viz.groups import most_folds, n_groups
 from sn_viz.matrix import read_columns
@@ -22,6 +24,10 @@ from sn_viz.types import Baseline
 from sn_viz.voting.votes import vote, winners
 
 N_SCALARS = 64
+N_CANDIDATES = 256
+"""The scalars of largest effect size, out of which those that are weighed are kept."""
+KEEPING_STRENGTH = 0.01
+"""Inverse regularisation strength of the fits that say which to keep."""
 ENOUGH_JUDGED = 100
 MAX_REPEATS = 5
 """Cross-validation is repeated, with new folds, until about so many left-out examples were judged."""
@@ -29,8 +35,9 @@ MAX_REPEATS = 5
 
 @BASELINES.register("sparse-probe", costly=True)
 def run(context: Context) -> Baseline:
-    """Rank all scalars up to a layer by effect size and fit a logistic regression on the first 64 (sparse probing). Layer and
-    regularisation are chosen by cross-validation on the probing images, the ranking within each fold."""
+    """Of the 256 scalars up to a layer with the largest effect size keep the 64 with the most weight and fit a logistic regression
+    on them (sparse probing). Layer and regularisation are chosen by cross-validation on the probing images, all of it within each
+    fold."""
     labels, neurons, n_classes = context.train.labels, context.neurons, context.n_classes
     layers = neurons.layers
     ends = [neurons.up_to(layer) for layer in layers]
@@ -39,7 +46,7 @@ def run(context: Context) -> Baseline:
     on_test, fitted = [], []
     for layer, end, score in zip(layers, ends, scores, strict=True):
         context.progress((layer - layers.start + 1) / (len(layers) + 1), f"Sparse probe: layer {layer} of {neurons.n_layers}")
-        columns = furthest_apart(effect[:end])
+        columns = weightiest(context.train_values, labels, furthest_apart(effect[:end]))
         probe = fit_strength(_read(context.train_values, columns), labels, STRENGTHS[int(np.argmax(score))])
         fitted.append((columns, probe))
         on_test.append(probe.predict(_read(context.test_values, columns)).astype(np.int64))
@@ -72,23 +79,67 @@ def effect_sizes(values: np.ndarray, labels: np.ndarray, n_classes: int, rows: n
     labels : numpy.ndarray
         int64 (example,).
     n_classes : int
-        More than two: the largest of each class against all others.
+        More than two: of each class against all others.
     rows : numpy.ndarray, optional
         int64 (row,): of these examples only.
 
     Returns
     -------
     numpy.ndarray
-        float64 (neuron,), not negative, as the search's metric "effect-size" has them; 0 for constant scalars, and for those with a
-        value that is not finite.
+        float64 (neuron, class), one column with two classes: not negative, as the search's metric "effect-size" has them; 0 for
+        constant scalars, and for those with a value that is not finite.
     """
     scores = find_stumps(values, labels, metric="effect-size", classes=n_classes, rows=rows).score
-    return np.nan_to_num(scores.astype(np.float64), nan=0.0).reshape(values.shape[1], -1).max(axis=1)
+    return np.nan_to_num(scores.astype(np.float64), nan=0.0).reshape(values.shape[1], -1)
 
 
-def furthest_apart(effect: np.ndarray, n: int = N_SCALARS) -> np.ndarray:
-    """Return the columns of the ``n`` largest effects, largest first; among equal ones the shallower."""
-    return np.argsort(-effect, kind="stable")[:n]
+def furthest_apart(effect: np.ndarray, n: int = N_CANDIDATES) -> np.ndarray:
+    """Return the neurons of the ``n`` largest effects, float64 (neuron, class), in turn for each class, largest first.
+
+    Among equal ones the shallower comes first. A class that is easily told apart would else take the places of all others.
+
+    Examples
+    --------
+    >>> furthest_apart(np.array([[3.0, 0.1], [2.0, 0.2], [0.1, 1.0]]), 2).tolist()
+    [0, 2]
+    """
+    in_turn = np.argsort(-effect, axis=0, kind="stable")[:n].ravel()
+    return in_turn[np.sort(np.unique(in_turn, return_index=True)[1])[:n]]
+
+
+def weightiest(
+    values: np.ndarray, labels: np.ndarray, columns: np.ndarray, rows: np.ndarray | None = None, n: int = N_SCALARS
+) -> np.ndarray:
+    """Return the ``n`` of some columns that logistic regressions give the most weight, half as many after each fit.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        float16 or float32 (example, neuron).
+    labels : numpy.ndarray
+        int64 (example,).
+    columns : numpy.ndarray
+        int64 (candidate,).
+    rows : numpy.ndarray, optional
+        int64 (row,): fitted on these examples only.
+    n : int
+
+    Returns
+    -------
+    numpy.ndarray
+        int64 (n,), in the order of ``columns``; all of them where there are no more.
+    """
+    if len(columns) <= n:
+        return columns
+    from sklearn.feature_selection import RFE
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.preprocessing import StandardScaler
+
+    seen = np.nan_to_num(_read(values, columns, rows))
+    with lenient(seen.size):
+        scaled = StandardScaler().fit_transform(seen)
+        kept = RFE(LogisticRegression(C=KEEPING_STRENGTH, max_iter=MAX_STEPS), n_features_to_select=n, step=0.5)
+        return columns[kept.fit(scaled, labels if rows is None else labels[rows]).support_]
 
 
 def _read(values: np.ndarray, columns: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
@@ -134,8 +185,8 @@ def left_out_scores(
             if before is not None and np.array_equal(before, columns):  # deeper layers add none
                 found[at] = found[at - 1]
                 continue
+            before, columns = columns, weightiest(values, labels, columns, rows)
             found[at] = path_scores(_read(values, columns), labels, rows, held_out)
-            before = columns
         scores.append(found)
     return np.mean(scores, axis=0)
 

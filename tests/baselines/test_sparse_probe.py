@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sn_viz.baselines.sparse_probe import N_SCALARS, effect_sizes, furthest_apart, left_out_scores
+from sn_viz.baselines.sparse_probe import N_SCALARS, effect_sizes, furthest_apart, left_out_scores, weightiest
 
 
 def cohens_d(one: np.ndarray, other: np.ndarray) -> float:
@@ -20,19 +20,44 @@ def test_effect_sizes_are_cohens_d_of_one_class_against_the_rest(n_classes):
     values, labels = rng.normal(size=(24, 17)).astype(np.float16), np.arange(24) % n_classes
     exact = values.astype(np.float64)
     classes = [1] if n_classes == 2 else range(n_classes)
-    expected = [max(cohens_d(exact[labels == c, j], exact[labels != c, j]) for c in classes) for j in range(17)]
-    assert effect_sizes(values, labels, n_classes) == pytest.approx(expected)
+    expected = [[cohens_d(exact[labels == c, j], exact[labels != c, j]) for c in classes] for j in range(17)]
+    assert effect_sizes(values, labels, n_classes) == pytest.approx(np.array(expected))
 
 
 def test_what_is_constant_or_not_finite_comes_last():
     labels = np.array([0, 0, 1, 1])
     values = np.array([[1, np.nan, 0, 3], [1, 0, 0.1, 3], [1, 0, 1, 3], [1, 0, 1.1, np.inf]], np.float32)
     effect = effect_sizes(values, labels, 2)
-    assert effect[[0, 1, 3]].tolist() == [0, 0, 0] and furthest_apart(effect, 1).tolist() == [2]
+    assert effect[[0, 1, 3], 0].tolist() == [0, 0, 0] and furthest_apart(effect, 1).tolist() == [2]
 
 
 def test_among_equal_effects_the_shallower_comes_first():
-    assert furthest_apart(np.array([1.0, 2.0, 2.0, 0.0]), 3).tolist() == [1, 2, 0]
+    assert furthest_apart(np.array([[1.0], [2.0], [2.0], [0.0]]), 3).tolist() == [1, 2, 0]
+
+
+def test_every_class_has_its_turn_however_easily_another_is_told_apart():
+    effect = np.column_stack([np.arange(10, 0, -1.0), [*[0.0] * 8, 0.1, 0.2]])
+    assert furthest_apart(effect, 4).tolist() == [0, 9, 1, 8]
+
+
+def test_of_many_that_say_the_same_few_are_kept_and_the_one_that_adds_something_is_among_them():
+    rng = np.random.default_rng(0)
+    labels = np.arange(200) % 2
+    signal, noise = labels + 0.0, rng.normal(size=200)
+    alike = (signal + noise)[:, None] + 0.01 * rng.normal(size=(200, 100))  # all have the same noise, and one tells what it is
+    values = np.column_stack([alike, noise]).astype(np.float32)
+    kept = weightiest(values, labels, np.arange(101), n=8)
+    assert len(kept) == 8 and 100 in kept and kept.tolist() == sorted(kept)
+    assert weightiest(values, labels, np.arange(8), n=8).tolist() == list(range(8)), "no more than asked for: all"
+
+
+def test_what_is_kept_within_a_fold_never_saw_what_was_left_out():
+    rng = np.random.default_rng(1)
+    values, labels, rows = rng.normal(size=(60, 300)).astype(np.float32), np.arange(60) % 2, np.arange(40)
+    changed = values.copy()
+    changed[40:], others = 1e3, np.where(np.arange(60) < 40, labels, 1 - labels)
+    kept = [weightiest(*seen, np.arange(300), rows) for seen in ((values, labels), (changed, others))]
+    np.testing.assert_array_equal(*kept)
 
 
 def test_noise_earns_no_more_than_chance_because_the_ranking_is_made_within_the_folds():
@@ -40,7 +65,7 @@ def test_noise_earns_no_more_than_chance_because_the_ranking_is_made_within_the_
     labels = np.arange(40) % 2
     values = rng.normal(size=(40, 5000)).astype(np.float32)
     within = left_out_scores(values, labels, [5000], 2).max()
-    chosen = furthest_apart(effect_sizes(values, labels, 2))
+    chosen = weightiest(values, labels, furthest_apart(effect_sizes(values, labels, 2)))
     cheated = np.mean(effect_sizes(values[:, chosen], labels, 2))
     assert len(chosen) == N_SCALARS and cheated > 0.8, "on the images it was made of, noise looks like a difference"
     assert within < 0.75

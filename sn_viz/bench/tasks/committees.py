@@ -25,7 +25,7 @@ from sn_viz.activations.extract import extract
 from sn_viz.activations.store import Store
 from sn_viz.baselines import BASELINES
 from sn_viz.baselines.linear_probe import STRENGTHS, fit_probe, fit_strength
-from sn_viz.baselines.sparse_probe import N_SCALARS, effect_sizes, furthest_apart, left_out_scores
+from sn_viz.baselines.sparse_probe import N_SCALARS, effect_sizes, furthest_apart, left_out_scores, weightiest
 from sn_viz.bench.tasks.jobs import write
 from sn_viz.bench.tasks.material import Material
 from sn_viz.bench.tasks.plan import DIGITS, MOST_TESTED_DIGITS, N_DIGITS, Plan
@@ -33,19 +33,21 @@ from sn_viz.errors import UserError
 from sn_viz.models import Vlm
 from sn_viz.search.stumps import find_stumps
 from sn_viz.types import Activations
+from sn_viz.voting.choosing import CANDIDATES, choose_committee
 from sn_viz.voting.committees import calibration_error, cross_fit, weighed
-from sn_viz.voting.statistics import LeftOut, choose_exit_layer, left_out_layers
+from sn_viz.voting.named import COMMITTEES
+from sn_viz.voting.statistics import LeftOut
 from sn_viz.voting.voters import voters_by_layer
 from sn_viz.voting.votes import votes_by_layer
 
-FORMAT = 3
+FORMAT = 4
 """Of the files; rises when a method changes."""
 PLAIN = "majority of 15 by accuracy of their cuts (plain)"
 TITLES = {
     "plain": PLAIN,
-    "plain-votes": "plain, exit by its votes alone",
-    "effect-15": "majority of 15 by effect size",
-    "effect-64": "majority of 64 by effect size",
+    "64-by-accuracy": "majority of 64 by accuracy of their cuts",
+    "64-by-effect-size": "majority of 64 by effect size",
+    "auto": "whichever of these three is chosen on the probing images",
     "logistic-64": "logistic on the cuts of 64 by effect size",
     "sparse-probe": "sparse probe: raw values of 64",
     "linear-probe": "linear probe on the residual stream",
@@ -109,17 +111,12 @@ def cell(material: Material, shots: int, draw: int) -> dict[str, Any]:
     unseen, truth, n_classes = material.unseen.values, material.test.labels, len(material.pool.classes)
     stumps = {name: find_stumps(values, labels, metric=name, classes=n_classes) for name in ("balanced-accuracy", "effect-size")}
     most = N_SCALARS if n_classes == 2 else N_SCALARS // n_classes
-    found = {}
-    for name, metric, voters in (
-        ("plain", "balanced-accuracy", 15),
-        ("effect-15", "effect-size", 15),
-        ("effect-64", "effect-size", most),
-    ):
-        by_layer = voters_by_layer(stumps[metric], neurons, voters, n_classes)
-        out = left_out_layers(values, labels, neurons, metric=metric, voters=voters, n_classes=n_classes, seed=draw)
-        found[name] = _kept(votes_by_layer(unseen, by_layer, n_classes).predicted, truth, out.exit_layer())
-        if name == "plain":
-            found["plain-votes"] = found["plain"] | {"chosen": choose_exit_layer(out.right)}
+    found, choice = {}, choose_committee(values, labels, neurons, n_classes, seed=draw)
+    for name, at in zip(CANDIDATES, choice.exits, strict=True):
+        committee = COMMITTEES[name]
+        by_layer = voters_by_layer(stumps[committee.metric], neurons, committee.voters, n_classes)
+        found[name] = _kept(votes_by_layer(unseen, by_layer, n_classes).predicted, truth, at)
+    found["auto"] = found[choice.name] | {"committee": choice.name}
     judged = cross_fit(values, labels, neurons, metric="effect-size", voters=most, n_classes=n_classes, seed=draw)
     by_layer = voters_by_layer(stumps["effect-size"], neurons, most, n_classes)
     votes = votes_by_layer(unseen, weighed(by_layer, values, labels, n_classes, "logistic", judged), n_classes, "logistic")
@@ -144,7 +141,7 @@ def _probes(material: Material, rows: np.ndarray, draw: int) -> dict[str, Any]:
     sparse, linear, linear_scores = [], [], []
     residual = neurons.site == neurons.site_names.index("residual")
     for layer, end, score in zip(neurons.layers, ends, scores, strict=True):
-        columns = furthest_apart(effect[:end])
+        columns = weightiest(values, labels, furthest_apart(effect[:end]))
         probe = fit_strength(values[:, columns].astype(np.float32), labels, STRENGTHS[int(np.argmax(score))])
         sparse.append(probe.predict(np.nan_to_num(unseen[:, columns].astype(np.float32))))
         columns = np.flatnonzero(residual & (neurons.layer == layer))
