@@ -10,6 +10,7 @@ the same scalars cut at their thresholds stand beside it in its note.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -138,7 +139,8 @@ def weightiest(
     seen = np.nan_to_num(_read(values, columns, rows))
     with lenient(seen.size):
         scaled = StandardScaler().fit_transform(seen)
-        kept = RFE(LogisticRegression(C=KEEPING_STRENGTH, max_iter=MAX_STEPS), n_features_to_select=n, step=0.5)
+        half: Any = 0.5  # scikit-learn's own hints know whole numbers only
+        kept = RFE(LogisticRegression(C=KEEPING_STRENGTH, max_iter=MAX_STEPS), n_features_to_select=n, step=half)
         return columns[kept.fit(scaled, labels if rows is None else labels[rows]).support_]
 
 

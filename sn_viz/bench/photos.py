@@ -64,7 +64,7 @@ class Answers:
     """The same minus the paper's plain committee at the same exit; None where that one voted."""
 
 
-def questions_in(folder: str | Path, probing: int | None = None) -> list[PhotoQuestion]:
+def questions_in(folder: str | Path, probing: int | None = None, seed: int = 0) -> list[PhotoQuestion]:
     """Return the fixed questions and class folders in ``folder``.
 
     Parameters
@@ -72,6 +72,8 @@ def questions_in(folder: str | Path, probing: int | None = None) -> list[PhotoQu
     folder : path
     probing : int, optional
         The most probing photographs of a question, the classes alike; default: all of the fixed questions, 64 of other folders.
+    seed : int
+        Of which photographs of a class folder probe and which test; those of the fixed questions are fixed.
 
     Raises
     ------
@@ -82,7 +84,7 @@ def questions_in(folder: str | Path, probing: int | None = None) -> list[PhotoQu
     fixed = [q for q in photo_questions() if all((root / repository).is_dir() for repository in q.source)]
     known = {repository for question in fixed for repository in question.source}
     places = [root, *sorted(p for p in root.iterdir() if p.is_dir() and p.name not in known)] if root.is_dir() else []
-    found = fixed + [question for place in places if (question := class_folder(place, probing))]
+    found = fixed + [question for place in places if (question := class_folder(place, probing, seed))]
     if not found:
         raise UserError(
             f"There are no photographs to ask about in {str(folder)!r}.",
@@ -92,13 +94,13 @@ def questions_in(folder: str | Path, probing: int | None = None) -> list[PhotoQu
     return [_fewer(question, probing) for question in found]
 
 
-def class_folder(place: Path, probing: int | None = None) -> PhotoQuestion | None:
+def class_folder(place: Path, probing: int | None = None, seed: int = 0) -> PhotoQuestion | None:
     """Return a question about a folder with one folder of photographs a class, None where it is no such folder."""
     classes = sorted(path for path in place.iterdir() if path.is_dir())
     files = [sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES) for path in classes]
     if len(classes) < 2 or min(map(len, files)) < 20:
         return None
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     first = _shares(probing or (N_PROBING if len(classes) == 2 else PROBING_A_CLASS * len(classes)), len(classes))
     n_test = max(N_TEST // len(classes), 20)
     parts: tuple[list, list] = ([], [])
@@ -182,9 +184,9 @@ def tower_answers(vlm: Vlm, train: LabelledImages, test: LabelledImages) -> tupl
     return probe(first, train.labels, second), np.asarray(units.predict(second), np.int64)
 
 
-def chosen_of(folder: str | Path, only: Sequence[str] = (), probing: int | None = None) -> list[PhotoQuestion]:
+def chosen_of(folder: str | Path, only: Sequence[str] = (), probing: int | None = None, seed: int = 0) -> list[PhotoQuestion]:
     """Return the questions in ``folder``, or those called ``only``; see `questions_in`."""
-    asked = questions_in(folder, probing)
+    asked = questions_in(folder, probing, seed)
     unknown = set(only) - {question.id for question in asked}
     if unknown:
         raise UserError(
@@ -206,7 +208,7 @@ def measure(
 ) -> list[Answers]:
     """Return every method on every question in ``folder``, or on those called ``only``."""
     answers = []
-    for question in chosen_of(folder, only, probing):
+    for question in chosen_of(folder, only, probing, seed):
         progress(question.id)
         answers.append(ask(vlm, question, folder, seed, committee))
     return answers

@@ -81,7 +81,7 @@ def bench_photos(
     model: ModelOption = None,
     only: Annotated[str, typer.Option(help="Questions with commas between.", show_default="all")] = "",
     probing: Annotated[int | None, typer.Option(min=4, help="Probing photographs of a question.", show_default="64")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the folds.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the folds, and of which photographs of a class folder probe.")] = 0,
     committee: Annotated[str, option(config.COMMITTEE)] = config.COMMITTEE.default,
     committees: Annotated[
         bool, typer.Option("--committees", help="Compare which neurons vote and how: 5, 20 and 64 photographs, every exit.")

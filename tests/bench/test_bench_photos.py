@@ -37,6 +37,7 @@ def test_a_folder_of_class_folders_is_a_question_with_no_photograph_on_both_side
 
 def test_fewer_probing_photographs_are_taken_from_every_class(folder):
     (question,) = questions_in(folder, probing=8)
+    assert questions_in(folder, probing=8, seed=1)[0].probing != question.probing == questions_in(folder, probing=8)[0].probing
     assert np.bincount([label for _, label in question.probing]).tolist() == [4, 4]
 
 

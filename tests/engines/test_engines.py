@@ -64,5 +64,5 @@ def test_an_engine_of_ones_own_is_used_and_stays_open(photographs, own_cache):
             calls.append("closed")
 
     run = find(photographs(12), "Is it light?", model="tiny-llava", compare="none", engine=Noting())
-    assert calls == ["carrier", 15, 15] and run.findings["engine"] == {"sentence": "Noted."}
+    assert calls == ["carrier", 64, 64, 15] and run.findings["engine"] == {"sentence": "Noted."}
     assert np.isfinite(run.null_scores).all()

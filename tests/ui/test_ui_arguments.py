@@ -89,32 +89,41 @@ USUAL_LOADING = [choice.default for choice in LOADING]
 
 
 def test_how_the_model_is_loaded_is_asked_for_by_name():
-    loading = checked(*GOOD.values(), "bfloat16", "none", "none", "eager", "low").loading
+    loading = checked(*GOOD.values(), None, "bfloat16", "none", "none", "eager", "low").loading
     assert loading == LoadOptions(dtype="bfloat16", attn="eager", detail="low")
     with pytest.raises(UserError, match="no number format called 'int3'"):
-        checked(*GOOD.values(), "int3", *USUAL_LOADING[1:])
+        checked(*GOOD.values(), None, "int3", *USUAL_LOADING[1:])
 
 
 def test_the_usual_way_leaves_the_keys_of_runs_as_they_were():
-    plain, said = checked(**GOOD), checked(*GOOD.values(), *USUAL_LOADING)
+    plain, said = checked(**GOOD), checked(*GOOD.values(), None, *USUAL_LOADING)
     assert repr(plain) == repr(said) and "dtype" not in repr(plain) and plain == said
-    assert "dtype='bfloat16'" in repr(checked(*GOOD.values(), "bfloat16", *USUAL_LOADING[1:]))
+    assert "dtype='bfloat16'" in repr(checked(*GOOD.values(), None, "bfloat16", *USUAL_LOADING[1:]))
 
 
 def test_visitors_of_a_server_for_others_have_the_model_as_its_operator_loads_it():
     offered = models_here("tiny-llava")
     good = [offered, *list(GOOD.values())[1:]]
-    assert checked(*good, *USUAL_LOADING).loading == LoadOptions()
+    assert checked(*good, None, *USUAL_LOADING).loading == LoadOptions()
     with pytest.raises(UserError, match="loaded in its usual way here.*own machine"):
-        checked(*good, "bfloat16", *USUAL_LOADING[1:])
+        checked(*good, None, "bfloat16", *USUAL_LOADING[1:])
     offered.any_name = True
-    assert checked(*good, "bfloat16", *USUAL_LOADING[1:]).dtype == "bfloat16"
+    assert checked(*good, None, "bfloat16", *USUAL_LOADING[1:]).dtype == "bfloat16"
 
 
 @pytest.mark.parametrize("name", list(COMMITTEES))
 def test_a_committee_with_a_name_fills_in_choices_that_are_accepted_and_named_so_again(name):
     rule, metric, voters, weighting = filled = committee_choice.chosen(name)
-    arguments = checked(**GOOD | {"rule": rule, "metric": metric, "voters": voters, "weighting": weighting})
-    assert (arguments.rule, arguments.metric, arguments.voters, arguments.weighting) == filled
+    arguments = checked(**GOOD | {"rule": rule, "metric": metric, "voters": voters, "weighting": weighting, "committee": name})
+    assert (arguments.rule, arguments.metric, arguments.voters, arguments.weighting, arguments.committee) == (*filled, "")
+    assert COMMITTEES[name]._asdict().items() <= arguments.keywords().items()
     assert named_committee(*filled) == name
     assert all(one == gr.skip() for one in committee_choice.chosen(None)), "what has no name changes nothing"
+
+
+def test_a_committee_that_is_to_be_chosen_leaves_its_parts_to_the_run_and_has_a_key_of_its_own():
+    chosen, fixed = checked(*GOOD.values(), "auto"), checked(*GOOD.values())
+    assert chosen.committee == "auto" and not {"rule", "metric", "voters", "weighting"} & chosen.keywords().keys()
+    assert repr(chosen) != repr(fixed) and "committee" not in repr(fixed), "keys of runs that were kept stay"
+    with pytest.raises(UserError, match="no committee called 'all of them'"):
+        checked(*GOOD.values(), "all of them")

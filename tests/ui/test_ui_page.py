@@ -48,7 +48,7 @@ def test_one_click_fills_in_a_committee_and_choices_by_hand_are_named(built):
     ]
     assert (ids["committee"], "input", [ids["committee"]], chosen) in wired
     assert all((one, "change", chosen, [ids["committee"]]) in wired for one in chosen)
-    assert built.blocks[ids["committee"]].value == "the paper's plain committee"
+    assert built.blocks[ids["committee"]].value == "auto"
 
 
 def test_the_page_explains_its_words(built):

@@ -19,7 +19,7 @@ from sn_viz.ui.server.quotas import visitor
 
 REQUEST = gr.Request(session_hash="someone")
 CHOICES = ["tiny-llava", ["residual"], "best-split", "balanced-accuracy", 15, "majority", "auto", 0.5, 0, ["sav"]]
-CHOICES += [choice.default for choice in LOADING]
+CHOICES += ["auto", *(choice.default for choice in LOADING)]
 
 
 def where(source="pack", pack="presence-dog", files=None):

@@ -7,7 +7,16 @@ from sn_viz.search.stumps import find_stumps
 from sn_viz.types import Config, Interval, Neurons
 from sn_viz.voting.classifier import SuperNeuronClassifier
 from sn_viz.voting.committees import CrossFit, calibration_error, cross_fit, is_fitted, smoothed_targets, weighed
-from sn_viz.voting.named import COMMITTEES, committee_words, gain_of, is_plain, named_committee
+from sn_viz.voting.named import (
+    COMMITTEE_WORDS,
+    COMMITTEES,
+    Committee,
+    committee_asked,
+    committee_words,
+    gain_of,
+    is_plain,
+    named_committee,
+)
 from sn_viz.voting.statistics import cross_validated_layers
 from sn_viz.voting.voters import says_of, voters_by_layer
 from sn_viz.voting.votes import vote, votes_by_layer, winners
@@ -140,16 +149,31 @@ def test_the_committee_is_named():
         "the best neurons by effect size (Cohen's d), their yes and no weighed by a logistic regression"
     )
     assert committee_words(Config(metric="effect-size", weighting="logistic", voters=64)).endswith("(best scalars)")
+    assert committee_words(Config(committee="auto")).endswith("(the paper's plain committee), chosen on the probing images")
 
 
 def test_every_committee_with_a_name_is_what_that_name_stands_for_and_one_of_them_is_the_default():
     for name, chosen in COMMITTEES.items():
-        config = Config(**chosen)
-        assert named_committee(config.rule, config.metric, config.voters, config.weighting) == name
-        assert chosen["voters"] <= 64
-    usual = Config()
-    assert named_committee(usual.rule, usual.metric, usual.voters, usual.weighting) == next(iter(COMMITTEES))
+        config = Config(**chosen._asdict())
+        assert named_committee(*Committee.of(config)) == name and COMMITTEE_WORDS[name]
+        assert chosen.voters <= 64
+    assert named_committee(*Committee.of(Config())) == "plain" == next(iter(COMMITTEES))
     assert named_committee("midpoint", "f1", 15, "majority") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "parts", "said"),
+    [
+        ("auto", {}, {**COMMITTEES["plain"]._asdict(), "committee": "auto"}),
+        ("auto", {"voters": 15}, {**COMMITTEES["plain"]._asdict(), "committee": ""}),
+        ("auto", {"metric": "f1"}, {**COMMITTEES["plain"]._asdict(), "metric": "f1", "committee": ""}),
+        ("plain", {}, {**COMMITTEES["plain"]._asdict(), "committee": ""}),
+        ("best-scalars", {"voters": 5}, {**COMMITTEES["best-scalars"]._asdict(), "voters": 5, "committee": ""}),
+    ],
+)
+def test_whatever_is_asked_for_stands_and_only_who_asks_for_nothing_has_the_committee_chosen(name, parts, said):
+    unsaid = dict.fromkeys(("rule", "metric", "voters", "weighting"))
+    assert committee_asked(name, **{**unsaid, **parts}) == said
 
 
 def test_what_a_vote_gained_is_read_from_the_run_and_damaged_findings_say_nothing():
