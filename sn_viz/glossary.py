@@ -19,8 +19,8 @@ GLOSSARY: dict[str, str] = {
     "first token": "The first word piece that the model writes; neurons are read at the place in the prompt that decides it.",
     "threshold": "The value at which a neuron changes its answer, chosen on the probing images only.",
     "stump": "A neuron with its threshold, the side on which it speaks, and the class it then says.",
-    "voter": "One of the super neurons that decide together: 15 or 64 of the best up to the exit layer, whichever did better while "
-    "probing pictures were left out, each with one vote.",
+    "voter": "One of the super neurons that decide together, one vote each: 15 or 64, whichever did better on left-out probing "
+    "pictures.",
     "margin": "By how much the winning class leads the vote, as a share of all votes.",
     "probing images": "The labelled pictures on which neurons, thresholds and the exit layer are chosen.",
     "held-out": "Not used for choosing anything: accuracies are measured on such pictures only.",

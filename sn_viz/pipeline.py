@@ -45,7 +45,7 @@ from sn_viz.splits.held_out import align_classes, joined, kept_apart, shared, us
 from sn_viz.types import Activations, Baseline, Config, LabelledImages, LayerAccuracy, Partial, Progress, Stumps, Votes
 from sn_viz.voting.choosing import CANDIDATES, EXPECTED, MOST_VOTERS, ChosenCommittee, choice_told, choose_committee
 from sn_viz.voting.committees import CrossFit, cross_fit, is_fitted, weighed
-from sn_viz.voting.named import AUTO, PLAIN, committee_asked, committee_words, is_plain
+from sn_viz.voting.named import AUTO, PLAIN, Committee, committee_asked, committee_words, is_plain
 from sn_viz.voting.partial import SoFar
 from sn_viz.voting.statistics import LeftOut, accuracy_interval, left_out_layers, paired_difference, selection_stability
 from sn_viz.voting.voters import select_voters, voters_by_layer
@@ -317,7 +317,7 @@ def committee_of(
     if fit is not None:
         at = exit_layer - seen.neurons.layers.start
         told["penalty"], told["temperature"] = fit.strength.words, float(fit.temperature[at])
-    if is_plain(config) or not len(test):
+    if Committee.of(config) == PLAIN or not len(test):
         return told
     reach, n_classes = seen.neurons.up_to(exit_layer), len(train.classes)
     search = engine.search_for_voters(seen.neurons, PLAIN.voters)

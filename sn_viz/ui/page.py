@@ -53,7 +53,7 @@ from sn_viz.ui.server.session import finished
 from sn_viz.ui.server.state import Server, new_server
 from sn_viz.ui.server.uploads import Page
 from sn_viz.ui.server.visits import browser_of
-from sn_viz.voting.named import AUTO, PLAIN, gain_of, is_plain
+from sn_viz.voting.named import AUTO, PLAIN, Committee, gain_of, is_plain
 from sn_viz.voting.verdict import verdict
 
 TITLE = "Super neurons"
@@ -532,6 +532,8 @@ def _who_votes(run: RunRecord) -> str:
     voters = len(run.voters[run.exit_index])
     how = (
         "the paper's plain vote"
+        if Committee.of(run.config) == PLAIN
+        else "by accuracy of their cuts"
         if is_plain(run.config)
         else f"{run.config.weighting.replace('-', ' ')} by {metric_name(run.config.metric)}"
     )
