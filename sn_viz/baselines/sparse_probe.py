@@ -21,7 +21,9 @@ from sn_viz.formatting import percent
 from sn_viz.groups import most_folds, n_groups
 from sn_viz.matrix import read_columns
 from sn_viz.search import find_stumps
-from sn_viz.types import Baseline
+from sn_viz.types import Baseline, Neurons
+from sn_viz.voting.committees import FEW
+from sn_viz.voting.statistics import left_out_layers
 from sn_viz.voting.votes import vote, winners
 
 N_SCALARS = 64
@@ -38,7 +40,7 @@ MAX_REPEATS = 5
 def run(context: Context) -> Baseline:
     """Of the 256 scalars up to a layer with the largest effect size keep the 64 with the most weight and fit a logistic regression
     on them (sparse probing). Layer and regularisation are chosen by cross-validation on the probing images, all of it within each
-    fold."""
+    fold; below 20 images the layer is chosen as super neurons choose theirs."""
     labels, neurons, n_classes = context.train.labels, context.neurons, context.n_classes
     layers = neurons.layers
     ends = [neurons.up_to(layer) for layer in layers]
@@ -51,7 +53,7 @@ def run(context: Context) -> Baseline:
         probe = fit_strength(_read(context.train_values, columns), labels, STRENGTHS[int(np.argmax(score))])
         fitted.append((columns, probe))
         on_test.append(probe.predict(_read(context.test_values, columns)).astype(np.int64))
-    at = int(np.argmax(scores.max(axis=1)))
+    at = chosen_layer(scores, context.train_values, labels, neurons, n_classes, context.seed, context.groups)
     columns, probe = fitted[at]
     cut = context.accuracy(_thresholded(context, columns))
 
@@ -191,6 +193,26 @@ def left_out_scores(
             found[at] = path_scores(_read(values, columns), labels, rows, held_out)
         scores.append(found)
     return np.mean(scores, axis=0)
+
+
+def chosen_layer(
+    scores: np.ndarray,
+    values: np.ndarray,
+    labels: np.ndarray,
+    neurons: Neurons,
+    n_classes: int,
+    seed: int = 0,
+    groups: np.ndarray | None = None,
+) -> int:
+    """Return at which of the layers a sparse probe reads, from 0: that of the best of ``scores``, from `left_out_scores`.
+
+    With fewer than 20 groups of examples, where a score is mostly luck, the layer is the one that super neurons stop at; see
+    `sn_viz.voting.statistics.LeftOut.exit_layer`.
+    """
+    if (len(labels) if groups is None else n_groups(groups)) >= FEW:
+        return int(np.argmax(scores.max(axis=1)))
+    asked = {"metric": "effect-size", "n_classes": n_classes, "seed": seed, "groups": groups}
+    return left_out_layers(values, labels, neurons, **asked).exit_layer(groups) - 1
 
 
 def _thresholded(context: Context, columns: np.ndarray) -> np.ndarray:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sn_viz.baselines.sparse_probe import N_SCALARS, effect_sizes, furthest_apart, left_out_scores, weightiest
+from sn_viz.baselines.sparse_probe import N_SCALARS, chosen_layer, effect_sizes, furthest_apart, left_out_scores, weightiest
+from sn_viz.types import Neurons
+from sn_viz.voting.statistics import left_out_layers
 
 
 def cohens_d(one: np.ndarray, other: np.ndarray) -> float:
@@ -69,3 +71,16 @@ def test_noise_earns_no_more_than_chance_because_the_ranking_is_made_within_the_
     cheated = np.mean(effect_sizes(values[:, chosen], labels, 2))
     assert len(chosen) == N_SCALARS and cheated > 0.8, "on the images it was made of, noise looks like a difference"
     assert within < 0.75
+
+
+def test_with_few_examples_the_layer_is_the_one_that_super_neurons_stop_at_and_with_more_that_of_the_best_score():
+    rng, labels = np.random.default_rng(4), np.arange(40) % 2
+    layer = np.repeat([1, 2, 3], 200).astype(np.int16)
+    neurons = Neurons(np.zeros(600, np.int8), layer, np.tile(np.arange(200), 3).astype(np.int32), ("residual",))
+    values = rng.normal(size=(40, 600)).astype(np.float32)
+    values[:, layer == 2] += 2 * labels[:, None]
+    by_luck = np.array([[0.5, 0.9], [0.6, 0.7], [0.8, 0.5]])
+    assert chosen_layer(by_luck, values, labels, neurons, 2) == 0
+    few = left_out_layers(values[:6], labels[:6], neurons, metric="effect-size")
+    assert chosen_layer(by_luck, values[:6], labels[:6], neurons, 2) == few.exit_layer() - 1 == 1
+    assert chosen_layer(by_luck, values, labels, neurons, 2, groups=labels + 2 * (np.arange(40) // 20)) == 1, "four groups are few"

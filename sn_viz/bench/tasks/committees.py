@@ -25,7 +25,7 @@ from sn_viz.activations.extract import extract
 from sn_viz.activations.store import Store
 from sn_viz.baselines import BASELINES
 from sn_viz.baselines.linear_probe import STRENGTHS, fit_probe, fit_strength
-from sn_viz.baselines.sparse_probe import N_SCALARS, effect_sizes, furthest_apart, left_out_scores, weightiest
+from sn_viz.baselines.sparse_probe import N_SCALARS, chosen_layer, effect_sizes, furthest_apart, left_out_scores, weightiest
 from sn_viz.bench.tasks.jobs import write
 from sn_viz.bench.tasks.material import Material
 from sn_viz.bench.tasks.plan import DIGITS, MOST_TESTED_DIGITS, N_DIGITS, Plan
@@ -149,7 +149,7 @@ def _probes(material: Material, rows: np.ndarray, draw: int) -> dict[str, Any]:
         linear.append(probe.predict(np.nan_to_num(unseen[:, columns].astype(np.float32))))
         linear_scores.append(inside)
     return {
-        "sparse-probe": _kept(np.stack(sparse, axis=1), truth, int(np.argmax(scores.max(axis=1))) + 1),
+        "sparse-probe": _kept(np.stack(sparse, axis=1), truth, chosen_layer(scores, values, labels, neurons, n_classes, draw) + 1),
         "linear-probe": _kept(np.stack(linear, axis=1), truth, int(np.argmax(linear_scores)) + 1),
     }
 
