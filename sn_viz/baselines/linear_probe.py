@@ -94,6 +94,9 @@ def fit_probe(values: np.ndarray, labels: np.ndarray, seed: int = 0, groups: np.
 def fit_strength(values: np.ndarray, labels: np.ndarray, strength: float) -> Any:
     """Return a standardised logistic regression (scikit-learn's pipeline) fitted with one inverse regularisation strength.
 
+    Classes count alike, however many examples each has: of three against two a strong penalty would else leave little but the
+    larger class's lead, and nothing but that class would be said.
+
     Parameters
     ----------
     values : numpy.ndarray
@@ -108,7 +111,7 @@ def fit_strength(values: np.ndarray, labels: np.ndarray, strength: float) -> Any
     from sklearn.preprocessing import StandardScaler
 
     with lenient(values.size):
-        probe = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=MAX_STEPS))
+        probe = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=MAX_STEPS, class_weight="balanced"))
         return probe.fit(np.nan_to_num(values), labels)
 
 
@@ -165,7 +168,7 @@ def path_scores(values: np.ndarray, labels: np.ndarray, fitted: np.ndarray, held
         values = np.nan_to_num(values)
         scaler = StandardScaler().fit(values[fitted])
         seen, unseen = scaler.transform(values[fitted]), scaler.transform(values[held_out])
-        probe, scores = LogisticRegression(max_iter=MAX_STEPS, warm_start=True), []
+        probe, scores = LogisticRegression(max_iter=MAX_STEPS, warm_start=True, class_weight="balanced"), []
         for strength in STRENGTHS:
             probe.set_params(C=strength).fit(seen, labels[fitted])
             scores.append(balanced_accuracy(np.asarray(probe.predict(unseen)), labels[held_out]))

@@ -142,7 +142,8 @@ def weightiest(
     with lenient(seen.size):
         scaled = StandardScaler().fit_transform(seen)
         half: Any = 0.5  # scikit-learn's own hints know whole numbers only
-        kept = RFE(LogisticRegression(C=KEEPING_STRENGTH, max_iter=MAX_STEPS), n_features_to_select=n, step=half)
+        weighs = LogisticRegression(C=KEEPING_STRENGTH, max_iter=MAX_STEPS, class_weight="balanced")
+        kept = RFE(weighs, n_features_to_select=n, step=half)
         return columns[kept.fit(scaled, labels if rows is None else labels[rows]).support_]
 
 
