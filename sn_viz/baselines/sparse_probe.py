@@ -31,6 +31,8 @@ N_CANDIDATES = 256
 """The scalars of largest effect size, out of which those that are weighed are kept."""
 KEEPING_STRENGTH = 0.01
 """Inverse regularisation strength of the fits that say which to keep."""
+VERY_FEW = 10
+"""Fewer groups of examples than this rank thousands of scalars by luck: only the residual stream of the layer itself is read."""
 ENOUGH_JUDGED = 100
 MAX_REPEATS = 5
 """Cross-validation is repeated, with new folds, until about so many left-out examples were judged."""
@@ -40,16 +42,16 @@ MAX_REPEATS = 5
 def run(context: Context) -> Baseline:
     """Of the 256 scalars up to a layer with the largest effect size keep the 64 with the most weight and fit a logistic regression
     on them (sparse probing). Layer and regularisation are chosen by cross-validation on the probing images, all of it within each
-    fold; below 20 images the layer is chosen as super neurons choose theirs."""
+    fold; below 20 images the layer is chosen as super neurons choose theirs, below 10 only its residual stream is read."""
     labels, neurons, n_classes = context.train.labels, context.neurons, context.n_classes
     layers = neurons.layers
-    ends = [neurons.up_to(layer) for layer in layers]
-    scores = left_out_scores(context.train_values, labels, ends, n_classes, context.seed, context.groups)
+    among = [candidates(neurons, layer, _independent(labels, context.groups)) for layer in layers]
+    scores = left_out_scores(context.train_values, labels, among, n_classes, context.seed, context.groups)
     effect = effect_sizes(context.train_values, labels, n_classes)
     on_test, fitted = [], []
-    for layer, end, score in zip(layers, ends, scores, strict=True):
+    for layer, reach, score in zip(layers, among, scores, strict=True):
         context.progress((layer - layers.start + 1) / (len(layers) + 1), f"Sparse probe: layer {layer} of {neurons.n_layers}")
-        columns = weightiest(context.train_values, labels, furthest_apart(effect[:end]))
+        columns = weightiest(context.train_values, labels, reach[furthest_apart(effect[reach])])
         probe = fit_strength(_read(context.train_values, columns), labels, STRENGTHS[int(np.argmax(score))])
         fitted.append((columns, probe))
         on_test.append(probe.predict(_read(context.test_values, columns)).astype(np.int64))
@@ -66,10 +68,26 @@ def run(context: Context) -> Baseline:
         predicted=on_test[at],
         accuracy=context.accuracy(on_test[at]),
         latency_ms=context.latency_ms(label_of),
-        note=f"{len(columns)} of {ends[at]:,} scalars weighed, layer {neurons.layer_name(layers[at])}, C = {probe[-1].C:g}; the "
+        note=f"{len(columns)} of {len(among[at]):,} scalars weighed, layer {neurons.layer_name(layers[at])}, C = {probe[-1].C:g}; the "
         f"same scalars cut at their thresholds: {percent(cut.value)}.",
         by_layer=tuple(context.accuracy(said) for said in on_test[max(0, 1 - layers.start) :]),
     )
+
+
+def candidates(neurons: Neurons, layer: int, n_independent: int) -> np.ndarray:
+    """Return out of which columns a sparse probe at ``layer`` takes its scalars, int64 (candidate,): all up to it.
+
+    With fewer than ``VERY_FEW`` independent examples those of its own residual stream, where the sites that are read hold that.
+    """
+    if n_independent < VERY_FEW and "residual" in neurons.site_names:
+        residual = neurons.site == neurons.site_names.index("residual")
+        if len(own := np.flatnonzero(residual & (neurons.layer == layer))):
+            return own
+    return np.arange(neurons.up_to(layer))
+
+
+def _independent(labels: np.ndarray, groups: np.ndarray | None) -> int:
+    return len(labels) if groups is None else n_groups(groups)
 
 
 def effect_sizes(values: np.ndarray, labels: np.ndarray, n_classes: int, rows: np.ndarray | None = None) -> np.ndarray:
@@ -152,7 +170,12 @@ def _read(values: np.ndarray, columns: np.ndarray, rows: np.ndarray | None = Non
 
 
 def left_out_scores(
-    values: np.ndarray, labels: np.ndarray, ends: Sequence[int], n_classes: int, seed: int = 0, groups: np.ndarray | None = None
+    values: np.ndarray,
+    labels: np.ndarray,
+    among: Sequence[np.ndarray],
+    n_classes: int,
+    seed: int = 0,
+    groups: np.ndarray | None = None,
 ) -> np.ndarray:
     """Return how well sparse probes name left-out examples, for every layer and strength of the penalty.
 
@@ -162,8 +185,8 @@ def left_out_scores(
         float16 or float32 (example, neuron), the probing images.
     labels : numpy.ndarray
         int64 (example,).
-    ends : sequence of int (layer,)
-        How many of the first columns lie up to each layer.
+    among : sequence of numpy.ndarray (layer,)
+        int64 (candidate,): out of which columns each layer's scalars are taken, from `candidates`.
     n_classes, seed : int
     groups : numpy.ndarray, optional
         int64 (example,), from `sn_viz.groups.group_index`.
@@ -178,15 +201,14 @@ def left_out_scores(
     """
     folds = most_folds(labels, groups, MAX_FOLDS)
     if folds < 2:
-        return np.zeros((len(ends), len(STRENGTHS)))
-    independent = len(labels) if groups is None else n_groups(groups)
-    repeats = int(np.clip(np.ceil(ENOUGH_JUDGED / independent), 1, MAX_REPEATS))
+        return np.zeros((len(among), len(STRENGTHS)))
+    repeats = int(np.clip(np.ceil(ENOUGH_JUDGED / _independent(labels, groups)), 1, MAX_REPEATS))
     scores = []
     for rows, held_out in (pair for r in range(repeats) for pair in folds_of(labels, groups, folds, seed + r)):
-        effect, found = effect_sizes(values, labels, n_classes, rows), np.zeros((len(ends), len(STRENGTHS)))
+        effect, found = effect_sizes(values, labels, n_classes, rows), np.zeros((len(among), len(STRENGTHS)))
         before: np.ndarray | None = None
-        for at, end in enumerate(ends):
-            columns = furthest_apart(effect[:end])
+        for at, reach in enumerate(among):
+            columns = reach[furthest_apart(effect[reach])]
             if before is not None and np.array_equal(before, columns):  # deeper layers add none
                 found[at] = found[at - 1]
                 continue
@@ -210,7 +232,7 @@ def chosen_layer(
     With fewer than 20 groups of examples, where a score is mostly luck, the layer is the one that super neurons stop at; see
     `sn_viz.voting.statistics.LeftOut.exit_layer`.
     """
-    if (len(labels) if groups is None else n_groups(groups)) >= FEW:
+    if _independent(labels, groups) >= FEW:
         return int(np.argmax(scores.max(axis=1)))
     asked = {"metric": "effect-size", "n_classes": n_classes, "seed": seed, "groups": groups}
     return left_out_layers(values, labels, neurons, **asked).exit_layer(groups) - 1

@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sn_viz.baselines.sparse_probe import N_SCALARS, chosen_layer, effect_sizes, furthest_apart, left_out_scores, weightiest
+from sn_viz.baselines.sparse_probe import (
+    N_SCALARS,
+    candidates,
+    chosen_layer,
+    effect_sizes,
+    furthest_apart,
+    left_out_scores,
+    weightiest,
+)
 from sn_viz.types import Neurons
 from sn_viz.voting.statistics import left_out_layers
 
@@ -66,7 +74,7 @@ def test_noise_earns_no_more_than_chance_because_the_ranking_is_made_within_the_
     rng = np.random.default_rng(0)
     labels = np.arange(40) % 2
     values = rng.normal(size=(40, 5000)).astype(np.float32)
-    within = left_out_scores(values, labels, [5000], 2).max()
+    within = left_out_scores(values, labels, [np.arange(5000)], 2).max()
     chosen = weightiest(values, labels, furthest_apart(effect_sizes(values, labels, 2)))
     cheated = np.mean(effect_sizes(values[:, chosen], labels, 2))
     assert len(chosen) == N_SCALARS and cheated > 0.8, "on the images it was made of, noise looks like a difference"
@@ -84,3 +92,11 @@ def test_with_few_examples_the_layer_is_the_one_that_super_neurons_stop_at_and_w
     few = left_out_layers(values[:6], labels[:6], neurons, metric="effect-size")
     assert chosen_layer(by_luck, values[:6], labels[:6], neurons, 2) == few.exit_layer() - 1 == 1
     assert chosen_layer(by_luck, values, labels, neurons, 2, groups=labels + 2 * (np.arange(40) // 20)) == 1, "four groups are few"
+
+
+def test_very_few_examples_read_the_residual_stream_of_the_layer_alone_where_there_is_one():
+    layer, site = np.repeat([1, 2], 6).astype(np.int16), np.tile([0, 0, 0, 1, 1, 1], 2).astype(np.int8)
+    neurons = Neurons(site, layer, np.tile(np.arange(3), 4).astype(np.int32), ("residual", "mlp-neuron"))
+    assert candidates(neurons, 2, 9).tolist() == [6, 7, 8] and candidates(neurons, 2, 10).tolist() == list(range(12))
+    without = Neurons(site, layer, neurons.unit, ("mlp-output", "mlp-neuron"))
+    assert candidates(without, 1, 4).tolist() == list(range(6))

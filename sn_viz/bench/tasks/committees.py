@@ -25,7 +25,15 @@ from sn_viz.activations.extract import extract
 from sn_viz.activations.store import Store
 from sn_viz.baselines import BASELINES
 from sn_viz.baselines.linear_probe import STRENGTHS, fit_probe, fit_strength
-from sn_viz.baselines.sparse_probe import N_SCALARS, chosen_layer, effect_sizes, furthest_apart, left_out_scores, weightiest
+from sn_viz.baselines.sparse_probe import (
+    N_SCALARS,
+    candidates,
+    chosen_layer,
+    effect_sizes,
+    furthest_apart,
+    left_out_scores,
+    weightiest,
+)
 from sn_viz.bench.tasks.jobs import write
 from sn_viz.bench.tasks.material import Material
 from sn_viz.bench.tasks.plan import DIGITS, MOST_TESTED_DIGITS, N_DIGITS, Plan
@@ -136,12 +144,12 @@ def _probes(material: Material, rows: np.ndarray, draw: int) -> dict[str, Any]:
     """Return the sparse probe and the linear probe, with the exit of the best left-out score."""
     values, labels, neurons = material.seen.values[rows], material.pool.labels[rows], material.seen.neurons
     unseen, truth, n_classes = material.unseen.values, material.test.labels, len(material.pool.classes)
-    ends = [neurons.up_to(layer) for layer in neurons.layers]
-    effect, scores = effect_sizes(values, labels, n_classes), left_out_scores(values, labels, ends, n_classes, draw)
+    among = [candidates(neurons, layer, len(labels)) for layer in neurons.layers]
+    effect, scores = effect_sizes(values, labels, n_classes), left_out_scores(values, labels, among, n_classes, draw)
     sparse, linear, linear_scores = [], [], []
     residual = neurons.site == neurons.site_names.index("residual")
-    for layer, end, score in zip(neurons.layers, ends, scores, strict=True):
-        columns = weightiest(values, labels, furthest_apart(effect[:end]))
+    for layer, reach, score in zip(neurons.layers, among, scores, strict=True):
+        columns = weightiest(values, labels, reach[furthest_apart(effect[reach])])
         probe = fit_strength(values[:, columns].astype(np.float32), labels, STRENGTHS[int(np.argmax(score))])
         sparse.append(probe.predict(np.nan_to_num(unseen[:, columns].astype(np.float32))))
         columns = np.flatnonzero(residual & (neurons.layer == layer))
