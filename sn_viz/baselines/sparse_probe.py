@@ -68,8 +68,8 @@ def run(context: Context) -> Baseline:
         predicted=on_test[at],
         accuracy=context.accuracy(on_test[at]),
         latency_ms=context.latency_ms(label_of),
-        note=f"{len(columns)} of {len(among[at]):,} scalars weighed, layer {neurons.layer_name(layers[at])}, C = {probe[-1].C:g}; the "
-        f"same scalars cut at their thresholds: {percent(cut.value)}.",
+        note=f"{len(columns)} of {len(among[at]):,} scalars weighed, layer {neurons.layer_name(layers[at])}, C = {probe[-1].C:g}; "
+        f"the same scalars cut at their thresholds: {percent(cut.value)}.",
         by_layer=tuple(context.accuracy(said) for said in on_test[max(0, 1 - layers.start) :]),
     )
 
