@@ -117,7 +117,7 @@ def test_the_sliders_thumb_is_dragged_without_a_request_and_brings_the_held_out_
     page.mouse.down()
     seen = []
     for step in range(1, 12):
-        page.mouse.move(x + 6 * step, y)
+        page.mouse.move(x + 12 * step, y)
         seen.append((valued(page), tuple(counted(page)), float(page.input_value("#threshold input[type=number]"))))
     assert len({value for value, *_ in seen}) > 8 and len({counts for _, counts, _ in seen}) > 2
     assert all(sum(counts) == 60 and number == pytest.approx(value, rel=1e-3) for value, counts, number in seen)
@@ -173,7 +173,7 @@ def test_one_selection_is_shown_by_every_view_whichever_changes_it(watched):
     page.wait_for_function("t => document.querySelector('#neuron-facts .sn-facts-title').innerText !== t", arg=before)
     shown = page.inner_text("#neuron-facts .sn-facts-title")
     place = shown.rsplit(" · ", 1)[0]
-    assert page.inner_text("#heatmap-said").startswith(f"{place}: best probing score")
+    assert page.inner_text("#heatmap-said").startswith(f"{place}: best effect size (Cohen's d)")
     layer = int(place.split()[1])
     page.wait_for_function(
         "l => { const p = document.querySelector('#fig-heatmap .js-plotly-plot'); return p.layout.shapes[0].x0 === l - 0.5 }",
