@@ -32,8 +32,8 @@ _ALONE = RLock()
 @BASELINES.register("linear-probe")
 @reads("residual")
 def run(context: Context) -> Baseline:
-    """Fit a logistic regression (scikit-learn, standardised units) on the residual stream of one layer. Layer and
-    regularisation are chosen by cross-validation on the probing images."""
+    """Fit a logistic regression (scikit-learn, standardised units, classes counting alike) on the residual stream of one layer.
+    Layer and regularisation are chosen by cross-validation on the probing images."""
     labels, n_layers = context.train.labels, len(context.residual)
     fitted, scores, on_test = [], [], []
     for layer, (seen, unseen) in enumerate(context.residual, start=1):

@@ -53,7 +53,7 @@ from sn_viz.ui.server.session import finished
 from sn_viz.ui.server.state import Server, new_server
 from sn_viz.ui.server.uploads import Page
 from sn_viz.ui.server.visits import browser_of
-from sn_viz.voting.named import AUTO, PLAIN, Committee, gain_of, is_plain
+from sn_viz.voting.named import PLAIN, Committee, gain_of, is_chosen, is_plain
 from sn_viz.voting.verdict import verdict
 
 TITLE = "Super neurons"
@@ -537,7 +537,7 @@ def _who_votes(run: RunRecord) -> str:
         if is_plain(run.config)
         else f"{run.config.weighting.replace('-', ' ')} by {metric_name(run.config.metric)}"
     )
-    return f"{voters} vote, {how}" + (", chosen on your pictures" if run.config.committee == AUTO else "")
+    return f"{voters} vote, {how}" + (", chosen on your pictures" if is_chosen(run) else "")
 
 
 def _full_model_fact(run: RunRecord) -> dict:

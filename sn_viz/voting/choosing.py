@@ -103,8 +103,10 @@ def choice_told(chosen: ChosenCommittee, first_layer: int = 1) -> dict[str, Any]
         for name, exit_at, accuracy in zip(CANDIDATES, chosen.exits, chosen.accuracy, strict=True)
     ]
     if chosen.by_trust:
-        why = "The probing images are too few to choose by."
+        why = "It is the usual one: the probing images are too few to choose by."
     else:
         shares = ", ".join(f"{COMMITTEE_WORDS[one['name']]} {percent(one['left_out_accuracy'])}" for one in rivals)
-        why = f"Right about left-out probing images: {shares}."
-    return {"chosen": chosen.name, "candidates": rivals, "why": why}
+        why = f"It was chosen on the probing images; right about left-out ones: {shares}."
+        if chosen.accuracy[CANDIDATES.index(chosen.name)] < max(chosen.accuracy):
+            why += " A lead below half a standard error counts for nothing."
+    return {"chosen": chosen.name, "candidates": rivals, "by_trust": chosen.by_trust, "why": why}

@@ -100,8 +100,13 @@ def committee_words(config: Config) -> str:
     }.get(config.weighting, f"weighed by {config.weighting}")
     known = named_committee(*Committee.of(config))
     name = f" ({COMMITTEE_WORDS[known]})" if known else " (the paper's plain method)" if is_plain(config) else ""
-    chosen = ", chosen on the probing images" if config.committee == AUTO else ""
-    return f"the best neurons by {metric_name(config.metric)}, {count}{name}{chosen}"
+    return f"the best neurons by {metric_name(config.metric)}, {count}{name}"
+
+
+def is_chosen(run: RunRecord) -> bool:
+    """Return whether a run's committee did best on left-out probing pictures: neither asked for, nor taken for want of pictures."""
+    choice = run.findings.get("committee", {}).get("choice")
+    return isinstance(choice, dict) and choice.get("by_trust") is False
 
 
 def counts_words(voters: Stumps, at: int) -> str:

@@ -305,7 +305,8 @@ def left_out_committees(
     pooled = [np.zeros(shape if independent < FEW else (0, shape[1])) for _ in committees]
     for number in range(repeats * folds):
         if progress is not None:
-            progress(number / (repeats * folds), "Choosing the exit layer on the probing images")
+            doing = "Choosing who votes and the exit layer" if len(committees) > 1 else "Choosing the exit layer"
+            progress(number / (repeats * folds), f"{doing} on the probing images")
         held_out = grouped_folds(labels, groups, folds, seed + number // folds) == number % folds
         kept, rows = np.flatnonzero(~held_out), np.flatnonzero(held_out)
         found = {by: search(values, labels, *by, n_classes, rows=kept) for by in {one[:2] for one in committees}}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from sn_viz.types import Neurons
-from sn_viz.voting.choosing import CANDIDATES, EXPECTED, MOST_VOTERS, choice_told, choose_committee
+from sn_viz.voting.choosing import CANDIDATES, EXPECTED, MOST_VOTERS, ChosenCommittee, choice_told, choose_committee
 from sn_viz.voting.named import COMMITTEES
-from sn_viz.voting.statistics import left_out_committees, left_out_layers
+from sn_viz.voting.statistics import LeftOut, left_out_committees, left_out_layers
 
 
 def neurons_of(n_layers: int, each: int) -> Neurons:
@@ -47,7 +49,7 @@ def test_the_plain_committee_votes_where_few_neurons_know_and_sixty_four_where_m
 def test_too_few_examples_choose_nothing_and_the_most_trusted_votes(n):
     chosen = choose_committee(*few_that_know(n), neurons_of(1, 300), 2)
     assert chosen.name == CANDIDATES[0] and chosen.by_trust and chosen.committee == EXPECTED
-    assert choice_told(chosen)["why"] == "The probing images are too few to choose by."
+    assert choice_told(chosen)["why"].endswith("too few to choose by.")
 
 
 def test_twenty_pictures_choose_and_groups_count_as_one_picture_each():
@@ -76,7 +78,16 @@ def test_an_exit_that_is_asked_for_is_where_all_are_judged():
     assert chosen.exits == (2, 2, 2)
     told = choice_told(chosen, first_layer=-1)
     assert [one["exit_layer"] for one in told["candidates"]] == [0, 0, 0] and told["chosen"] == chosen.name
-    assert told["why"].startswith("Right about left-out probing images: 64 by effect size ")
+    assert "right about left-out ones: 64 by effect size " in told["why"]
+
+
+def test_who_led_by_too_little_is_told_so():
+    chosen = ChosenCommittee(CANDIDATES[0], LeftOut(*np.zeros((2, 0, 1))), (1, 1, 1), (0.95, 0.95, 0.96), False)
+    assert choice_told(chosen)["why"].endswith(
+        "the paper's plain committee 96.0 %. A lead below half a standard error counts for nothing."
+    )
+    clear = replace(chosen, name="plain")
+    assert choice_told(clear)["why"].endswith("the paper's plain committee 96.0 %.")
 
 
 def test_the_choice_is_the_same_every_time_and_another_seed_makes_other_folds():

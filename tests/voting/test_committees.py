@@ -14,6 +14,7 @@ from sn_viz.voting.named import (
     committee_asked,
     committee_words,
     gain_of,
+    is_chosen,
     is_plain,
     named_committee,
 )
@@ -149,7 +150,19 @@ def test_the_committee_is_named():
         "the best neurons by effect size (Cohen's d), their yes and no weighed by a logistic regression"
     )
     assert committee_words(Config(metric="effect-size", weighting="logistic", voters=64)).endswith("(best scalars)")
-    assert committee_words(Config(committee="auto")).endswith("(the paper's plain committee), chosen on the probing images")
+
+
+def test_only_a_committee_that_pictures_chose_is_called_chosen():
+    run = type("Run", (), {"findings": {}})()
+    for findings, chosen in (
+        ({}, False),
+        ({"committee": {"plain": True}}, False),
+        ({"committee": {"choice": "damaged"}}, False),
+        ({"committee": {"choice": {"by_trust": True}}}, False),
+        ({"committee": {"choice": {"by_trust": False}}}, True),
+    ):
+        run.findings = findings
+        assert is_chosen(run) == chosen
 
 
 def test_every_committee_with_a_name_is_what_that_name_stands_for_and_one_of_them_is_the_default():
