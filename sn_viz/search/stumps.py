@@ -326,10 +326,11 @@ def _in_strips(
 ) -> None:
     """Call ``work(slab, start, stop, first column of the slab)`` on every strip of neurons of these rows, on all cores."""
     _kernels("search")
-    with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
+    threads = threads or os.cpu_count() or 1
+    with ThreadPoolExecutor(threads) as pool:
         for slab, offset in slabs(values, rows):
             columns = slab.shape[1]
-            width = _neurons_of(STRIP_VALUES, len(slab))
+            width = _neurons_of(min(STRIP_VALUES, -(-slab.size // threads)), len(slab))  # of few values every thread has a part
             starts = range(0, columns, width)
             done = pool.map(lambda start: work(slab, start, min(start + width, columns), offset), starts)  # noqa: B023
             for _ in done:

@@ -78,13 +78,17 @@ def voters_by_layer(stumps: Stumps, neurons: Neurons, k: int, n_classes: int) ->
     UserError
         When k is below 1, or no neuron of any layer is defined.
     """
-    per_neuron = 1 if n_classes == 2 else n_classes
-    ends = [neurons.up_to(layer) * per_neuron for layer in neurons.layers]
-    first = next((i for i, end in enumerate(ends[:-1]) if not np.isnan(stumps.score[:end]).all()), len(ends) - 1)
-    return tuple(
-        select_voters(stumps.take(slice(0, end)), k, n_classes) if i >= first else stumps.take(slice(0, 0))
-        for i, end in enumerate(ends)
-    )
+    if k < 1 or np.isnan(stumps.score).all():
+        select_voters(stumps, k, n_classes)  # says which of the two it is
+    per_neuron, start, found = 1 if n_classes == 2 else n_classes, 0, []
+    by_class = _by_class(stumps, n_classes)
+    best = [np.empty(0, np.int64)] * len(by_class)
+    for end in (neurons.up_to(layer) * per_neuron for layer in neurons.layers):
+        parts = [of[slice(*np.searchsorted(of, (start, end)))] for of in by_class]
+        best = [_best_of(stumps, np.concatenate(both), k) for both in zip(best, parts, strict=True)]
+        found.append(stumps.take(np.concatenate(best)))
+        start = end
+    return tuple(found)
 
 
 def candidates(stumps: Stumps, ends: Sequence[int], k: int, n_classes: int) -> np.ndarray:

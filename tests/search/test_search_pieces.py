@@ -20,10 +20,10 @@ def endless(n_examples, n_neurons, dtype):
     return np.broadcast_to(np.zeros((), dtype), (n_examples, n_neurons))
 
 
-def strips_of(values):
+def strips_of(values, threads=1):
     """The strips of neurons that are handed out, in order."""
     taken = []
-    search._in_strips(values, lambda slab, start, stop, offset: taken.append((offset + start, offset + stop)))
+    search._in_strips(values, lambda slab, start, stop, offset: taken.append((offset + start, offset + stop)), threads=threads)
     return sorted(taken)
 
 
@@ -38,6 +38,12 @@ def test_a_thread_takes_about_two_million_values_at_a_time_in_bundles_of_64_neur
 def test_a_search_as_large_as_one_strip_is_one_strip():
     assert strips_of(endless(1024, 2048, np.float32)) == [(0, 2048)]
     assert strips_of(endless(1024, 0, np.float32)) == []
+
+
+def test_few_values_are_shared_out_among_all_threads():
+    assert strips_of(endless(48, 12_800, np.float16), threads=2) == [(0, 6400), (6400, 12_800)]
+    assert [stop - start for start, stop in strips_of(endless(48, 1000, np.float16), threads=3)] == [320, 320, 320, 40]
+    assert strips_of(endless(48, 70, np.float16), threads=8) == [(0, 64), (64, 70)], "a strip has 64 neurons at least"
 
 
 def test_values_of_another_type_are_converted_128_mib_at_a_time():
