@@ -330,7 +330,8 @@ def _in_strips(
     with ThreadPoolExecutor(threads) as pool:
         for slab, offset in slabs(values, rows):
             columns = slab.shape[1]
-            width = _neurons_of(min(STRIP_VALUES, -(-slab.size // threads)), len(slab))  # of few values every thread has a part
+            share = 64 * max(1, -(-columns // (64 * threads)))  # of few values every thread has a part
+            width = min(share, _neurons_of(STRIP_VALUES, len(slab)))
             starts = range(0, columns, width)
             done = pool.map(lambda start: work(slab, start, min(start + width, columns), offset), starts)  # noqa: B023
             for _ in done:
