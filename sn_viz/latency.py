@@ -7,7 +7,7 @@ moment of the machine hits all of them alike.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -25,6 +25,7 @@ def times_in_turns(
     budget: float = 10.0,
     warm_up: bool = True,
     rest: float = 0.0,
+    rarely: Collection[int] = (),
 ) -> np.ndarray:
     """Time every method on every item, in turns.
 
@@ -40,20 +41,26 @@ def times_in_turns(
         Whether every method runs once, unmeasured, first.
     rest : float
         Seconds of sleep before each call: threads that a method woke go on spinning for a while, at the cost of the next one.
+    rarely : collection of int
+        Numbers of methods that run on every second item only, the first among them.
 
     Returns
     -------
     numpy.ndarray
-        float64 (item, method, clock), milliseconds by each of ``CLOCKS``; items that the budget did not reach are left out.
+        float64 (item, method, clock), milliseconds by each of ``CLOCKS``; items that the budget did not reach are left out, and
+        what did not run is NaN.
     """
     assert items, "latency needs at least one image"
     if warm_up:
         for method in methods:
             method(items[0])
     rows, start = [], time.perf_counter()
-    for item in items:
+    for turn, item in enumerate(items):
         row = []
-        for method in methods:
+        for number, method in enumerate(methods):
+            if turn % 2 and number in rarely:
+                row.append([np.nan] * len(CLOCKS))
+                continue
             time.sleep(rest)
             before = [clock() for clock in CLOCKS]
             method(item)
@@ -65,7 +72,11 @@ def times_in_turns(
 
 
 def milliseconds_in_turns(
-    methods: Sequence[Callable[[Item], object]], items: Sequence[Item], budget: float = 10.0, warm_up: bool = True
+    methods: Sequence[Callable[[Item], object]],
+    items: Sequence[Item],
+    budget: float = 10.0,
+    warm_up: bool = True,
+    rarely: Collection[int] = (),
 ) -> np.ndarray:
     """Return float64 (item, method), milliseconds by the clock on the wall; see `times_in_turns`.
 
@@ -74,7 +85,7 @@ def milliseconds_in_turns(
     >>> milliseconds_in_turns([abs, str], [1, 2, 3]).shape
     (3, 2)
     """
-    return times_in_turns(methods, items, budget, warm_up)[:, :, 0]
+    return times_in_turns(methods, items, budget, warm_up, rarely=rarely)[:, :, 0]
 
 
 def median_milliseconds(method: Callable[[Item], object], items: Sequence[Item], budget: float = 5.0) -> float:

@@ -177,7 +177,7 @@ def estimate(planned: Sequence[Job], vlm: Vlm, settings: Settings) -> Estimate:
     find_stumps(values, np.arange(settings.n_train) % 2)
     search = (time.perf_counter() - start) * n_neurons / values.shape[1]
     labellings = float(np.clip(NULL_BUDGET / max(n_neurons * settings.n_train, 1), 20, 100))
-    timing = N_TIMED * (answer + read * (1 + neurons.n_layers / 2))  # each exit in turns: half a pass on average
+    timing = N_TIMED * (answer + read * (1 + neurons.n_layers / 4))  # each exit in half of the turns: half a pass on average
     each = n * read + settings.n_test * answer + search * (1 + OTHER_SEARCHES + labellings) + timing
     kept = n * n_neurons * np.dtype(np.float16).itemsize
     return Estimate(

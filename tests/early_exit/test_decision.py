@@ -195,7 +195,7 @@ def test_the_time_of_a_batch_is_shared_by_its_pictures(found, pictures, monkeypa
 @pytest.mark.parametrize("exit_layer", [1, 3])
 def test_latencies_are_medians_told_by_name_and_layer(found, vlm, monkeypatch, exit_layer):
     times = np.array([[90, 50, 1, 2, 3], [100, 60, 10, 20, 30], [500, 70, 100, 200, 300]], float)
-    monkeypatch.setattr(decide, "milliseconds_in_turns", lambda methods, examples, budget, warm_up: times)
+    monkeypatch.setattr(decide, "milliseconds_in_turns", lambda methods, examples, budget, warm_up, rarely: times)
     measured = Activations(found.test_values, found.neurons, found.test.labels)
     named, by_layer, _ = measure_latency(found.config, vlm, found.test, measured, found.voters, exit_layer)
     assert by_layer.tolist() == [10, 20, 30]
