@@ -7,17 +7,21 @@ labelled photographs. It knows nothing of models. No photograph is in this repos
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from PIL import Image
 
 from sn_viz.errors import UserError
 from sn_viz.sources.ingest import picture_from_pixels
+from sn_viz.splits.near_duplicates import near_duplicates
 from sn_viz.types import LabelledImages
 
 LIST = Path(__file__).with_name("photo_questions.json")
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+SPARE = 2
+"""Times as many further photographs are looked at as are wanted: some show what others show."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,32 @@ class PhotoQuestion:
         """
         first, second = (self._read(Path(folder), part) for part in (self.probing, self.test))
         return first, second
+
+    def with_more(self, folder: str | Path, n: int, seed: int = 0) -> PhotoQuestion:
+        """Return the question with up to ``n`` probing photographs, the classes alike, none a near-duplicate of a test photograph.
+
+        They come out of the folders that the fixed ones lie in, all of which are kept. Where one folder holds several classes, or
+        the question is asked about several repositories, no more are known and it stays as it is.
+        """
+        folders: dict[str, int] = {}
+        for name, label in self.probing + self.test:
+            if folders.setdefault(str(PurePosixPath(name).parent), label) != label:
+                return self
+        if n <= len(self.probing) or len(self.source) > 1:
+            return self
+        root = Path(folder) / next(iter(self.source))
+        known = {name for name, _ in self.probing + self.test}
+        rng, more = np.random.default_rng(seed), []
+        for label in range(len(self.classes)):
+            wanted = n // len(self.classes) - sum(own == label for _, own in self.probing)
+            places = [root / place for place, own in sorted(folders.items()) if own == label]
+            paths = [path for place in places for path in sorted(place.iterdir()) if path.suffix.lower() in SUFFIXES]
+            others = [name for name in (path.relative_to(root).as_posix() for path in paths) if name not in known]
+            drawn = [(others[int(i)], label) for i in rng.permutation(len(others))[: wanted * SPARE]]
+            pictures = self._read(Path(folder), (*self.test, *drawn)).pictures
+            again = {second - len(self.test) for _, second in near_duplicates(pictures)}
+            more += [pair for at, pair in enumerate(drawn) if at not in again][:wanted]
+        return replace(self, probing=(*self.probing, *more))
 
     def _read(self, folder: Path, part: tuple[tuple[str, int], ...]) -> LabelledImages:
         pictures = []

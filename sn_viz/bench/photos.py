@@ -21,7 +21,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sn_viz.activations.extract import extract
 from sn_viz.activations.store import Store
-from sn_viz.bench.photo_questions import PhotoQuestion, photo_questions
+from sn_viz.bench.photo_questions import SUFFIXES, PhotoQuestion, photo_questions
 from sn_viz.errors import UserError
 from sn_viz.models import Vlm
 from sn_viz.pipeline import find
@@ -31,7 +31,6 @@ from sn_viz.voting.classifier import SuperNeuronClassifier
 from sn_viz.voting.named import COMMITTEE_WORDS, Committee, named_committee
 from sn_viz.voting.statistics import Difference, paired_difference, wilson
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 N_PROBING, N_TEST = 64, 200
 """Photographs of a folder that is not in the fixed list, the classes alike."""
 PROBING_A_CLASS = 50
@@ -72,6 +71,7 @@ def questions_in(folder: str | Path, probing: int | None = None, seed: int = 0) 
     folder : path
     probing : int, optional
         The most probing photographs of a question, the classes alike; default: all of the fixed questions, 64 of other folders.
+        More than are fixed come out of the same folders, where those hold one class each.
     seed : int
         Of which photographs of a class folder probe and which test; those of the fixed questions are fixed.
 
@@ -91,7 +91,7 @@ def questions_in(folder: str | Path, probing: int | None = None, seed: int = 0) 
             "Neither class folders nor the repositories of the fixed questions were found there.",
             f"Unpack one of these there as OWNER+NAME: {', '.join(sorted({r for q in photo_questions() for r in q.source}))}.",
         )
-    return [_fewer(question, probing) for question in found]
+    return [_fewer(question.with_more(root, probing or 0) if question in fixed else question, probing) for question in found]
 
 
 def class_folder(place: Path, probing: int | None = None, seed: int = 0) -> PhotoQuestion | None:

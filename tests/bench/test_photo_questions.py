@@ -42,3 +42,33 @@ def test_a_missing_photograph_is_named_with_its_repository(tmp_path: Path):
     with pytest.raises(UserError, match="missing") as raised:
         photo_questions()[0].load(tmp_path)
     assert "Image-classification-using-CNN" in str(raised.value)
+
+
+def test_more_probing_photographs_come_out_of_the_same_folders_but_no_copy_of_a_test_photograph(tmp_path: Path):
+    question, rng = photo_questions()[0], np.random.default_rng(0)
+
+    def unlike() -> Image.Image:
+        return Image.fromarray(rng.integers(0, 256, (5, 5, 3), np.uint8)).resize((130, 130), Image.Resampling.NEAREST)
+
+    for name, _ in question.probing + question.test:
+        path = question.path(tmp_path, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unlike().save(path, quality=95)
+    copied = question.path(tmp_path, question.test[0][0])
+    for number in range(6):
+        for name in (question.test[0][0], question.test[-1][0]):
+            unlike().save(question.path(tmp_path, name).with_name(f"more{number}.jpg"), quality=95)
+    copied.with_name("more0.jpg").write_bytes(copied.read_bytes())
+    more = question.with_more(tmp_path, 72)
+    added = more.probing[64:]
+    assert more.probing[:64] == question.probing and more.test == question.test
+    assert np.bincount([label for _, label in added]).tolist() == [4, 4]
+    wide = question.with_more(tmp_path, 1000).probing[64:]
+    copy = str(Path(question.test[0][0]).with_name("more0.jpg"))
+    assert len(wide) == 11 and copy not in [name for name, _ in wide]
+    assert question.with_more(tmp_path, 64) is question
+
+
+def test_a_question_about_several_repositories_knows_no_more_photographs(tmp_path: Path):
+    question = next(q for q in photo_questions() if len(q.source) > 1)
+    assert question.with_more(tmp_path, 500) is question
