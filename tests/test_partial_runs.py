@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from planted_run import make_run
@@ -10,7 +12,7 @@ from test_pipeline import QUESTION, draw
 from sn_viz.activations.extract import extract, in_turns
 from sn_viz.errors import UserError
 from sn_viz.pipeline import find
-from sn_viz.search.stumps import find_stumps
+from sn_viz.search.stumps import _LOADING, find_stumps
 from sn_viz.sources import load_images
 from sn_viz.storage.save import save_run
 from sn_viz.types import Config, Partial
@@ -85,6 +87,23 @@ def test_stumps_of_the_pictures_read_so_far_are_those_of_a_run_of_these_alone(fo
     assert len(offered) == 1, "nothing new has come"
     arrive(slice(None))
     assert len(offered) == 1, "the whole is the run's own affair"
+
+
+def test_pictures_are_read_on_while_the_search_is_compiled(folder, llava):
+    images, offered = load_images(folder, QUESTION), []
+    seen = extract(llava, images)
+    so_far = SoFar(offered.append, Config(voters=5), images, seen.neurons, clock=lambda: 1e9 * (1 + len(offered)))
+    so_far._next = 0.0
+    read = np.arange(len(images)) < len(images) - 1
+    with ThreadPoolExecutor(1) as pool:  # who compiles is another thread
+        pool.submit(_LOADING["search"].acquire).result()
+        so_far.arrived(seen.values, read)
+        so_far.offer(seen)
+        assert not offered
+        pool.submit(_LOADING["search"].release).result()
+    so_far.arrived(seen.values, read)
+    so_far.offer(seen)
+    assert [one.n_read for one in offered] == [len(images) - 1, len(images)]
 
 
 def test_labels_take_turns_and_no_batch_changes():

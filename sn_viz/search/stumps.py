@@ -254,6 +254,14 @@ def warm_up_beside(fixed: bool = True) -> None:
     Thread(target=warm_up, args=((np.float16,), fixed, True), name="warm-up", daemon=True).start()
 
 
+def is_warming_up() -> bool:
+    """Return whether a search that began now would wait for kernels that somebody is compiling or loading."""
+    free = _LOADING["search"].acquire(blocking=False)
+    if free:
+        _LOADING["search"].release()
+    return not free
+
+
 def _load(kind: str, dtypes: Sequence[type[np.floating]]) -> None:
     """Load kernels of one kind for values of these types, compiling what this machine has not yet."""
     kernels = _kernels(kind)

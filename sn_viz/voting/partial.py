@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from sn_viz.matrix import mapped_file
-from sn_viz.search.stumps import find_stumps
+from sn_viz.search.stumps import find_stumps, is_warming_up
 from sn_viz.types import Activations, Config, Interval, LabelledImages, LayerAccuracy, Neurons, Partial
 from sn_viz.voting.committees import weighed
 from sn_viz.voting.voters import voters_by_layer
@@ -81,6 +81,8 @@ def _layer_of_the_best(scores: np.ndarray, columns: np.ndarray, seen: Activation
 class SoFar:
     """Offers partial results while pictures are read, when enough is new and little time goes into them.
 
+    While the search is still being compiled, on a new machine, there is none: reading pictures must not wait for it.
+
     Parameters
     ----------
     offer : callable
@@ -111,7 +113,7 @@ class SoFar:
         counts = np.bincount(self._train.labels[rows], minlength=len(self._train.classes))
         if mapped_file(values) is not None:  # a copy of the rows read so far would not fit into memory
             return
-        if began < self._next or counts.min() < FEWEST or len(rows) == self._n or len(rows) == len(read):
+        if began < self._next or counts.min() < FEWEST or len(rows) == self._n or len(rows) == len(read) or is_warming_up():
             return
         self._n = len(rows)
         train = self._train.take(rows)
@@ -121,4 +123,5 @@ class SoFar:
 
     def offer(self, seen: Activations) -> None:
         """Offer the result of all probing pictures."""
-        self._offer(partial_of(self._config, self._train, seen, len(self._train)))
+        if not is_warming_up():
+            self._offer(partial_of(self._config, self._train, seen, len(self._train)))
