@@ -16,7 +16,7 @@ from cosmic_ray.ast import ast_nodes, get_ast
 from cosmic_ray.mutating import mutate_code
 from cosmic_ray.plugins import get_operator, operator_names
 
-SPEED_ONLY = ("njit", "cache", "lru_cache", "cached_property", "dataclass", "intrinsic")
+SPEED_ONLY = ("njit", "kernel_part", "cache", "lru_cache", "cached_property", "dataclass", "intrinsic")
 """Decorators whose removal changes no result, or lets nothing be imported at all."""
 
 

@@ -28,7 +28,7 @@ from numba.core import cgutils
 from numba.core import config as numba_config
 
 from sn_viz.paths import cache_folder
-from sn_viz.search.kernels.sort import intrinsic, lanes_of, load, merge_runs, sort_rows, store, vector_at
+from sn_viz.search.kernels.sort import intrinsic, kernel_part, lanes_of, load, merge_runs, sort_rows, store, vector_at
 
 settings: Any = numba_config
 """numba's settings, which it makes as it reads the environment; no type checker sees them."""
@@ -280,7 +280,7 @@ def _rank_sums(typingctx, keys, n, spoken, state):
     return types.void(keys, types.intp, types.int32, state), codegen
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel_part
 def _load_strip(bits, start, stop, place, rows, strip):
     """Fill ``strip`` with columns [start, stop): group g of lanes in rows [g rows, (g + 1) rows), example p in row ``place[p]``.
 
@@ -299,7 +299,7 @@ def _load_strip(bits, start, stop, place, rows, strip):
             _load_row(rest, 0, 0, strip, group + place[p])
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel_part
 def _sorted_lanes(strip, group, half, source, tags, ends, keys):
     """Fill ``keys`` with LANES sorted neurons of ``strip``, from rows ``group``.. on.
 
@@ -315,7 +315,7 @@ def _sorted_lanes(strip, group, half, source, tags, ends, keys):
         sort_rows(keys, np.int64(0), len(keys))
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel_part
 def _is_defined(smallest, largest, half):
     """Tell from the smallest and the largest key of a neuron that it is finite and not constant; NaN is at either end."""
     low, high = np.uint32(smallest >> np.uint32(16)), np.uint32(largest >> np.uint32(16))
@@ -324,13 +324,13 @@ def _is_defined(smallest, largest, half):
     return low > np.uint32(0x007FFFFF) and high < np.uint32(0xFF800000) and low < high
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel_part
 def _differ(key, following):
     """Tell whether two keys stand for different values."""
     return key >> np.uint32(16) != following >> np.uint32(16)
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel_part
 def _scan_f1(keys, qualities, n, spoken, n_inside, state, best):
     """Like a linear scan, for the F1 score, which is left in ``best`` float64 (LANES,); equal fractions compare equal.
 
@@ -354,7 +354,7 @@ def _scan_f1(keys, qualities, n, spoken, n_inside, state, best):
     state[BEST] = 0
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel_part
 def _centre(keys, n, values, spread):
     """Fill ``values`` float64 (example, LANES) with what sorted keys stand for, less its mean; ``spread`` with its squares' sum.
 
@@ -375,7 +375,7 @@ def _centre(keys, n, values, spread):
             spread[k] += values[p, k] * values[p, k]
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel_part
 def _class_sums(keys, n, spoken, values, apart):
     """Fill ``apart`` float64 (LANES) with the sums of the centred values over the members of class ``spoken``."""
     apart[:] = 0.0
@@ -400,7 +400,7 @@ def _effect_size(share, n_inside, n_outside):
     return d if d < FURTHEST else FURTHEST
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel_part
 def _linear_weights(metric, n_inside, n_outside):
     """Return inside, outside, below, above, scale: a cut's score is (1 + quality / scale) / 2, or quality / scale for accuracy."""
     if metric == ACCURACY:
@@ -408,7 +408,7 @@ def _linear_weights(metric, n_inside, n_outside):
     return np.int32(2 * n_outside), np.int32(-2 * n_inside), np.int32(0), np.int32(0), 2.0 * n_inside * n_outside
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel_part
 def _between(low, high, positive):
     """Return a threshold that truly separates low < high for the given sign, the midpoint when float32 has one."""
     middle = np.float32((np.float64(low) + np.float64(high)) / 2)
@@ -492,7 +492,7 @@ def _search(
                         margin[i, output] = share if defined else np.float32(0)
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel_part
 def _best_cuts(keys, qualities, n, spoken, n_inside, metric, state, fraction):
     """Find the best cut of every lane for one class: CUT and SIDE of ``state``, and its score, ``fraction`` float64 (LANES,).
 
@@ -572,7 +572,7 @@ def _null(
             best[j] = max(best[j], highest[j])
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel_part
 def _null_linear(keys, n, k, weights, below, above, total, highest):
     """One sorted neuron: the best linear quality over its cuts, for every labelling."""
     for p in range(n - 1):
@@ -587,7 +587,7 @@ def _null_linear(keys, n, k, weights, below, above, total, highest):
                 total[j] += weights[row, j]
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel_part
 def _null_f1(keys, n, k, weights, members, total, best):
     """One sorted neuron: the best F1 over its cuts, for every labelling; ``weights`` are 0 or 1."""
     for p in range(n - 1):
@@ -602,7 +602,7 @@ def _null_f1(keys, n, k, weights, members, total, best):
                 best[j] = max(best[j], max(down, up))
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel_part
 def _null_ranks(keys, n, k, weights, total, highest):
     """One sorted neuron: the rank sum of the members about its centre, for every labelling; ``weights`` are 0 or 1."""
     first = 0
@@ -619,7 +619,7 @@ def _null_ranks(keys, n, k, weights, total, highest):
         highest[j] = max(highest[j], abs(total[j]))
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel_part
 def _null_shares(keys, n, k, weights, centred, spread, apart, best):
     """One sorted neuron: the members' share of all squares, for every labelling; ``weights`` are 0 or 1."""
     apart[:] = 0.0

@@ -1,11 +1,25 @@
 """Sorting networks against every arrangement of zeros and ones, and the kernels made of them against numpy."""
 
+from functools import cache
+
 import numpy as np
 import pytest
+from numba import njit
 
 from sn_viz.search.kernels.sort import halving, merge_runs, merge_valley, mirrored, odd_even, sort_rows
 
 LANES = {np.uint16: 32, np.uint32: 16, np.uint64: 16}
+
+
+@cache
+def called(part):
+    """Return a part of the kernels, which only compiled code calls, as a function that Python calls."""
+    return njit(lambda keys, low, high: part(keys, low, high))
+
+
+@cache
+def merging():
+    return njit(lambda keys, ends: merge_runs(keys, ends))
 
 
 def zeros_and_ones(n):
@@ -54,7 +68,7 @@ def check_sort_rows(rng, low, n, dtype):
     keys = keys_of(rng, low + n + 48, dtype)
     expected = keys.copy()
     expected[low : low + n].sort(axis=0)
-    sort_rows(keys, low, low + n)
+    called(sort_rows)(keys, low, low + n)
     np.testing.assert_array_equal(keys, expected)
 
 
@@ -78,7 +92,7 @@ def test_a_valley_is_sorted_and_nothing_else_is_touched():
             expected[low : low + n].sort(axis=0)
             keys[low:turn] = -np.sort(-keys[low:turn].astype(np.int64), axis=0)
             keys[turn : low + n].sort(axis=0)
-            merge_valley(keys, low, low + n)
+            called(merge_valley)(keys, low, low + n)
             np.testing.assert_array_equal(keys, expected)
 
 
@@ -93,5 +107,5 @@ def test_runs_of_any_length_are_merged(runs):
     for run, (low, high) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
         rows = np.sort(keys[low:high], axis=0)
         keys[low:high] = rows[::-1] if run % 2 == 0 and run + 1 < runs else rows
-    merge_runs(keys, ends.copy())
+    merging()(keys, ends.copy())
     np.testing.assert_array_equal(keys, expected)
