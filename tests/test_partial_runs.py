@@ -106,6 +106,15 @@ def test_pictures_are_read_on_while_the_search_is_compiled(folder, llava):
     assert [one.n_read for one in offered] == [len(images) - 1, len(images)]
 
 
+def test_other_methods_do_not_wait_for_the_null_while_that_is_compiled(folder, llava, tmp_path, monkeypatch):
+    offered, usual = [], found(folder, llava, tmp_path, monkeypatch)
+    monkeypatch.setattr("sn_viz.pipeline.is_warming_up", lambda kind: kind == "null")
+    run = found(folder, llava, tmp_path, monkeypatch, offered.append)
+    assert np.array_equal(run.null_scores, usual.null_scores) and len(run.null_scores)
+    assert len(offered[-1].baselines) == len(METHODS) and not len(offered[-1].null_scores)
+    assert [list(one.seconds).index("null") > list(one.seconds).index("baselines") for one in (run, usual)] == [True, False]
+
+
 def test_labels_take_turns_and_no_batch_changes():
     groups = [[0, 1], [2, 3], [4, 5], [6]]
     turns = in_turns(groups, np.array([0, 0, 0, 0, 0, 0, 1]))

@@ -254,11 +254,11 @@ def warm_up_beside(fixed: bool = True) -> None:
     Thread(target=warm_up, args=((np.float16,), fixed, True), name="warm-up", daemon=True).start()
 
 
-def is_warming_up() -> bool:
-    """Return whether a search that began now would wait for kernels that somebody is compiling or loading."""
-    free = _LOADING["search"].acquire(blocking=False)
+def is_warming_up(kind: str = "search") -> bool:
+    """Return whether a search, or a "null", that began now would wait for kernels that somebody is compiling or loading."""
+    free = _LOADING[kind].acquire(blocking=False)
     if free:
-        _LOADING["search"].release()
+        _LOADING[kind].release()
     return not free
 
 
