@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -32,6 +34,7 @@ BATCH_ON_CPU, BATCH_ON_GPU = 8, 32
 
 CACHED_AT_ONCE = 64
 """Rows taken out of the cache together."""
+Given, Got = TypeVar("Given"), TypeVar("Got")
 
 
 def extract(
@@ -220,6 +223,16 @@ class Carrier(Protocol):
         ...
 
 
+def one_ahead(call: Callable[[Given], Got], given: Sequence[Given]) -> Iterator[Got]:
+    """Yield what ``call`` returns for each, in order; a thread calls it for the next while the last one is looked at."""
+    with ThreadPoolExecutor(1, "ahead") as pool:
+        coming = deque(pool.submit(call, one) for one in given[:1])
+        for following in range(1, len(given) + 1):
+            found = coming.popleft().result()
+            coming.extend(pool.submit(call, one) for one in given[following : following + 1])
+            yield found
+
+
 class Here:
     """This process carries out the passes, in order."""
 
@@ -229,13 +242,14 @@ class Here:
         return Filling(shape, dtype)
 
     def known(self, cache: Store, keys: Sequence[str], names: Sequence[str], filling: Filling) -> set[str]:
-        """Fill in the rows that the cache holds and return their names, a few at a time."""
+        """Fill in the rows that the cache holds and return their names, a few at a time: the next are read meanwhile."""
         where, known = rows_by_name(names), set[str]()
         width = filling.values.shape[1]
         for key in keys:
             absent = [name for name in where if name not in known]
-            for start in range(0, len(absent), CACHED_AT_ONCE):
-                for name, row in cache.get(key, absent[start : start + CACHED_AT_ONCE]).items():
+            parts = [absent[start : start + CACHED_AT_ONCE] for start in range(0, len(absent), CACHED_AT_ONCE)]
+            for found in one_ahead(partial(cache.get, key), parts):
+                for name, row in found.items():
                     filling.put(where[name], np.broadcast_to(row[:width], (len(where[name]), width)))
                     known.add(name)
         return known
