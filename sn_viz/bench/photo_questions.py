@@ -76,7 +76,7 @@ class PhotoQuestion:
         for label in range(len(self.classes)):
             wanted = n // len(self.classes) - sum(own == label for _, own in self.probing)
             places = [root / place for place, own in sorted(folders.items()) if own == label]
-            paths = [path for place in places for path in sorted(place.iterdir()) if path.suffix.lower() in SUFFIXES]
+            paths = [path for place in places for path in sorted(place.glob("*")) if path.suffix.lower() in SUFFIXES]
             others = [name for name in (path.relative_to(root).as_posix() for path in paths) if name not in known]
             drawn = [(others[int(i)], label) for i in rng.permutation(len(others))[: wanted * SPARE]]
             pictures = self._read(Path(folder), (*self.test, *drawn)).pictures
