@@ -34,7 +34,8 @@ BATCH_ON_CPU, BATCH_ON_GPU = 8, 32
 
 CACHED_AT_ONCE = 64
 """Rows taken out of the cache together."""
-Given, Got = TypeVar("Given"), TypeVar("Got")
+Given = TypeVar("Given")
+Got = TypeVar("Got")
 
 
 def extract(

@@ -22,7 +22,8 @@ from numba.extending import intrinsic as numba_intrinsic
 intrinsic: Any = numba_intrinsic
 """Untyped: compiled code calls an intrinsic without its first parameter, the typing context, which no type checker knows."""
 
-kernel_part: Any = njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+_options: Any = {"nogil": True, "error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+kernel_part: Any = njit(**_options)
 """Compiles what compiled code alone calls: without the wrappers for Python and C that is a tenth less work."""
 
 BLOCK = 16
