@@ -31,8 +31,9 @@ N_CANDIDATES = 256
 """The scalars of largest effect size, out of which those that are weighed are kept."""
 KEEPING_STRENGTH = 0.01
 """Inverse regularisation strength of the fits that say which to keep."""
-VERY_FEW = 10
-"""Fewer groups of examples than this rank thousands of scalars by luck: only the residual stream of the layer itself is read."""
+VERY_FEW = 5
+"""Fewer groups of examples than this for each class rank thousands of scalars by luck: only the residual stream of the layer itself
+is read."""
 ENOUGH_JUDGED = 100
 MAX_REPEATS = 5
 """Cross-validation is repeated, with new folds, until about so many left-out examples were judged."""
@@ -42,10 +43,10 @@ MAX_REPEATS = 5
 def run(context: Context) -> Baseline:
     """Of the 256 scalars up to a layer with the largest effect size keep the 64 with the most weight and fit a logistic regression
     on them (sparse probing). Layer and regularisation are chosen by cross-validation on the probing images, all of it within each
-    fold; below 20 images the layer is chosen as super neurons choose theirs, below 10 only its residual stream is read."""
+    fold; below 20 images the layer is chosen as super neurons choose theirs, below 5 a class only its residual stream is read."""
     labels, neurons, n_classes = context.train.labels, context.neurons, context.n_classes
     layers = neurons.layers
-    among = [candidates(neurons, layer, _independent(labels, context.groups)) for layer in layers]
+    among = [candidates(neurons, layer, _independent(labels, context.groups) / n_classes) for layer in layers]
     scores = left_out_scores(context.train_values, labels, among, n_classes, context.seed, context.groups)
     effect = effect_sizes(context.train_values, labels, n_classes)
     on_test, fitted = [], []
@@ -74,12 +75,13 @@ def run(context: Context) -> Baseline:
     )
 
 
-def candidates(neurons: Neurons, layer: int, n_independent: int) -> np.ndarray:
+def candidates(neurons: Neurons, layer: int, for_each_class: float) -> np.ndarray:
     """Return out of which columns a sparse probe at ``layer`` takes its scalars, int64 (candidate,): all up to it.
 
-    With fewer than ``VERY_FEW`` independent examples those of its own residual stream, where the sites that are read hold that.
+    With fewer than ``VERY_FEW`` independent examples for each class, in the mean, those of its own residual stream, where the sites
+    that are read hold that.
     """
-    if n_independent < VERY_FEW and "residual" in neurons.site_names:
+    if for_each_class < VERY_FEW and "residual" in neurons.site_names:
         residual = neurons.site == neurons.site_names.index("residual")
         if len(own := np.flatnonzero(residual & (neurons.layer == layer))):
             return own

@@ -97,6 +97,6 @@ def test_with_few_examples_the_layer_is_the_one_that_super_neurons_stop_at_and_w
 def test_very_few_examples_read_the_residual_stream_of_the_layer_alone_where_there_is_one():
     layer, site = np.repeat([1, 2], 6).astype(np.int16), np.tile([0, 0, 0, 1, 1, 1], 2).astype(np.int8)
     neurons = Neurons(site, layer, np.tile(np.arange(3), 4).astype(np.int32), ("residual", "mlp-neuron"))
-    assert candidates(neurons, 2, 9).tolist() == [6, 7, 8] and candidates(neurons, 2, 10).tolist() == list(range(12))
+    assert candidates(neurons, 2, 4.5).tolist() == [6, 7, 8] and candidates(neurons, 2, 5).tolist() == list(range(12))
     without = Neurons(site, layer, neurons.unit, ("mlp-output", "mlp-neuron"))
     assert candidates(without, 1, 4).tolist() == list(range(6))

@@ -48,7 +48,7 @@ from sn_viz.voting.statistics import LeftOut
 from sn_viz.voting.voters import voters_by_layer
 from sn_viz.voting.votes import votes_by_layer
 
-FORMAT = 4
+FORMAT = 5
 """Of the files; rises when a method changes."""
 PLAIN = "majority of 15 by accuracy of their cuts (plain)"
 TITLES = {
@@ -144,7 +144,7 @@ def _probes(material: Material, rows: np.ndarray, draw: int) -> dict[str, Any]:
     """Return the sparse probe and the linear probe, with the exit of the best left-out score."""
     values, labels, neurons = material.seen.values[rows], material.pool.labels[rows], material.seen.neurons
     unseen, truth, n_classes = material.unseen.values, material.test.labels, len(material.pool.classes)
-    among = [candidates(neurons, layer, len(labels)) for layer in neurons.layers]
+    among = [candidates(neurons, layer, len(labels) / n_classes) for layer in neurons.layers]
     effect, scores = effect_sizes(values, labels, n_classes), left_out_scores(values, labels, among, n_classes, draw)
     sparse, linear, linear_scores = [], [], []
     residual = neurons.site == neurons.site_names.index("residual")
