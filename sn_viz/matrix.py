@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -92,17 +93,15 @@ class Filling:
         self.values = values
 
     def put(self, rows: list[int], found: np.ndarray) -> None:
-        """Fill ``rows`` with ``found`` (row, neuron)."""
+        """Fill ``rows`` with ``found`` (row, neuron). Several threads may, of different rows."""
         if self._file is None:
             self.values[rows] = found
             return
         found = np.ascontiguousarray(found, self.values.dtype)
         try:
             for row, one in zip(rows, found, strict=True):
-                self._file.seek(row * one.nbytes)
-                self._file.write(one.data)
                 self._sums[row] = [zlib.crc32(one[at : at + self._checked.width]) for at in _starts(self._checked)]
-            self._file.flush()
+                _write_at(self._file, memoryview(one).cast("B"), row * one.nbytes)
         except OSError as error:
             raise _no_room(error) from error
 
@@ -239,11 +238,26 @@ def shared_part(values: np.ndarray) -> tuple[SharedFile, int] | None:
     return (checked.shared, left) if inside else None
 
 
-def _write_all(file: Any, data: bytes) -> None:
+def _write_all(file: Any, data: bytes | memoryview) -> None:
     """Write to a raw file, which may take less than it is given."""
     view = memoryview(data)
     while len(view):
         view = view[file.write(view) :]
+
+
+_SEEKING = Lock()
+
+
+def _write_at(file: Any, data: memoryview, at: int) -> None:
+    """Write to a raw file, from that byte on; several threads may."""
+    if not hasattr(os, "pwrite"):  # Windows
+        with _SEEKING:
+            file.seek(at)
+            _write_all(file, data)
+        return
+    while len(data):
+        written = os.pwrite(file.fileno(), data, at)
+        data, at = data[written:], at + written
 
 
 def _starts(checked: _Checked) -> range:
@@ -255,7 +269,7 @@ def _room_for(n_bytes: int) -> Any:
     try:
         folder = cache_folder()
         folder.mkdir(parents=True, exist_ok=True)
-        file = tempfile.TemporaryFile(dir=folder, prefix="values-")  # noqa: SIM115  # closed with the last reference
+        file = tempfile.TemporaryFile(dir=folder, prefix="values-", buffering=0)  # noqa: SIM115  # closed with the last reference
         _reserve(file, n_bytes)
     except OSError as error:
         raise _no_room(error) from error

@@ -150,6 +150,8 @@ def run(
         names = config.compare if len(test) else ()
         baselines, left_out, to_time = compare(names, context, lambda done: offered(done, null_scores))
     null_scores = luck(0.91) if later else null_scores
+    with stage("search", 0.92, "Looking for the plain method's neurons, to compare with"):
+        committee = committee_of(config, seen, unseen, train, test, votes, exit_layer, fit, engine, choice)
     with stage("latency", 1.0, "Timing, one image at a time") as report:
         shown, others = test if len(test) else train, tuple(to_time.values())
         exit_ms, layer_ms, other_ms = measure_latency(config, vlm, shown, seen, voters, exit_layer, report, key, others)
@@ -173,7 +175,7 @@ def run(
         answer_key=key,
         findings={
             "stability": stability,
-            "committee": committee_of(config, seen, unseen, train, test, votes, exit_layer, fit, engine, choice),
+            "committee": committee,
             **_found_beside(vlm, train, test, expected),
             **({"engine": told} if (told := engine.told()) else {}),
         },

@@ -45,11 +45,11 @@ class Stages:
 
     @contextmanager
     def __call__(self, name: str, until: float, doing: str) -> Iterator[Progress]:
-        """Enter stage ``name``, which ends at fraction ``until``; yields its own progress callable."""
+        """Enter stage ``name``, which ends at fraction ``until``; yields its own progress callable. One may be entered again."""
         report = part(self.progress, self.done, until)
         report(0.0, doing)
         start = time.perf_counter()
         yield report
-        self.seconds[name] = time.perf_counter() - start
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
         self.done = until
         self.progress(until, doing)

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import partial
-from itertools import groupby
+from itertools import compress, groupby
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -32,10 +31,10 @@ from sn_viz.types import Activations, LabelledImages, Neurons, Picture, Progress
 BATCH_ON_CPU, BATCH_ON_GPU = 8, 32
 """Images a batch unless asked otherwise: on two cores larger batches gain nothing; on a GPU they fill it."""
 
-CACHED_AT_ONCE = 64
-"""Rows taken out of the cache together."""
-Given = TypeVar("Given")
-Got = TypeVar("Got")
+TOLD_EACH = 64
+"""After so many rows out of the cache it is told how far it is."""
+LARGE_ROW, READERS = 2**18, 4
+"""Bytes of a row with which some are taken out of the cache at once, and by how many threads; small ones are not worth one."""
 
 
 def extract(
@@ -108,7 +107,11 @@ def extract(
     names = row_names_of(pictures, questions)
     by = carrier or HERE
     filling = by.filling((len(names), len(wanted.neurons)), dtype)
-    known = set() if cache is None else by.known(cache, _keys(wanted), names, filling)
+    known = set[str]()
+    for name in () if cache is None else by.known(cache, _keys(wanted), names, filling):
+        known.add(name)
+        if len(known) % TOLD_EACH == 0:
+            _tell(progress, len(known), len(names))
     missing = _first_rows(names, known)
     beside = _beside(wanted, also) if cache is not None and up_to_layer is None and missing else []
     done, read = len(names) - len(missing), np.array([name in known for name in names])
@@ -212,8 +215,8 @@ class Carrier(Protocol):
         """Return what is filled with (example, neuron)."""
         ...
 
-    def known(self, cache: Store, keys: Sequence[str], names: Sequence[str], filling: Filling) -> set[str]:
-        """Fill in the rows that the cache holds under one of the keys, and return their names."""
+    def known(self, cache: Store, keys: Sequence[str], names: Sequence[str], filling: Filling) -> Iterator[str]:
+        """Fill in the rows that the cache holds under one of the keys, and yield their names."""
         ...
 
     def carry_out(self, reading: Reading, filling: Filling, cache: Store | None) -> Iterator[list[int]]:
@@ -224,16 +227,6 @@ class Carrier(Protocol):
         ...
 
 
-def one_ahead(call: Callable[[Given], Got], given: Sequence[Given]) -> Iterator[Got]:
-    """Yield what ``call`` returns for each, in order; a thread calls it for the next while the last one is looked at."""
-    with ThreadPoolExecutor(1, "ahead") as pool:
-        coming = deque(pool.submit(call, one) for one in given[:1])
-        for following in range(1, len(given) + 1):
-            found = coming.popleft().result()
-            coming.extend(pool.submit(call, one) for one in given[following : following + 1])
-            yield found
-
-
 class Here:
     """This process carries out the passes, in order."""
 
@@ -242,18 +235,20 @@ class Here:
     def filling(self, shape: tuple[int, int], dtype: type[np.floating]) -> Filling:
         return Filling(shape, dtype)
 
-    def known(self, cache: Store, keys: Sequence[str], names: Sequence[str], filling: Filling) -> set[str]:
-        """Fill in the rows that the cache holds and return their names, a few at a time: the next are read meanwhile."""
-        where, known = rows_by_name(names), set[str]()
-        width = filling.values.shape[1]
-        for key in keys:
-            absent = [name for name in where if name not in known]
-            parts = [absent[start : start + CACHED_AT_ONCE] for start in range(0, len(absent), CACHED_AT_ONCE)]
-            for found in one_ahead(partial(cache.get, key), parts):
-                for name, row in found.items():
+    def known(self, cache: Store, keys: Sequence[str], names: Sequence[str], filling: Filling) -> Iterator[str]:
+        where, width = rows_by_name(names), filling.values.shape[1]
+
+        def filled_in(name: str) -> bool:
+            for key in keys:
+                for row in cache.get(key, [name]).values():
                     filling.put(where[name], np.broadcast_to(row[:width], (len(where[name]), width)))
-                    known.add(name)
-        return known
+                    return True
+            return False
+
+        n_threads = min(os.cpu_count() or 1, READERS) if width * filling.values.itemsize >= LARGE_ROW else 1
+        with ThreadPoolExecutor(n_threads, "cached") as pool:
+            filled = pool.map(filled_in, where) if n_threads > 1 else map(filled_in, where)
+            yield from compress(where, filled)
 
     def carry_out(self, reading: Reading, filling: Filling, cache: Store | None) -> Iterator[list[int]]:
         columns = reading.columns()

@@ -17,6 +17,7 @@ from torch import nn
 
 from sn_viz.activations.hooks import Spot, Stop, Write, cut_down, hooks, read_spots
 from sn_viz.activations.layout import Layout
+from sn_viz.activations.programs import AtBlock
 from sn_viz.activations.replay import Replay
 from sn_viz.activations.tail import tail_parts
 from sn_viz.models.vlm import Inputs, Vlm
@@ -93,11 +94,11 @@ class Buffer:
         return values.cpu().numpy()
 
 
-def run_pass(vlm: Vlm, replay: Replay, plan: Plan, inputs: Inputs, write: Write) -> None:
+def run_pass(vlm: Vlm, replay: Replay, plan: Plan, inputs: Inputs, write: Write, at_block: AtBlock | None = None) -> None:
     """Run blocks up to the last layer of ``plan``, hand what every site holds to ``write``, and stop.
 
-    The pass ends as soon as all that is due in the last layer was read. Call it with the model locked, under
-    ``torch.inference_mode``.
+    The pass ends as soon as all that is due in the last layer was read. Of each decoder block ``at_block`` is told when it is about
+    to begin. Call it with the model locked, under ``torch.inference_mode``.
     """
     waiting = set(plan.due)
 
@@ -109,6 +110,9 @@ def run_pass(vlm: Vlm, replay: Replay, plan: Plan, inputs: Inputs, write: Write)
                 raise Stop
 
     with hooks() as handles:
+        if at_block is not None:
+            for layer, block in enumerate(vlm.blocks[: max(plan.last, 0)], start=1):
+                handles.append(block.register_forward_pre_hook(lambda *_, layer=layer: at_block(layer)))
         cut_down(plan.tail, handles)
         read_spots(vlm, plan.spots, inputs, write_and_stop, handles)
         try:

@@ -21,6 +21,8 @@ from torch import nn
 from torch.jit._fuser import optimized_execution
 
 Stretch = Callable[[torch.Tensor], tuple[torch.Tensor, ...]]
+AtBlock = Callable[[int], None]
+"""Told the layer, from 1, whose block is about to begin."""
 AFTER = 2
 """Passes over one prompt up to one layer before it is recorded: recording costs as much as some ten passes."""
 FAULTS = (RuntimeError, TypeError, ValueError, AttributeError, NotImplementedError, IndexError, KeyError, AssertionError)
@@ -48,8 +50,18 @@ def recorded(stretch: Stretch, example: torch.Tensor) -> Stretch:
     return program
 
 
-def run_in_order(programs: Sequence[Stretch], value: torch.Tensor) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+def run_in_order(
+    programs: Sequence[Stretch], value: torch.Tensor, at_block: AtBlock | None = None
+) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
     """Run programs each of which returns the next one's argument and further tensors.
+
+    Parameters
+    ----------
+    programs : sequence of callables
+        The first ends where the first block begins; the others are a block each.
+    value : torch.Tensor
+    at_block : callable, optional
+        Told of each block when it is about to begin.
 
     Returns
     -------
@@ -58,10 +70,12 @@ def run_in_order(programs: Sequence[Stretch], value: torch.Tensor) -> tuple[list
     """
     given, found = [value], []
     with optimized_execution(False):  # operation by operation, as they were recorded
-        for program in programs[:-1]:
+        for number, program in enumerate(programs[:-1], start=1):
             value, *more = program(value)
             given.append(value)
             found += more
+            if at_block is not None:
+                at_block(number)
         return given, [*found, *programs[-1](value)]
 
 

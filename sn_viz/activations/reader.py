@@ -21,7 +21,7 @@ import torch
 from sn_viz.activations.hooks import cut_down, hooks
 from sn_viz.activations.layout import Layout
 from sn_viz.activations.passes import Buffer, Plan, plan_pass, run_pass
-from sn_viz.activations.programs import AFTER
+from sn_viz.activations.programs import AFTER, AtBlock
 from sn_viz.activations.recording import Recorder, run_programs
 from sn_viz.activations.replay import Replay
 from sn_viz.activations.sites import transform_of
@@ -64,7 +64,7 @@ class Reader:
             self._plans[key] = plan_pass(self.layout, sites, exit_layer, cut)
         return self._plans[key]
 
-    def values(self, inputs: Inputs, plan: Plan, dtype: type[np.floating]) -> np.ndarray:
+    def values(self, inputs: Inputs, plan: Plan, dtype: type[np.floating], at_block: AtBlock | None = None) -> np.ndarray:
         """Run the pass of ``plan`` and return what it reads, (batch, neuron)."""
         vlm, batch = self.vlm, len(inputs["input_ids"])
         buffer = Buffer(plan, batch, inputs["input_ids"].device)
@@ -72,9 +72,9 @@ class Reader:
             self._try_replay()
             programs = self.recorder.programs(inputs, plan)
             if programs is None:
-                run_pass(vlm, self.replay, plan, inputs, buffer.write)
+                run_pass(vlm, self.replay, plan, inputs, buffer.write, at_block)
             else:
-                buffer.values = run_programs(programs, inputs)
+                buffer.values = run_programs(programs, inputs, at_block)
         return buffer.read(plan.layers, dtype)
 
     def get_recorded(self, inputs: Inputs, plan: Plan) -> None:
@@ -137,7 +137,12 @@ def share_what_is_known(vlm: Vlm, twin: Vlm) -> None:
 
 
 def truncated_forward(
-    vlm: Vlm, inputs: Inputs, exit_layer: int, sites: str | Sequence[str] = "all", dtype: type[np.floating] = np.float16
+    vlm: Vlm,
+    inputs: Inputs,
+    exit_layer: int,
+    sites: str | Sequence[str] = "all",
+    dtype: type[np.floating] = np.float16,
+    at_block: AtBlock | None = None,
 ) -> np.ndarray:
     """Run the model up to a layer, and no further.
 
@@ -153,6 +158,8 @@ def truncated_forward(
     dtype : type
         ``np.float16`` or ``np.float32``. In float16, values beyond its range are cut to its largest number, so infinities become
         finite too; NaN stays NaN.
+    at_block : callable, optional
+        Told the layer of each decoder block, from 1, when it is about to begin.
 
     Returns
     -------
@@ -167,7 +174,7 @@ def truncated_forward(
     reader = reader_of(vlm)
     chosen = reader.layout.available(sites)
     reader.layout.check_layer(chosen, exit_layer)
-    return reader.values(inputs, reader.plan(chosen, exit_layer, reader.cut_of(chosen, exit_layer)), dtype)
+    return reader.values(inputs, reader.plan(chosen, exit_layer, reader.cut_of(chosen, exit_layer)), dtype, at_block)
 
 
 def get_ready(vlm: Vlm, sites: str | Sequence[str] = "all") -> None:

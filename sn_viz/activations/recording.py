@@ -12,7 +12,7 @@ import torch
 
 from sn_viz.activations.hooks import Stop, cut_down, hooks, read_spots
 from sn_viz.activations.passes import Buffer, Plan, run_pass
-from sn_viz.activations.programs import AFTER, FAULTS, Stretch, Watch, recorded, run_in_order
+from sn_viz.activations.programs import AFTER, FAULTS, AtBlock, Stretch, Watch, recorded, run_in_order
 from sn_viz.activations.replay import Prompt, Replay
 from sn_viz.errors import UserError
 from sn_viz.models.threads import SMALL
@@ -149,9 +149,9 @@ class Recorder:
         return stretch
 
 
-def run_programs(programs: Sequence[Stretch], inputs: Inputs) -> torch.Tensor:
+def run_programs(programs: Sequence[Stretch], inputs: Inputs, at_block: AtBlock | None = None) -> torch.Tensor:
     """Return float32 (batch, neuron): what the stretches read, one after the other."""
-    return torch.cat(run_in_order(programs, _pixels(inputs)[0][1])[1], dim=1)
+    return torch.cat(run_in_order(programs, _pixels(inputs)[0][1], at_block)[1], dim=1)
 
 
 def _pixels(inputs: Inputs) -> list[tuple[str, torch.Tensor]]:

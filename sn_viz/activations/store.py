@@ -40,8 +40,6 @@ DTYPES = ("float16", "float32", "uint8")
 """Numbers, and texts as their bytes."""
 MAX_BYTES = 20 * 10**9
 """A cache larger than this loses its oldest entries until it is a tenth smaller: 3,000 images of a 7B model fit four times."""
-LARGE_ROW, READERS = 2**18, 4
-"""Bytes of a row from which several are read and checked at once, and by how many threads at most; small ones are not worth one."""
 WAITING = 2
 """How many batches of rows may wait for the disk."""
 ABANDONED_SECONDS = 3600
@@ -83,18 +81,8 @@ class Store:
         dict of str to float16, float32 or uint8 (number,)
             Read-only. Absent names were never stored, or were damaged and have been put aside: compute them again.
         """
-        each = list(dict.fromkeys(names))
-
-        def read(name: str) -> np.ndarray | None:
-            return self._read(self._path(key, name), key, name)
-
-        found = [read(name) for name in each[:1]]
-        if found and found[0] is not None and found[0].nbytes >= LARGE_ROW:
-            with ThreadPoolExecutor(min(os.cpu_count() or 1, READERS), "store") as pool:
-                found += pool.map(read, each[1:])
-        else:
-            found += map(read, each[1:])
-        return {name: row for name, row in zip(each, found, strict=True) if row is not None}
+        found = {name: self._read(self._path(key, name), key, name) for name in dict.fromkeys(names)}
+        return {name: row for name, row in found.items() if row is not None}
 
     def has(self, key: str, name: str) -> bool:
         """Return whether a row was stored; whether it is sound is found when it is read."""

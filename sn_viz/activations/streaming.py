@@ -78,20 +78,20 @@ def stream_layers(
     begun: list[float] = []
 
     def finished(layer: int) -> None:
-        readings.append(BlockReading(layer, _now(vlm) - start, buffer.read(range(layer, layer + 1), np.float16)))
+        readings.append(BlockReading(layer, now(vlm) - start, buffer.read(range(layer, layer + 1), np.float16)))
         if on_block is not None and on_block(readings[-1]):
             raise Stop
 
     logits = None
     with vlm.lock, vlm.threads(len(inputs["input_ids"])), torch.inference_mode(), hooks() as handles:
-        handles.append(reader.layout.block(layers[0]).register_forward_pre_hook(lambda *_: begun.append(_now(vlm) - start)))
+        handles.append(reader.layout.block(layers[0]).register_forward_pre_hook(lambda *_: begun.append(now(vlm) - start)))
         read_spots(vlm, plan.spots, inputs, buffer.write, handles)
         for layer in layers:
             handles.append(reader.layout.block(layer).register_forward_hook(lambda *_, layer=layer: finished(layer)))
-        start = _now(vlm)
+        start = now(vlm)
         with suppress(Stop):
             logits = vlm.module(**inputs, **vlm.forward_options()).logits[:, -1].float().cpu().numpy()
-        seconds = _now(vlm) - start
+        seconds = now(vlm) - start
     return Stream(begun[0], tuple(readings), seconds, logits)
 
 
@@ -121,10 +121,11 @@ def block_clock(vlm: Vlm, layers: range) -> Iterator[dict[int, float]]:
 
 def _note(finished: dict[int, float], layer: int, vlm: Vlm) -> None:
     if layer not in finished:
-        finished[layer] = _now(vlm)
+        finished[layer] = now(vlm)
 
 
-def _now(vlm: Vlm) -> float:
+def now(vlm: Vlm) -> float:
+    """Return seconds of ``time.perf_counter``, when all that the model was given to do is done."""
     if vlm.device.type == "cuda":
         torch.cuda.synchronize(vlm.device)
     return time.perf_counter()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,9 +18,11 @@ import numpy as np
 
 from sn_viz.activations.extract import batches, neurons_of
 from sn_viz.activations.model_cache import model_of
+from sn_viz.activations.programs import AtBlock
 from sn_viz.activations.reader import get_ready, n_before_recorded, truncated_forward, warm_up
 from sn_viz.activations.side_by_side import has_one_thread, side_by_side, twins
 from sn_viz.activations.sites import transform_versions
+from sn_viz.activations.streaming import now
 from sn_viz.baselines.answers import parse_answer
 from sn_viz.baselines.answers.said import written_answers
 from sn_viz.config import checked_layer
@@ -37,8 +39,8 @@ if TYPE_CHECKING:
 AT_ONCE = 64
 """How many pictures are decoded together."""
 N_TIMED = 6
-"""How many test images latency is measured on, at most; that of exit layers which were not chosen on half of them."""
-TIMING_SECONDS = 5.0
+"""How many test images latency is measured on, at most; that of exits in the vision tower which were not chosen on half of them."""
+TIMING_SECONDS = 3.0
 """After which no further image is timed."""
 
 
@@ -215,14 +217,14 @@ class Decision:
     weighting: str
     dtype: np.dtype
 
-    def __call__(self, example: tuple[Picture, str]) -> np.ndarray:
+    def __call__(self, example: tuple[Picture, str], at_block: AtBlock | None = None) -> np.ndarray:
         """Return the tally, float32 (class,)."""
-        return self.together([example[0]], [example[1]])[0]
+        return self.together([example[0]], [example[1]], at_block)[0]
 
-    def together(self, pictures: Sequence[Picture], questions: Sequence[str]) -> np.ndarray:
-        """Return the tallies of several pictures, float32 (example, class), from one pass."""
+    def together(self, pictures: Sequence[Picture], questions: Sequence[str], at_block: AtBlock | None = None) -> np.ndarray:
+        """Return the tallies of several pictures, float32 (example, class), from one pass; see `truncated_forward`."""
         inputs = self.vlm.prepare(pictures, questions)
-        values = np.asarray(truncated_forward(self.vlm, inputs, self.layer, self.neurons.site_names))
+        values = np.asarray(truncated_forward(self.vlm, inputs, self.layer, self.neurons.site_names, at_block=at_block))
         # the same rounding as the activations that the thresholds were fitted on
         return vote(values.astype(self.dtype), self.voters, self.n_classes, self.weighting)
 
@@ -301,7 +303,7 @@ class Latency(NamedTuple):
     named: dict[str, float]
     """"full_model", "first_token", "early_exit": medians; "early_exit_p95"."""
     by_layer: np.ndarray
-    """float64 (layer,), medians, in the order of the neurons' layers."""
+    """float64 (layer,), medians, in the order of the neurons' layers; see `measure_latency`."""
     others: np.ndarray
     """float64 (other,), medians of what else was timed."""
 
@@ -317,9 +319,11 @@ def measure_latency(
     key: AnswerKey | None = None,
     others: tuple[Callable[[tuple[Picture, str]], object], ...] = (),
 ) -> Latency:
-    """Time the full answer, its first token, every exit layer and ``others`` in turns: batch 1, from decoded image to label.
+    """Time the full answer, its first token, exits and ``others`` in turns: batch 1, from decoded image to label.
 
-    Exit layers other than ``exit_layer`` have every second turn only.
+    Of the decoder's exits the chosen and the last are timed. The others are read off the clock of the last one's passes: the time
+    until its block began, and from there on what the chosen exit took from the beginning of its own block to its label, or the last
+    exit where the chosen one lies in the tower. Exits in the tower that were not chosen have every second turn.
     """
     shown = [picture.decoded() for picture in test.pictures[:N_TIMED]]
     examples = list(zip(shown, test.questions[:N_TIMED], strict=True))
@@ -334,21 +338,57 @@ def measure_latency(
     def first_token(example: tuple[Picture, str]) -> int:
         return int(vlm.first_token_logits([example[0]], [example[1]])[0].argmax())
 
-    progress(0.0, "Timing the full model against every exit")
+    progress(0.0, "Timing the full model against exits")
+    last = _Clocked(exits[-1])
+    timed = {one.layer: one for one in exits if one.layer < 1 or one.layer == exit_layer} | {last.layer: last}
     for decide in reversed(exits):
-        decide.warm_up(examples[0])
+        if decide.layer in timed:
+            decide.warm_up(examples[0])
     inputs = vlm.prepare([examples[0][0]], [examples[0][1]])
     for method in (full_model, first_token, *others * max(1, n_before_recorded(vlm, inputs))):
         method(examples[0])
-    chosen, after = 2 + exit_layer - seen.neurons.layers.start, 2 + len(exits)
-    methods, rarely = [full_model, first_token, *exits, *others], {*range(2, after)} - {chosen}
+    where = {layer: number for number, layer in enumerate(timed, start=2)}
+    rarely = {number for layer, number in where.items() if layer < 1 and layer != exit_layer}
+    methods = [full_model, first_token, *timed.values(), *others]
     times = milliseconds_in_turns(methods, examples, TIMING_SECONDS, warm_up=False, rarely=rarely)
     medians = np.nanmedian(times, axis=0)
+    known = exit_layer if exit_layer >= 1 else last.layer
+
+    def read_off(layer: int) -> float:
+        return np.median(last.begun(layer) - last.begun(known) + times[:, where[known]])
+
+    by_layer = [medians[where[one.layer]] if one.layer in where else read_off(one.layer) for one in exits]
     named = {
         "full_model": medians[0],
         "first_token": medians[1],
-        "early_exit": medians[chosen],
-        "early_exit_p95": np.percentile(times[:, chosen], 95),
+        "early_exit": medians[where[exit_layer]],
+        "early_exit_p95": np.percentile(times[:, where[exit_layer]], 95),
     }
-    named = {name: float(ms) for name, ms in named.items()}
-    return Latency(named, medians[2:after], medians[after:])
+    return Latency({name: float(ms) for name, ms in named.items()}, np.array(by_layer), medians[2 + len(timed) :])
+
+
+@dataclass(frozen=True, eq=False)
+class _Clocked:
+    """An exit that notes, of every pass, when each of the decoder's blocks began."""
+
+    decide: Decision
+    passes: list[dict[int, float]] = field(default_factory=list)
+    """Layer -> milliseconds since the pass was called."""
+
+    def __call__(self, example: tuple[Picture, str]) -> np.ndarray:
+        """Return the tally, float32 (class,)."""
+        self.passes.append({})
+        start = time.perf_counter()
+
+        def begun(layer: int) -> None:
+            self.passes[-1][layer] = 1000 * (now(self.decide.vlm) - start)
+
+        return self.decide(example, begun)
+
+    @property
+    def layer(self) -> int:
+        return self.decide.layer
+
+    def begun(self, layer: int) -> np.ndarray:
+        """Return when the block of ``layer`` began, float64 (pass,), milliseconds."""
+        return np.array([begun[layer] for begun in self.passes])

@@ -6,7 +6,6 @@ what all of it will take. It knows nothing about what is found.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +25,8 @@ ENOUGH = 2.0
 """Seconds after which no further picture is timed."""
 SHORT = 5e9
 """Weights times passes of a run that takes seconds anywhere: it is not measured."""
+TIMING = 8
+"""Passes that measure latencies, at least: answer, first token, chosen and last exit, each unmeasured and once by the clock."""
 ANSWERING = {"full-model": (0, 1), "full-model-calibrated": (1, 1)}
 """Baselines that let the whole model look again: how often at each probing and each test picture."""
 
@@ -116,17 +117,16 @@ def estimate(
     reading = sum(n_unread(vlm, split, sites, cache) for split in (train, test) if len(split))
     often = [ANSWERING.get(name, (0, 0)) for name in compare if len(test)]
     answering = sum(first * len(train) + second * len(test) for first, second in often) - answered
-    timing = math.ceil(1.5 * (vlm.n_layers + 1)) + 4  # each exit and the full model: ready, unmeasured, once by the clock at least
-    if vlm.n_weights * (reading + answering + timing) < SHORT:
+    if vlm.n_weights * (reading + answering + TIMING) < SHORT:
         return None
     examples = list(zip(train.pictures, train.questions, strict=True))[:FEW]
     get_ready(vlm, sites)
     each = _seconds(vlm, examples)
-    found = Estimate(reading, answering, timing, each)
+    found = Estimate(reading, answering, TIMING, each)
     if not found.is_long or not vlm.look.matters or vlm.look.level == "low":
         return found
     with vlm.lock, applied(vlm.look.changes):
-        return Estimate(reading, answering, timing, each, _seconds(vlm, examples, plainly=True))
+        return Estimate(reading, answering, TIMING, each, _seconds(vlm, examples, plainly=True))
 
 
 def spoken(seconds: float) -> str:

@@ -377,7 +377,7 @@ class _Carrier:
     def filling(self, shape: tuple[int, int], dtype: type[np.floating]) -> Filling:
         return self._engine.shared_filling(shape, dtype)
 
-    def known(self, cache: Store, keys: Sequence[str], names: Sequence[str], filling: Filling) -> set[str]:
+    def known(self, cache: Store, keys: Sequence[str], names: Sequence[str], filling: Filling) -> Iterator[str]:
         """Have the rows that the store holds copied into the matrix; what turns out to be damaged is not among the names."""
         from sn_viz.activations.extract import rows_by_name
 
@@ -388,11 +388,9 @@ class _Carrier:
         jobs = [
             Copy(root, tuple(keys), tuple(map(bytes.fromhex, some)), file, tuple(where[name] for name in some)) for some in parts
         ]
-        known = set(there)
         for done in self._engine.work(jobs):
             if done is not None:
-                known -= {parts[done[0]][number] for number in done[1]}
-        return known
+                yield from (name for number, name in enumerate(parts[done[0]]) if number not in done[1])
 
     def carry_out(self, reading: Reading, filling: Filling, cache: Store | None) -> Iterator[list[int]]:
         """Have the passes carried out; yields their rows, and nothing now and then."""

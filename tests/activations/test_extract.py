@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from sn_viz.activations.extract import extract, neurons_of
 from sn_viz.activations.sites import site_names
+from sn_viz.activations.store import Store
 from sn_viz.errors import Cancelled, UserError
 from sn_viz.models import load_model
 from sn_viz.types import LabelledImages
@@ -192,6 +195,33 @@ def test_cancelling_keeps_what_was_read(llava, noise_pictures):
         extract(llava, noise_pictures(4), "yes?", cache=memory, batch_size=1, progress=stop_after_two)
     assert memory.n_put == 2
     assert count_hooks(llava) == before, "no hook may stay behind"
+
+
+def test_large_rows_leave_the_cache_in_several_threads_and_damaged_ones_are_read_anew(llava, noise_pictures, tmp_path, monkeypatch):
+    store, pictures = Store(tmp_path), noise_pictures(9)
+    expected = extract(llava, pictures, "yes?", cache=store).values
+    monkeypatch.setattr("sn_viz.activations.extract.LARGE_ROW", 100)
+    threads, read, told = set(), Store._read, []
+    monkeypatch.setattr(Store, "_read", lambda *a: threads.add(threading.get_ident()) or read(*a))
+    assert np.array_equal(extract(llava, pictures, "yes?", cache=store).values, expected)
+    assert len(threads - {threading.get_ident()}) > 1 or os.cpu_count() == 1
+    damaged = sorted(tmp_path.glob("*/*.row"))[4]
+    damaged.write_bytes(damaged.read_bytes()[:-3])
+    again = extract(llava, pictures, "yes?", cache=store, progress=lambda fraction, text: told.append(text))
+    assert np.allclose(again.values, expected, atol=1e-2) and told == ["Reading image 8 of 9", "Reading image 9 of 9"]
+
+
+def test_reading_what_is_cached_tells_how_far_it_is_and_can_be_cancelled(llava, noise_pictures, tmp_path, monkeypatch):
+    monkeypatch.setattr("sn_viz.activations.extract.TOLD_EACH", 2)
+    store, pictures = Store(tmp_path), noise_pictures(6)
+    extract(llava, pictures, "yes?", cache=store)
+
+    def stop(fraction, text):
+        if text == "Reading image 4 of 6":
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        extract(llava, pictures, "yes?", cache=store, progress=stop)
 
 
 def test_progress_runs_from_nothing_to_all(llava, noise_pictures):

@@ -8,7 +8,6 @@ import signal
 import stat
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -49,20 +48,6 @@ def test_what_is_put_comes_back_in_another_process_too(store, dtype):
     assert same(Store(store.root).get("model.question", list(rows)), rows)
     assert store.get("another key", list(rows)) == {}
     assert store.get("model.question", ["absent"]) == {}
-
-
-def test_large_rows_are_read_at_once_in_their_order_and_checked_each(store, monkeypatch):
-    monkeypatch.setattr(module, "LARGE_ROW", 100)
-    rows, threads = rows_of(3, n=9), set()
-    store.put("k", rows)
-    read = Store._read
-    monkeypatch.setattr(Store, "_read", lambda *a: threads.add(threading.get_ident()) or read(*a))
-    assert list(store.get("k", list(rows))) == list(rows) and same(store.get("k", list(rows)), rows) and len(threads) > 1
-    name = list(rows)[4]
-    path = store._path("k", name)
-    path.write_bytes(path.read_bytes()[:-3])
-    left = store.get("k", [*rows, "absent"])
-    assert list(left) == [one for one in rows if one != name] and not path.exists()
 
 
 def test_names_and_keys_are_text_and_never_paths(store):

@@ -182,7 +182,7 @@ def test_latency_is_measured_on_passes_that_nothing_slows_down(found, vlm, monke
         return truncated_forward(vlm, vlm.prepare([asked[0]], [asked[1]]), 2, ("residual",))
 
     measure_latency(found.config, vlm, found.test, measured, found.voters, 1, others=(other,))
-    assert tries[:4] == [0, 0, 0, 0], "each exit, and what else is timed, is recorded before the clock runs"
+    assert tries[:3] == [0, 0, 0], "the chosen exit, the last, and what else is timed are recorded before the clock runs"
 
 
 def test_the_time_of_a_batch_is_shared_by_its_pictures(found, pictures, monkeypatch):
@@ -192,15 +192,35 @@ def test_the_time_of_a_batch_is_shared_by_its_pictures(found, pictures, monkeypa
     assert [one.milliseconds for one in found.predict(pictures[:2], 1)] == [1000] * 2
 
 
-@pytest.mark.parametrize("exit_layer", [1, 3])
-def test_latencies_are_medians_told_by_name_and_layer(found, vlm, monkeypatch, exit_layer):
-    times = np.array([[90, 50, 1, 2, 3], [100, 60, 10, 20, 30], [500, 70, 100, 200, 300]], float)
-    monkeypatch.setattr(decide, "milliseconds_in_turns", lambda methods, examples, budget, warm_up, rarely: times)
+@pytest.mark.parametrize(("exit_layer", "expected"), [(1, [10, 18, 30]), (2, [2, 10, 30]), (3, [22, 26, 30])])
+def test_latencies_are_medians_and_other_exits_are_read_off_the_clock_of_the_last(found, vlm, monkeypatch, exit_layer, expected):
+    times = np.array([[90, 50, 1, 3], [100, 60, 10, 30], [500, 70, 100, 300]], float)
+    began = {1: 4.0, 2: 12.0, 3: 16.0} if exit_layer == 1 else {1: 8.0, 2: 16.0, 3: 20.0}
+    if exit_layer == 3:  # the chosen exit is the last one
+        times, began = np.delete(times, 2, axis=1), {1: 8.0, 2: 12.0, 3: 16.0}
+
+    def clock(methods, examples, budget, warm_up, rarely):
+        methods[times.shape[1] - 1].passes[:] = [dict(began)] * len(times)
+        return times
+
+    monkeypatch.setattr(decide, "milliseconds_in_turns", clock)
     measured = Activations(found.test_values, found.neurons, found.test.labels)
     named, by_layer, _ = measure_latency(found.config, vlm, found.test, measured, found.voters, exit_layer)
-    assert by_layer.tolist() == [10, 20, 30]
-    assert (named["full_model"], named["first_token"], named["early_exit"]) == (100, 60, 10 * exit_layer)
-    assert named["early_exit_p95"] == pytest.approx(91 * exit_layer)
+    assert by_layer.tolist() == expected
+    assert (named["full_model"], named["first_token"]) == (100, 60)
+    assert named["early_exit"] == by_layer[exit_layer - 1]
+    assert named["early_exit_p95"] == pytest.approx(273 if exit_layer == 3 else 91)
+
+
+def test_each_block_of_a_pass_is_told_when_it_begins_recorded_or_not(found, vlm):
+    picture = found.test.pictures[0].decoded()
+    inputs, prompts = vlm.prepare([picture], [QUESTION]), reader_of(vlm).replay.prompts
+    prompts.clear()
+    for _ in range(5):  # its own forward, replayed, then recorded
+        told = []
+        values = truncated_forward(vlm, inputs, 3, at_block=told.append)
+        assert told == [1, 2, 3] and np.array_equal(values, truncated_forward(vlm, inputs, 3))
+    assert any(prompt.programs for prompt in prompts.values())
 
 
 def test_other_weights_are_noticed_also_where_batch_norms_were_folded(found, vlm, monkeypatch):
