@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sn_viz.activations.extract import extract, n_unread, neurons_of
+from sn_viz.activations.extract import Writing, extract, n_unread, neurons_of
 from sn_viz.activations.model_cache import model_named
 from sn_viz.activations.reader import reader_of
 from sn_viz.activations.self_test import unavailable
@@ -24,7 +24,7 @@ from sn_viz.activations.sites import in_tower, site_names
 from sn_viz.activations.store import Store
 from sn_viz.baselines import BASELINES, Context, LabelOf, sites_read_by
 from sn_viz.baselines.answers import answer_key, given_answers
-from sn_viz.baselines.answers.said import n_kept, observed
+from sn_viz.baselines.answers.said import n_kept, observed, written_while_read
 from sn_viz.config import COMMITTEE, baseline_names, check_choices, checked_layer, choose_model
 from sn_viz.early_exit.decide import measure_latency, model_version, predict, site_versions
 from sn_viz.early_exit.estimate import Estimate, estimate
@@ -107,13 +107,16 @@ def run(
     stage, n_classes, cache = Stages(progress), len(train.classes), cache or Store()
     key = answer_key(train.classes, train.questions, dict(config.answers), train.answer_rule)
     with stage("extract", 0.30, "Reading activations") as report:
+        writing = written_while_read(vlm, key) if "full-model" in config.compare and key.known else None
         answered = n_kept(vlm, test, key, cache) if "full-model" in config.compare else 0
+        if writing is not None and len(test):
+            answered = max(answered, n_unread(vlm, test, config.sites or "all", cache))
         about = (vlm, train, test, config.sites or "all", config.compare, cache, answered)
         expected = estimate(*about) if engine is LOCAL else None
         if expected is not None and expected.is_long:
             (say or _unsaid)(expected.sentence)
             stage.progress, report = noted(progress, expected.short), noted(report, expected.short)
-        seen, unseen = _activations(config, vlm, train, test, cache, report, offer, engine)
+        seen, unseen = _activations(config, vlm, train, test, cache, report, offer, engine, writing)
     with stage("choose", 0.40, "Choosing who votes and the exit layer on the probing images") as report:
         config, choice = _committee_chosen(config, seen, train, groups, report, engine)
         correct, exit_layer, fit = _exit_chosen(config, seen, train, groups, report, engine, choice)
@@ -213,8 +216,12 @@ def _activations(
     report: Progress,
     offer: Callable[[Partial], None] | None,
     engine: Engine,
+    writing: Writing | None,
 ) -> tuple[Activations, Activations]:
-    """Read both splits, without test images nothing of the second; ``offer`` what the first tells meanwhile."""
+    """Read both splits, without test images nothing of the second; ``offer`` what the first tells meanwhile.
+
+    Of test pictures that are read the model's answer is kept too, where it is compared with.
+    """
     sites = config.sites or "all"
     read = partial(extract, vlm, sites=sites, cache=cache, also=sites_read_by(config.compare), carrier=engine.carrier(vlm))
     share = len(train) / (len(train) + len(test))
@@ -223,7 +230,7 @@ def _activations(
     seen = read(train, progress=part(report, 0, share), arrived=None if so_far is None else so_far.arrived)
     if so_far is not None and len(test) and n_unread(vlm, test, sites, cache):
         so_far.offer(seen)
-    return seen, read(test, progress=part(report, share, 1)) if len(test) else seen.take([])
+    return seen, read(test, progress=part(report, share, 1), writing=writing) if len(test) else seen.take([])
 
 
 def _committee_chosen(

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from itertools import compress, groupby
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,7 +21,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from sn_viz.activations.legs import each, is_lent
-from sn_viz.activations.reader import reader_of, truncated_forward
+from sn_viz.activations.reader import read_during, reader_of, truncated_forward
 from sn_viz.activations.sites import key_of
 from sn_viz.activations.store import Store, writing_behind
 from sn_viz.errors import UserError
@@ -50,6 +51,7 @@ def extract(
     also: Sequence[str] = (),
     arrived: Callable[[np.ndarray, np.ndarray], None] | None = None,
     carrier: Carrier | None = None,
+    writing: Writing | None = None,
 ) -> Activations:
     """Read every neuron at the last prompt position, for every image.
 
@@ -82,6 +84,9 @@ def extract(
         rows of them were read. Passes take the labels in turns, so that the first ones already hold every class.
     carrier : Carrier, optional
         Who carries out the passes; by default this process.
+    writing : Writing, optional
+        What the model is to write about each picture that is read, in the passes that read it as far as these go through all layers
+        and the carrier can.
 
     Returns
     -------
@@ -117,6 +122,7 @@ def extract(
     done, read = len(names) - len(missing), np.array([name in known for name in names])
     _tell(progress, done, len(names))
     reading = _reading(wanted, beside, pictures, questions, names)
+    reading.writing = writing if wanted.last == vlm.n_layers else None
     reading.groups = in_turns(list(batches(vlm, pictures, questions, missing, batch_size or by.batch_size)), labels)
     for rows in by.carry_out(reading, filling, cache):
         read[rows] = True
@@ -197,12 +203,27 @@ class Reading:
     """What rows are kept of a pass: key and sites. The first part is what was asked for, the others are read beside it."""
     groups: Sequence[list[int]] = ()
     """The examples of each pass: who repeats a pass repeats exactly these together."""
+    writing: Writing | None = None
 
     def columns(self) -> list[Any]:
         """Return where each part lies among what a pass reads, bool (neuron,) or a slice."""
         if len(self.parts) == 1:
             return [slice(None)]
         return [_columns(self.vlm, self.sites, sites) for _, sites in self.parts]
+
+
+Write = Callable[[Vlm, Sequence[Picture], Sequence[str]], list[str]]
+"""Takes a model, pictures and questions; returns a text each."""
+
+
+@dataclass(frozen=True)
+class Writing:
+    """What a model writes about the pictures that are read: the pass that is read is the first of its answer's."""
+
+    write: Write
+    """Writes about the pictures of a pass, in one batch. A function of a module, maybe with arguments filled in."""
+    key: str
+    """Under which the cache keeps the texts, as their UTF-8 bytes, by the names of the rows."""
 
 
 class Carrier(Protocol):
@@ -253,13 +274,23 @@ class Here:
     def carry_out(self, reading: Reading, filling: Filling, cache: Store | None) -> Iterator[list[int]]:
         columns = reading.columns()
         some = [([reading.pictures[row] for row in rows], [reading.questions[row] for row in rows]) for rows in reading.groups]
-        calls = [(*one, reading.last, reading.sites, reading.dtype) for one in some]
+        named = [[reading.names[row] for row in rows] for rows in reading.groups]
+        write = [self._write(reading.writing, names, cache) for names in named]
+        calls = [(*one, reading.last, reading.sites, reading.dtype, how) for one, how in zip(some, write, strict=True)]
         with nullcontext() if cache is None else writing_behind(cache) as put:
-            for rows, found in zip(reading.groups, each(reading.vlm, read_pass, calls), strict=True):
+            for rows, names, (found, texts) in zip(reading.groups, named, each(reading.vlm, _pass, calls), strict=True):
                 filling.put(rows, found[:, columns[0]])
                 if put is not None:
-                    keep(put, reading.parts, columns, [reading.names[row] for row in rows], found)
+                    keep(put, reading.parts, columns, names, found)
+                    if reading.writing is not None and texts:
+                        put(reading.writing.key, {name: as_row(text) for name, text in zip(names, texts, strict=True)})
                 yield rows
+
+    def _write(self, writing: Writing | None, names: Sequence[str], cache: Store | None) -> Write | None:
+        """Return what writes about the rows of a pass; None where nobody asks, nothing would keep it, or all of it is kept."""
+        if writing is None or cache is None or all(cache.has(writing.key, name) for name in names):
+            return None
+        return writing.write
 
 
 HERE = Here()
@@ -275,6 +306,11 @@ def keep(
     """Put what a pass read, (row, neuron), into the cache by its ``Store.put``: each part under its key."""
     for (key, _), where in zip(parts, columns, strict=True):
         put(key, dict(zip(names, found[:, where], strict=True)))
+
+
+def as_row(text: str) -> np.ndarray:
+    """Return a text as the cache keeps it, uint8 (byte,)."""
+    return np.frombuffer(text.encode(), np.uint8)
 
 
 def rows_by_name(names: Sequence[str]) -> dict[str, list[int]]:
@@ -305,6 +341,25 @@ def read_pass(
 ) -> np.ndarray:
     """Return what one pass up to a layer reads, (example, neuron)."""
     return truncated_forward(vlm, vlm.prepare(pictures, questions), last, sites, dtype)
+
+
+def _pass(
+    vlm: Vlm,
+    pictures: Sequence[Picture],
+    questions: Sequence[str],
+    last: int,
+    sites: tuple[str, ...],
+    dtype: type[np.floating],
+    write: Write | None,
+) -> tuple[np.ndarray, list[str]]:
+    """Return what `read_pass` does, and what the model writes about each picture, where that is asked for."""
+    texts: list[str] = []
+    if write is not None:
+        inputs, run = vlm.prepare(pictures, questions), partial(write, vlm, pictures, questions)
+        values, texts = read_during(vlm, inputs, last, run, sites, dtype)
+        if values is not None:
+            return values, texts
+    return read_pass(vlm, pictures, questions, last, sites, dtype), texts
 
 
 def _columns(vlm: Vlm, read: tuple[str, ...], wanted: Sequence[str]) -> np.ndarray:

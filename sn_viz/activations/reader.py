@@ -11,14 +11,15 @@ which passes were planned, replayed and recorded.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock
+from typing import TypeVar
 
 import numpy as np
 import torch
 
-from sn_viz.activations.hooks import cut_down, hooks
+from sn_viz.activations.hooks import cut_down, hooks, read_spots
 from sn_viz.activations.layout import Layout
 from sn_viz.activations.passes import Buffer, Plan, plan_pass, run_pass
 from sn_viz.activations.programs import AFTER, AtBlock
@@ -28,6 +29,8 @@ from sn_viz.activations.sites import transform_of
 from sn_viz.activations.tail import boldest_exact_cut, tail_parts
 from sn_viz.activations.trials import noise_batch, noise_pair
 from sn_viz.models.vlm import Inputs, Vlm
+
+Ran = TypeVar("Ran")
 
 
 class Reader:
@@ -175,6 +178,45 @@ def truncated_forward(
     chosen = reader.layout.available(sites)
     reader.layout.check_layer(chosen, exit_layer)
     return reader.values(inputs, reader.plan(chosen, exit_layer, reader.cut_of(chosen, exit_layer)), dtype, at_block)
+
+
+def read_during(
+    vlm: Vlm,
+    inputs: Inputs,
+    exit_layer: int,
+    run: Callable[[], Ran],
+    sites: str | Sequence[str] = "all",
+    dtype: type[np.floating] = np.float16,
+) -> tuple[np.ndarray | None, Ran]:
+    """Read, in the first pass that ``run`` makes, what `truncated_forward` reads of ``inputs``, bit for bit; the pass goes on.
+
+    Parameters
+    ----------
+    vlm, inputs, exit_layer, sites, dtype
+        As for `truncated_forward`; the layer must be the last.
+    run : callable
+        Passes over ``inputs``, and as often as it likes over what follows; logits other than the last position's mean nothing.
+
+    Returns
+    -------
+    tuple
+        (batch, neuron), or None where ``run`` made no such pass, and what ``run`` returned.
+    """
+    reader = reader_of(vlm)
+    chosen = reader.layout.available(sites)
+    plan = reader.plan(chosen, exit_layer, reader.cut_of(chosen, exit_layer))
+    buffer, waiting = Buffer(plan, len(inputs["input_ids"]), inputs["input_ids"].device), {spot[:2] for spot in plan.spots}
+
+    def write(layer: int, site: int, vector: torch.Tensor) -> None:
+        if (layer, site) in waiting and len(vector) == len(buffer.values):
+            waiting.remove((layer, site))
+            buffer.write(layer, site, vector)
+
+    with vlm.lock, hooks() as handles:
+        cut_down(plan.tail, handles)
+        read_spots(vlm, plan.spots, inputs, write, handles)
+        ran = run()
+    return None if waiting else buffer.read(plan.layers, dtype), ran
 
 
 def get_ready(vlm: Vlm, sites: str | Sequence[str] = "all") -> None:

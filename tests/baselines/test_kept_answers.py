@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from sn_viz.activations.extract import extract
 from sn_viz.activations.store import Store
 from sn_viz.baselines.answers import answer_key
-from sn_viz.baselines.answers.said import kept_answers, n_kept, written_answers
+from sn_viz.baselines.answers.said import kept_answers, n_kept, written_answers, written_while_read
 from sn_viz.types import LabelledImages, Picture
 
 ASKED = "Is there a dog in the picture?"
@@ -49,6 +50,43 @@ def test_answers_are_generated_once_and_are_those_of_a_run_that_keeps_nothing(ll
     assert answers(llava, images, key, Store(tmp_path), lambda *done: told.append(done)) == plain
     assert len(asked) == 11 and told == [(11, 11)]
     assert answers(llava, images, key, None) == plain and len(asked) == 22
+
+
+def test_what_is_read_while_the_model_writes_is_what_is_read_alone_in_every_family(any_vlm, images, tmp_path, monkeypatch):
+    key, passes = answer_key(images.classes, images.questions), []
+    writing = written_while_read(any_vlm, key)
+    expected = extract(any_vlm, images)
+    hook = any_vlm.blocks[0].register_forward_pre_hook(
+        lambda _m, args, kwargs: passes.append(next(v for v in (*args, *kwargs.values()) if v.dim() > 2).shape[-2]),
+        with_kwargs=True,
+    )
+    found = extract(any_vlm, images, cache=Store(tmp_path), writing=writing)
+    hook.remove()
+    assert np.array_equal(found.values, expected.values), "bit for bit"
+    assert sum(length > 1 for length in passes) == 2, "every batch is looked at once"
+    assert n_kept(any_vlm, images, key, Store(tmp_path)) == 11
+    monkeypatch.setattr(any_vlm, "generate", None, raising=False)  # nothing is generated any more
+    said = answers(any_vlm, images, key, Store(tmp_path))
+    monkeypatch.undo()
+    batches = [[0, 1, 2, 3, 4, 5, 6, 7], [8, 9, 10]]
+    alone = [written_answers(any_vlm, *zip(*((images.pictures[i], ASKED) for i in rows), strict=True), key) for rows in batches]
+    assert said == [text for texts in alone for text in texts]
+
+
+def test_a_model_that_writes_without_a_pass_is_read_all_the_same(llava, images, tmp_path, monkeypatch):
+    expected = extract(llava, images)
+    monkeypatch.setattr(llava, "generate", lambda pictures, questions, **more: ["yes"] * len(pictures), raising=False)
+    key = answer_key(images.classes, images.questions)
+    found = extract(llava, images, cache=Store(tmp_path), writing=written_while_read(llava, key))
+    assert np.array_equal(found.values, expected.values)
+    assert answers(llava, images, key, Store(tmp_path)) == ["yes"] * 11
+
+
+def test_answers_that_are_kept_are_not_written_again_while_pictures_are_read(llava, images, asked, tmp_path):
+    key = answer_key(images.classes, images.questions)
+    first = answers(llava, images, key, Store(tmp_path))
+    extract(llava, images, cache=Store(tmp_path), writing=written_while_read(llava, key))
+    assert len(asked) == 11 and answers(llava, images, key, Store(tmp_path)) == first
 
 
 def test_only_what_is_new_is_asked(llava, images, asked, tmp_path):

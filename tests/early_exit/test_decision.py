@@ -153,6 +153,16 @@ def test_the_race_runs_the_exit_the_answer_and_the_timed_pass_once_each(found, v
     assert (seen["tower"], seen["first block"], seen["last block"]) == (3, 3, 2)
 
 
+def test_a_run_that_compares_looks_at_each_test_picture_once_beside_its_timing(folder, vlm, seen, tmp_path, monkeypatch):
+    monkeypatch.setenv("SN_VIZ_CACHE", str(tmp_path))
+    names = ("full_model", "first_token", "early_exit", "early_exit_p95")
+    untimed = decide.Latency(dict.fromkeys(names, 1.0), np.ones(3), np.ones(0))
+    monkeypatch.setattr("sn_viz.pipeline.measure_latency", lambda *_: untimed)
+    seen.clear()
+    run = find(folder, QUESTION, vlm, compare="full-model", voters=3)
+    assert seen["tower"] == len(run.train) + len(run.test) == 16
+
+
 def test_the_endpoint_sees_its_picture_once(found, folder, seen):
     from sn_viz.ui import api
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sn_viz.activations.extract import row_names
+from sn_viz.activations.extract import Writing, as_row, row_names
 from sn_viz.activations.legs import each
 from sn_viz.baselines.answers.key import OBSERVED, observe
 from sn_viz.types import AnswerKey, LabelledImages, Picture, Progress
@@ -38,6 +39,15 @@ def written_answers(
     return vlm.generate(pictures, questions, batch_size=batch_size, reading=_reader(key, questions))
 
 
+def written_while_read(vlm: Vlm, key: AnswerKey) -> Writing:
+    """Return what lets `extract` keep the answers that `kept_answers` then finds, so that no picture is looked at twice."""
+    return Writing(partial(_written_at_once, key=key), _answers_key(vlm, key))
+
+
+def _written_at_once(vlm: Vlm, pictures: Sequence[Picture], questions: Sequence[str], key: AnswerKey) -> list[str]:
+    return written_answers(vlm, pictures, questions, key, batch_size=len(pictures))
+
+
 def kept_answers(
     vlm: Vlm, images: LabelledImages, key: AnswerKey | None, cache: Store | None, progress: Callable[[int, int], None]
 ) -> list[str]:
@@ -57,8 +67,7 @@ def kept_answers(
     Returns
     -------
     list of str
-        In the order of the images. Those that are not kept are generated in batches; with an empty cache these are the batches of a
-        run without one.
+        In the order of the images. Those that are not kept are generated in batches.
     """
     names, under = row_names(images), "" if cache is None else _answers_key(vlm, key)
     kept = {} if cache is None else cache.get(under, names)
@@ -70,8 +79,7 @@ def kept_answers(
     for rows, texts in zip(spans, each(vlm, written_answers, calls), strict=True):
         said.update(zip(rows, texts, strict=True))
         if cache is not None:
-            encoded = [np.frombuffer(text.encode(), np.uint8) for text in texts]
-            cache.put(under, dict(zip([names[row] for row in rows], encoded, strict=True)))
+            cache.put(under, {names[row]: as_row(text) for row, text in zip(rows, texts, strict=True)})
         progress(len(said), len(names))
     return [said[row] for row in range(len(names))]
 
