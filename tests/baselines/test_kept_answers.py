@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sn_viz.activations.extract import extract
+from sn_viz.activations.extract import batches, extract
 from sn_viz.activations.store import Store
 from sn_viz.baselines.answers import answer_key
 from sn_viz.baselines.answers.said import kept_answers, n_kept, written_answers, written_while_read
@@ -52,25 +52,31 @@ def test_answers_are_generated_once_and_are_those_of_a_run_that_keeps_nothing(ll
     assert answers(llava, images, key, None) == plain and len(asked) == 22
 
 
-def test_what_is_read_while_the_model_writes_is_what_is_read_alone_in_every_family(any_vlm, images, tmp_path, monkeypatch):
-    key, passes = answer_key(images.classes, images.questions), []
-    writing = written_while_read(any_vlm, key)
+@pytest.mark.parametrize("mixed", [False, True])
+def test_what_is_read_while_the_model_writes_is_what_is_read_alone_in_every_family(any_vlm, images, tmp_path, monkeypatch, mixed):
+    if mixed:  # sizes and lengths of prompts
+        random = np.random.default_rng(6)
+        wide = tuple(Picture(random.integers(0, 256, (40, 60, 3)).astype(np.uint8)) for _ in range(4))
+        questions = tuple(ASKED if i % 3 else "Dog?" for i in range(11))
+        images = replace(images, pictures=images.pictures[:7] + wide, questions=questions)
+    key, passes = answer_key(images.classes, images.questions, {"no": "no", "yes": "yes"}), []
     expected = extract(any_vlm, images)
     hook = any_vlm.blocks[0].register_forward_pre_hook(
         lambda _m, args, kwargs: passes.append(next(v for v in (*args, *kwargs.values()) if v.dim() > 2).shape[-2]),
         with_kwargs=True,
     )
-    found = extract(any_vlm, images, cache=Store(tmp_path), writing=writing)
+    found = extract(any_vlm, images, cache=Store(tmp_path), writing=written_while_read(any_vlm, key))
     hook.remove()
+    groups = list(batches(any_vlm, images.pictures, images.questions, range(11), None))
     assert np.array_equal(found.values, expected.values), "bit for bit"
-    assert sum(length > 1 for length in passes) == 2, "every batch is looked at once"
+    assert sum(length > 1 for length in passes) == len(groups), "every batch is looked at once"
     assert n_kept(any_vlm, images, key, Store(tmp_path)) == 11
-    monkeypatch.setattr(any_vlm, "generate", None, raising=False)  # nothing is generated any more
-    said = answers(any_vlm, images, key, Store(tmp_path))
-    monkeypatch.undo()
-    batches = [[0, 1, 2, 3, 4, 5, 6, 7], [8, 9, 10]]
-    alone = [written_answers(any_vlm, *zip(*((images.pictures[i], ASKED) for i in rows), strict=True), key) for rows in batches]
-    assert said == [text for texts in alone for text in texts]
+    with monkeypatch.context() as patch:
+        patch.setattr(any_vlm, "generate", None, raising=False)  # nothing is generated any more
+        said = answers(any_vlm, images, key, Store(tmp_path))
+    for rows in groups:
+        some = images.take(rows)
+        assert [said[row] for row in rows] == written_answers(any_vlm, some.pictures, some.questions, key)
 
 
 def test_a_model_that_writes_without_a_pass_is_read_all_the_same(llava, images, tmp_path, monkeypatch):
