@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import platform
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
@@ -22,7 +24,7 @@ from sn_viz.activations.reader import reader_of
 from sn_viz.activations.self_test import unavailable
 from sn_viz.activations.sites import in_tower, site_names
 from sn_viz.activations.store import Store
-from sn_viz.baselines import BASELINES, Context, LabelOf, sites_read_by
+from sn_viz.baselines import BASELINES, Context, LabelOf, needs_model, sites_read_by
 from sn_viz.baselines.answers import answer_key, given_answers
 from sn_viz.baselines.answers.said import n_kept, observed, written_while_read
 from sn_viz.config import COMMITTEE, baseline_names, check_choices, checked_layer, choose_model
@@ -35,7 +37,7 @@ from sn_viz.formatting import points
 from sn_viz.groups import group_index
 from sn_viz.models.hub.obtain import obtain
 from sn_viz.models.options import LoadOptions, device_map_name, dtype_name
-from sn_viz.progress import Stages, noted, part, silent
+from sn_viz.progress import Stages, noted, part, shares, silent
 from sn_viz.report.caveats import with_warnings
 from sn_viz.run import Run
 from sn_viz.search.stumps import is_warming_up, warm_up_beside
@@ -547,24 +549,41 @@ def layer_accuracies(votes: Votes, test: LabelledImages, correct: np.ndarray, la
 def compare(
     names: Sequence[str], context: Context, finished: Callable[[Sequence[Baseline]], None] | None = None
 ) -> tuple[tuple[Baseline, ...], tuple[str, ...], dict[str, LabelOf]]:
-    """Run the named baselines one after the other; a sentence tells of each that this model or these images rule out.
+    """Run the named baselines; a sentence tells of each that this model or these images rule out.
 
-    ``finished`` is told those that there are whenever one has ended. The last part is what of each, by name, is still to be timed,
-    but for the full model, which is timed with the exits in any case.
+    Those that leave the model alone run one after the other, beside those that run it. ``finished`` is told of each, in the order
+    of the names, when it and all before it have ended. The last part is what of each, by name, is still to be timed, but for the
+    full model, which is timed with the exits in any case.
     """
-    share, done, left_out = 1 / max(len(names), 1), [], []
-    to_time: dict[str, LabelOf] = {}
-    for i, name in enumerate(names):
-        own: list[LabelOf] = []
+    found: dict[str, Baseline | UserError] = {}
+    done, left_out = [], []
+    to_time: dict[str, list[LabelOf]] = {name: [] for name in names}
+    report = dict(zip(names, shares(context.progress, len(names)), strict=True))
+
+    def run(name: str) -> Baseline | UserError:
         try:
-            done.append(BASELINES[name](replace(context, progress=part(context.progress, i * share, (i + 1) * share), to_time=own)))
-            if own and name != "full-model":
-                to_time[name] = own[0]
+            ended = BASELINES[name](replace(context, progress=report[name], to_time=to_time[name]))
+        except UserError as error:
+            ended = error
+        report[name](1.0, "Comparing with other methods")
+        return ended
+
+    with ThreadPoolExecutor(1, "beside") as beside:
+        alone = {name: beside.submit(run, name) for name in names if not needs_model(name)}
+        others = deque(name for name in names if name not in alone)
+        for name in names:
+            while others and name not in found and not (name in alone and alone[name].done()):
+                following = others.popleft()
+                found[following] = run(following)
+            ended = found[name] if name not in alone else alone[name].result()
+            if isinstance(ended, UserError):
+                left_out.append(f"{name} was left out of the comparison. {ended}")
+                continue
+            done.append(ended)
             if finished is not None:
                 finished(done)
-        except UserError as error:
-            left_out.append(f"{name} was left out of the comparison. {error}")
-    return tuple(done), tuple(left_out), to_time
+    kept = {one.name for one in done} - {"full-model"}
+    return tuple(done), tuple(left_out), {name: own[0] for name, own in to_time.items() if own and name in kept}
 
 
 def versions(vlm: Vlm, sites: Sequence[str]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Lock
 
 from sn_viz.types import Progress
 
@@ -23,6 +24,21 @@ def part(progress: Progress, start: float, end: float) -> Progress:
         progress(start + (end - start) * min(max(fraction, 0.0), 1.0), doing)
 
     return report
+
+
+def shares(progress: Progress, n: int) -> list[Progress]:
+    """Return progress callables of ``n`` jobs that run side by side, in threads of their own: what is told is how far all are."""
+    done, one_at_a_time = [0.0] * n, Lock()
+
+    def share(job: int) -> Progress:
+        def report(fraction: float, doing: str) -> None:
+            with one_at_a_time:
+                done[job] = max(done[job], min(fraction, 1.0))
+                progress(sum(done) / n, doing)
+
+        return report
+
+    return [share(job) for job in range(n)]
 
 
 def noted(progress: Progress, note: str) -> Progress:

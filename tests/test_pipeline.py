@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import shutil
+import threading
 
 import numpy as np
 import pytest
@@ -11,13 +12,14 @@ from PIL import Image
 from sn_viz import pipeline
 from sn_viz.activations.extract import extract
 from sn_viz.activations.store import Store
+from sn_viz.baselines import Context, without_model
 from sn_viz.early_exit.decide import measure_latency
 from sn_viz.errors import Cancelled, UserError
 from sn_viz.pipeline import find, load_splits
 from sn_viz.progress import Stages, part
 from sn_viz.run import Run
 from sn_viz.sources import load_images
-from sn_viz.types import Config
+from sn_viz.types import Baseline, Config, Interval
 from sn_viz.voting.voters import voters_by_layer
 
 QUESTION = "What colour is it?"
@@ -181,6 +183,52 @@ def test_progress_only_grows_and_ends_at_one(folder, llava, cache):
     assert fractions == sorted(fractions)
     assert fractions[-1] == pytest.approx(1)
     assert all(doing for _, doing in told)
+
+
+@pytest.fixture
+def lanes(monkeypatch):
+    """Baselines of which "alone" leaves the model alone and the others do not; they wait until both lanes are at work."""
+    meeting, threads = threading.Barrier(2, timeout=20), {}
+
+    def method(name, waits):
+        def run(context):
+            threads[name] = threading.get_ident()
+            if waits:
+                meeting.wait()
+            context.progress(0.5, name)
+            if name == "refuses":
+                raise UserError("No.", "It will not.", "Leave it.")
+            return Baseline(name, np.zeros(len(context.test), np.int64), Interval(0.0, 0.0, 1.0, 1), context.latency_ms(len), "")
+
+        return run
+
+    every = {name: method(name, waits) for name, waits in (("alone", True), ("model", True), ("refuses", False), ("last", False))}
+    without_model(every["alone"])
+    monkeypatch.setattr(pipeline, "BASELINES", every)
+    monkeypatch.setattr(pipeline, "needs_model", lambda name: not hasattr(every[name], "without_model"))
+    return threads
+
+
+def test_methods_that_leave_the_model_alone_run_beside_those_that_run_it(found, llava, lanes):
+    told, ended = [], []
+    context = Context(llava, found.train, found.test, found.train_values, found.test_values, found.neurons)
+    context = dataclasses.replace(context, progress=lambda fraction, doing: told.append(fraction))
+    names = ("alone", "refuses", "model", "last")
+    done, left_out, to_time = pipeline.compare(names, context, lambda done: ended.append([one.name for one in done]))
+    assert [one.name for one in done] == ["alone", "model", "last"] and list(to_time) == ["alone", "model", "last"]
+    assert left_out == ("refuses was left out of the comparison. No. It will not. Leave it.",)
+    assert lanes["model"] == lanes["last"] == threading.get_ident() != lanes["alone"]
+    assert ended[-1] == ["alone", "model", "last"] and told == sorted(told) and told[-1] == 1
+
+
+def test_cancelling_one_lane_ends_both(found, llava, lanes):
+    def stop(fraction, doing):
+        raise Cancelled
+
+    context = Context(llava, found.train, found.test, found.train_values, found.test_values, found.neurons, progress=stop)
+    with pytest.raises(Cancelled):
+        pipeline.compare(("alone", "model", "last"), context)
+    assert "last" not in lanes
 
 
 @pytest.mark.parametrize("at", [0.05, 0.2, 0.45, 0.6])

@@ -4,7 +4,8 @@ Takes a ``Context`` (the model, both splits and their activations); returns a ``
 
 To add one, copy a neighbour: a function ``run(context) -> Baseline`` under ``@BASELINES.register("name")``. Its docstring is shown
 in the app. Everything it fits or chooses comes from ``context.train``; ``context.test`` is only predicted. One that reads sites of
-its own says so with ``@reads("site")``: they are then read in the same pass as the neurons and wait in the cache.
+its own says so with ``@reads("site")``: they are then read in the same pass as the neurons and wait in the cache. One that leaves
+the model alone says so with ``@without_model``, and runs beside those that do not.
 """
 
 from __future__ import annotations
@@ -151,6 +152,17 @@ def reads(*sites: str) -> Callable[[Callable[[Context], Baseline]], Callable[[Co
         return run
 
     return note
+
+
+def without_model(run: Callable[[Context], Baseline]) -> Callable[[Context], Baseline]:
+    """Note that a baseline computes with what was read, so that it can run beside one that lets the model look again."""
+    setattr(run, "without_model", True)  # noqa: B010 - a function has no such attribute for a type checker
+    return run
+
+
+def needs_model(name: str) -> bool:
+    """Return whether the named baseline runs the model, but for being timed."""
+    return not getattr(BASELINES[name], "without_model", False)
 
 
 def sites_read_by(names: Sequence[str]) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from sn_viz.baselines import BASELINES, Context, reads
+from sn_viz.baselines import BASELINES, Context, reads, without_model
 from sn_viz.baselines.logit_lens import residual_after
 from sn_viz.groups import grouped_folds, is_single, most_folds
 from sn_viz.types import Baseline
@@ -31,6 +31,7 @@ _ALONE = RLock()
 
 @BASELINES.register("linear-probe")
 @reads("residual")
+@without_model
 def run(context: Context) -> Baseline:
     """Fit a logistic regression (scikit-learn, standardised units, classes counting alike) on the residual stream of one layer.
     Layer and regularisation are chosen by cross-validation on the probing images."""

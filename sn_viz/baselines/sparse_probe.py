@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from sn_viz.activations.reader import truncated_forward
-from sn_viz.baselines import BASELINES, Context
+from sn_viz.baselines import BASELINES, Context, without_model
 from sn_viz.baselines.linear_probe import MAX_FOLDS, MAX_STEPS, STRENGTHS, fit_strength, folds_of, lenient, path_scores
 from sn_viz.formatting import percent
 from sn_viz.groups import most_folds, n_groups
@@ -40,6 +40,7 @@ MAX_REPEATS = 5
 
 
 @BASELINES.register("sparse-probe", costly=True)
+@without_model
 def run(context: Context) -> Baseline:
     """Of the 256 scalars up to a layer with the largest effect size keep the 64 with the most weight and fit a logistic regression
     on them (sparse probing). Layer and regularisation are chosen by cross-validation on the probing images, all of it within each
