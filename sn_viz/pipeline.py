@@ -10,15 +10,17 @@ import os
 import platform
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sn_viz.activations.extract import Writing, extract, n_unread, neurons_of
+from sn_viz.activations.extract import Writing, extract, n_unread, neurons_of, unread
 from sn_viz.activations.model_cache import model_named
 from sn_viz.activations.reader import reader_of
 from sn_viz.activations.self_test import unavailable
@@ -32,7 +34,7 @@ from sn_viz.early_exit.decide import measure_latency, model_version, predict, si
 from sn_viz.early_exit.estimate import Estimate, estimate
 from sn_viz.engines import ENGINES, Engine
 from sn_viz.engines.local import LOCAL
-from sn_viz.errors import UserError
+from sn_viz.errors import Cancelled, UserError
 from sn_viz.formatting import points
 from sn_viz.groups import group_index
 from sn_viz.models.hub.obtain import obtain
@@ -109,11 +111,12 @@ def run(
     stage, n_classes, cache = Stages(progress), len(train.classes), cache or Store()
     key = answer_key(train.classes, train.questions, dict(config.answers), train.answer_rule)
     with stage("extract", 0.30, "Reading activations") as report:
-        writing = written_while_read(vlm, key) if "full-model" in config.compare and key.known else None
-        answered = n_kept(vlm, test, key, cache) if "full-model" in config.compare else 0
-        if writing is not None and len(test):
-            answered = max(answered, n_unread(vlm, test, config.sites or "all", cache))
-        about = (vlm, train, test, config.sites or "all", config.compare, cache, answered)
+        sites, answers = config.sites or "all", "full-model" in config.compare
+        reads_all = neurons_of(vlm, sites).layers[-1] == vlm.n_layers
+        writing = written_while_read(vlm, key) if answers and key.known and reads_all else None
+        free = unread(vlm, test, sites, cache) if writing is not None else set[str]()
+        answered = n_kept(vlm, test, key, cache, free) if answers else 0
+        about = (vlm, train, test, sites, config.compare, cache, answered)
         expected = estimate(*about) if engine is LOCAL else None
         if expected is not None and expected.is_long:
             (say or _unsaid)(expected.sentence)
@@ -558,23 +561,30 @@ def compare(
     found: dict[str, Baseline | UserError] = {}
     done, left_out = [], []
     to_time: dict[str, list[LabelOf]] = {name: [] for name in names}
-    report = dict(zip(names, shares(context.progress, len(names)), strict=True))
+    report, over = dict(zip(names, shares(context.progress, len(names)), strict=True)), Event()
 
     def run(name: str) -> Baseline | UserError:
+        def progress(fraction: float, doing: str) -> None:
+            if over.is_set():
+                raise Cancelled
+            report[name](fraction, doing)
+
         try:
-            ended = BASELINES[name](replace(context, progress=report[name], to_time=to_time[name]))
+            ended = BASELINES[name](replace(context, progress=progress, to_time=to_time[name]))
         except UserError as error:
             ended = error
-        report[name](1.0, "Comparing with other methods")
+        progress(1.0, "Comparing with other methods")
         return ended
 
-    with ThreadPoolExecutor(1, "beside") as beside:
-        alone = {name: beside.submit(run, name) for name in names if not needs_model(name)}
-        others = deque(name for name in names if name not in alone)
+    beside, others = ThreadPoolExecutor(1, "beside"), deque(filter(needs_model, names))
+    try:
+        alone = {name: beside.submit(copy_context().run, run, name) for name in names if not needs_model(name)}
         for name in names:
             while others and name not in found and not (name in alone and alone[name].done()):
                 following = others.popleft()
                 found[following] = run(following)
+                for one in filter(Future.done, alone.values()):
+                    one.result()  # what went wrong there is not told only when its turn comes
             ended = found[name] if name not in alone else alone[name].result()
             if isinstance(ended, UserError):
                 left_out.append(f"{name} was left out of the comparison. {ended}")
@@ -582,6 +592,9 @@ def compare(
             done.append(ended)
             if finished is not None:
                 finished(done)
+    finally:
+        over.set()
+        beside.shutdown(cancel_futures=True)
     kept = {one.name for one in done} - {"full-model"}
     return tuple(done), tuple(left_out), {name: own[0] for name, own in to_time.items() if own and name in kept}
 

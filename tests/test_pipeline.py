@@ -4,6 +4,7 @@ import dataclasses
 import json
 import shutil
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -219,6 +220,32 @@ def test_methods_that_leave_the_model_alone_run_beside_those_that_run_it(found, 
     assert left_out == ("refuses was left out of the comparison. No. It will not. Leave it.",)
     assert lanes["model"] == lanes["last"] == threading.get_ident() != lanes["alone"]
     assert ended[-1] == ["alone", "model", "last"] and told == sorted(told) and told[-1] == 1
+
+
+@pytest.mark.parametrize("lane", ["alone", "model"])
+def test_what_goes_wrong_in_one_lane_ends_the_other_too(found, llava, monkeypatch, lane):
+    started, met = [], threading.Barrier(2, timeout=20)
+
+    def method(name):
+        def run(context):
+            started.append(name)
+            if name in ("alone", "model"):
+                met.wait()
+            if name == lane:
+                raise ZeroDivisionError
+            time.sleep(0.3)
+            context.progress(0.5, name)
+            return Baseline(name, np.zeros(len(context.test), np.int64), Interval(0.0, 0.0, 1.0, 1), 1.0, "")
+
+        return run
+
+    every = {name: method(name) for name in ("model", "alone", "alone-later", "later")}
+    monkeypatch.setattr(pipeline, "BASELINES", every)
+    monkeypatch.setattr(pipeline, "needs_model", lambda name: not name.startswith("alone"))
+    context = Context(llava, found.train, found.test, found.train_values, found.test_values, found.neurons)
+    with pytest.raises(ZeroDivisionError):
+        pipeline.compare(tuple(every), context)
+    assert "later" not in started and (lane == "alone" or "alone-later" not in started)
 
 
 def test_cancelling_one_lane_ends_both(found, llava, lanes):

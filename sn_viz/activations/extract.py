@@ -32,6 +32,8 @@ from sn_viz.types import Activations, LabelledImages, Neurons, Picture, Progress
 BATCH_ON_CPU, BATCH_ON_GPU = 8, 32
 """Images a batch unless asked otherwise: on two cores larger batches gain nothing; on a GPU they fill it."""
 
+WRITTEN_AT_ONCE = 8
+"""Images of a pass that is the first of an answer's, unless asked otherwise: keys and values of all blocks are kept meanwhile."""
 TOLD_EACH = 64
 """After so many rows out of the cache it is told how far it is."""
 LARGE_ROW, READERS = 2**18, 4
@@ -123,7 +125,8 @@ def extract(
     _tell(progress, done, len(names))
     reading = _reading(wanted, beside, pictures, questions, names)
     reading.writing = writing if wanted.last == vlm.n_layers else None
-    reading.groups = in_turns(list(batches(vlm, pictures, questions, missing, batch_size or by.batch_size)), labels)
+    at_once = batch_size or by.batch_size or (WRITTEN_AT_ONCE if reading.writing is not None else None)
+    reading.groups = in_turns(list(batches(vlm, pictures, questions, missing, at_once)), labels)
     for rows in by.carry_out(reading, filling, cache):
         read[rows] = True
         done += len(rows)
@@ -136,11 +139,16 @@ def extract(
 
 def n_unread(vlm: Vlm, images: LabelledImages, sites: str | Sequence[str] = "all", cache: Store | None = None) -> int:
     """Return how many passes `extract` would make over all layers: pictures with their questions that the cache does not hold."""
-    names = dict.fromkeys(_row_name(*pair) for pair in zip(images.pictures, images.questions, strict=True))
+    return len(unread(vlm, images, sites, cache))
+
+
+def unread(vlm: Vlm, images: LabelledImages, sites: str | Sequence[str] = "all", cache: Store | None = None) -> set[str]:
+    """Return the names of the rows that `extract` would read over all layers."""
+    names = set(row_names(images))
     if cache is None:
-        return len(names)
+        return names
     key = row_key(vlm, sites)
-    return sum(not cache.has(key, name) for name in names)
+    return {name for name in names if not cache.has(key, name)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -267,9 +275,11 @@ class Here:
             return False
 
         n_threads = min(os.cpu_count() or 1, READERS) if width * filling.values.itemsize >= LARGE_ROW else 1
-        with ThreadPoolExecutor(n_threads, "cached") as pool:
-            filled = pool.map(filled_in, where) if n_threads > 1 else map(filled_in, where)
-            yield from compress(where, filled)
+        pool = ThreadPoolExecutor(n_threads, "cached")
+        try:
+            yield from compress(where, pool.map(filled_in, where) if n_threads > 1 else map(filled_in, where))
+        finally:
+            pool.shutdown(cancel_futures=True)
 
     def carry_out(self, reading: Reading, filling: Filling, cache: Store | None) -> Iterator[list[int]]:
         columns = reading.columns()

@@ -14,7 +14,7 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -212,7 +212,16 @@ def read_during(
             waiting.remove((layer, site))
             buffer.write(layer, site, vector)
 
+    def leave_alone(*_: Any) -> None:
+        """Take the hooks off before a pass that follows the one that was read."""
+        if not waiting:
+            while handles:
+                handles.pop().remove()
+
+    if plan.last != vlm.n_layers:  # the cut belongs to the last block
+        return None, run()
     with vlm.lock, hooks() as handles:
+        handles.append(vlm.module.register_forward_pre_hook(leave_alone))
         cut_down(plan.tail, handles)
         read_spots(vlm, plan.spots, inputs, write, handles)
         ran = run()

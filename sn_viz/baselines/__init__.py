@@ -155,13 +155,16 @@ def reads(*sites: str) -> Callable[[Callable[[Context], Baseline]], Callable[[Co
 
 
 def without_model(run: Callable[[Context], Baseline]) -> Callable[[Context], Baseline]:
-    """Note that a baseline computes with what was read, so that it can run beside one that lets the model look again."""
+    """Note that a baseline computes with what was read, so that it can run beside one that lets the model look again.
+
+    What of it was not read with the neurons it has read first, as ``Context.residual`` does; passes wait for one another.
+    """
     setattr(run, "without_model", True)  # noqa: B010 - a function has no such attribute for a type checker
     return run
 
 
 def needs_model(name: str) -> bool:
-    """Return whether the named baseline runs the model, but for being timed."""
+    """Return whether the named baseline does more than compute with what was read."""
     return not getattr(BASELINES[name], "without_model", False)
 
 

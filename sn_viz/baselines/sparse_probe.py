@@ -20,8 +20,9 @@ from sn_viz.baselines.linear_probe import MAX_FOLDS, MAX_STEPS, STRENGTHS, fit_s
 from sn_viz.formatting import percent
 from sn_viz.groups import most_folds, n_groups
 from sn_viz.matrix import read_columns
+from sn_viz.progress import part, silent
 from sn_viz.search import find_stumps
-from sn_viz.types import Baseline, Neurons
+from sn_viz.types import Baseline, Neurons, Progress
 from sn_viz.voting.committees import FEW
 from sn_viz.voting.statistics import left_out_layers
 from sn_viz.voting.votes import vote, winners
@@ -48,11 +49,12 @@ def run(context: Context) -> Baseline:
     labels, neurons, n_classes = context.train.labels, context.neurons, context.n_classes
     layers = neurons.layers
     among = [candidates(neurons, layer, _independent(labels, context.groups) / n_classes) for layer in layers]
-    scores = left_out_scores(context.train_values, labels, among, n_classes, context.seed, context.groups)
+    judging = part(context.progress, 0.0, 0.7)
+    scores = left_out_scores(context.train_values, labels, among, n_classes, context.seed, context.groups, judging)
     effect = effect_sizes(context.train_values, labels, n_classes)
     on_test, fitted = [], []
     for layer, reach, score in zip(layers, among, scores, strict=True):
-        context.progress((layer - layers.start + 1) / (len(layers) + 1), f"Sparse probe: layer {layer} of {neurons.n_layers}")
+        context.progress(0.7 + 0.3 * (layer - layers.start) / len(layers), f"Sparse probe: layer {layer} of {neurons.n_layers}")
         columns = weightiest(context.train_values, labels, reach[furthest_apart(effect[reach])])
         probe = fit_strength(_read(context.train_values, columns), labels, STRENGTHS[int(np.argmax(score))])
         fitted.append((columns, probe))
@@ -179,6 +181,7 @@ def left_out_scores(
     n_classes: int,
     seed: int = 0,
     groups: np.ndarray | None = None,
+    progress: Progress = silent,
 ) -> np.ndarray:
     """Return how well sparse probes name left-out examples, for every layer and strength of the penalty.
 
@@ -193,6 +196,8 @@ def left_out_scores(
     n_classes, seed : int
     groups : numpy.ndarray, optional
         int64 (example,), from `sn_viz.groups.group_index`.
+    progress : callable
+        Told before each fold how many were judged; may raise ``errors.Cancelled``.
 
     Returns
     -------
@@ -208,6 +213,7 @@ def left_out_scores(
     repeats = int(np.clip(np.ceil(ENOUGH_JUDGED / _independent(labels, groups)), 1, MAX_REPEATS))
     scores = []
     for rows, held_out in (pair for r in range(repeats) for pair in folds_of(labels, groups, folds, seed + r)):
+        progress(len(scores) / (repeats * folds), f"Sparse probe: fold {len(scores) + 1} of {repeats * folds}")
         effect, found = effect_sizes(values, labels, n_classes, rows), np.zeros((len(among), len(STRENGTHS)))
         before: np.ndarray | None = None
         for at, reach in enumerate(among):

@@ -322,8 +322,8 @@ def measure_latency(
     """Time the full answer, its first token, exits and ``others`` in turns: batch 1, from decoded image to label.
 
     Of the decoder's exits the chosen and the last are timed. The others are read off the clock of the last one's passes: the time
-    until its block began, and from there on what the chosen exit took from the beginning of its own block to its label, or the last
-    exit where the chosen one lies in the tower. Exits in the tower that were not chosen have every second turn.
+    until their block began, and what the last exit took from the beginning of its own block to its label. Exits in the tower that
+    were not chosen have every second turn.
     """
     shown = [picture.decoded() for picture in test.pictures[:N_TIMED]]
     examples = list(zip(shown, test.questions[:N_TIMED], strict=True))
@@ -352,10 +352,9 @@ def measure_latency(
     methods = [full_model, first_token, *timed.values(), *others]
     times = milliseconds_in_turns(methods, examples, TIMING_SECONDS, warm_up=False, rarely=rarely)
     medians = np.nanmedian(times, axis=0)
-    known = exit_layer if exit_layer >= 1 else last.layer
 
     def read_off(layer: int) -> float:
-        return np.median(last.begun(layer) - last.begun(known) + times[:, where[known]])
+        return np.median(last.begun(layer) - last.begun(last.layer) + times[:, where[last.layer]])
 
     by_layer = [medians[where[one.layer]] if one.layer in where else read_off(one.layer) for one in exits]
     named = {

@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -213,15 +214,19 @@ def test_large_rows_leave_the_cache_in_several_threads_and_damaged_ones_are_read
 
 def test_reading_what_is_cached_tells_how_far_it_is_and_can_be_cancelled(llava, noise_pictures, tmp_path, monkeypatch):
     monkeypatch.setattr("sn_viz.activations.extract.TOLD_EACH", 2)
-    store, pictures = Store(tmp_path), noise_pictures(6)
+    store, pictures = Store(tmp_path), noise_pictures(20)
     extract(llava, pictures, "yes?", cache=store)
 
     def stop(fraction, text):
-        if text == "Reading image 4 of 6":
+        if text == "Reading image 4 of 20":
             raise Cancelled
 
+    monkeypatch.setattr("sn_viz.activations.extract.LARGE_ROW", 100)
+    read, n_read = Store._read, []
+    monkeypatch.setattr(Store, "_read", lambda *a: n_read.append(time.sleep(0.05)) or read(*a))
     with pytest.raises(Cancelled):
         extract(llava, pictures, "yes?", cache=store, progress=stop)
+    assert len(n_read) < 20, "what waits is not read any more"
 
 
 def test_progress_runs_from_nothing_to_all(llava, noise_pictures):

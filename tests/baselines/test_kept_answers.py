@@ -4,11 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
-from sn_viz.activations.extract import batches, extract
+from sn_viz.activations.extract import batches, extract, row_names
+from sn_viz.activations.sites import SITES
 from sn_viz.activations.store import Store
 from sn_viz.baselines.answers import answer_key
 from sn_viz.baselines.answers.said import kept_answers, n_kept, written_answers, written_while_read
+from sn_viz.models import load_model
 from sn_viz.types import LabelledImages, Picture
 
 ASKED = "Is there a dog in the picture?"
@@ -79,6 +82,42 @@ def test_what_is_read_while_the_model_writes_is_what_is_read_alone_in_every_fami
         assert [said[row] for row in rows] == written_answers(any_vlm, some.pictures, some.questions, key)
 
 
+class Step:
+    """What the last position has beyond the one before it: of a single position there is none."""
+
+    name = "step"
+
+    def module_of(self, block):
+        return block, "output"
+
+    def transform(self, held):
+        held = held if torch.is_tensor(held) else held[0]
+        return held[:, -1] - held[:, -2]
+
+
+class Early:
+    """A place that no pass reaches in the last block."""
+
+    name = "early"
+
+    def module_of(self, block):
+        return getattr(block, "unused", block.mlp), "output"
+
+
+@pytest.mark.parametrize("site", [Step, Early])
+def test_sites_of_ones_own_are_given_the_prompt_alone_and_may_end_before_the_last_block(
+    checkpoint, images, tmp_path, monkeypatch, site
+):
+    vlm = load_model(str(checkpoint("llava")))
+    monkeypatch.setattr(SITES, "_entries", dict(SITES._entries))
+    SITES.register(site.name, costly=True)(site())
+    vlm.blocks[-1].unused = torch.nn.Identity()
+    key, expected = answer_key(images.classes, images.questions), extract(vlm, images, sites=[site.name])
+    found = extract(vlm, images, sites=[site.name], cache=Store(tmp_path), writing=written_while_read(vlm, key))
+    assert np.array_equal(found.values, expected.values)
+    assert answers(vlm, images, key, Store(tmp_path)) == answers(vlm, images, key, None)
+
+
 def test_a_model_that_writes_without_a_pass_is_read_all_the_same(llava, images, tmp_path, monkeypatch):
     expected = extract(llava, images)
     monkeypatch.setattr(llava, "generate", lambda pictures, questions, **more: ["yes"] * len(pictures), raising=False)
@@ -86,6 +125,13 @@ def test_a_model_that_writes_without_a_pass_is_read_all_the_same(llava, images, 
     found = extract(llava, images, cache=Store(tmp_path), writing=written_while_read(llava, key))
     assert np.array_equal(found.values, expected.values)
     assert answers(llava, images, key, Store(tmp_path)) == ["yes"] * 11
+
+
+def test_what_is_written_while_it_is_read_counts_once_beside_what_is_kept(llava, images, tmp_path):
+    key, names = answer_key(images.classes, images.questions), row_names(images)
+    answers(llava, images.take([0, 1, 2, 3]), key, Store(tmp_path))
+    assert n_kept(llava, images, key, Store(tmp_path)) == 4
+    assert n_kept(llava, images, key, Store(tmp_path), set(names[2:7])) == 7
 
 
 def test_answers_that_are_kept_are_not_written_again_while_pictures_are_read(llava, images, asked, tmp_path):

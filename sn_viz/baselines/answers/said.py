@@ -7,7 +7,7 @@ bytes under the picture and the question, checked as every row there.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -84,10 +84,10 @@ def kept_answers(
     return [said[row] for row in range(len(names))]
 
 
-def n_kept(vlm: Vlm, images: LabelledImages, key: AnswerKey | None, cache: Store) -> int:
-    """Return how many of these images `kept_answers` need not ask about."""
+def n_kept(vlm: Vlm, images: LabelledImages, key: AnswerKey | None, cache: Store, beside: Collection[str] = ()) -> int:
+    """Return how many of these images `kept_answers` need not ask about; ``beside``: rows that are written while they are read."""
     under = _answers_key(vlm, key)
-    return sum(cache.has(under, name) for name in row_names(images))
+    return sum(name in beside or cache.has(under, name) for name in row_names(images))
 
 
 def _answers_key(vlm: Vlm, key: AnswerKey | None) -> str:
