@@ -125,7 +125,7 @@ def extract(
     _tell(progress, done, len(names))
     reading = _reading(wanted, beside, pictures, questions, names)
     reading.writing = writing if wanted.last == vlm.n_layers else None
-    at_once = batch_size or by.batch_size or (WRITTEN_AT_ONCE if reading.writing is not None else None)
+    at_once = batch_size or (by.batch_size if reading.writing is None else WRITTEN_AT_ONCE)  # whoever carries them out
     reading.groups = in_turns(list(batches(vlm, pictures, questions, missing, at_once)), labels)
     for rows in by.carry_out(reading, filling, cache):
         read[rows] = True
