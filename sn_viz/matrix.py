@@ -92,6 +92,11 @@ class Filling:
         _CHECKED[values._mmap] = self._checked  # type: ignore[attr-defined]  # numpy's own name for it
         self.values = values
 
+    @property
+    def is_in_memory(self) -> bool:
+        """Whether the values lie in memory, not in a file."""
+        return self._file is None
+
     def put(self, rows: list[int], found: np.ndarray) -> None:
         """Fill ``rows`` with ``found`` (row, neuron). Several threads may, of different rows."""
         if self._file is None:
@@ -219,7 +224,7 @@ class SharedFilling(Filling):
     """
 
     def __init__(self, folder: Path, shape: tuple[int, int], dtype: type[np.floating]) -> None:
-        self.file = SharedFile.create(folder, shape, dtype)
+        self.file = self._file = SharedFile.create(folder, shape, dtype)
         self.values = self.file.values()
 
     def put(self, rows: list[int], found: np.ndarray) -> None:

@@ -266,10 +266,11 @@ class Here:
 
     def known(self, cache: Store, keys: Sequence[str], names: Sequence[str], filling: Filling) -> Iterator[str]:
         where, width = rows_by_name(names), filling.values.shape[1]
+        get = cache.get if filling.is_in_memory else partial(cache.get, once=True)
 
         def filled_in(name: str) -> bool:
             for key in keys:
-                for row in cache.get(key, [name]).values():
+                for row in get(key, [name]).values():
                     filling.put(where[name], np.broadcast_to(row[:width], (len(where[name]), width)))
                     return True
             return False

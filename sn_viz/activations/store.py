@@ -66,7 +66,7 @@ class Store:
         self.max_bytes = max_bytes
         self._estimate: int | None = None
 
-    def get(self, key: str, names: Sequence[str]) -> dict[str, np.ndarray]:
+    def get(self, key: str, names: Sequence[str], once: bool = False) -> dict[str, np.ndarray]:
         """Return the rows that are there and sound.
 
         Parameters
@@ -75,13 +75,15 @@ class Store:
             Names the kind of row: model, prompt, preprocessing, sites.
         names : sequence of str
             Names of rows, such as the digest of an image and its question.
+        once : bool
+            Whether they are copied elsewhere: the system then need not hold the files in memory as well.
 
         Returns
         -------
         dict of str to float16, float32 or uint8 (number,)
             Read-only. Absent names were never stored, or were damaged and have been put aside: compute them again.
         """
-        found = {name: self._read(self._path(key, name), key, name) for name in dict.fromkeys(names)}
+        found = {name: self._read(self._path(key, name), key, name, once) for name in dict.fromkeys(names)}
         return {name: row for name, row in found.items() if row is not None}
 
     def has(self, key: str, name: str) -> bool:
@@ -186,10 +188,13 @@ class Store:
     def _entries(self) -> Iterator[Path]:
         yield from self.root.glob(f"{FOLDER}/*.row")
 
-    def _read(self, path: Path, key: str | None = None, name: str | None = None) -> np.ndarray | None:
+    def _read(self, path: Path, key: str | None = None, name: str | None = None, once: bool = False) -> np.ndarray | None:
         """Return the row in ``path``, or None when it is absent or had to be put aside."""
         try:
-            data = path.read_bytes()
+            with open(path, "rb", buffering=0) as file:
+                data = file.read()
+                if once and hasattr(os, "posix_fadvise"):
+                    os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         except FileNotFoundError:
             return None
         except OSError:

@@ -49,8 +49,8 @@ def boldest_exact_cut(layout: Layout, sites: Sequence[str], read: Callable[[int,
 def _is_exact(layout: Layout, sites: Sequence[str], read: Callable[[int, str], np.ndarray], cut: str) -> bool:
     edges = np.cumsum(layout.widths(sites), axis=1)
     tolerance = 1e-4 if layout.vlm.dtype == torch.float32 else 5e-2
-    parts = ((type(block), type(attention_of(block)), type(mlp_of(block))) for block in layout.vlm.blocks)
-    for layer in {kinds: layer for layer, kinds in enumerate(parts, start=1)}.values():
+    kinds = [(type(block), type(attention_of(block)), type(mlp_of(block))) for block in layout.vlm.blocks]
+    for layer in sorted(kinds.index(kind) + 1 for kind in set(kinds)):  # a pass to the first of a kind takes least
         whole = read(layer, "none")
         try:
             cut_down = read(layer, cut)

@@ -127,6 +127,7 @@ def candidates(prints: Prints) -> tuple[Int[np.ndarray, "pair two"], Float[np.nd
     cropped = _in_crops(prints.thumbnail)
     whole = cropped[:, 0].astype(np.float32)
     found = [_Candidates(np.zeros((0, 2), np.int64), np.zeros((0, 4), np.float32), np.zeros(0, np.float32))]
+    n_found = 0
     for position, i in enumerate(busy[:-1]):
         others = busy[position + 1 :]
         others = others[np.bitwise_count(prints.hash[others] ^ prints.hash[i]) <= MOST_BITS]
@@ -134,8 +135,10 @@ def candidates(prints: Prints) -> tuple[Int[np.ndarray, "pair two"], Float[np.nd
         others = others[((whole[others] - whole[i]) ** 2).mean(axis=1) <= MOST_UNMOVED**2]
         if len(others):
             found.append(_nearest_crops(i, others, cropped))
-        if sum(map(len, found)) > 2 * MOST_PAIRS:
+            n_found += len(found[-1])
+        if n_found > 2 * MOST_PAIRS:
             found = [_joined(found)]
+            n_found = len(found[0])
     best = _joined(found)
     return best.pairs, best.move
 

@@ -7,6 +7,7 @@ import shutil
 import sys
 import threading
 import time
+from itertools import count
 
 import numpy as np
 import pytest
@@ -202,14 +203,34 @@ def test_large_rows_leave_the_cache_in_several_threads_and_damaged_ones_are_read
     store, pictures = Store(tmp_path), noise_pictures(9)
     expected = extract(llava, pictures, "yes?", cache=store).values
     monkeypatch.setattr("sn_viz.activations.extract.LARGE_ROW", 100)
-    threads, read, told = set(), Store._read, []
-    monkeypatch.setattr(Store, "_read", lambda *a: threads.add(threading.get_ident()) or read(*a))
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    read, told, n_read, both = Store._read, [], count(), threading.Barrier(2, timeout=20)
+
+    def met(*given):
+        if next(n_read) < 2:
+            both.wait()  # one thread would wait for itself
+        return read(*given)
+
+    monkeypatch.setattr(Store, "_read", met)
     assert np.array_equal(extract(llava, pictures, "yes?", cache=store).values, expected)
-    assert len(threads - {threading.get_ident()}) > 1 or os.cpu_count() == 1
     damaged = sorted(tmp_path.glob("*/*.row"))[4]
     damaged.write_bytes(damaged.read_bytes()[:-3])
     again = extract(llava, pictures, "yes?", cache=store, progress=lambda fraction, text: told.append(text))
     assert np.allclose(again.values, expected, atol=1e-2) and told == ["Reading image 8 of 9", "Reading image 9 of 9"]
+
+
+def test_rows_that_are_copied_to_a_file_are_not_held_in_memory_as_well(llava, noise_pictures, tmp_path, monkeypatch):
+    store, pictures, given_back = Store(tmp_path / "rows"), noise_pictures(5), []
+    expected = extract(llava, pictures, "yes?", cache=store).values
+    monkeypatch.setattr(os, "posix_fadvise", lambda *call: given_back.append(call[3]), raising=False)
+    monkeypatch.setattr(os, "POSIX_FADV_DONTNEED", "not needed", raising=False)
+    extract(llava, pictures, "yes?", cache=store)
+    assert not given_back, "in memory they may be wanted again"
+    monkeypatch.setenv("SN_VIZ_MEMORY", "0.000001")
+    monkeypatch.setenv("SN_VIZ_CACHE", str(tmp_path / "matrix"))
+    found = extract(llava, pictures, "yes?", cache=store).values
+    assert np.array_equal(found, expected) and not found.flags.writeable
+    assert given_back == ["not needed"] * 5
 
 
 def test_reading_what_is_cached_tells_how_far_it_is_and_can_be_cancelled(llava, noise_pictures, tmp_path, monkeypatch):
