@@ -16,11 +16,14 @@ CHANGING = (
     "The question changes with the image. In the first block the last token looks at the image before it knows the question, so "
     "such questions usually need more blocks."
 )
+UNASKED = (
+    "The question changes with the image, and no block of the vision tower knows it: an exit there can only guess what is asked."
+)
 
 
 def depth_words(run: RunRecord) -> str:
     """Return what the exit layers say about a question: where to stop, what that costs, and why it may be so."""
-    rows = [row for row in run.by_layer if row.layer >= 1]
+    rows = [row for row in run.by_layer if row.layer >= 1] or list(run.by_layer)
     if not rows or not run.by_layer[run.exit_index].accuracy.n:
         return "No exit layer has been measured yet."
     here, best = run.by_layer[run.exit_index], max(run.by_layer, key=lambda row: row.accuracy.value)
@@ -29,7 +32,7 @@ def depth_words(run: RunRecord) -> str:
         chosen = "is what was asked for"
     elif not np.isfinite(here.cv_accuracy):
         chosen = "is all that is left where probing images are too few to choose a layer by cross-validation"
-    said = [f"Stopping after layer {run.neurons.layer_name(here.layer)} of {run.neurons.n_layers} {chosen}: {_share(here)}."]
+    said = [f"Stopping after {exit_words(run, here.layer)} {chosen}: {_share(here)}."]
     if best.accuracy.value == here.accuracy.value:
         said.append("No layer does better.")
     else:
@@ -44,8 +47,11 @@ def depth_words(run: RunRecord) -> str:
     if told is None:
         said.append("At no layer can the super neurons be told from always giving the commonest answer.")
     elif told.layer > rows[0].layer:
-        said.append(f"Up to layer {told.layer - 1} they cannot be told from always giving the commonest answer.")
-    return " ".join([*said, FIXED if run.shown.question else CHANGING])
+        said.append(
+            f"Up to layer {run.neurons.layer_name(told.layer - 1)} they cannot be told from always giving the commonest answer."
+        )
+    changing = CHANGING if rows[-1].layer >= 1 else UNASKED
+    return " ".join([*said, FIXED if run.shown.question else changing])
 
 
 def _share(row: LayerAccuracy) -> str:
@@ -60,6 +66,12 @@ def _first_above_chance(run: RunRecord, rows: list[LayerAccuracy]) -> LayerAccur
     above = [row.accuracy.low > commonest for row in rows]
     start = len(above) - above[::-1].index(False) if False in above else 0
     return rows[start] if start < len(rows) else next((row for row, is_above in zip(rows, above, strict=True) if is_above), None)
+
+
+def exit_words(run: RunRecord, layer: int) -> str:
+    """Return "layer 2 of 12", or "block V3 of the vision tower"."""
+    name = run.neurons.layer_name(layer)
+    return f"layer {name} of {run.neurons.n_layers}" if layer >= 1 else f"block {name} of the vision tower"
 
 
 def place_words(layer_name: str, site: str) -> str:

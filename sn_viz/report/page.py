@@ -23,7 +23,7 @@ from sn_viz.errors import UserError
 from sn_viz.formatting import metric_name, ratio, ratio_words
 from sn_viz.glossary import as_html, words_in
 from sn_viz.plots import PLOTS, compare, ordered, reference, style
-from sn_viz.plots.words import depth_words
+from sn_viz.plots.words import depth_words, exit_words
 from sn_viz.report.templating import CLIPPED, fill, outside, part
 from sn_viz.report.thumbnails import data_url
 from sn_viz.types import Config, LabelledImages, RunRecord
@@ -164,9 +164,8 @@ def summary(run: RunRecord) -> Markup:
         return Markup("No exit layer has been measured yet.")
     ours = row["super-neurons"]
     voters = len(run.voters[run.exit_index])
-    text = Markup("Stopping after layer {} of {}, {} super neurons answer <b>{}</b> of {} held-out images correctly ({}).").format(
-        run.neurons.layer_name(run.exit_layer),
-        run.neurons.n_layers,
+    text = Markup("Stopping after {}, {} super neurons answer <b>{}</b> of {} held-out images correctly ({}).").format(
+        exit_words(run, run.exit_layer),
         voters,
         style.percent(methods.accuracy[ours]),
         methods.n,

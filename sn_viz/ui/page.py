@@ -17,6 +17,7 @@ from sn_viz.formatting import metric_name, percent, percent_range, points, short
 from sn_viz.glossary import as_html
 from sn_viz.plots import reference
 from sn_viz.plots.heatmap import SHOWN
+from sn_viz.plots.words import exit_words
 from sn_viz.types import Partial, RunRecord
 from sn_viz.ui import api
 from sn_viz.ui.components import (
@@ -36,7 +37,6 @@ from sn_viz.ui.components.answer_row import Guess
 from sn_viz.ui.components.cards import Cards
 from sn_viz.ui.components.chosen import MOST_IN_A_LINK, Selection, n_rows, picks_of
 from sn_viz.ui.components.edits import Edits
-from sn_viz.ui.components.layers import spoken
 from sn_viz.ui.components.link import TABS, Link, read_link, write_link
 from sn_viz.ui.components.neuron import checked_cut, checked_neuron
 from sn_viz.ui.sections import compare_section, examples_section, exit_section, learn_section, neurons_section
@@ -488,7 +488,7 @@ def strip_so_far(run: Partial, pack: str | None) -> dict:
             views.fact(
                 "super neurons so far",
                 percent(early.value),
-                f"{percent_range(early.low, early.high)}, stop at {spoken(run, run.exit_layer)}{_mark(run)}",
+                f"{percent_range(early.low, early.high)}, stop at {exit_words(run, run.exit_layer)}{_mark(run)}",
                 "accent",
             ),
         )
@@ -507,7 +507,7 @@ def strip_so_far(run: Partial, pack: str | None) -> dict:
 def strip_facts(run: RunRecord) -> list[dict]:
     """Return the headline figures; a speed-up only beside an accuracy that holds."""
     early = run.by_layer[run.exit_index].accuracy
-    stop, mark = f"stop at {spoken(run, run.exit_layer)}", _mark(run)
+    stop, mark = f"stop at {exit_words(run, run.exit_layer)}", _mark(run)
     if run.no_held_out:
         facts = [views.fact("held-out accuracy", "none", f"nothing was left to test on, {stop}", "accent")]
         facts.append(views.fact("looked at", f"{len(run.train):,}", "probing images"))

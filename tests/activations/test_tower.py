@@ -20,6 +20,8 @@ from sn_viz.activations.streaming import stream_layers
 from sn_viz.activations.tower import picture_means
 from sn_viz.errors import UserError
 from sn_viz.pipeline import find
+from sn_viz.plots.words import FIXED, depth_words
+from sn_viz.report.page import summary
 from sn_viz.run import Run
 from sn_viz.types import LabelledImages, layer_name
 
@@ -241,6 +243,10 @@ def test_the_automatic_choice_may_fall_on_the_tower(world, llava):
     assert auto.exit_layer in auto.neurons.layers and auto.exit_layer <= 0
     only = find(world, QUESTION, llava, sites="tower", compare="none")
     assert list(only.neurons.layers) == [-1, 0] and only.exit_layer in (-1, 0) and len(only.by_layer) == 2
+    said, stop = depth_words(only), f"Stopping after block V{only.exit_layer + 2} of the vision tower"
+    assert said.startswith(f"{stop} is what cross-validation") and said.endswith(FIXED) and str(summary(only)).startswith(stop)
+    several = replace(only.test, questions=tuple(f"{i}?" for i in range(len(only.test))))
+    assert depth_words(replace(only, test=several)).endswith("an exit there can only guess what is asked.")
 
 
 def test_a_reader_is_told_that_the_tower_never_sees_the_question(found, llava):

@@ -48,12 +48,6 @@ def layer_asked(run: RunRecord, text: Any) -> int:
     return run.exit_layer if found is None else found
 
 
-def spoken(run: RunRecord, layer: int) -> str:
-    """Return "layer 2 of 12", or "block V3 of the vision tower"."""
-    name = run.neurons.layer_name(layer)
-    return f"layer {name} of {run.neurons.n_layers}" if layer >= 1 else f"block {name} of the vision tower"
-
-
 def everywhere(run: RunRecord) -> str:
     """Return "layers 1 to 12", and the blocks of the vision tower where they were read."""
     neurons = run.neurons

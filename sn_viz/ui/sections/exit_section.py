@@ -11,11 +11,11 @@ import gradio as gr
 import numpy as np
 
 from sn_viz.formatting import milliseconds, percent, percent_range, ratio
-from sn_viz.plots.words import depth_words
+from sn_viz.plots.words import depth_words, exit_words
 from sn_viz.types import RunRecord
 from sn_viz.ui.components import batch_panel, figures, policy_panel, race_panel, views
 from sn_viz.ui.components.following_slider import FollowingSlider
-from sn_viz.ui.components.layers import checked_layer, numbering, spoken
+from sn_viz.ui.components.layers import checked_layer, numbering
 from sn_viz.ui.components.plotly_view import Pick
 from sn_viz.ui.server.guard import guarded
 from sn_viz.ui.server.state import Server
@@ -86,7 +86,7 @@ def layer_facts(run: RunRecord, layer: int) -> dict[str, Any]:
     between = percent_range(row.accuracy.low, row.accuracy.high)
     chosen = " (chosen on the probing images)" if layer == run.exit_layer and run.config.exit_layer is None else ""
     return {
-        "title": f"Stop after {spoken(run, layer)}{chosen}",
+        "title": f"Stop after {exit_words(run, layer)}{chosen}",
         "verdict": views.verdict_mark(seen),
         "facts": [
             views.fact(
