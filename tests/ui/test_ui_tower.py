@@ -11,10 +11,11 @@ from one_server import SERVER
 
 from sn_viz.errors import UserError
 from sn_viz.pipeline import find
+from sn_viz.plots.words import exit_words
 from sn_viz.types import LabelledImages
 from sn_viz.ui import api, page
 from sn_viz.ui.components import map_panel, maps, neuron, race_panel
-from sn_viz.ui.components.layers import checked_layer, layer_asked, spoken
+from sn_viz.ui.components.layers import checked_layer, layer_asked
 from sn_viz.ui.components.link import Link
 from sn_viz.ui.components.racing import race
 from sn_viz.ui.sections import exit_section, neurons_section
@@ -108,5 +109,5 @@ def test_clients_name_a_block_of_the_tower_and_zero_stays_the_runs_own_choice(ru
 
 
 def test_the_strip_and_a_copied_link(run, key):
-    assert "stop at block V1 of the vision tower" in page.strip_facts(run)[0]["note"] and spoken(run, 2) == "layer 2 of 3"
+    assert "stop at block V1 of the vision tower" in page.strip_facts(run)[0]["note"] and exit_words(run, 2) == "layer 2 of 3"
     assert "layer" not in page.link_to(SERVER, key, "night", "m", 3, -1, 0.5, "best", "exit")
