@@ -45,7 +45,8 @@ MAX_REPEATS = 5
 def run(context: Context) -> Baseline:
     """Of the 256 scalars up to a layer with the largest effect size keep the 64 with the most weight and fit a logistic regression
     on them (sparse probing). Layer and regularisation are chosen by cross-validation on the probing images, all of it within each
-    fold; below 20 images the layer is chosen as super neurons choose theirs, below 5 a class only its residual stream is read."""
+    fold; below 20 images it is the deepest layer whose neurons are as good as any's, below 5 a class only its residual stream is
+    read."""
     labels, neurons, n_classes = context.train.labels, context.neurons, context.n_classes
     layers = neurons.layers
     among = [candidates(neurons, layer, _independent(labels, context.groups) / n_classes) for layer in layers]
@@ -238,13 +239,13 @@ def chosen_layer(
 ) -> int:
     """Return at which of the layers a sparse probe reads, from 0: that of the best of ``scores``, from `left_out_scores`.
 
-    With fewer than 20 groups of examples, where a score is mostly luck, the layer is the one that super neurons stop at; see
-    `sn_viz.voting.statistics.LeftOut.exit_layer`.
+    With fewer than 20 groups of examples, where a score is mostly luck, it is the deepest layer whose neurons together name
+    left-out ones as well as any layer's; see `sn_viz.voting.statistics.LeftOut.deepest_layer`.
     """
     if _independent(labels, groups) >= FEW:
         return int(np.argmax(scores.max(axis=1)))
     asked = {"metric": "effect-size", "n_classes": n_classes, "seed": seed, "groups": groups}
-    return left_out_layers(values, labels, neurons, **asked).exit_layer(groups) - 1
+    return left_out_layers(values, labels, neurons, **asked).deepest_layer(groups) - 1
 
 
 def _thresholded(context: Context, columns: np.ndarray) -> np.ndarray:

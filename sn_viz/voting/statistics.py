@@ -210,9 +210,22 @@ class LeftOut:
         """
         if not len(self.pooled):
             return choose_exit_layer(self.right, groups=groups if len(self.right) else None)
+        return int(np.argmax(self._near_best(groups))) + 1
+
+    def deepest_layer(self, groups: Int[np.ndarray, " example"] | None = None) -> int:
+        """Return the deepest layer whose neurons name few examples as well as any layer's do, for what need not answer early.
+
+        "As well" is meant as in `exit_layer`, which is what is returned where there are not few.
+        """
+        if not len(self.pooled):
+            return self.exit_layer(groups)
+        return int(np.flatnonzero(self._near_best(groups))[-1]) + 1
+
+    def _near_best(self, groups: Int[np.ndarray, " example"] | None) -> Bool[np.ndarray, " layer"]:
+        """Return at which layers ``pooled`` names at most ``FORGIVEN`` of an example fewer than at the best."""
         n = len(self.pooled) if groups is None else len(np.unique(groups))
         share = self.pooled.mean(axis=0)
-        return int(np.argmax(share >= share.max() - FORGIVEN / n - 1e-9)) + 1
+        return share >= share.max() - FORGIVEN / n - 1e-9
 
 
 def left_out_layers(

@@ -81,7 +81,7 @@ def test_noise_earns_no_more_than_chance_because_the_ranking_is_made_within_the_
     assert within < 0.75
 
 
-def test_with_few_examples_the_layer_is_the_one_that_super_neurons_stop_at_and_with_more_that_of_the_best_score():
+def test_with_few_examples_the_layer_is_the_deepest_that_is_as_good_as_any_and_with_more_that_of_the_best_score():
     rng, labels = np.random.default_rng(4), np.arange(40) % 2
     layer = np.repeat([1, 2, 3], 200).astype(np.int16)
     neurons = Neurons(np.zeros(600, np.int8), layer, np.tile(np.arange(200), 3).astype(np.int32), ("residual",))
@@ -89,9 +89,11 @@ def test_with_few_examples_the_layer_is_the_one_that_super_neurons_stop_at_and_w
     values[:, layer == 2] += 2 * labels[:, None]
     by_luck = np.array([[0.5, 0.9], [0.6, 0.7], [0.8, 0.5]])
     assert chosen_layer(by_luck, values, labels, neurons, 2) == 0
-    few = left_out_layers(values[:6], labels[:6], neurons, metric="effect-size")
-    assert chosen_layer(by_luck, values[:6], labels[:6], neurons, 2) == few.exit_layer() - 1 == 1
+    assert chosen_layer(by_luck, values[:6], labels[:6], neurons, 2) == 1
     assert chosen_layer(by_luck, values, labels, neurons, 2, groups=labels + 2 * (np.arange(40) // 20)) == 1, "four groups are few"
+    values[:, layer == 3] = values[:, layer == 2]
+    few = left_out_layers(values[:6], labels[:6], neurons, metric="effect-size")
+    assert chosen_layer(by_luck, values[:6], labels[:6], neurons, 2) == few.deepest_layer() - 1 == 2 and few.exit_layer() == 2
 
 
 def test_very_few_examples_read_the_residual_stream_of_the_layer_alone_where_there_is_one():

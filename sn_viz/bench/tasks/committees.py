@@ -48,7 +48,7 @@ from sn_viz.voting.statistics import LeftOut
 from sn_viz.voting.voters import voters_by_layer
 from sn_viz.voting.votes import votes_by_layer
 
-FORMAT = 5
+FORMAT = 6
 """Of the files; rises when a method changes."""
 PLAIN = "majority of 15 by accuracy of their cuts (plain)"
 TITLES = {
